@@ -1,0 +1,130 @@
+-- Backend: users in a text file, for a first try and for small sites.
+--
+-- The file is named by the environment variable PASSWORD_FILE, default config/quickstart.passwd. One user a line:
+--
+--     user:{SCHEME}hash:account:key=value:key=value
+--
+-- The hash is whatever nauthilus_password can compare. The account may be left out and is then the user; keys become attributes,
+-- a key given twice becomes a list. Lines that begin with # and empty lines are skipped; of two lines of one user the first counts.
+-- The file is read again every few seconds. If it cannot be read the script raises, and so it does for the user of a broken
+-- line: that is a temporary failure, never an unknown user or a wrong password.
+local nauthilus_cache = require("nauthilus_cache")
+local nauthilus_password = require("nauthilus_password")
+
+local FILE_DEFAULT = "config/quickstart.passwd"
+local REREAD_SECONDS = 5
+
+-- Attributes that the server knows the meaning of, and the setter that tells it so.
+local KNOWN_ATTRIBUTES = { display_name = "display_name_field", unique_user_id = "unique_user_id_field" }
+
+local function password_file()
+    local path = os.getenv("PASSWORD_FILE")
+    if path == nil or path == "" then return FILE_DEFAULT end
+    return path
+end
+
+-- Adds "key=value" to the attributes. False if it is something else.
+local function add_attribute(attributes, text)
+    local key, value = string.match(text, "^([^=]+)=(.*)$")
+    if not key then return false end
+    local before = attributes[key]
+    if before == nil then
+        attributes[key] = value
+    elseif type(before) == "table" then
+        table.insert(before, value)
+    else
+        attributes[key] = { before, value }
+    end
+    return true
+end
+
+-- The user of a line, and what the line says of them: hash and attributes, or where the line is broken.
+local function parse_line(line, number)
+    local fields = {}
+    for field in string.gmatch(line .. ":", "([^:]*):") do table.insert(fields, field) end
+    local user, hash, account = fields[1], fields[2], fields[3]
+    if hash == nil or hash == "" then return user, { broken_line = number } end
+
+    local attributes = {}
+    for place = 4, #fields do
+        if not add_attribute(attributes, fields[place]) then return user, { broken_line = number } end
+    end
+    attributes.account = (account ~= nil and account ~= "") and account or user
+    return user, { hash = hash, attributes = attributes }
+end
+
+-- Calls visit(user, entry) for each user of the file, in its order.
+local function each_user(path, visit)
+    local file, err = io.open(path, "r")
+    if not file then error("password file: " .. tostring(err)) end
+    -- Read in one piece, as a line that fails half way would look like the end of the file.
+    local content, read_err = file:read("*a")
+    file:close()
+    if not content then error("password file: " .. path .. ": " .. tostring(read_err)) end
+
+    local seen, number = {}, 0
+    for line in string.gmatch(content, "([^\n]*)\n?") do
+        number = number + 1
+        line = string.gsub(line, "\r$", "")
+        if line ~= "" and string.sub(line, 1, 1) ~= "#" then
+            local user, entry = parse_line(line, number)
+            if not seen[user] then
+                seen[user] = true
+                visit(user, entry)
+            end
+        end
+    end
+end
+
+-- What the file says of one user, nil if nothing.
+--
+-- The cache hands out copies, so each user has an entry of their own. A reading has a number, which is part of its keys: users
+-- who are gone from the file are gone with the next reading. Entries outlive their reading's number, so none is missing while
+-- that is in use.
+local function find_user(path, user)
+    local current = "password_file:" .. path
+    local reading = nauthilus_cache.cache_get(current)
+    if not reading then
+        reading = string.format("%s:%d:%d", current, os.time(), math.random(2 ^ 30))
+        each_user(path, function(name, entry) nauthilus_cache.cache_set(reading .. ":" .. name, entry, 2 * REREAD_SECONDS) end)
+        nauthilus_cache.cache_set(current, reading, REREAD_SECONDS)
+    end
+    return (nauthilus_cache.cache_get(reading .. ":" .. user))
+end
+
+local function raise_if_broken(path, entry)
+    if entry.broken_line then error("password file: " .. path .. ": line " .. entry.broken_line .. " is broken") end
+end
+
+function nauthilus_backend_verify_password(request)
+    local result = nauthilus_backend_result.new()
+    local path = password_file()
+    local entry = find_user(path, request.username)
+    if not entry then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, result end
+    raise_if_broken(path, entry)
+
+    result:user_found(true)
+    result:account_field("account")
+    result:attributes(entry.attributes)
+    for name, setter in pairs(KNOWN_ATTRIBUTES) do
+        if entry.attributes[name] then result[setter](result, name) end
+    end
+
+    -- A lookup carries no password; it only asks who the user is.
+    if not request.no_auth then
+        local matches, err = nauthilus_password.compare_passwords(entry.hash, request.password)
+        if err then error(err) end
+        result:authenticated(matches)
+    end
+    return nauthilus_builtin.BACKEND_RESULT_OK, result
+end
+
+function nauthilus_backend_list_accounts()
+    local path, accounts = password_file(), {}
+    each_user(path, function(_, entry)
+        raise_if_broken(path, entry)
+        table.insert(accounts, entry.attributes.account)
+    end)
+    table.sort(accounts)
+    return nauthilus_builtin.BACKEND_RESULT_OK, accounts
+end

@@ -1,0 +1,544 @@
+-- Builds the base that every script environment inherits from: the standard library as the specification has it
+-- (lua/runtime.md 1), with nothing a script could use to reach another request or to stop the core.
+-- Library tables and modules are handed out as proxies that cannot be written; `pairs`, `next`, `rawget` and `rawset` know them.
+-- Arguments: G (the state's real globals), host (host functions by name), PENDING, settings {path}.
+-- Returns: base, protect(table), the table of the host's modules, the table of library modules (found last),
+-- compile(text, file).
+local G, host, PENDING, settings = ...
+
+local error, select, type = G.error, G.select, G.type
+local getfenv, setfenv, getmetatable, setmetatable = G.getfenv, G.setfenv, G.getmetatable, G.setmetatable
+local raw_next, raw_pairs, raw_get, raw_set = G.next, G.pairs, G.rawget, G.rawset
+local raw_tostring, raw_load, unpack = G.tostring, G.load, G.unpack
+local string, table, io, coroutine = G.string, G.table, G.io, G.coroutine
+local floor, concat = G.math.floor, G.table.concat
+
+-- Protected tables ---------------------------------------------------------------------------------------------------
+
+local REAL = setmetatable({}, { __mode = "k" }) -- proxy → the table behind it
+
+local function refuse(_, key)
+    error("attempt to change a protected table (field '" .. raw_tostring(key) .. "')", 2)
+end
+
+local function protect(real, index)
+    local proxy = setmetatable({}, { __index = index or real, __newindex = refuse, __metatable = false })
+    REAL[proxy] = real
+
+    return proxy
+end
+
+local function bad_argument(position, name, expected, got)
+    error("bad argument #" .. position .. " to " .. name .. " (" .. expected .. " expected, got " .. got .. ")", 3)
+end
+
+local PACKAGE = {} -- key of an environment's own package table (see require)
+
+local base = {
+    _VERSION = G._VERSION,
+    assert = G.assert,
+    error = error,
+    getfenv = getfenv,
+    getmetatable = getmetatable,
+    ipairs = G.ipairs,
+    pcall = G.pcall,
+    rawequal = G.rawequal,
+    select = select,
+    setfenv = setfenv,
+    setmetatable = setmetatable,
+    tonumber = G.tonumber,
+    type = type,
+    unpack = unpack,
+    xpcall = G.xpcall,
+}
+
+-- What an environment shows as its own and what it inherits, in one table: for pairs(_G).
+local function everything(env)
+    local out = {}
+
+    for key, value in raw_pairs(base) do
+        out[key] = value
+    end
+
+    for key, value in raw_pairs(env) do
+        out[key] = value
+    end
+
+    out[PACKAGE] = nil
+
+    return out
+end
+
+local function is_environment(t)
+    return type(t) == "table" and raw_get(t, "_G") == t
+end
+
+function base.pairs(t)
+    if is_environment(t) then
+        return raw_next, everything(t), nil
+    end
+
+    return raw_pairs(REAL[t] or t)
+end
+
+function base.next(t, key)
+    return raw_next(REAL[t] or t, key)
+end
+
+function base.rawget(t, key)
+    local value = raw_get(REAL[t] or t, key)
+
+    if value == nil and is_environment(t) then
+        return base[key]
+    end
+
+    return value
+end
+
+function base.rawset(t, key, value)
+    if REAL[t] then
+        refuse(t, key)
+    end
+
+    return raw_set(t, key, value)
+end
+
+function base.collectgarbage() end
+
+function base.newproxy()
+    error("newproxy is not available here", 2)
+end
+
+function base.tostring(value)
+    if type(value) ~= "number" then
+        return raw_tostring(value)
+    end
+
+    if value > -1e14 and value < 1e14 and floor(value) == value and value ~= 0 then
+        return raw_tostring(value)
+    end
+
+    return host.number_text(value)
+end
+
+function base.print(...)
+    local out = { ... }
+
+    for i = 1, select("#", ...) do
+        out[i] = base.tostring(out[i])
+    end
+
+    host.write(concat(out, "\t") .. "\n")
+end
+
+function base.dynamic_loader(...)
+    local name = (...)
+
+    if type(name) ~= "string" and type(name) ~= "number" then
+        bad_argument(1, "dynamic_loader", "string", type(name))
+    end
+end
+
+-- Loading code: text only (bytecode is not checked by LuaJIT), into the environment of the request -----------------------
+
+local function read_all(read)
+    local parts = {}
+
+    while true do
+        local part = read()
+
+        if part == nil or part == "" then
+            return concat(parts)
+        end
+
+        parts[#parts + 1] = part
+    end
+end
+
+local function load_text(text, name)
+    local chunk, err = raw_load(text, name, "t")
+
+    if chunk then
+        setfenv(chunk, getfenv(0))
+    end
+
+    return chunk, err
+end
+
+function base.load(source, name)
+    if type(source) == "function" then
+        source = read_all(source)
+    elseif type(source) ~= "string" then
+        bad_argument(1, "load", "function", type(source))
+    end
+
+    return load_text(source, name or "=(load)")
+end
+
+function base.loadstring(source, name)
+    if type(source) ~= "string" then
+        bad_argument(1, "loadstring", "string", type(source))
+    end
+
+    return load_text(source, name or source)
+end
+
+local function read_file(path)
+    local file, err = io.open(path, "rb")
+
+    if not file then
+        return nil, err
+    end
+
+    local text = file:read("*a")
+    file:close()
+
+    return text
+end
+
+function base.loadfile(path)
+    local text, err = read_file(path)
+
+    if not text then
+        return nil, err
+    end
+
+    return load_text(text, "@" .. path)
+end
+
+function base.dofile(path)
+    local chunk, err = base.loadfile(path)
+
+    if not chunk then
+        error(err, 2)
+    end
+
+    return chunk()
+end
+
+-- Libraries ------------------------------------------------------------------------------------------------------------
+
+local function library(real, leave_out, replace)
+    local out = {}
+
+    for name, member in raw_pairs(real) do
+        if not leave_out[name] then
+            out[name] = member
+        end
+    end
+
+    for name, member in raw_pairs(replace) do
+        out[name] = member
+    end
+
+    return out
+end
+
+local function not_here(name, instead)
+    return function()
+        error(name .. " is not available here: " .. instead, 2)
+    end
+end
+
+local string_library = library(string, {}, host.string)
+G.debug.getmetatable("").__index = string_library
+G.debug.getmetatable("").__metatable = false
+base.string = protect(string_library)
+
+base.table = protect(library(table, { new = true, clear = true, nkeys = true, isarray = true, isempty = true, clone = true }, { getn = table.getn or function(t) return #t end }))
+base.math = protect(library(G.math, {}, { mod = G.math.fmod }))
+
+base.os = protect(library(G.os, {}, {
+    getenv = host.getenv,
+    exit = not_here("os.exit", "it would end the whole server"),
+    execute = not_here("os.execute", "it would stop this core; use the module cmd"),
+    setlocale = function() return false end,
+    setenv = not_here("os.setenv", "the environment belongs to all requests"),
+}))
+
+local io_library = library(io, {}, {
+    popen = not_here("io.popen", "it would stop this core; use the module cmd"),
+    read = not_here("io.read", "the server has no input"),
+})
+
+function io_library.write(...)
+    for i = 1, select("#", ...) do
+        local part = select(i, ...)
+
+        if type(part) ~= "string" and type(part) ~= "number" then
+            bad_argument(i, "write", "string", type(part))
+        end
+
+        host.write(base.tostring(part))
+    end
+
+    return io.stdout
+end
+
+base.io = protect(io_library)
+
+local function unavailable_in_debug(name)
+    return not_here("debug." .. name, "it could reach other requests")
+end
+
+base.debug = protect({
+    traceback = G.debug.traceback,
+    getinfo = G.debug.getinfo,
+    getlocal = G.debug.getlocal,
+    getupvalue = unavailable_in_debug("getupvalue"),
+    getfenv = getfenv,
+    getmetatable = getmetatable,
+    setfenv = setfenv,
+    setlocal = unavailable_in_debug("setlocal"),
+    setmetatable = unavailable_in_debug("setmetatable"),
+    setupvalue = unavailable_in_debug("setupvalue"),
+})
+
+-- Coroutines of the script's own: a host function that waits inside one yields PENDING outward, level by level ------------
+
+local raw_resume, raw_yield, raw_create, raw_status = coroutine.resume, coroutine.yield, coroutine.create, coroutine.status
+
+local function outward(co, ok, first, ...)
+    if ok and first == PENDING then
+        raw_yield(PENDING)
+
+        return outward(co, raw_resume(co))
+    end
+
+    return ok, first, ...
+end
+
+local function resume(co, ...)
+    return outward(co, raw_resume(co, ...))
+end
+
+local function checked(ok, ...)
+    if not ok then
+        error((...), 0)
+    end
+
+    return ...
+end
+
+local function wrap(f)
+    local co = raw_create(f)
+
+    return function(...)
+        return checked(resume(co, ...))
+    end
+end
+
+base.coroutine = protect({
+    create = raw_create,
+    resume = resume,
+    running = coroutine.running,
+    status = raw_status,
+    wrap = wrap,
+    yield = raw_yield,
+})
+
+-- Modules --------------------------------------------------------------------------------------------------------------
+
+local modules = {} -- the host's own, by every name they have: always found first
+local library_modules = {} -- files of ours that an operator's copy replaces: found last
+local factories = {} -- path → factory of a required file, compiled once per state
+local searched = {} -- package.path → name → file, or false
+local LOADING = {}
+
+-- Each environment has its own package.path, package.loaded and package.preload from its first use of them on. They live in the
+-- environment itself, under a key that scripts cannot name, and go with it.
+local function own_package()
+    local env = getfenv(0)
+    local own = raw_get(env, PACKAGE)
+
+    if not own then
+        own = {
+            path = settings.path,
+            cpath = "",
+            config = G.package.config,
+            loaded = setmetatable({ _G = env }, { __index = modules }),
+            preload = {},
+            loaders = {},
+            seeall = function(t) setmetatable(t, { __index = env }) end,
+            loadlib = not_here("package.loadlib", "native code is not loaded"),
+        }
+        raw_set(env, PACKAGE, own)
+    end
+
+    return own
+end
+
+base.package = setmetatable({}, {
+    __index = function(_, key) return own_package()[key] end,
+    __newindex = function(_, key, value) own_package()[key] = value end,
+    __metatable = false,
+})
+
+for _, name in raw_pairs({ "string", "table", "math", "os", "io", "debug", "coroutine", "package" }) do
+    modules[name] = base[name]
+end
+
+local function find_file(name, path)
+    local at = searched[path]
+
+    if not at then
+        at = {}
+        searched[path] = at
+    end
+
+    local found = at[name]
+
+    if found ~= nil then
+        return found
+    end
+
+    found = false
+
+    for template in path:gmatch("[^;]+") do
+        local file = template:gsub("%?", (name:gsub("%.", "/"):gsub("%%", "%%%%")))
+        local handle = io.open(file, "rb")
+
+        if handle then
+            handle:close()
+            found = file
+
+            break
+        end
+    end
+
+    at[name] = found
+
+    return found
+end
+
+-- A factory for a script: each call of it gives a new closure of the whole text, which can have an environment of its own. The text
+-- is checked by itself first, so that nothing closes the factory's function early; it stays on line 1, so that line numbers hold.
+local function compile(text, file)
+    text = text:gsub("^#[^\n]*", "")
+
+    local checked, err = raw_load(text, "@" .. file, "t")
+
+    if not checked then
+        return nil, err
+    end
+
+    return raw_load("return function(...) " .. text .. "\nend", "@" .. file, "t")
+end
+
+local function file_factory(file)
+    local factory = factories[file]
+
+    if not factory then
+        local text, err = read_file(file)
+
+        if not text then
+            error(err, 0)
+        end
+
+        local err_compile
+        factory, err_compile = compile(text, file)
+
+        if not factory then
+            error(err_compile, 0)
+        end
+
+        factories[file] = factory
+    end
+
+    return factory
+end
+
+local function not_found(name, path)
+    local lines = { "module " .. name .. " not found:", "\tno field package.preload['" .. name .. "']" }
+
+    for template in path:gmatch("[^;]+") do
+        lines[#lines + 1] = "\tno file '" .. template:gsub("%?", (name:gsub("%.", "/"):gsub("%%", "%%%%"))) .. "'"
+    end
+
+    error(concat(lines, "\n"), 3)
+end
+
+local function load_file(name, file)
+    local chunk = file_factory(file)()
+    setfenv(chunk, getfenv(0))
+
+    return chunk(name)
+end
+
+local function search(name)
+    local own = own_package()
+    local loaded = own.loaded
+    local found = raw_get(loaded, name)
+
+    if found == LOADING then
+        error("loop or previous error loading module: " .. name, 3)
+    elseif found ~= nil then
+        return found
+    end
+
+    local preload = own.preload[name]
+    local file = not preload and find_file(name, own.path)
+
+    if not preload and not file then
+        if library_modules[name] ~= nil then
+            return library_modules[name]
+        end
+
+        not_found(name, own.path)
+    end
+
+    loaded[name] = LOADING
+
+    local result
+
+    if preload then
+        result = preload(name)
+    else
+        result = load_file(name, file)
+    end
+
+    if result ~= nil then
+        loaded[name] = result
+    elseif loaded[name] == LOADING then
+        loaded[name] = true
+    end
+
+    return loaded[name]
+end
+
+function base.require(name)
+    if type(name) == "number" then
+        name = base.tostring(name)
+    elseif type(name) ~= "string" then
+        bad_argument(1, "require", "string", type(name))
+    end
+
+    local module = modules[name]
+
+    if module ~= nil then
+        return module
+    end
+
+    return search(name)
+end
+
+-- Lua 5.1's module(): the rest of the calling chunk defines a module table instead of globals.
+function base.module(name, ...)
+    local loaded = own_package().loaded
+    local t = raw_get(loaded, name)
+
+    if type(t) ~= "table" or t == LOADING then
+        t = {}
+    end
+
+    loaded[name] = t
+    getfenv(0)[name] = t
+    t._M, t._NAME, t._PACKAGE = t, name, name:match("^(.*%.)[^.]*$") or ""
+    setfenv(2, t)
+
+    for i = 1, select("#", ...) do
+        (select(i, ...))(t)
+    end
+end
+
+return base, protect, modules, library_modules, compile

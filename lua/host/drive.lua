@@ -1,0 +1,69 @@
+-- Runs one script inside its coroutine: environment, top-level chunk, entry function, results to the host.
+-- All scripts of one stage of one request share a slot: its environment and its request table are made by the first of them.
+-- Arguments: the protected base, the host functions that make the request table and take the results.
+-- Returns: drive(slot, factory, name, reuse) and the two tables that hold what the slots own, for the host to clear.
+local base, make_request, collect, missing = ...
+local rawget, rawset, setfenv, setmetatable = rawget, rawset, setfenv, setmetatable
+
+local envs, requests = {}, {}
+local kept = {} -- environments of scripts that asked to be loaded once per state (lua.config.reuse), by factory
+local env_meta = { __index = base, __metatable = false }
+
+local function environment()
+    local env = setmetatable({}, env_meta)
+    env._G = env
+
+    return env
+end
+
+-- The entry function of a script whose top-level chunk has just run in `env`. A function left there by an earlier
+-- script of the stage does not count.
+local function load_into(env, factory, name)
+    rawset(env, name, nil)
+    setfenv(0, env)
+
+    local chunk = factory()
+
+    setfenv(chunk, env)
+    chunk()
+
+    return rawget(env, name)
+end
+
+local function entry(env, factory, name, reuse)
+    if not reuse then
+        return load_into(env, factory, name)
+    end
+
+    local own = kept[factory]
+
+    if not own then
+        own = environment()
+        load_into(own, factory, name)
+        kept[factory] = own
+    end
+
+    setfenv(0, own)
+
+    return rawget(own, name)
+end
+
+local function drive(slot, factory, name, reuse)
+    local env, request = envs[slot], requests[slot]
+
+    if not env then
+        env, request = environment(), make_request()
+        envs[slot], requests[slot] = env, request
+    end
+
+    local run = entry(env, factory, name, reuse)
+
+    if run == nil then
+        return missing()
+    end
+
+    -- Hooks take the session as second argument; the other entry functions ignore it.
+    return collect(run(request, request.session))
+end
+
+return drive, envs, requests, env_meta

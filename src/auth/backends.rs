@@ -1,0 +1,193 @@
+//! Backends: who knows the user, and is the password right.
+//!
+//! They are asked in order until one finds the user, even with another password. An error stops the search: a broken store must
+//! never read as a wrong password. A backend that does not serve the protocol is passed over. Called by the pipeline only.
+//! Rules: specification `pipeline.md` 7.1, 7.2, `lua/entrypoints.md` 5, `decisions.md`.
+
+use crate::auth::attributes::Attributes;
+use crate::auth::pipeline::Run;
+use crate::auth::policy::Backend;
+use crate::auth::report::{Event, Level};
+use crate::auth::request::{Field, Mode};
+use crate::auth::scripts::{BackendResult, BackendReturn, Scripts, StageKind};
+use crate::auth::verdict::PassDb;
+use crate::value::Value;
+
+/// A user as a backend found it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct User {
+    /// The password was right, or did not count (mode no-auth).
+    pub authenticated: bool,
+    /// Never empty.
+    pub account: Vec<u8>,
+    pub account_field: Vec<u8>,
+    pub totp_secret_field: Vec<u8>,
+    pub unique_user_id: Vec<u8>,
+    pub display_name: Vec<u8>,
+    pub attributes: Attributes,
+    pub passdb: PassDb,
+    pub backend_name: String,
+}
+
+/// Asks the backends about the user; `None`: nobody knows it, or one denied it without saying who it is.
+///
+/// # Errors
+/// A backend failed, none serves the protocol, or time is over.
+pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>) -> Result<Option<User>, Event> {
+    let protocol = run.login.request.get(Field::Protocol);
+    let mut served = false;
+    for backend in run.policy.backends.iter().filter(|backend| backend.search(protocol).is_some()) {
+        served = true;
+        match ask(run, backend).await? {
+            Answer::Known(user) => return Ok(Some(user)),
+            Answer::Denied => return Ok(None),
+            Answer::Unknown => {}
+        }
+    }
+    if served { Ok(None) } else { Err(Event::new(Level::Error, "no pass Database result").with("protocol", protocol)) }
+}
+
+/// The accounts of all backends that serve [`ACCOUNT_PROVIDER`], sorted, and what went wrong: the accounts of a backend that fails are missing.
+pub(super) async fn list_accounts<S: Scripts>(run: &Run<'_, S>, events: &mut Vec<Event>) -> Vec<Vec<u8>> {
+    let mut accounts = Vec::new();
+    for backend in run.policy.backends.iter().filter(|backend| backend.search(ACCOUNT_PROVIDER).is_some()) {
+        let Backend::Lua { index, .. } = backend;
+        let mut stage = run.stage(StageKind::Backend);
+        let returned = run.scripts.list_accounts(&mut stage, *index, run.login, run.ops).await;
+        match run.outcome(StageKind::Backend, returned) {
+            Ok((OK, mut listed)) => {
+                listed.sort_unstable();
+                listed.dedup();
+                accounts.append(&mut listed);
+            }
+            Ok((code, _)) => events.push(fault(backend, format!("result code {code}"))),
+            Err(event) => events.push(event),
+        }
+    }
+    accounts.sort_unstable();
+    accounts
+}
+
+/// What one backend says.
+enum Answer {
+    Known(User),
+    Unknown,
+    /// It refuses a user it did not describe; nobody else is asked.
+    Denied,
+}
+
+async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, Event> {
+    let Backend::Lua { index, name, .. } = backend;
+    let mut stage = run.stage(StageKind::Backend);
+    let returned = run.scripts.verify_password(&mut stage, *index, run.login, run.ops).await;
+    let BackendReturn { code, result } = run.outcome(StageKind::Backend, returned)?;
+    let user = match (code, result) {
+        (NOT_FOUND, _) => return Ok(Answer::Unknown),
+        // A refusal needs no faultless description of the user.
+        (DENIED, result) => result.and_then(|result| user(result).ok().flatten()).map(|user| User { authenticated: false, ..user }),
+        (OK, Some(result)) => user(result)
+            .map_err(|reason| fault(backend, reason))?
+            .map(|user| User { authenticated: user.authenticated || run.login.request.mode == Mode::NoAuth, ..user }),
+        (OK, None) => return Err(fault(backend, "no nauthilus_backend_result".to_owned())),
+        (code, _) => return Err(fault(backend, format!("result code {code}"))),
+    };
+    Ok(match user {
+        Some(user) => Answer::Known(User { passdb: PassDb::Lua, backend_name: name.clone(), ..user }),
+        None if code == DENIED => Answer::Denied,
+        None => Answer::Unknown,
+    })
+}
+
+/// The user a script describes. Without `user_found` or a name for the account attribute it describes nobody, authenticated or not.
+///
+/// # Errors
+/// It found the user, but the account is missing, empty, or neither string nor number.
+fn user(result: BackendResult) -> Result<Option<User>, String> {
+    if !result.user_found || result.account_field.is_empty() {
+        return Ok(None);
+    }
+    let account = attribute(&result.attributes, &result.account_field);
+    if account.is_empty() {
+        return Err(format!("no account found: attribute '{}' has no text", String::from_utf8_lossy(&result.account_field)));
+    }
+    Ok(Some(User {
+        authenticated: result.authenticated,
+        account,
+        account_field: result.account_field,
+        totp_secret_field: result.totp_secret_field,
+        unique_user_id: attribute(&result.attributes, &result.unique_user_id_field),
+        display_name: attribute(&result.attributes, &result.display_name_field),
+        attributes: result.attributes,
+        ..User::default()
+    }))
+}
+
+/// The text of an attribute's first value; empty if there is none.
+pub(super) fn attribute(attributes: &Attributes, name: &[u8]) -> Vec<u8> {
+    let value = attributes.get(name).and_then(|values| values.first());
+    value.and_then(Value::text).map(|text| text.into_owned()).unwrap_or_default()
+}
+
+fn fault(backend: &Backend, reason: String) -> Event {
+    let Backend::Lua { name, path, .. } = backend;
+    Event::new(Level::Error, "Backend failed").with("backend_name", name.as_str()).with("script", path.as_str()).with("error", reason)
+}
+
+/// The protocol of listings: the configuration must say who serves it.
+const ACCOUNT_PROVIDER: &[u8] = b"account-provider";
+
+// `BACKEND_RESULT_*`; any other code is an error.
+const OK: i64 = 0;
+const NOT_FOUND: i64 = 2;
+const DENIED: i64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(account: Value) -> BackendResult {
+        let mut result =
+            BackendResult { user_found: true, authenticated: true, account_field: b"account".to_vec(), ..BackendResult::default() };
+        result.attributes.set_one(b"account", account);
+        result
+    }
+
+    #[test]
+    fn an_account_is_text_or_a_number() {
+        for (value, account) in [
+            (Value::string("a@example.test"), "a@example.test"),
+            (Value::Number(1001.0), "1001"),
+            (Value::Number(1e15), "1000000000000000"),
+        ] {
+            assert_eq!(user(found(value)).unwrap().unwrap().account, account.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_account_of_another_kind_is_a_fault() {
+        let kinds = [Value::string(""), Value::Nil, Value::Bool(true), Value::List(vec![Value::string("a")]), Value::Map(Vec::new())];
+        for value in kinds {
+            assert!(user(found(value.clone())).is_err(), "{value:?}");
+        }
+        let other = BackendResult { account_field: b"other".to_vec(), ..found(Value::string("a")) };
+        assert_eq!(user(other).unwrap_err(), "no account found: attribute 'other' has no text");
+    }
+
+    #[test]
+    fn without_found_or_field_it_is_nobody() {
+        let not_found = BackendResult { user_found: false, ..found(Value::string("a")) };
+        let no_field = BackendResult { account_field: Vec::new(), ..found(Value::string("a")) };
+        for result in [not_found, no_field, BackendResult::default()] {
+            assert_eq!(user(result), Ok(None));
+        }
+    }
+
+    #[test]
+    fn id_and_name_are_the_text_of_their_attributes() {
+        let mut result =
+            BackendResult { unique_user_id_field: b"uid".to_vec(), display_name_field: b"cn".to_vec(), ..found(Value::string("a")) };
+        result.attributes.set_one(b"uid", Value::Number(7.0));
+        let user = user(result).unwrap().unwrap();
+        assert_eq!((user.unique_user_id.as_slice(), user.display_name.as_slice()), (b"7".as_slice(), b"".as_slice()));
+    }
+}

@@ -1,0 +1,329 @@
+//! The in-process result cache: a login that just succeeded succeeds again without features and backends.
+//!
+//! One for all workers of the process. It owns what a backend said about a user, before any filter, and hands out shared, immutable
+//! copies. It refuses lookups without a password: mode no-auth is neither stored nor answered. Only the pipeline calls it, with
+//! the time it has. No password is kept: the key is an HMAC-SHA-256, under a key of this process, over everything that identifies
+//! the login. Rules: specification `pipeline.md` 3, `decisions.md`. Bounds: bytes, given at the start; [`SHARDS`] locks, each
+//! held for one map operation.
+
+use crate::auth::attributes::Attributes;
+use crate::auth::backends::User;
+use crate::auth::request::{Field, Mode, Request};
+use crate::value::Value;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Users by login. Every worker of the process holds the same one.
+pub struct ResultCache {
+    /// HMAC state after the key, to start each digest from.
+    keyed: Hmac<Sha256>,
+    shards: [Mutex<Shard>; SHARDS],
+    shard_bytes_max: usize,
+}
+
+/// Which login: see [`ResultCache::key`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key([u8; 32]);
+
+impl ResultCache {
+    /// A cache of about `bytes_max` bytes. `secret` is random, from the operating system, and lives as long as the process.
+    pub fn new(secret: &[u8; 32], bytes_max: usize) -> ResultCache {
+        // One block, zero-padded, is what HMAC makes of a short key.
+        let mut block = [0; 64];
+        block[..secret.len()].copy_from_slice(secret);
+        ResultCache {
+            keyed: Hmac::new(&block.into()),
+            shards: std::array::from_fn(|_| Mutex::default()),
+            shard_bytes_max: bytes_max / SHARDS,
+        }
+    }
+
+    /// The key of a request that the cache may answer; `None` if it must not (`in-memory=0`, no-auth, a listing).
+    pub(super) fn key(&self, request: &Request) -> Option<Key> {
+        if request.mode != Mode::Auth || !request.in_memory_cache {
+            return None;
+        }
+        let encrypted = !request.get(Field::Ssl).is_empty();
+        let mut mac = self.keyed.clone();
+        mac.update(&[request.mode as u8, request.service as u8, encrypted.into()]);
+        for field in [Field::Username, Field::Password, Field::Protocol, Field::ClientIp] {
+            let text = request.get(field);
+            // The length in front keeps neighbours apart, whatever bytes they hold.
+            mac.update(&(text.len() as u64).to_le_bytes());
+            mac.update(text);
+        }
+        Some(Key(mac.finalize().into_bytes().into()))
+    }
+
+    /// What is known about a login, unless its time is over.
+    pub(super) fn get(&self, key: &Key, now: Instant) -> Option<Arc<User>> {
+        self.shard(key).entries.get(key).filter(|entry| now < entry.expires).map(|entry| entry.user.clone())
+    }
+
+    /// Remembers an authenticated user for `ttl`. Makes room by dropping what is oldest; what is larger than its share of the
+    /// cache is not kept at all.
+    pub(super) fn put(&self, key: Key, user: Arc<User>, now: Instant, ttl: Duration) {
+        let Some(expires) = now.checked_add(ttl) else { return };
+        let bytes = ENTRY_BYTES + user_bytes(&user);
+        let dropped = {
+            let mut shard = self.shard(&key);
+            shard.replace(key, Entry { user, expires, bytes }, now, self.shard_bytes_max)
+        };
+        // The last copies of users are taken apart here, outside the lock.
+        drop(dropped);
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+        // A shard is whole between any two operations, so one whose holder panicked can be used.
+        self.shards[usize::from(key.0[31]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for ResultCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResultCache").field("shard_bytes_max", &self.shard_bytes_max).finish_non_exhaustive()
+    }
+}
+
+/// One lock's share of the entries. `ages` holds each key of `entries` once, oldest first.
+#[derive(Default)]
+struct Shard {
+    entries: HashMap<Key, Entry, BuildHasherDefault<KeyHasher>>,
+    ages: VecDeque<Key>,
+    bytes: usize,
+}
+
+struct Entry {
+    user: Arc<User>,
+    expires: Instant,
+    bytes: usize,
+}
+
+impl Shard {
+    /// Stores an entry; returns what had to go.
+    fn replace(&mut self, key: Key, entry: Entry, now: Instant, bytes_max: usize) -> Vec<Entry> {
+        let mut dropped = Vec::new();
+        if entry.bytes > bytes_max {
+            return dropped;
+        }
+        let room = bytes_max - entry.bytes;
+        while let Some(oldest) = self.ages.front() {
+            let expired = self.entries.get(oldest).is_none_or(|entry| entry.expires <= now);
+            if !expired && self.bytes <= room {
+                break;
+            }
+            dropped.extend(self.entries.remove(oldest).inspect(|entry| self.bytes -= entry.bytes));
+            self.ages.pop_front();
+        }
+        self.bytes += entry.bytes;
+        match self.entries.insert(key, entry) {
+            // Two requests of one login met: the key keeps its place in `ages`.
+            Some(old) => {
+                self.bytes -= old.bytes;
+                dropped.push(old);
+            }
+            None => self.ages.push_back(key),
+        }
+        dropped
+    }
+}
+
+/// The key is an HMAC already: any eight of its bytes are a hash nobody can steer.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(head) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*head);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl std::hash::Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+/// What a user takes, roughly: its text and a fixed part for each allocation.
+fn user_bytes(user: &User) -> usize {
+    let User { account, account_field, totp_secret_field, unique_user_id, display_name, attributes, backend_name, .. } = user;
+    let texts = [account, account_field, totp_secret_field, unique_user_id, display_name];
+    texts.iter().map(|text| text.len()).sum::<usize>() + backend_name.len() + attributes_bytes(attributes)
+}
+
+fn attributes_bytes(attributes: &Attributes) -> usize {
+    attributes.iter().map(|(name, values)| VALUE_BYTES + name.len() + values.iter().map(value_bytes).sum::<usize>()).sum()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    VALUE_BYTES
+        + match value {
+            Value::Nil | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len(),
+            Value::List(values) => values.iter().map(value_bytes).sum(),
+            Value::Map(pairs) => pairs.iter().map(|(key, value)| value_bytes(key) + value_bytes(value)).sum(),
+        }
+}
+
+/// What a process may well spend: some 50,000 logins of ordinary users.
+pub const BYTES_MAX: usize = 64 << 20;
+const SHARDS: usize = 16;
+/// Entry, key in map and queue, and the user without its text.
+const ENTRY_BYTES: usize = 512;
+/// A value or name and its allocation.
+const VALUE_BYTES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::request::{HttpRequest, Service};
+    use proptest::prelude::*;
+
+    const TTL: Duration = Duration::from_secs(30);
+
+    fn cache() -> ResultCache {
+        ResultCache::new(&[1; 32], BYTES_MAX)
+    }
+
+    fn request(fields: [&[u8]; 4]) -> Request {
+        let mut request = Request::new(Vec::new(), HttpRequest::default());
+        for (field, text) in [Field::Username, Field::Password, Field::Protocol, Field::ClientIp].into_iter().zip(fields) {
+            request.set(field, text);
+        }
+        request
+    }
+
+    fn alice() -> Request {
+        request([b"alice", b"secret", b"imap", b"192.0.2.9"])
+    }
+
+    fn user(account: &str) -> Arc<User> {
+        Arc::new(User { account: account.into(), authenticated: true, ..User::default() })
+    }
+
+    #[test]
+    fn an_entry_lives_for_its_time_and_hits_do_not_extend_it() {
+        let (cache, now) = (cache(), Instant::now());
+        let key = cache.key(&alice()).unwrap();
+        assert!(cache.get(&key, now).is_none());
+        cache.put(key, user("a"), now, TTL);
+        for (seconds, hit) in [(0, true), (29, true), (30, false), (31, false)] {
+            assert_eq!(cache.get(&key, now + Duration::from_secs(seconds)).is_some(), hit, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn whatever_identifies_the_login_is_in_the_key() {
+        let cache = cache();
+        let mut keys = vec![cache.key(&alice()).unwrap().0];
+        for fields in [
+            [b"alicf".as_slice(), b"secret", b"imap", b"192.0.2.9"],
+            [b"alice", b"secreT", b"imap", b"192.0.2.9"],
+            [b"alice", b"secret", b"smtp", b"192.0.2.9"],
+            [b"alice", b"secret", b"imap", b"192.0.2.10"],
+            [b"alices", b"ecret", b"imap", b"192.0.2.9"],
+            [b"alice\0secret", b"", b"imap", b"192.0.2.9"],
+            [b"", b"", b"", b""],
+        ] {
+            keys.push(cache.key(&request(fields)).unwrap().0);
+        }
+        let mut encrypted = alice();
+        encrypted.set(Field::Ssl, b"on");
+        keys.push(cache.key(&encrypted).unwrap().0);
+        let mut nginx = alice();
+        nginx.service = Service::Nginx;
+        keys.push(cache.key(&nginx).unwrap().0);
+        let count = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
+    }
+
+    #[test]
+    fn the_key_depends_on_the_process() {
+        let other = ResultCache::new(&[2; 32], BYTES_MAX);
+        assert!(cache().key(&alice()).unwrap() != other.key(&alice()).unwrap());
+    }
+
+    #[test]
+    fn lookups_and_requests_that_opted_out_have_no_key() {
+        let cache = cache();
+        for (mode, in_memory_cache, keyed) in
+            [(Mode::Auth, true, true), (Mode::Auth, false, false), (Mode::NoAuth, true, false), (Mode::ListAccounts, true, false)]
+        {
+            let mut request = alice();
+            (request.mode, request.in_memory_cache) = (mode, in_memory_cache);
+            assert_eq!(cache.key(&request).is_some(), keyed, "{mode:?} {in_memory_cache}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_go_first_when_it_is_full() {
+        let cache = ResultCache::new(&[1; 32], SHARDS * 4 * ENTRY_BYTES);
+        let now = Instant::now();
+        let keys: Vec<_> =
+            (0..9).map(|n| Key([n; 32])).map(|key| Key(std::array::from_fn(|i| if i == 31 { 0 } else { key.0[i] }))).collect();
+        for key in &keys {
+            cache.put(*key, user(""), now, TTL);
+        }
+        let kept: Vec<_> = keys.iter().map(|key| cache.get(key, now).is_some()).collect();
+        assert_eq!(kept, [false, false, false, false, false, true, true, true, true]);
+    }
+
+    #[test]
+    fn what_is_larger_than_its_share_is_not_kept() {
+        let cache = ResultCache::new(&[1; 32], SHARDS * 4 * ENTRY_BYTES);
+        let (now, small, large) = (Instant::now(), Key([0; 32]), Key([16; 32]));
+        cache.put(small, user("a"), now, TTL);
+        cache.put(large, user(&"a".repeat(4 * ENTRY_BYTES)), now, TTL);
+        assert!(cache.get(&small, now).is_some());
+        assert!(cache.get(&large, now).is_none());
+    }
+
+    #[test]
+    fn expired_entries_make_room() {
+        let cache = cache();
+        let (now, old, new) = (Instant::now(), Key([0; 32]), Key([16; 32]));
+        cache.put(old, user("a"), now, TTL);
+        cache.put(new, user("b"), now + TTL, TTL);
+        let shard = cache.shard(&old);
+        assert_eq!((shard.entries.len(), shard.ages.len()), (1, 1));
+    }
+
+    #[test]
+    fn size_counts_what_tables_hold() {
+        let mut attributes = Attributes::default();
+        attributes.set_one(b"n", Value::Number(1.0));
+        let plain = attributes_bytes(&attributes);
+        attributes.set_one(b"n", Value::List(vec![Value::Map(vec![(Value::string("key"), Value::string("x".repeat(1000)))])]));
+        assert!(attributes_bytes(&attributes) > plain + 1000);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_counted_right_and_bounded(puts in prop::collection::vec((0u8..12, 0usize..3000, 0u64..40), 0..200)) {
+            let bytes_max = 8 * ENTRY_BYTES;
+            let (mut shard, start) = (Shard::default(), Instant::now());
+            let mut now = start;
+            for (key, size, seconds) in puts {
+                now += Duration::from_secs(seconds);
+                let entry = Entry { user: user(""), expires: now + TTL, bytes: ENTRY_BYTES + size };
+                shard.replace(Key([key; 32]), entry, now, bytes_max);
+                prop_assert!(shard.bytes <= bytes_max);
+                prop_assert_eq!(shard.bytes, shard.entries.values().map(|entry| entry.bytes).sum::<usize>());
+                prop_assert_eq!(shard.entries.len(), shard.ages.len());
+                prop_assert!(shard.ages.iter().all(|key| shard.entries.contains_key(key)));
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Filters: scripts that look at a login after the backends and may turn it away, or change the answer.
+//!
+//! They run one after the other, after failures too; the first that rejects is the last. Accepting is neutral unless the
+//! configuration lets this filter override. Called by the pipeline only. Rules: specification `pipeline.md` 9, `decisions.md`.
+
+use crate::auth::attributes::Attributes;
+use crate::auth::login::FilterChanges;
+use crate::auth::pipeline::Run;
+use crate::auth::report::Event;
+use crate::auth::request::Mode;
+use crate::auth::scripts::{FilterReturn, Scripts, StageKind};
+
+/// Whether the login succeeds, after all filters that are meant for it. `user`: whether the backends authenticated the user they
+/// found; `None` if they found nobody.
+///
+/// # Errors
+/// A script failed, or time is over.
+pub(super) async fn accept<S: Scripts>(run: &Run<'_, S>, user: Option<bool>) -> Result<bool, Event> {
+    let mode = run.login.request.mode;
+    let authenticated = user == Some(true);
+    let mut accepted = authenticated;
+    let mut meant =
+        run.policy.filters.iter().enumerate().filter(|(_, filter)| filter.when.holds_after_backends(mode, authenticated)).peekable();
+    if meant.peek().is_none() {
+        return Ok(accepted);
+    }
+    let mut stage = run.stage(StageKind::Filter);
+    for (index, filter) in meant {
+        let returned = run.scripts.filter(&mut stage, index, run.login, run.ops).await;
+        match run.outcome(StageKind::Filter, returned)? {
+            Some(FilterReturn { reject: true, .. }) => return Ok(false),
+            // Never a lookup, never a user nobody knows: careless scripts accept those.
+            Some(_) if filter.override_rejection && mode == Mode::Auth && user.is_some() => accepted = true,
+            Some(_) | None => {}
+        }
+    }
+    Ok(accepted)
+}
+
+/// Applies what filters want changed in the answer: removals, then additions, which never replace what is (still) there.
+pub(super) fn change(attributes: &mut Attributes, changes: FilterChanges) {
+    for name in &changes.removed {
+        attributes.remove(name);
+    }
+    for (name, values) in changes.added.iter() {
+        if attributes.get(name).is_none() {
+            attributes.set(name, values.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+
+    fn attributes(pairs: &[(&str, &str)]) -> Attributes {
+        let mut attributes = Attributes::default();
+        for (name, value) in pairs {
+            attributes.set_one(name.as_bytes(), Value::string(*value));
+        }
+        attributes
+    }
+
+    #[test]
+    fn removals_come_first_and_additions_never_replace() {
+        let mut answer = attributes(&[("account", "a"), ("cn", "A"), ("mail", "old"), ("secret", "x")]);
+        let added = attributes(&[("cn", "not this"), ("mail", "new"), ("quota", "5")]);
+        change(&mut answer, FilterChanges { added, removed: vec![b"mail".to_vec(), b"secret".to_vec()], server: None });
+        assert_eq!(answer, attributes(&[("account", "a"), ("cn", "A"), ("mail", "new"), ("quota", "5")]));
+    }
+
+    #[test]
+    fn what_was_removed_and_added_is_there() {
+        let mut answer = Attributes::default();
+        change(&mut answer, FilterChanges { added: attributes(&[("foo", "1")]), removed: vec![b"foo".to_vec()], server: None });
+        assert_eq!(answer, attributes(&[("foo", "1")]));
+    }
+}

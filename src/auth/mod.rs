@@ -1,0 +1,22 @@
+//! The domain: what a login is, how it is decided. Names no socket, no clock, no Lua.
+//!
+//! [`request`] is what the client asked, [`login`] what the pipeline knows about it so far, [`verdict`] how it ends;
+//! [`scripts`] is the door to the operator's scripts (the Lua host, or a test's script of answers); [`pipeline`] reads like the
+//! manual: the stages in order. Rules: specification `pipeline.md`, `decisions.md`.
+
+mod actions;
+pub mod attributes;
+mod backends;
+pub mod cache;
+mod features;
+mod filters;
+pub mod login;
+pub mod pipeline;
+pub mod policy;
+pub mod report;
+pub mod request;
+pub mod scripts;
+pub mod session;
+#[cfg(test)]
+mod tests;
+pub mod verdict;

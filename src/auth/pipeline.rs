@@ -1,0 +1,323 @@
+//! The request pipeline: what happens to one authentication request, stage by stage, and how it ends.
+//!
+//! | Stage | Runs | May end the request with |
+//! |---|---|---|
+//! | in-process cache | passwords, unless `in-memory=0` | nothing; a hit skips to the filters |
+//! | features | passwords, not for saslauthd | failure |
+//! | credentials | always | failure, temporary failure |
+//! | backends | always | – |
+//! | filters | always, except protocol `ory-hydra` | failure |
+//! | post actions | [`Outcome::post_actions`] says | nothing: they run after the answer |
+//!
+//! A stage decides (a verdict) or fails (an error); what a failure means is [`Stage::on_failure`]'s. Called by the worker, which
+//! answers, writes the [`Report`] and hands the login on to [`post_actions`]. Waiting goes through [`Ops`]; past their deadline
+//! the request is a temporary failure, whatever a script made of it. Rules: specification `pipeline.md` 1, 10 to 12, `decisions.md`.
+
+use crate::auth::backends::{self, User};
+use crate::auth::cache::{Key, ResultCache};
+use crate::auth::features::{self, Decision, Trigger};
+use crate::auth::login::Login;
+use crate::auth::policy::Policy;
+use crate::auth::report::{CacheUse, Ending, Event, Level, Report};
+use crate::auth::request::{Field, Mode, Service};
+use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
+use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
+use crate::auth::{actions, filters};
+use crate::op::Ops;
+use crate::value::Value;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::Arc;
+
+/// How a request ended, and what is left to do about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub verdict: Verdict,
+    pub report: Report,
+    /// [`post_actions`] are due, once the login has been told of its answer ([`Login::answered`]).
+    pub post_actions: bool,
+}
+
+/// Authenticates a login or, in mode no-auth, looks its user up.
+pub async fn authenticate<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, cache: &ResultCache, ops: &Ops) -> Outcome {
+    let run = Run { login, scripts, policy, ops };
+    let mut pipeline = Pipeline { run, cache, key: None, report: Report::default() };
+    let (Break(end) | Continue(end)) = pipeline.stages().await;
+    pipeline.conclude(end)
+}
+
+/// The accounts that there are, sorted; mode list-accounts. What could not be listed is missing, and in the report's events.
+pub async fn list_accounts<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, ops: &Ops) -> (Vec<Vec<u8>>, Report) {
+    let mut report = Report::default();
+    let accounts = backends::list_accounts(&Run { login, scripts, policy, ops }, &mut report.events).await;
+    (accounts, report)
+}
+
+/// Runs the post actions of a login that has been answered. Returns what is to be logged.
+pub async fn post_actions<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, ops: &Ops) -> Vec<Event> {
+    let mut events = Vec::new();
+    actions::run(&Run { login, scripts, policy, ops }, ActionKind::Post, &mut events).await;
+    events
+}
+
+/// Runs a custom hook: its first result.
+///
+/// # Errors
+/// The script failed, or defines no hook. Log it as [`Event::script_failed`].
+pub async fn hook<S: Scripts>(login: &Login, scripts: &S, index: usize, ops: &Ops) -> Result<Value, ScriptError> {
+    let mut stage = scripts.stage(StageKind::Hook, login);
+    scripts.hook(&mut stage, index, login, ops).await
+}
+
+/// What each stage works with.
+pub(super) struct Run<'a, S> {
+    pub login: &'a Login,
+    pub scripts: &'a S,
+    pub policy: &'a Policy,
+    pub ops: &'a Ops,
+}
+
+impl<S: Scripts> Run<'_, S> {
+    /// Begins a stage of scripts. What they see is in [`Login::facts`] by now, but for the status message, which scripts set.
+    pub fn stage(&self, kind: StageKind) -> S::Stage {
+        self.login.facts.borrow_mut().status_message.clone_from(&self.login.status_message.borrow());
+        self.scripts.stage(kind, self.login)
+    }
+
+    /// What a script returned, if it did so in time: one that caught the error of an op past the deadline knows nothing.
+    pub fn outcome<T>(&self, stage: StageKind, returned: Result<T, ScriptError>) -> Result<T, Event> {
+        match returned {
+            Err(error) => Err(Event::script_failed(stage, &error, self.login)),
+            Ok(_) if self.ops.is_late() => Err(Event::new(Level::Error, "Request deadline exceeded").with("stage", stage.name())),
+            Ok(value) => Ok(value),
+        }
+    }
+
+    fn is_ory_hydra(&self) -> bool {
+        self.login.request.get(Field::Protocol) == ORY_HYDRA
+    }
+}
+
+/// One request on its way.
+struct Pipeline<'a, S> {
+    run: Run<'a, S>,
+    cache: &'a ResultCache,
+    /// Under which the in-process cache may keep the login; `None`: it may not.
+    key: Option<Key>,
+    report: Report,
+}
+
+impl<S: Scripts> Pipeline<'_, S> {
+    /// The stages in their order; each goes on or ends the request.
+    async fn stages(&mut self) -> ControlFlow<End, End> {
+        let user = match self.recall() {
+            Some(user) => Some(user),
+            None => {
+                self.features().await?;
+                self.credentials()?;
+                self.backends().await?
+            }
+        };
+        self.filters(user).await
+    }
+
+    /// In-process cache: a user who has just logged in the same way.
+    fn recall(&mut self) -> Option<Arc<User>> {
+        if self.run.policy.memory_cache_ttl.is_zero() {
+            return None;
+        }
+        let key = self.cache.key(&self.run.login.request)?;
+        let user = self.cache.get(&key, self.run.ops.now());
+        self.report.cache = if user.is_some() { CacheUse::Hit } else { CacheUse::Miss };
+        self.key = Some(key);
+        user
+    }
+
+    /// Features, in an order that no configuration changes.
+    async fn features(&mut self) -> ControlFlow<End> {
+        if self.run.login.request.service == Service::Saslauthd {
+            return Continue(());
+        }
+        if self.run.policy.lua_features {
+            match features::lua(&self.run).await {
+                Ok(Decision::Pass) => {}
+                Ok(Decision::Abort) => return Continue(()),
+                Ok(Decision::Trigger(trigger)) => return self.triggered(trigger).await,
+                Err(event) => return self.failed(Stage::Features, event),
+            }
+        }
+        Continue(())
+    }
+
+    /// A feature turned the login away: its actions come before the answer, the post actions after it.
+    async fn triggered(&mut self, trigger: Trigger) -> ControlFlow<End> {
+        self.run.login.facts.borrow_mut().feature = trigger.feature.into();
+        actions::run(&self.run, trigger.actions, &mut self.report.events).await;
+        Break(End { ruling: Ruling::Refuse, post_actions: true })
+    }
+
+    /// Credentials: is there anything to ask the backends for? A listing that got here has no user to check.
+    fn credentials(&self) -> ControlFlow<End> {
+        let request = &self.run.login.request;
+        if request.get(Field::Username).is_empty() || request.mode == Mode::ListAccounts {
+            return Break(End { ruling: Ruling::Temporary(TemporaryReason::NoUsername), post_actions: false });
+        }
+        if request.get(Field::Password).is_empty() && request.mode == Mode::Auth {
+            return Break(End { ruling: Ruling::Refuse, post_actions: false });
+        }
+        Continue(())
+    }
+
+    /// Backends; a success is remembered before any filter can judge it.
+    async fn backends(&mut self) -> ControlFlow<End, Option<Arc<User>>> {
+        let user = match backends::verify(&self.run).await {
+            Ok(user) => user.map(Arc::new),
+            Err(mut event) => {
+                let custom_log = self.run.login.custom_log.borrow().clone();
+                event.fields.extend(custom_log.into_iter().map(|(name, value)| (name.into(), value)));
+                return self.failed(Stage::Backends, event);
+            }
+        };
+        if let (Some(user), Some(key)) = (&user, self.key)
+            && user.authenticated
+        {
+            self.cache.put(key, user.clone(), self.run.ops.now(), self.run.policy.memory_cache_ttl);
+        }
+        Continue(user)
+    }
+
+    /// Filters, whatever the backends said.
+    async fn filters(&mut self, user: Option<Arc<User>>) -> ControlFlow<End, End> {
+        self.note(user.as_deref());
+        let authenticated = user.as_ref().map(|user| user.authenticated);
+        let accepted = if self.run.is_ory_hydra() {
+            authenticated == Some(true)
+        } else {
+            match filters::accept(&self.run, authenticated).await {
+                Ok(accepted) => accepted,
+                Err(event) => return self.failed(Stage::Filters, event),
+            }
+        };
+        let ruling = match user {
+            Some(user) if accepted => Ruling::Accept(user),
+            _ => Ruling::Refuse,
+        };
+        Continue(End { ruling, post_actions: true })
+    }
+
+    /// From here on scripts, log and counters know what the backends said; a filter's verdict does not change it.
+    fn note(&mut self, user: Option<&User>) {
+        let Some(user) = user else { return };
+        let mut facts = self.run.login.facts.borrow_mut();
+        facts.user_found = true;
+        facts.authenticated = user.authenticated;
+        facts.account.clone_from(&user.account);
+        facts.account_field.clone_from(&user.account_field);
+        facts.unique_user_id.clone_from(&user.unique_user_id);
+        facts.display_name.clone_from(&user.display_name);
+        self.report.backend_name.clone_from(&user.backend_name);
+        self.report.passdb = if self.report.cache == CacheUse::Hit { PassDb::Memory } else { user.passdb };
+    }
+
+    /// A stage could not do its work.
+    fn failed<T>(&mut self, stage: Stage, event: Event) -> ControlFlow<End, T> {
+        self.report.events.push(event);
+        Break(stage.on_failure())
+    }
+
+    /// Verdict, report and the final status message.
+    fn conclude(mut self, end: End) -> Outcome {
+        let Run { login, policy, .. } = self.run;
+        let mut status_message = login.status_message.borrow_mut();
+        let verdict = match end.ruling {
+            Ruling::Accept(user) => {
+                if status_message.is_empty() {
+                    status_message.extend_from_slice(OK);
+                }
+                self.report.ending = Ending::Success;
+                self.report.password_retries = login.request.login_attempt;
+                Verdict::Success(success(user, login, policy, self.report.cache == CacheUse::Hit))
+            }
+            Ruling::Refuse => {
+                if status_message.is_empty() {
+                    status_message.extend_from_slice(INVALID_LOGIN);
+                }
+                let attempts = attempts(login, policy);
+                self.report.ending = Ending::Failure;
+                self.report.password_retries = attempts;
+                Verdict::Failure(Denial { status_message: status_message.clone(), attempts })
+            }
+            Ruling::Temporary(reason) => {
+                *status_message = reason.text().into();
+                self.report.ending = Ending::Temporary;
+                self.report.password_retries = login.request.login_attempt;
+                Verdict::Temporary(reason)
+            }
+        };
+        let post_actions = end.post_actions && !self.run.is_ory_hydra() && !policy.actions.of(ActionKind::Post).is_empty();
+        Outcome { verdict, report: self.report, post_actions }
+    }
+}
+
+/// The end of a request, before it is a [`Verdict`].
+struct End {
+    ruling: Ruling,
+    post_actions: bool,
+}
+
+enum Ruling {
+    Accept(Arc<User>),
+    Refuse,
+    Temporary(TemporaryReason),
+}
+
+/// The stages that scripts, services or the deadline can make fail. Actions are none of them: whatever becomes of them, the
+/// request goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Features,
+    Backends,
+    Filters,
+}
+
+impl Stage {
+    /// What a failure of the stage means: a temporary failure always, for our outage must neither ban nor admit anybody
+    /// (`pipeline.md` 12). Post actions learn about users of whom the backends have spoken.
+    fn on_failure(self) -> End {
+        let post_actions = match self {
+            Stage::Features | Stage::Backends => false,
+            Stage::Filters => true,
+        };
+        End { ruling: Ruling::Temporary(TemporaryReason::ServerProblem), post_actions }
+    }
+}
+
+/// The answer for `user`, with what filters changed in it.
+fn success(user: Arc<User>, login: &Login, policy: &Policy, memory_hit: bool) -> Success {
+    // Copied only if the in-process cache holds it too.
+    let User { mut account, account_field, totp_secret_field, mut attributes, passdb, backend_name, .. } = Arc::unwrap_or_clone(user);
+    let mut changes = login.filter_changes.take();
+    let server = changes.server.take().filter(|_| policy.server_monitoring);
+    if !changes.is_empty() {
+        filters::change(&mut attributes, changes);
+        // The client is told the account attribute as it is now; without one, the backend's.
+        let changed = backends::attribute(&attributes, &account_field);
+        if !changed.is_empty() {
+            account = changed;
+        }
+    }
+    Success { account, account_field, totp_secret_field, attributes, passdb, backend_name, memory_hit, server }
+}
+
+/// How often the client has failed by now (`http-api.md` 6.6).
+fn attempts(login: &Login, policy: &Policy) -> u32 {
+    let attempts = login.request.login_attempt.min(ATTEMPTS_MAX);
+    let counts_on = login.request.service == Service::Nginx && attempts < policy.login_attempts_max;
+    attempts + u32::from(counts_on)
+}
+
+const OK: &[u8] = b"OK";
+const INVALID_LOGIN: &[u8] = b"Invalid login or password";
+/// OAuth pages: neither filters nor post actions run for them.
+const ORY_HYDRA: &[u8] = b"ory-hydra";
+/// Clients may claim more; the counter stops here.
+const ATTEMPTS_MAX: u32 = 255;

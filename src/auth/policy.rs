@@ -1,0 +1,201 @@
+//! What the configuration means for logins: everything the pipeline asks of it, resolved into plain types.
+//!
+//! Made once per epoch by whoever read the configuration; the pipeline only looks. It names no configuration type, so the shape
+//! of the file can change without the pipeline, and a test writes a policy down in a few lines. Lists are in configuration order,
+//! and a script's position in its list is its `index` for [`crate::auth::scripts::Scripts`].
+//! Rules: specification `pipeline.md` 5 to 11, `config.md` 8.18 and 9, `decisions.md`.
+
+use crate::auth::request::Mode;
+use crate::auth::scripts::ActionKind;
+use std::time::Duration;
+
+/// The rules for logins of one epoch.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// `lua` is in `server.features`; without it [`Policy::features`] do not run.
+    pub lua_features: bool,
+    pub features: Vec<Feature>,
+    /// In the order in which they are asked.
+    pub backends: Vec<Backend>,
+    pub filters: Vec<Filter>,
+    pub actions: Actions,
+    /// How long the in-process cache answers for a login. Zero: it is off.
+    pub memory_cache_ttl: Duration,
+    /// `NAUTHILUS_MAX_LOGIN_ATTEMPTS`: up to here a failure counts one attempt on for service nginx.
+    pub login_attempts_max: u32,
+    /// `backend_server_monitoring` is in `server.features`: the server that a filter selected counts.
+    pub server_monitoring: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            lua_features: false,
+            features: Vec::new(),
+            backends: Vec::new(),
+            filters: Vec::new(),
+            actions: Actions::default(),
+            memory_cache_ttl: MEMORY_CACHE_TTL,
+            login_attempts_max: LOGIN_ATTEMPTS_MAX,
+            server_monitoring: false,
+        }
+    }
+}
+
+/// One script of `lua.features`.
+#[derive(Clone, Debug)]
+pub struct Feature {
+    pub name: String,
+    /// Path as configured, for logs.
+    pub path: String,
+    pub when: When,
+}
+
+/// One script of `lua.filters`.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub name: String,
+    /// Path as configured, for logs.
+    pub path: String,
+    pub when: When,
+    /// Its ACCEPT turns the failed password login of a found user into a success.
+    pub override_rejection: bool,
+}
+
+/// For which requests a feature or filter runs: `when_authenticated`, `when_unauthenticated`, `when_no_auth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    pub authenticated: bool,
+    pub unauthenticated: bool,
+    pub no_auth: bool,
+}
+
+impl When {
+    /// Features of a configuration that says nothing: every login, no lookup.
+    pub const FEATURE_DEFAULT: When = When { authenticated: true, unauthenticated: true, no_auth: false };
+    /// Filters of a configuration that says nothing: always.
+    pub const FILTER_DEFAULT: When = When { authenticated: true, unauthenticated: true, no_auth: true };
+
+    /// Whether a feature runs. Nobody is authenticated yet, so either of the two login flags will do.
+    pub fn holds_before_backends(self, mode: Mode) -> bool {
+        match mode {
+            Mode::Auth => self.authenticated || self.unauthenticated,
+            Mode::NoAuth => self.no_auth,
+            Mode::ListAccounts => false,
+        }
+    }
+
+    /// Whether a filter runs after the backends said `authenticated`.
+    pub fn holds_after_backends(self, mode: Mode, authenticated: bool) -> bool {
+        match mode {
+            Mode::Auth if authenticated => self.authenticated,
+            Mode::Auth => self.unauthenticated,
+            Mode::NoAuth => self.no_auth,
+            Mode::ListAccounts => false,
+        }
+    }
+}
+
+/// One element of `server.backends`.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    Lua {
+        /// Position in the epoch's list of Lua backends.
+        index: usize,
+        /// [`DEFAULT_BACKEND`] or the name in `lua(<name>)`.
+        name: String,
+        /// Path as configured, for logs.
+        path: String,
+        /// The entries of `lua.search` that name this backend.
+        search: Vec<Search>,
+    },
+}
+
+impl Backend {
+    /// The first search entry for `protocol`; `None`: this backend does not serve it. No protocol stands in for another.
+    pub fn search(&self, protocol: &[u8]) -> Option<&Search> {
+        let Backend::Lua { search, .. } = self;
+        search.iter().find(|entry| entry.protocols.iter().any(|name| name.as_bytes() == protocol))
+    }
+}
+
+/// One entry of `lua.search`.
+#[derive(Clone, Debug)]
+pub struct Search {
+    pub protocols: Vec<String>,
+    /// The namespace of this entry's logins in the Redis cache.
+    pub cache_name: String,
+}
+
+/// `lua.actions` by type.
+#[derive(Clone, Debug, Default)]
+pub struct Actions([Vec<Action>; ActionKind::COUNT]);
+
+impl Actions {
+    /// Appends to the scripts of a type.
+    pub fn push(&mut self, kind: ActionKind, action: Action) {
+        self.0[kind as usize].push(action);
+    }
+
+    pub fn of(&self, kind: ActionKind) -> &[Action] {
+        &self.0[kind as usize]
+    }
+}
+
+/// One script of `lua.actions`.
+#[derive(Clone, Debug)]
+pub struct Action {
+    pub name: String,
+    /// Path as configured; the key of its result in the log.
+    pub path: String,
+}
+
+/// The name of the backend `lua` without a name, in logs (`pipeline.md` 13.1).
+pub const DEFAULT_BACKEND: &str = "__meta_default__";
+
+const MEMORY_CACHE_TTL: Duration = Duration::from_secs(30);
+const LOGIN_ATTEMPTS_MAX: u32 = 15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_entry_with_the_exact_protocol_is_used() {
+        let entry = |protocols: &[&str], cache: &str| Search {
+            protocols: protocols.iter().map(|p| p.to_string()).collect(),
+            cache_name: cache.into(),
+        };
+        let backend = Backend::Lua {
+            index: 0,
+            name: DEFAULT_BACKEND.into(),
+            path: "b.lua".into(),
+            search: vec![entry(&["imap", "default"], "one"), entry(&["imap", "smtp"], "two")],
+        };
+        let cache = |protocol: &[u8]| backend.search(protocol).map(|entry| entry.cache_name.as_str());
+        assert_eq!(cache(b"imap"), Some("one"));
+        assert_eq!(cache(b"smtp"), Some("two"));
+        for stranger in [b"IMAP".as_slice(), b"sieve", b"", b"ima"] {
+            assert_eq!(cache(stranger), None);
+        }
+    }
+
+    #[test]
+    fn flags_select_requests() {
+        let never = When { authenticated: false, unauthenticated: false, no_auth: false };
+        let table = [
+            // flags, before: auth, no-auth; after: ok, wrong, no-auth
+            (never, [false, false], [false, false, false]),
+            (When { authenticated: true, ..never }, [true, false], [true, false, false]),
+            (When { unauthenticated: true, ..never }, [true, false], [false, true, false]),
+            (When { no_auth: true, ..never }, [false, true], [false, false, true]),
+            (When::FEATURE_DEFAULT, [true, false], [true, true, false]),
+            (When::FILTER_DEFAULT, [true, true], [true, true, true]),
+        ];
+        for (when, before, after) in table {
+            assert_eq!([Mode::Auth, Mode::NoAuth].map(|mode| when.holds_before_backends(mode)), before, "{when:?}");
+            let cases = [(Mode::Auth, true), (Mode::Auth, false), (Mode::NoAuth, true)];
+            assert_eq!(cases.map(|(mode, ok)| when.holds_after_backends(mode, ok)), after, "{when:?}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The command line. One file per command; exit codes: 0 done, 1 it failed, 2 the arguments are wrong.
+
+mod check;
+mod serve;
+mod show;
+
+use crate::config::{Format, Source};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// An authentication server for mail systems.
+#[derive(Parser)]
+#[command(name = "loligo", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM; SIGHUP reloads configuration and scripts.
+    Serve(ConfigArguments),
+    /// Read the configuration and compile all scripts; say what is wrong.
+    Check(ConfigArguments),
+    /// Print the effective configuration, secrets masked.
+    Config(ConfigArguments),
+}
+
+#[derive(Args)]
+struct ConfigArguments {
+    /// The configuration file; without it the usual places are searched.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// yaml, json or toml; without it the file's extension tells.
+    #[arg(long, value_name = "FORMAT")]
+    config_format: Option<String>,
+}
+
+impl ConfigArguments {
+    fn source(&self) -> Result<Source, String> {
+        let named = |word: &str| Format::named(word).ok_or_else(|| format!("unknown format {word:?}: yaml, json or toml"));
+        let format = self.config_format.as_deref().map(named).transpose()?;
+        Ok(Source::from_process(self.config.clone(), format))
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match &arguments.command {
+        Command::Serve(arguments) => arguments.source().and_then(serve::run),
+        Command::Check(arguments) => arguments.source().and_then(check::run),
+        Command::Config(arguments) => arguments.source().and_then(show::run),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

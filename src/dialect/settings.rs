@@ -1,0 +1,122 @@
+//! What the wire forms need to know of the configuration, in plain types, worked out once per configuration.
+//!
+//! The configuration converts itself into this; dialects know no YAML and no environment. Defaults: specification `http-api.md`
+//! 5.2, 6.5, 6.6, 13.
+
+pub use crate::dialect::headers::HeaderTable;
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Everything the dialects are configured with. Immutable; one per epoch.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `server.default_http_request_header`.
+    pub headers: HeaderTable,
+    /// `server.disabled_endpoints`.
+    pub endpoints: Endpoints,
+    /// Where nginx finds the mail servers, if nothing monitors them.
+    pub mail_servers: MailServers,
+    /// The feature `backend_server_monitoring` is on: only a filter names the server for nginx.
+    pub monitoring: bool,
+    /// Ceiling of `Auth-Wait` in seconds; 0: the header is not sent.
+    pub wait_delay_s: u32,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Settings {
+    /// Whether `peer` may say who the client is.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            headers: HeaderTable::default(),
+            endpoints: Endpoints::default(),
+            mail_servers: MailServers::default(),
+            monitoring: false,
+            wait_delay_s: 10,
+            trusted_proxies: vec![IpAddr::from(Ipv4Addr::LOCALHOST).into(), IpAddr::from(Ipv6Addr::LOCALHOST).into()],
+        }
+    }
+}
+
+/// Which endpoints are there; all of them by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    pub auth_header: bool,
+    pub auth_nginx: bool,
+    pub auth_json: bool,
+    pub auth_saslauthd: bool,
+    pub auth_basic: bool,
+    pub custom_hooks: bool,
+}
+
+impl Default for Endpoints {
+    fn default() -> Endpoints {
+        Endpoints { auth_header: true, auth_nginx: true, auth_json: true, auth_saslauthd: true, auth_basic: true, custom_hooks: true }
+    }
+}
+
+/// The servers that nginx is told, for the three protocols it proxies.
+#[derive(Clone, Debug)]
+pub struct MailServers {
+    pub smtp: MailServer,
+    pub imap: MailServer,
+    pub pop3: MailServer,
+}
+
+impl MailServers {
+    /// Only the three plain names have a server; `imaps` and the like have none.
+    pub fn of(&self, protocol: &[u8]) -> Option<&MailServer> {
+        match protocol {
+            b"smtp" => Some(&self.smtp),
+            b"imap" => Some(&self.imap),
+            b"pop3" => Some(&self.pop3),
+            _ => None,
+        }
+    }
+}
+
+impl Default for MailServers {
+    fn default() -> MailServers {
+        let local = |port| MailServer { address: "127.0.0.1".into(), port };
+        MailServers { smtp: local(5871), imap: local(9931), pop3: local(9951) }
+    }
+}
+
+/// `Auth-Server` and `Auth-Port`. nginx takes an IP address only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailServer {
+    pub address: String,
+    pub port: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_trusted_by_default_also_when_mapped() {
+        let settings = Settings::default();
+        for (peer, trusted) in [("127.0.0.1", true), ("::1", true), ("::ffff:127.0.0.1", true), ("127.0.0.2", false), ("192.0.2.1", false)]
+        {
+            assert_eq!(settings.trusts(peer.parse().unwrap()), trusted, "{peer}");
+        }
+    }
+
+    #[test]
+    fn only_three_protocols_have_a_server() {
+        let servers = MailServers::default();
+        assert_eq!(servers.of(b"smtp").map(|server| server.port), Some(5871));
+        assert_eq!(servers.of(b"imap").map(|server| server.port), Some(9931));
+        assert_eq!(servers.of(b"pop3").map(|server| server.port), Some(9951));
+        for other in [&b"IMAP"[..], b"imaps", b"submission", b""] {
+            assert!(servers.of(other).is_none());
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! One configuration, resolved: everything workers need of it, in the types of those who use it.
+//!
+//! Made by the main thread at start and on reload: reads the script files, resolves names (which may block), and fails with all that is
+//! wrong. Immutable afterwards; requests hold on to the epoch they began with. No other module but `cli` and `server` looks
+//! into [`Config`].
+
+use crate::auth::policy::{Action, Backend, Feature as PolicyFeature, Filter, Policy, Search, When};
+use crate::auth::policy::{Actions, DEFAULT_BACKEND};
+use crate::auth::scripts::{ActionKind, StageKind};
+use crate::config::section::headers::DefaultHttpRequestHeader;
+use crate::config::section::lua::When as ConfigWhen;
+use crate::config::section::tls::Tls;
+use crate::config::{self, ActionType, Config, Feature, LogLevel};
+use crate::dialect::settings::{Endpoints, MailServer, MailServers, Settings};
+use crate::log::{Format, Level, LogSettings};
+use crate::metrics::{LabelId, Registry, Space};
+use crate::proto::http::{Limits as HttpLimits, Method};
+use crate::reactor::{Address, CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion};
+use crate::script::modules::redis::pools::{Mode, PoolSettings};
+use crate::script::services::Settings as ScriptSettings;
+use crate::script::{Limits, ScriptSet};
+use crate::upstream::redis::{Protocol, Settings as RedisSettings};
+use crate::worker::{HOOK_METHODS, Target, Timeouts};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub struct Epoch {
+    pub policy: Policy,
+    pub dialect: Settings,
+    pub scripts: Arc<ScriptSet>,
+    pub script_settings: Arc<ScriptSettings>,
+    pub package_path: String,
+    pub limits: Limits,
+    pub http: HttpLimits,
+    pub timeouts: Timeouts,
+    /// Of a whole request.
+    pub request_time: Duration,
+    /// The shortest of the times that a connection's timer watches.
+    pub shortest_time: Duration,
+    pub log: LogSettings,
+    /// The server's own Redis; `None`: the embedded memory state.
+    pub redis: Option<Target>,
+    pub max_concurrent_requests: usize,
+    /// A worker with fewer requests than this under way need not ask the others.
+    pub requests_share: usize,
+    /// Post actions of so many logins run at a time, and so many more wait.
+    pub post_actions_max: usize,
+    pub post_actions_waiting_max: usize,
+    pub post_action_time: Duration,
+    /// What the metrics count each route pattern by.
+    pub route_labels: Vec<(&'static str, LabelId)>,
+    hooks: HashMap<(Vec<u8>, &'static str), usize>,
+    /// Of `redis`, to tell whether a reload changed it.
+    redis_key: String,
+}
+
+/// What is wrong with a configuration that is sound by itself: files and names that it points to. One line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Unusable(pub Vec<String>);
+
+impl Epoch {
+    /// Resolves a configuration for so many workers. Blocks on script files, certificates and host names.
+    ///
+    /// # Errors
+    /// Everything that cannot be read or resolved.
+    pub fn resolve(config: &Config, workers: usize, metrics: &Arc<Registry>) -> Result<Epoch, Unusable> {
+        let mut problems = Vec::new();
+        let mut scripts = ScriptSet::default();
+        let policy = policy(config, &mut scripts, &mut problems);
+        let hooks = hooks(config, &mut scripts, &mut problems);
+        for path in &config.lua.config.init_script_paths {
+            let index = scripts.read(path, "init", StageKind::Init, false);
+            scripts.init.extend(keep(index, &mut problems));
+        }
+        let redis = redis(config).unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
+        if !problems.is_empty() {
+            return Err(Unusable(problems));
+        }
+        let server = &config.server;
+        let timeouts = Timeouts {
+            head: server.timeouts.head,
+            body: server.timeouts.body,
+            idle: server.timeouts.idle,
+            write: server.timeouts.write,
+        };
+        let request_time = server.timeouts.request;
+        Ok(Epoch {
+            policy,
+            dialect: dialect(config),
+            scripts: Arc::new(scripts),
+            script_settings: Arc::new(script_settings(config)),
+            package_path: package_path(&config.lua.config.package_path),
+            limits: Limits {
+                memory_bytes: config.lua.config.memory_limit,
+                cpu: config.lua.config.cpu_limit.min(server.timeouts.lua_script),
+                script: server.timeouts.lua_script,
+            },
+            http: HttpLimits { body_bytes_max: server.max_body_bytes as u64, ..HttpLimits::default() },
+            timeouts,
+            request_time,
+            shortest_time: [timeouts.head, timeouts.body, timeouts.idle, timeouts.write, request_time].into_iter().min().unwrap_or_default(),
+            log: log_settings(config),
+            redis_key: format!("{:?}", redis.as_ref().map(|target| (&target.addresses, &target.settings.username, target.settings.database))),
+            redis,
+            max_concurrent_requests: server.max_concurrent_requests as usize,
+            requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
+            post_actions_max: POST_ACTIONS_MAX,
+            post_actions_waiting_max: POST_ACTIONS_WAITING_MAX,
+            post_action_time: server.timeouts.lua_script * 10,
+            route_labels: ROUTES.map(|route| (route, metrics.label(Space::Route, &[route]))).to_vec(),
+            hooks,
+        })
+    }
+
+    /// The hook for a location (without leading slashes) and method.
+    pub fn hook(&self, location: &[u8], method: Method) -> Option<usize> {
+        let (name, _) = HOOK_METHODS.iter().find(|(_, known)| *known == method)?;
+        self.hooks.get(&(location.to_vec(), *name)).copied()
+    }
+
+    pub fn has_post_actions(&self) -> bool {
+        !self.policy.actions.of(ActionKind::Post).is_empty()
+    }
+
+    /// Where the server's Redis is now, if that is somewhere else than `before`.
+    pub fn redis_if_changed(&self, before: &Epoch) -> Option<&Target> {
+        if self.redis_key == before.redis_key { None } else { self.redis.as_ref() }
+    }
+}
+
+fn keep<T>(outcome: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
+    outcome.map_err(|problem| problems.push(problem)).ok()
+}
+
+fn policy(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> Policy {
+    let lua = &config.lua;
+    let server = &config.server;
+    let mut policy = Policy {
+        lua_features: server.has_feature(Feature::Lua),
+        memory_cache_ttl: server.local_cache_auth_ttl,
+        login_attempts_max: server.max_login_attempts.into(),
+        server_monitoring: server.has_feature(Feature::BackendServerMonitoring),
+        ..Policy::default()
+    };
+    for feature in &lua.features {
+        let index = scripts.read(&feature.script_path, &feature.name, StageKind::Feature, feature.reuse);
+        if let Some(index) = keep(index, problems) {
+            scripts.features.push(index);
+            let path = feature.script_path.display().to_string();
+            policy.features.push(PolicyFeature { name: feature.name.clone(), path, when: when(feature.when) });
+        }
+    }
+    for filter in &lua.filters {
+        let index = scripts.read(&filter.script_path, &filter.name, StageKind::Filter, filter.reuse);
+        if let Some(index) = keep(index, problems) {
+            scripts.filters.push(index);
+            let path = filter.script_path.display().to_string();
+            let override_rejection = filter.override_rejection;
+            policy.filters.push(Filter { name: filter.name.clone(), path, when: when(filter.when), override_rejection });
+        }
+    }
+    policy.actions = actions(config, scripts, problems);
+    policy.backends = backends(config, scripts, problems);
+    policy
+}
+
+fn when(when: ConfigWhen) -> When {
+    When { authenticated: when.when_authenticated, unauthenticated: when.when_unauthenticated, no_auth: when.when_no_auth }
+}
+
+fn actions(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> Actions {
+    let mut actions = Actions::default();
+    for action in &config.lua.actions {
+        let kind = match action.kind {
+            ActionType::BruteForce => ActionKind::BruteForce,
+            ActionType::Rbl => ActionKind::Rbl,
+            ActionType::TlsEncryption => ActionKind::TlsEncryption,
+            ActionType::RelayDomains => ActionKind::RelayDomains,
+            ActionType::Lua => ActionKind::Lua,
+            ActionType::Post => ActionKind::Post,
+        };
+        let index = scripts.read(&action.script_path, &action.name, StageKind::Action, action.reuse);
+        if let Some(index) = keep(index, problems) {
+            scripts.actions[kind as usize].push(index);
+            actions.push(kind, Action { name: action.name.clone(), path: action.script_path.display().to_string() });
+        }
+    }
+    actions
+}
+
+/// The Lua backends among `server.backends`, in order; the others come with their own functions.
+fn backends(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> Vec<Backend> {
+    let lua = &config.lua;
+    let mut backends = Vec::new();
+    for backend in &config.server.backends {
+        let config::Backend::Lua(name) = backend else { continue };
+        let (path, reuse) = match name {
+            None => (lua.config.backend_script_path.clone(), lua.config.reuse),
+            Some(name) => lua.optional_backend(name).map_or((None, false), |own| (Some(own.backend_script_path.clone()), own.reuse)),
+        };
+        let shown = name.as_deref().unwrap_or(DEFAULT_BACKEND);
+        let Some(path) = path else {
+            problems.push(format!("server.backends: the backend {shown} has no backend_script_path"));
+            continue;
+        };
+        let Some(index) = keep(scripts.read(&path, shown, StageKind::Backend, reuse), problems) else { continue };
+        scripts.backends.push(index);
+        let search = lua.search.iter().filter(|entry| entry.backend_name.as_deref().filter(|n| *n != "default") == name.as_deref());
+        backends.push(Backend::Lua {
+            index: scripts.backends.len() - 1,
+            name: shown.to_owned(),
+            path: path.display().to_string(),
+            search: search.map(|entry| Search { protocols: entry.protocol.clone(), cache_name: entry.cache_name.clone() }).collect(),
+        });
+    }
+    backends
+}
+
+fn hooks(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> HashMap<(Vec<u8>, &'static str), usize> {
+    use config::Choice;
+    let mut hooks = HashMap::new();
+    for hook in &config.lua.custom_hooks {
+        let index = scripts.read(&hook.script_path, &hook.http_location, StageKind::Hook, hook.reuse);
+        if let Some(index) = keep(index, problems) {
+            scripts.hooks.push(index);
+            hooks.insert((hook.http_location.clone().into_bytes(), hook.http_method.name()), scripts.hooks.len() - 1);
+        }
+    }
+    hooks
+}
+
+fn dialect(config: &Config) -> Settings {
+    let server = &config.server;
+    let off = &server.disabled_endpoints;
+    let mail_server = |host: &config::Host, port| MailServer { address: host.as_str().to_owned(), port };
+    Settings {
+        headers: crate::dialect::settings::HeaderTable::new(|key| header_name(&server.default_http_request_header, key)),
+        endpoints: Endpoints {
+            auth_header: !off.auth_header,
+            auth_nginx: !off.auth_nginx,
+            auth_json: !off.auth_json,
+            auth_saslauthd: !off.auth_saslauthd,
+            auth_basic: !off.auth_basic,
+            custom_hooks: !off.custom_hooks,
+        },
+        mail_servers: MailServers {
+            smtp: mail_server(&server.smtp_backend_address, server.smtp_backend_port),
+            imap: mail_server(&server.imap_backend_address, server.imap_backend_port),
+            pop3: mail_server(&server.pop3_backend_address, server.pop3_backend_port),
+        },
+        monitoring: server.has_feature(Feature::BackendServerMonitoring),
+        wait_delay_s: server.nginx_wait_delay.into(),
+        trusted_proxies: server.trusted_proxies.iter().copied().collect(),
+    }
+}
+
+fn header_name<'a>(headers: &'a DefaultHttpRequestHeader, key: &str) -> Option<&'a str> {
+    let name = match key {
+        "username" => &headers.username,
+        "password" => &headers.password,
+        "password_encoded" => &headers.password_encoded,
+        "protocol" => &headers.protocol,
+        "login_attempt" => &headers.login_attempt,
+        "auth_method" => &headers.auth_method,
+        "local_ip" => &headers.local_ip,
+        "local_port" => &headers.local_port,
+        "client_ip" => &headers.client_ip,
+        "client_port" => &headers.client_port,
+        "client_host" => headers.client_host.as_ref()?,
+        "client_id" => &headers.client_id,
+        "ssl" => &headers.ssl,
+        "ssl_session_id" => &headers.ssl_session_id,
+        "ssl_verify" => &headers.ssl_verify,
+        "ssl_subject" => &headers.ssl_subject,
+        "ssl_client_cn" => &headers.ssl_client_cn,
+        "ssl_issuer" => &headers.ssl_issuer,
+        "ssl_client_not_before" => &headers.ssl_client_not_before,
+        "ssl_client_not_after" => &headers.ssl_client_not_after,
+        "ssl_subject_dn" => &headers.ssl_subject_dn,
+        "ssl_issuer_dn" => &headers.ssl_issuer_dn,
+        "ssl_client_subject_dn" => &headers.ssl_client_subject_dn,
+        "ssl_client_issuer_dn" => &headers.ssl_client_issuer_dn,
+        "ssl_cipher" => &headers.ssl_cipher,
+        "ssl_protocol" => &headers.ssl_protocol,
+        "ssl_serial" => &headers.ssl_serial,
+        "ssl_fingerprint" => &headers.ssl_fingerprint,
+        "oidc_cid" => &headers.oidc_cid,
+        _ => return None,
+    };
+    Some(name.as_str())
+}
+
+fn script_settings(config: &Config) -> ScriptSettings {
+    use config::Choice;
+    let redis = &config.server.redis;
+    ScriptSettings {
+        log_format: if config.server.log.json { "json" } else { "default" }.into(),
+        log_level: config.server.log.level.name().into(),
+        redis_prefix: redis.prefix.clone(),
+        password_nonce: redis.password_nonce.clone(),
+        encryption_secret: redis.encryption_secret.clone(),
+        redis_read: config.server.timeouts.redis_read,
+        redis_write: config.server.timeouts.redis_write,
+        ip_scoping_v6_cidr: config.lua.config.ip_scoping_v6_cidr,
+        ip_scoping_v4_cidr: config.lua.config.ip_scoping_v4_cidr,
+        developer_mode: false,
+        has_redis: redis.is_configured(),
+    }
+}
+
+fn log_settings(config: &Config) -> LogSettings {
+    let level = match config.server.log.level {
+        LogLevel::None => Level::None,
+        LogLevel::Error => Level::Error,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
+    };
+    let format = if config.server.log.json { Format::Json } else { Format::Logfmt };
+    LogSettings { level, format, instance: config.server.instance_name.clone() }
+}
+
+/// `package.path`: the engine's part (or `LUA_PATH`), then the usual places, then the configured ones (`lua/runtime.md` 3).
+fn package_path(configured: &str) -> String {
+    let engine = std::env::var("LUA_PATH").ok().filter(|path| !path.is_empty());
+    let engine = engine.as_deref().unwrap_or("./?.lua;/usr/local/share/lua/5.1/?.lua;/usr/local/share/lua/5.1/?/init.lua");
+    let usual = "/usr/local/share/nauthilus/lua/?.lua;/usr/share/nauthilus/lua/?.lua;/usr/app/lua-plugins.d/share/?.lua";
+    [engine, usual, configured].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(";")
+}
+
+/// The server's own Redis, its names looked up.
+fn redis(config: &Config) -> Result<Option<Target>, String> {
+    let redis = &config.server.redis;
+    let Some(master) = &redis.master.address else { return Ok(None) };
+    let address = master.to_string();
+    let settings = RedisSettings {
+        username: redis.master.username.clone(),
+        password: redis.master.password.clone(),
+        database: redis.database_number.into(),
+        protocol: if redis.protocol == 3 { Protocol::Resp3 } else { Protocol::Resp2 },
+        client_name: config.server.instance_name.replace(' ', "_"),
+        connect_timeout: redis.dial_timeout.min(Duration::from_secs(1)),
+        ..RedisSettings::new(address.clone())
+    };
+    let addresses = Address::resolve(&address).map_err(|error| format!("server.redis.master.address: {error}"))?;
+    let tls = client_tls(&redis.tls, &master.host).map_err(|error| format!("server.redis.tls: {error}"))?;
+    Ok(Some(Target { addresses, settings, tls }))
+}
+
+/// TLS to a server named `host`, if it is enabled.
+fn client_tls(tls: &Tls, host: &str) -> Result<Option<(ClientTls, String)>, String> {
+    if !tls.enabled {
+        return Ok(None);
+    }
+    let certificate = match (&tls.cert, &tls.key) {
+        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate: certificate.clone(), key: key.clone() }),
+        _ => None,
+    };
+    let minimum = if tls.min_tls_version == config::TlsVersion::Tls13 { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
+    let settings = ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, minimum };
+    ClientTls::new(&settings).map(|tls| Some((tls, host.to_owned()))).map_err(|error| error.to_string())
+}
+
+/// Where the Redis of a pool is that a script registered. Names are looked up, which may block: once per pool and worker.
+///
+/// # Errors
+/// Why there is no way to it: an address that is none, certificates that cannot be read, a mode that is not served.
+pub fn pool_target(pool: &PoolSettings) -> Result<Target, String> {
+    if pool.mode != Mode::Standalone {
+        return Err("this Redis pool's mode is not served yet: only standalone is".into());
+    }
+    let address = pool.addresses.first().ok_or("the Redis pool has no address")?;
+    let settings = RedisSettings {
+        username: pool.username.clone(),
+        password: pool.password.clone(),
+        database: pool.database,
+        ..RedisSettings::new(address.clone())
+    };
+    let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+    let tls = pool.tls.as_ref().map(|tls| Tls {
+        enabled: true,
+        cert: tls.cert_file.as_ref().map(Into::into),
+        key: tls.key_file.as_ref().map(Into::into),
+        ..Tls::default()
+    });
+    let tls = tls.map_or(Ok(None), |tls| client_tls(&tls, host.trim_matches(['[', ']'])))?;
+    Ok(Target { addresses: Address::resolve(address).map_err(|error| error.to_string())?, settings, tls })
+}
+
+/// Route patterns as the reference's metrics have them.
+const ROUTES: [&str; 4] = ["/api/v1/:category/:service", "/api/v1/custom/*hook", "/ping", "/metrics"];
+
+/// Waiting costs a coroutine and no thread, so this is far above the reference's ten workers: what it bounds is memory.
+const POST_ACTIONS_MAX: usize = 1000;
+
+/// Logins whose post actions wait for a place among those that run: some seconds' worth at a thousand logins a second.
+const POST_ACTIONS_WAITING_MAX: usize = 4096;

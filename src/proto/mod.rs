@@ -1,0 +1,4 @@
+//! Sans-I/O codecs: bytes in, values out. No socket, no clock; each is fuzzed and gives the same for every split of its input.
+
+pub mod http;
+pub mod resp;

@@ -1,0 +1,175 @@
+//! Commands, encoded as Redis reads them: arrays of bulk strings.
+
+/// One or more encoded commands that go out together. Each gets one reply, in this order.
+#[derive(Clone, Default)]
+pub struct Commands {
+    bytes: Vec<u8>,
+    count: usize,
+    /// Arguments that the last `begin` still waits for.
+    missing: usize,
+}
+
+impl Commands {
+    /// None yet, with room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Commands {
+        Commands { bytes: Vec::with_capacity(bytes), ..Commands::default() }
+    }
+
+    /// A single command: its name and arguments.
+    pub fn one(args: &[&[u8]]) -> Commands {
+        let mut commands = Commands::default();
+        commands.push(args);
+        commands
+    }
+
+    /// Appends a command. One without a name is none, and is not sent: Redis would not answer it.
+    pub fn push(&mut self, args: &[&[u8]]) {
+        self.bytes.reserve(args.iter().map(|arg| arg.len() + ARG_OVERHEAD).sum::<usize>() + ARG_OVERHEAD);
+        self.begin(args.len());
+        for arg in args {
+            self.arg(arg);
+        }
+    }
+
+    /// Begins a command of `args` arguments, its name included; as many calls of [`arg`](Commands::arg) must follow.
+    pub fn begin(&mut self, args: usize) {
+        debug_assert_eq!(self.missing, 0, "the command before is incomplete");
+        if args > 0 {
+            self.head(b'*', args);
+            self.count += 1;
+            self.missing = args;
+        }
+    }
+
+    /// The next argument of the command begun.
+    #[inline]
+    pub fn arg(&mut self, arg: &[u8]) {
+        debug_assert!(self.missing > 0, "more arguments than announced");
+        self.missing = self.missing.saturating_sub(1);
+        self.head(b'$', arg.len());
+        self.bytes.extend_from_slice(arg);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// How many commands, hence replies.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// What goes on the wire.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The key that most likely decides where in a cluster the first command belongs: its second word, or the first of the
+    /// keys that a script is called with. A guess; a wrong one is corrected by the cluster with MOVED.
+    pub fn first_key(&self) -> Option<&[u8]> {
+        let mut words = Words { rest: &self.bytes, left: 0 };
+        words.left = words.head(b'*')?;
+        let name = words.next()?;
+        let second = words.next()?;
+        if SCRIPT_CALLS.iter().any(|call| name.eq_ignore_ascii_case(call)) {
+            return if words.next()? == b"0" { None } else { words.next() };
+        }
+        Some(second)
+    }
+
+    fn head(&mut self, kind: u8, number: usize) {
+        self.bytes.push(kind);
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+impl std::fmt::Debug for Commands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Commands({}, {} bytes)", self.count, self.bytes.len())
+    }
+}
+
+/// Reads back what [`Commands`] wrote.
+struct Words<'a> {
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Words<'a> {
+    fn head(&mut self, kind: u8) -> Option<usize> {
+        let end = memchr::memchr(b'\n', self.rest)?;
+        let (line, rest) = self.rest.split_at_checked(end + 1)?;
+        self.rest = rest;
+        std::str::from_utf8(line.strip_prefix(&[kind])?.trim_ascii_end()).ok()?.parse().ok()
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        let len = self.head(b'$')?;
+        let (word, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest.strip_prefix(b"\r\n")?;
+        Some(word)
+    }
+}
+
+/// `$`, a length of the usual size, two line ends.
+const ARG_OVERHEAD: usize = 9;
+
+/// Name, script, number of keys, keys.
+const SCRIPT_CALLS: [&[u8]; 6] = [b"EVALSHA", b"EVAL", b"EVALSHA_RO", b"EVAL_RO", b"FCALL", b"FCALL_RO"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn commands_byte_for_byte() {
+        let mut commands = Commands::one(&[b"GET", b"k"]);
+        commands.begin(3);
+        for arg in [b"SET".as_slice(), b"a\r\nb", b""] {
+            commands.arg(arg);
+        }
+        assert_eq!(commands.bytes(), b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$4\r\na\r\nb\r\n$0\r\n\r\n");
+        assert_eq!(commands.count(), 2);
+    }
+
+    #[test]
+    fn no_words_are_no_command() {
+        let commands = Commands::one(&[]);
+        assert_eq!((commands.count(), commands.bytes()), (0, b"".as_slice()));
+    }
+
+    #[test]
+    fn debug_shows_no_content() {
+        assert_eq!(format!("{:?}", Commands::one(&[b"AUTH", b"hunter2"])), "Commands(1, 27 bytes)");
+    }
+
+    #[test]
+    fn the_first_key() {
+        type Case<'a> = (&'a [&'a [u8]], Option<&'a [u8]>);
+        let table: [Case<'_>; 7] = [
+            (&[b"GET", b"k"], Some(b"k")),
+            (&[b"PING"], None),
+            (&[], None),
+            (&[b"EVALSHA", b"sha", b"2", b"k1", b"k2", b"v"], Some(b"k1")),
+            (&[b"evalsha", b"sha", b"0", b"v"], None),
+            (&[b"EVAL", b"return 1", b"1"], None),
+            (&[b"HGET", b"", b"f"], Some(b"")),
+        ];
+        for (args, expected) in table {
+            assert_eq!(Commands::one(args).first_key(), expected, "{args:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn redis_would_read_what_was_meant(args in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..6)) {
+            let slices: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+            let expected = redis::Value::Array(args.iter().cloned().map(redis::Value::BulkString).collect());
+            prop_assert_eq!(redis::parse_redis_value(Commands::one(&slices).bytes()).unwrap(), expected);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! TLS settings of outgoing and accepted connections: files and switches in, a rustls configuration out.
+//!
+//! Built once at start or reload (reading the system's roots takes milliseconds) and shared by all connections of its kind. Who gives the
+//! sessions their bytes is [`super::Stream`].
+//! Rules: specification `config.md` 8.12 (`tls.*`) and `decisions.md`, "Outgoing TLS": the system's roots, which SSL_CERT_FILE and
+//! SSL_CERT_DIR replace; certificate and host name are checked unless `skip_verify` is set.
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, ServerConnection, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How we speak TLS to servers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ClientTls(Arc<ClientConfig>);
+
+/// How we speak TLS to clients. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ServerTls(Arc<ServerConfig>);
+
+/// What an operator may set for outgoing connections.
+#[derive(Clone, Debug, Default)]
+pub struct ClientTlsSettings {
+    /// Certificates to trust *instead of* the system's: who names an authority wants no other.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate (with its chain) and key, for servers that ask for one.
+    pub certificate: Option<CertificateFiles>,
+    /// Accept any certificate. Encrypts against listeners, not against impostors.
+    pub skip_verify: bool,
+    pub minimum: TlsVersion,
+}
+
+/// PEM files of a certificate chain and its private key.
+#[derive(Clone, Debug)]
+pub struct CertificateFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    #[default]
+    Tls12,
+    Tls13,
+}
+
+/// Why there is no such configuration. All of them are the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("no trusted certificates were found on this system: {0}")]
+    NoRoots(String),
+    #[error("{path}: {reason}")]
+    File { path: PathBuf, reason: String },
+    #[error("TLS: {0}")]
+    Config(rustls::Error),
+    #[error("{0}: no host name that a certificate could be for")]
+    Name(String),
+}
+
+impl ClientTls {
+    /// # Errors
+    /// [`TlsError`]: unreadable files, no roots, a key that does not fit.
+    pub fn new(settings: &ClientTlsSettings) -> Result<ClientTls, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(settings.minimum.and_later())
+            .map_err(TlsError::Config)?;
+        let builder = if settings.skip_verify {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        } else {
+            builder.with_root_certificates(roots(settings.ca_file.as_deref())?)
+        };
+        let config = match &settings.certificate {
+            Some(files) => builder.with_client_auth_cert(files.chain()?, files.key()?).map_err(TlsError::Config)?,
+            None => builder.with_no_client_auth(),
+        };
+        Ok(ClientTls(Arc::new(config)))
+    }
+
+    pub(super) fn session(&self, name: &str) -> Result<ClientConnection, TlsError> {
+        let server = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
+        ClientConnection::new(self.0.clone(), server).map_err(TlsError::Config)
+    }
+}
+
+impl ServerTls {
+    /// # Errors
+    /// [`TlsError`]: unreadable files, a key that does not fit.
+    pub fn new(files: &CertificateFiles, minimum: TlsVersion) -> Result<ServerTls, TlsError> {
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(minimum.and_later())
+            .map_err(TlsError::Config)?
+            .with_no_client_auth()
+            .with_single_cert(files.chain()?, files.key()?)
+            .map_err(TlsError::Config)?;
+        Ok(ServerTls(Arc::new(config)))
+    }
+
+    pub(super) fn session(&self) -> Result<ServerConnection, TlsError> {
+        ServerConnection::new(self.0.clone()).map_err(TlsError::Config)
+    }
+}
+
+impl CertificateFiles {
+    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        certificates(&self.certificate)
+    }
+
+    fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+        PrivateKeyDer::from_pem_file(&self.key).map_err(|error| TlsError::file(&self.key, error))
+    }
+}
+
+impl TlsVersion {
+    fn and_later(self) -> &'static [&'static rustls::SupportedProtocolVersion] {
+        match self {
+            TlsVersion::Tls12 => &FROM_TLS12,
+            TlsVersion::Tls13 => &FROM_TLS13,
+        }
+    }
+}
+
+impl TlsError {
+    fn file(path: &Path, reason: impl ToString) -> TlsError {
+        TlsError::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+/// The certificates to trust: those of the file, or the system's.
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = ca_file {
+        for certificate in certificates(path)? {
+            roots.add(certificate).map_err(|error| TlsError::file(path, error))?;
+        }
+        return Ok(roots);
+    }
+    // Single certificates that cannot be read are common in system stores and no reason to trust none of the others.
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+        return Err(TlsError::NoRoots(reasons.join("; ")));
+    }
+    Ok(roots)
+}
+
+/// All certificates of a PEM file; at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all = CertificateDer::pem_file_iter(path)
+        .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
+        .map_err(|error| TlsError::file(path, error))?;
+    if all.is_empty() { Err(TlsError::file(path, "holds no certificate")) } else { Ok(all) }
+}
+
+/// `skip_verify`: whoever answers is the right one, as long as they hold the key of the certificate they show.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+static FROM_TLS12: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+static FROM_TLS13: [&rustls::SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
+
+/// A server that knows nothing later than TLS 1.2.
+#[cfg(test)]
+pub(super) fn outdated_server(files: &CertificateFiles) -> ServerTls {
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(files.chain().unwrap(), files.key().unwrap())
+        .unwrap();
+    ServerTls(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_file_that_is_wrong() {
+        let missing = PathBuf::from("/nonexistent/ca.pem");
+        let settings = ClientTlsSettings { ca_file: Some(missing.clone()), ..ClientTlsSettings::default() };
+        assert!(matches!(ClientTls::new(&settings), Err(TlsError::File { path, .. }) if path == missing));
+
+        let empty = std::env::temp_dir().join(format!("loligo-{}-empty.pem", std::process::id()));
+        std::fs::write(&empty, "no certificate here\n").unwrap();
+        let settings = ClientTlsSettings { ca_file: Some(empty.clone()), ..ClientTlsSettings::default() };
+        let error = ClientTls::new(&settings).unwrap_err();
+        std::fs::remove_file(&empty).unwrap();
+        assert_eq!(error.to_string(), format!("{}: holds no certificate", empty.display()));
+    }
+
+    #[test]
+    fn refuses_a_name_that_no_certificate_is_for() {
+        let settings = ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() };
+        let tls = ClientTls::new(&settings).unwrap();
+        assert!(matches!(tls.session("not a name"), Err(TlsError::Name(name)) if name == "not a name"));
+        assert!(tls.session("127.0.0.1").is_ok() && tls.session("redis.example.org").is_ok());
+    }
+}

@@ -1,0 +1,438 @@
+//! [`Call`]: a host function's view of its call, with the argument rules of the specification (`lua/runtime.md` 1.3).
+//!
+//! "string" takes strings and numbers (by the number rule), "number" takes numbers and numeric strings, "int" the same, truncated
+//! toward zero. Text borrowed from an argument stays valid as long as the argument stays on the stack, that is, for the call.
+
+use super::function::Fault;
+use super::shared::{Run, Shared};
+use crate::auth::scripts::StageKind;
+use crate::script::services::Services;
+use crate::value;
+use mlua::ffi::{self, lua_State};
+use std::borrow::Cow;
+use std::ffi::c_int;
+use std::marker::PhantomData;
+
+/// One call of a host function. Stack indices count from 1 at the first argument; negative ones from the top.
+pub struct Call<'a> {
+    pub(super) state: *mut lua_State,
+    pub(super) shared: &'a Shared,
+    stack: PhantomData<&'a ()>,
+}
+
+/// The type of a Lua value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No such argument.
+    None,
+    Nil,
+    Bool,
+    Number,
+    String,
+    Table,
+    Function,
+    Userdata,
+    Thread,
+}
+
+impl Kind {
+    /// As error texts name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::None => "no value",
+            Kind::Nil => "nil",
+            Kind::Bool => "boolean",
+            Kind::Number => "number",
+            Kind::String => "string",
+            Kind::Table => "table",
+            Kind::Function => "function",
+            Kind::Userdata => "userdata",
+            Kind::Thread => "thread",
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    /// # Safety
+    /// `state` must be the running coroutine of the state that `shared` belongs to, inside a protected call.
+    pub(super) unsafe fn new(state: *mut lua_State, shared: &'a Shared) -> Call<'a> {
+        Call { state, shared, stack: PhantomData }
+    }
+
+    /// What the host provides besides the run.
+    pub fn services(&self) -> &'a Services {
+        &self.shared.services
+    }
+
+    /// The script run that called.
+    ///
+    /// # Errors
+    /// A fault where no request is being served: while the state is set up.
+    pub fn run(&self) -> Result<&Run<'_>, Fault> {
+        self.shared.run().ok_or_else(|| Fault::message("this function needs a request to work on"))
+    }
+
+    /// Refuses the call unless the script runs in one of `stages`.
+    ///
+    /// # Errors
+    /// A fault that names the function and the stage.
+    pub fn only_in(&self, stages: &[StageKind], function: &str) -> Result<(), Fault> {
+        let stage = self.run()?.stage;
+        if stages.contains(&stage) {
+            return Ok(());
+        }
+        Err(Fault::Message(format!("{function} has no meaning in the stage '{}'", stage.name())))
+    }
+
+    /// Leaves a warning for the log, the first time that this script gives cause for it.
+    pub fn warn_once(&self, text: &str) {
+        let script = self.shared.run().map_or(u32::MAX, |run| run.script);
+        self.services().warn_once(script, text);
+    }
+
+    /// How many arguments there are (or, after pushes, how high the stack is).
+    pub fn len(&self) -> c_int {
+        // SAFETY: reads the stack height.
+        unsafe { ffi::lua_gettop(self.state) }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn kind(&self, at: c_int) -> Kind {
+        // SAFETY: any index may be asked about.
+        match unsafe { ffi::lua_type(self.state, at) } {
+            ffi::LUA_TNONE => Kind::None,
+            ffi::LUA_TBOOLEAN => Kind::Bool,
+            ffi::LUA_TNUMBER => Kind::Number,
+            ffi::LUA_TSTRING => Kind::String,
+            ffi::LUA_TTABLE => Kind::Table,
+            ffi::LUA_TFUNCTION => Kind::Function,
+            ffi::LUA_TUSERDATA | ffi::LUA_TLIGHTUSERDATA => Kind::Userdata,
+            ffi::LUA_TTHREAD => Kind::Thread,
+            _ => Kind::Nil,
+        }
+    }
+
+    pub fn is_none_or_nil(&self, at: c_int) -> bool {
+        matches!(self.kind(at), Kind::None | Kind::Nil)
+    }
+
+    /// A string argument; a number is taken as its text.
+    ///
+    /// # Errors
+    /// [`Fault::Argument`] for any other type.
+    pub fn string(&self, at: c_int) -> Result<Cow<'_, [u8]>, Fault> {
+        match self.kind(at) {
+            Kind::String => Ok(Cow::Borrowed(self.bytes(at))),
+            Kind::Number => Ok(Cow::Owned(value::number_text(self.raw_number(at)).into_bytes())),
+            kind => Err(self.expected("string", at, kind)),
+        }
+    }
+
+    /// As [`Call::string`], as text; bytes that are no UTF-8 become U+FFFD.
+    pub fn text(&self, at: c_int) -> Result<Cow<'_, str>, Fault> {
+        Ok(match self.string(at)? {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        })
+    }
+
+    /// An optional string argument: none and nil are `None`; a number is an error, as in the reference.
+    pub fn opt_string(&self, at: c_int) -> Result<Option<&[u8]>, Fault> {
+        match self.kind(at) {
+            Kind::None | Kind::Nil => Ok(None),
+            Kind::String => Ok(Some(self.bytes(at))),
+            kind => Err(self.expected("string", at, kind)),
+        }
+    }
+
+    /// A number argument; a numeric string is taken as its number.
+    pub fn number(&self, at: c_int) -> Result<f64, Fault> {
+        match self.kind(at) {
+            Kind::Number => Ok(self.raw_number(at)),
+            // SAFETY: the index holds a string; both functions only read it.
+            Kind::String if unsafe { ffi::lua_isnumber(self.state, at) } != 0 => Ok(self.raw_number(at)),
+            kind => Err(self.expected("number", at, kind)),
+        }
+    }
+
+    /// A number argument, truncated toward zero and clamped to the range of `i64`.
+    pub fn int(&self, at: c_int) -> Result<i64, Fault> {
+        Ok(self.number(at)? as i64)
+    }
+
+    pub fn opt_int(&self, at: c_int) -> Result<Option<i64>, Fault> {
+        if self.is_none_or_nil(at) { Ok(None) } else { self.int(at).map(Some) }
+    }
+
+    /// A boolean argument, strictly.
+    pub fn bool(&self, at: c_int) -> Result<bool, Fault> {
+        match self.kind(at) {
+            Kind::Bool => Ok(self.truthy(at)),
+            kind => Err(self.expected("boolean", at, kind)),
+        }
+    }
+
+    /// Lua's own idea of truth: everything but nil and false.
+    pub fn truthy(&self, at: c_int) -> bool {
+        // SAFETY: any index may be asked about.
+        unsafe { ffi::lua_toboolean(self.state, at) != 0 }
+    }
+
+    /// Insists on a table.
+    pub fn table(&self, at: c_int) -> Result<(), Fault> {
+        match self.kind(at) {
+            Kind::Table => Ok(()),
+            kind => Err(self.expected("table", at, kind)),
+        }
+    }
+
+    /// Insists on a function.
+    pub fn function(&self, at: c_int) -> Result<(), Fault> {
+        match self.kind(at) {
+            Kind::Function => Ok(()),
+            kind => Err(self.expected("function", at, kind)),
+        }
+    }
+
+    /// Insists that an argument was given, nil or not.
+    pub fn any(&self, at: c_int) -> Result<(), Fault> {
+        match self.kind(at) {
+            Kind::None => Err(Fault::Argument(at, "value expected".into())),
+            _ => Ok(()),
+        }
+    }
+
+    fn expected(&self, what: &str, at: c_int, got: Kind) -> Fault {
+        // The reference does not tell a missing argument from nil in its texts.
+        let got = if got == Kind::None { Kind::Nil } else { got };
+        Fault::Argument(at, format!("{what} expected, got {}", got.name()))
+    }
+
+    /// The bytes of a string at `at`; empty for any other type (numbers are not converted in place).
+    pub fn bytes(&self, at: c_int) -> &[u8] {
+        // SAFETY: for a string lua_tolstring only reads; the string lives as long as it is on the stack, which the borrow of self
+        // (the call) does not outlast.
+        unsafe {
+            if ffi::lua_type(self.state, at) != ffi::LUA_TSTRING {
+                return &[];
+            }
+            let mut len = 0;
+            let start = ffi::lua_tolstring(self.state, at, &raw mut len);
+            if start.is_null() { &[] } else { std::slice::from_raw_parts(start.cast(), len) }
+        }
+    }
+
+    /// Lua's number at `at`: 0 if it is neither a number nor a numeric string.
+    pub fn raw_number(&self, at: c_int) -> f64 {
+        // SAFETY: any index may be asked about.
+        unsafe { ffi::lua_tonumber(self.state, at) }
+    }
+
+    /// Length of the table's array part (`#t`, raw).
+    pub fn raw_len(&self, at: c_int) -> usize {
+        // SAFETY: raw length never raises.
+        unsafe { ffi::lua_objlen(self.state, at) }
+    }
+
+    /// Pushes `t[i]`, raw.
+    pub fn push_index(&self, at: c_int, i: usize) -> Kind {
+        self.room(1);
+        // SAFETY: room was made; reading an integer key of a table never raises.
+        unsafe { ffi::lua_rawgeti_(self.state, at, c_int::try_from(i).unwrap_or(c_int::MAX)) };
+        self.kind(-1)
+    }
+
+    /// Pushes `t[name]`, raw.
+    pub fn push_field(&self, at: c_int, name: &str) -> Kind {
+        let at = self.absolute(at);
+        self.push_string(name.as_bytes());
+        // SAFETY: the key on top is replaced by the value.
+        unsafe { ffi::lua_rawget_(self.state, at) };
+        self.kind(-1)
+    }
+
+    /// Calls `each` with every pair of the table at `at`, key at index -2 and value at -1. `each` leaves the stack as it found it and
+    /// must not convert the key in place ([`Call::string`] does not).
+    pub fn for_each(&self, at: c_int, mut each: impl FnMut(&Call<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
+        let at = self.absolute(at);
+        self.room(4);
+        self.push_nil();
+        // SAFETY: the key on top came from lua_next itself (or is nil for the first), as it demands.
+        while unsafe { ffi::lua_next(self.state, at) } != 0 {
+            if let Err(fault) = each(self) {
+                self.pop(2);
+                return Err(fault);
+            }
+            self.pop(1);
+        }
+        Ok(())
+    }
+
+    /// The strings (and numbers, as text) of a list, up to its first nil.
+    pub fn string_list(&self, at: c_int) -> Result<Vec<Vec<u8>>, Fault> {
+        let mut out = Vec::new();
+        for i in 1.. {
+            match self.push_index(at, i) {
+                Kind::String | Kind::Number => out.push(self.string(-1)?.into_owned()),
+                Kind::Nil | Kind::None => break,
+                _ => {}
+            }
+            self.pop(1);
+        }
+        self.pop(1);
+        Ok(out)
+    }
+
+    pub fn push_nil(&self) {
+        self.room(1);
+        // SAFETY: room was made; the same holds for the pushes below.
+        unsafe { ffi::lua_pushnil(self.state) }
+    }
+
+    pub fn push_bool(&self, value: bool) {
+        self.room(1);
+        // SAFETY: see push_nil.
+        unsafe { ffi::lua_pushboolean(self.state, c_int::from(value)) }
+    }
+
+    pub fn push_number(&self, value: f64) {
+        self.room(1);
+        // SAFETY: see push_nil.
+        unsafe { ffi::lua_pushnumber(self.state, value) }
+    }
+
+    pub fn push_string(&self, bytes: &[u8]) {
+        self.room(1);
+        // SAFETY: see push_nil; Lua copies the bytes.
+        unsafe { ffi::lua_pushlstring_(self.state, bytes.as_ptr().cast(), bytes.len()) }
+    }
+
+    /// Pushes a copy of the value at `at`.
+    pub fn push_copy(&self, at: c_int) {
+        self.room(1);
+        // SAFETY: see push_nil.
+        unsafe { ffi::lua_pushvalue(self.state, at) }
+    }
+
+    /// Pushes a new table with room for so many list members and fields.
+    pub fn push_table(&self, list: usize, fields: usize) {
+        self.room(2);
+        let small = |n: usize| c_int::try_from(n).unwrap_or(0);
+        // SAFETY: see push_nil.
+        unsafe { ffi::lua_createtable(self.state, small(list), small(fields)) }
+    }
+
+    /// `t[name] = top`, and pops it. `at` is the table.
+    pub fn set_field(&self, at: c_int, name: &str) {
+        let at = self.absolute(at);
+        self.push_string(name.as_bytes());
+        // SAFETY: the value is below the key; they are swapped for lua_rawset, which pops both.
+        unsafe {
+            ffi::lua_insert(self.state, -2);
+            ffi::lua_rawset(self.state, at);
+        }
+    }
+
+    /// `t[i] = top`, and pops it.
+    pub fn set_index(&self, at: c_int, i: usize) {
+        // SAFETY: pops the value.
+        unsafe { ffi::lua_rawseti_(self.state, at, c_int::try_from(i).unwrap_or(c_int::MAX)) }
+    }
+
+    /// `t[key] = value` for a key and a value on top of the stack; pops both.
+    pub fn set_pair(&self, at: c_int) {
+        // SAFETY: pops key and value; a nil or NaN key raises, which is a Lua error like any other.
+        unsafe { ffi::lua_rawset(self.state, at) }
+    }
+
+    /// Pushes the metatable of the table at `at`, whatever it shows to scripts. False, and nothing pushed, if it has none.
+    pub fn push_metatable(&self, at: c_int) -> bool {
+        self.room(1);
+        // SAFETY: room was made; any index may be asked about.
+        unsafe { ffi::lua_getmetatable(self.state, at) != 0 }
+    }
+
+    /// Makes the table on top of the stack the metatable of the table at `at`, and pops it.
+    pub fn set_metatable(&self, at: c_int) {
+        let at = self.absolute(at);
+        // SAFETY: pops the metatable; never raises for a table.
+        unsafe { ffi::lua_setmetatable(self.state, at) };
+    }
+
+    /// Calls the function below `args` arguments on top of the stack and leaves `results` results. Errors are raised through.
+    /// The called function must not wait: there is a C function (ours) below it.
+    pub fn invoke(&self, args: c_int, results: c_int) {
+        // SAFETY: inside a protected call; an error unwinds our frames, which own nothing the caller has not seen to.
+        unsafe { ffi::lua_call(self.state, args, results) }
+    }
+
+    /// As [`Call::invoke`], but an error comes back as `Err` and stays on top of the stack.
+    pub fn invoke_protected(&self, args: c_int, results: c_int) -> Result<(), ()> {
+        // SAFETY: as invoke.
+        if unsafe { ffi::lua_pcall(self.state, args, results, 0) } == ffi::LUA_OK { Ok(()) } else { Err(()) }
+    }
+
+    pub fn pop(&self, count: c_int) {
+        // SAFETY: callers pop what they pushed.
+        unsafe { ffi::lua_pop(self.state, count) }
+    }
+
+    /// Moves the top value below the `count` values under it.
+    pub(super) fn insert_below(&self, count: c_int) {
+        // SAFETY: those values are on the stack.
+        unsafe { ffi::lua_insert(self.state, -count - 1) }
+    }
+
+    /// Pushes `nil, text`: how host functions report an error that is not raised. Returns the two.
+    pub fn nil_and(&self, error: impl AsRef<[u8]>) -> c_int {
+        self.push_nil();
+        self.push_string(error.as_ref());
+        2
+    }
+
+    /// Pushes nil behind one pushed value: `value, nil`. Returns the two.
+    pub fn and_nil(&self) -> c_int {
+        self.push_nil();
+        2
+    }
+
+    /// An index that stays right while values are pushed.
+    pub fn absolute(&self, at: c_int) -> c_int {
+        if at > 0 || at <= ffi::LUA_REGISTRYINDEX { at } else { self.len() + 1 + at }
+    }
+
+    /// What identifies a table, function, userdata or thread; null for other types.
+    pub fn identity(&self, at: c_int) -> *const std::ffi::c_void {
+        // SAFETY: any index may be asked about.
+        unsafe { ffi::lua_topointer(self.state, at) }
+    }
+
+    /// `tostring` of a value for texts: strings and numbers as they are, others as `table: 0x…`, without metamethods.
+    pub fn display(&self, at: c_int) -> String {
+        match self.kind(at) {
+            Kind::String => String::from_utf8_lossy(self.bytes(at)).into_owned(),
+            Kind::Number => value::number_text(self.raw_number(at)),
+            Kind::Bool => self.truthy(at).to_string(),
+            Kind::None | Kind::Nil => "nil".into(),
+            kind => format!("{}: {:p}", kind.name(), self.identity(at)),
+        }
+    }
+
+    /// Makes room for so many more values; needed before pushing more than a dozen at once.
+    pub fn reserve(&self, count: usize) {
+        // SAFETY: grows the stack or raises a Lua error.
+        unsafe { ffi::luaL_checkstack(self.state, c_int::try_from(count).unwrap_or(c_int::MAX), c"too many values".as_ptr()) };
+    }
+
+    fn room(&self, count: c_int) {
+        // SAFETY: grows the stack or raises a Lua error; only done once the guaranteed 20 slots are used up.
+        unsafe {
+            if ffi::lua_gettop(self.state) + count >= ffi::LUA_MINSTACK - 4 {
+                ffi::luaL_checkstack(self.state, count + 4, c"too many values".as_ptr());
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Host functions: safe Rust functions over [`Call`], and the trampolines that let Lua call them.
+//!
+//! A plain function returns how many values it pushed. A waiting function is split in two: `start` notes an [`Op`] and the script's
+//! coroutine yields; when the answer is in, its [`Finish`] runs inside the coroutine and pushes the results. The Lua half of
+//! that (`lua/host/wait.lua`) is `function(...) return hand(start(...)) end`.
+
+use super::call::Call;
+use super::shared::{Shared, Wait};
+use crate::op::{Answer, Op};
+use mlua::ffi::{self, lua_State};
+use std::ffi::c_int;
+use std::time::Duration;
+
+/// A host function that returns at once.
+pub struct Function {
+    pub name: &'static str,
+    pub body: fn(&Call<'_>) -> Result<c_int, Fault>,
+}
+
+/// A host function that may wait.
+pub struct Waiting {
+    pub name: &'static str,
+    pub start: fn(&Call<'_>) -> Result<Start, Fault>,
+}
+
+/// What `start` came to.
+pub enum Start {
+    /// No need to wait: so many results are pushed already.
+    Done(c_int),
+    /// Yield until the op is answered, at most `limit`.
+    Wait { op: Op, limit: Duration, finish: Finish },
+}
+
+/// The second half of a waiting function.
+pub enum Finish {
+    /// A function and a number of its own choice to remember: no allocation.
+    Plain(fn(&Call<'_>, Answer, u64) -> Result<c_int, Fault>, u64),
+    /// A closure; it may wait again.
+    Boxed(Box<dyn FnOnce(&Call<'_>, Answer) -> Result<Start, Fault>>),
+}
+
+/// Why a host function raises. The message gets the position of the script's call in front.
+#[derive(Debug)]
+pub enum Fault {
+    /// `bad argument #n to NAME (…)`.
+    Argument(c_int, String),
+    Message(String),
+    /// The value on top of the stack is raised as it is.
+    Top,
+}
+
+impl Fault {
+    pub fn message(text: impl Into<String>) -> Fault {
+        Fault::Message(text.into())
+    }
+}
+
+/// Entry of a [`Function`]: upvalue 1 is the function, upvalue 2 the [`Shared`].
+///
+/// # Safety
+/// Only as a C function of a state whose closures were made by [`push_closure`].
+pub(super) unsafe extern "C-unwind" fn plain(state: *mut lua_State) -> c_int {
+    // SAFETY: the upvalues are what `push_closure` put there; both outlive the state.
+    let (function, call) = unsafe { (&*upvalue::<Function>(state, 1), Call::new(state, &*upvalue::<Shared>(state, 2))) };
+    match (function.body)(&call) {
+        Ok(count) => count,
+        // SAFETY: raising is all that is left; no local needs dropping.
+        Err(fault) => unsafe { raise(state, function.name, fault) },
+    }
+}
+
+/// Entry of a [`Waiting`]'s start: pushes `true`, or `false` and the results.
+///
+/// # Safety
+/// As for [`plain`].
+pub(super) unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
+    // SAFETY: as in `plain`.
+    let (function, call) = unsafe { (&*upvalue::<Waiting>(state, 1), Call::new(state, &*upvalue::<Shared>(state, 2))) };
+    // SAFETY: no local needs dropping when `raise` leaves.
+    match (function.start)(&call).and_then(|start| begin(&call, start)) {
+        Ok(count) => count,
+        Err(fault) => unsafe { raise(state, function.name, fault) },
+    }
+}
+
+/// Entry of the one `finish` that all waiting functions share; its results are those of `start`.
+///
+/// # Safety
+/// As for [`plain`]; upvalue 1 is unused.
+pub(super) unsafe extern "C-unwind" fn finish(state: *mut lua_State) -> c_int {
+    // SAFETY: as in `plain`.
+    let call = unsafe { Call::new(state, &*upvalue::<Shared>(state, 2)) };
+    let outcome = match call.run().and_then(|run| run.answer.borrow_mut().take().ok_or_else(stray)) {
+        Ok((answer, Finish::Plain(body, note))) => body(&call, answer, note).map(Start::Done),
+        Ok((answer, Finish::Boxed(body))) => body(&call, answer),
+        Err(fault) => Err(fault),
+    };
+    match outcome.and_then(|start| begin(&call, start)) {
+        Ok(count) => count,
+        // SAFETY: no local needs dropping.
+        Err(fault) => unsafe { raise(state, "host function", fault) },
+    }
+}
+
+fn stray() -> Fault {
+    Fault::message("a waiting host function was resumed without an answer")
+}
+
+/// Turns a [`Start`] into what `hand` in `lua/host/wait.lua` expects.
+fn begin(call: &Call<'_>, start: Start) -> Result<c_int, Fault> {
+    match start {
+        Start::Done(count) => {
+            call.push_bool(false);
+            call.insert_below(count);
+            Ok(count + 1)
+        }
+        Start::Wait { op, limit, finish } => {
+            let run = call.run()?;
+            *run.wait.borrow_mut() = Some(Wait { op, limit, finish });
+            call.push_bool(true);
+            Ok(1)
+        }
+    }
+}
+
+/// # Safety
+/// Upvalue `index` of the running C closure must be a light userdata to a living `T`.
+unsafe fn upvalue<T>(state: *mut lua_State, index: c_int) -> *const T {
+    // SAFETY: by the caller.
+    unsafe { ffi::lua_touserdata(state, ffi::lua_upvalueindex(index)).cast::<T>() }
+}
+
+/// Raises `fault` as a Lua error with the script's position in front of the text.
+///
+/// # Safety
+/// From a C function of `state`; the caller must have nothing left to drop.
+unsafe fn raise(state: *mut lua_State, name: &str, fault: Fault) -> ! {
+    // SAFETY: plain stack work on the running function's own stack; the message is pushed before its owner is dropped.
+    unsafe {
+        if !matches!(fault, Fault::Top) {
+            let text = match &fault {
+                Fault::Argument(at, what) => format!("bad argument #{at} to {name} ({what})"),
+                Fault::Message(text) => text.clone(),
+                Fault::Top => String::new(),
+            };
+            push_position(state);
+            ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len());
+            drop(text);
+            drop(fault);
+            ffi::lua_concat(state, 2);
+        }
+        ffi::lua_error(state)
+    }
+}
+
+/// Pushes `file:line: ` of the innermost function that is the script's own, skipping C functions and the Lua half of the host.
+///
+/// # Safety
+/// From a C function of `state`.
+pub(super) unsafe fn push_position(state: *mut lua_State) {
+    // SAFETY: lua_getstack fills `about` before lua_getinfo reads it; short_src is NUL-terminated by Lua.
+    unsafe {
+        let mut about: ffi::lua_Debug = std::mem::zeroed();
+        for level in 1..64 {
+            if ffi::lua_getstack(state, level, &raw mut about) == 0 {
+                break;
+            }
+            ffi::lua_getinfo(state, c"Sl".as_ptr(), &raw mut about);
+            let source = std::ffi::CStr::from_ptr(about.source).to_bytes();
+            if about.currentline > 0 && !source.starts_with(b"=[host]") {
+                let place = std::ffi::CStr::from_ptr(about.short_src.as_ptr()).to_bytes();
+                let mut text = Vec::with_capacity(place.len() + 12);
+                text.extend_from_slice(place);
+                text.extend_from_slice(format!(":{}: ", about.currentline).as_bytes());
+                ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len());
+                return;
+            }
+        }
+        ffi::lua_pushlstring_(state, c"".as_ptr(), 0);
+    }
+}

@@ -1,0 +1,129 @@
+//! What every host function of one Lua state can reach: the state's services and the run it was called from.
+
+use crate::auth::login::Login;
+use crate::auth::scripts::StageKind;
+use crate::op::{Answer, Op};
+use crate::script::host::Returned;
+use crate::script::services::Services;
+use crate::script::sources::Entry;
+use crate::script::watchdog::Watch;
+use mlua::ffi::lua_State;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::function::Finish;
+
+/// One per Lua state, at a fixed address for as long as the state lives: the second upvalue of every host function.
+pub struct Shared {
+    pub services: Services,
+    /// The main thread of the state; hooks are armed on it.
+    pub(super) main: Cell<*mut lua_State>,
+    /// The run whose coroutine is executing right now; null between resumes.
+    current: Cell<*const Run<'static>>,
+    /// The watchdog's view of this state.
+    pub watch: Arc<Watch>,
+    /// Metatables of our userdata types, by type (see `userdata`).
+    pub(super) types: RefCell<Vec<super::userdata::Registered>>,
+}
+
+impl Shared {
+    pub fn new(services: Services, watch: Arc<Watch>) -> Box<Shared> {
+        Box::new(Shared {
+            services,
+            main: Cell::new(std::ptr::null_mut()),
+            current: Cell::new(std::ptr::null()),
+            watch,
+            types: RefCell::default(),
+        })
+    }
+
+    /// The run that is executing, if a script is.
+    pub(super) fn run(&self) -> Option<&Run<'_>> {
+        // SAFETY: `enter` set the pointer to a run that outlives the guard, and the guard's drop takes it away again.
+        unsafe { self.current.get().as_ref() }
+    }
+
+    /// Makes `run` the current one until the guard is dropped.
+    pub(super) fn enter<'a>(&'a self, run: &'a Run<'a>) -> Entered<'a> {
+        let outer = self.current.replace(std::ptr::from_ref(run).cast());
+        Entered { shared: self, outer }
+    }
+}
+
+pub(super) struct Entered<'a> {
+    shared: &'a Shared,
+    outer: *const Run<'static>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.shared.current.set(self.outer);
+    }
+}
+
+/// One script run as host functions see it.
+pub struct Run<'a> {
+    pub login: &'a Login,
+    pub stage: StageKind,
+    /// Which stage table (environment, request table) of the state belongs to this run.
+    pub slot: u32,
+    /// Index of the script, for metrics and messages.
+    pub script: u32,
+    /// The function that is called, which tells how its results are read.
+    pub entry: Entry,
+    /// The script's environment outlives the run (`lua.config.reuse`).
+    pub reuse: bool,
+    /// The time as of the last resume.
+    pub now: Cell<Instant>,
+    /// What the script is waiting for, between a `start` and its yield.
+    pub(super) wait: RefCell<Option<Wait>>,
+    /// What the host has for the `finish` that follows.
+    pub(super) answer: RefCell<Option<(Answer, Finish)>>,
+    /// What the entry function returned.
+    returned: RefCell<Option<Returned>>,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(login: &'a Login, stage: StageKind, slot: u32, script: u32, entry: Entry, reuse: bool, now: Instant) -> Run<'a> {
+        Run {
+            login,
+            stage,
+            slot,
+            script,
+            entry,
+            reuse,
+            now: Cell::new(now),
+            wait: RefCell::new(None),
+            answer: RefCell::new(None),
+            returned: RefCell::new(None),
+        }
+    }
+
+    /// Keeps what the entry function returned, for whoever resumed it.
+    pub fn put_returned(&self, returned: Returned) {
+        *self.returned.borrow_mut() = Some(returned);
+    }
+
+    pub fn take_returned(&self) -> Option<Returned> {
+        self.returned.borrow_mut().take()
+    }
+
+    /// The wait that the script has just yielded for.
+    pub fn take_wait(&self) -> Option<Wait> {
+        self.wait.borrow_mut().take()
+    }
+
+    /// Lays the answer ready for the coming resume.
+    pub fn put_answer(&self, answer: Answer, finish: Finish) {
+        *self.answer.borrow_mut() = Some((answer, finish));
+    }
+}
+
+/// What a waiting host function asked for.
+pub struct Wait {
+    pub op: Op,
+    /// At most this long; the script's and the request's own limits apply besides.
+    pub limit: Duration,
+    pub finish: Finish,
+}

@@ -1,0 +1,332 @@
+//! The run of one script, from start to result: `impl Scripts` for the pipeline.
+//!
+//! A run is a coroutine that is resumed until it ends; whatever it waits for goes through [`Ops::ask`]. Ends badly by raising, by its
+//! time limits (waiting and computing), or by the memory limit; each is a [`ScriptError`], and the state serves on.
+
+use crate::auth::login::Login;
+use crate::auth::scripts::{
+    ActionKind, BackendCall, BackendReturn, FeatureReturn, FilterReturn, ScriptError, ScriptErrorKind, Scripts, StageKind,
+};
+use crate::op::{Answer, Failure, Ops};
+use crate::script::ffi::{Call, Coroutine, Ended, Fault, Function, Kind, Run};
+use crate::script::result::ResultObject;
+use crate::script::sources::Entry;
+use crate::script::state::State;
+use crate::value::Value;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Runs the scripts of one epoch on one worker.
+#[derive(Clone)]
+pub struct Host {
+    state: Rc<State>,
+}
+
+/// Environment and request table of one stage of one request; lets go of them when dropped.
+pub struct Stage {
+    state: Rc<State>,
+    slot: u32,
+    kind: StageKind,
+    used: bool,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.state.release_slot(self.slot, self.used);
+    }
+}
+
+/// What a script run came to, in the host's own words; left in the [`Run`] by [`COLLECT`] or [`MISSING`].
+#[derive(Debug)]
+pub enum Returned {
+    Missing,
+    Feature(FeatureReturn),
+    Filter(FilterReturn),
+    Code(i64),
+    Backend(BackendReturn),
+    List(i64, Vec<Vec<u8>>),
+    Hook(Value),
+}
+
+impl Host {
+    pub fn new(state: Rc<State>) -> Host {
+        Host { state }
+    }
+
+    pub fn state(&self) -> &Rc<State> {
+        &self.state
+    }
+
+    /// Runs the init scripts one after another. Their errors are returned for the log and stop nothing.
+    pub async fn init(&self, login: &Login, ops: &Ops) -> Vec<ScriptError> {
+        let mut errors = Vec::new();
+        for script in self.state.set.init.clone() {
+            let mut stage = self.stage(StageKind::Init, login);
+            match self.run(&mut stage, script, Entry::Hook, login, ops).await {
+                Ok(Returned::Missing) => errors.push(self.no_function(script, Entry::Hook)),
+                Ok(_) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        errors
+    }
+
+    /// Runs one script to its end.
+    async fn run(&self, stage: &mut Stage, script: usize, entry: Entry, login: &Login, ops: &Ops) -> Result<Returned, ScriptError> {
+        let state = &*self.state;
+        let Some((about, factory)) = state.set.scripts.get(script).zip(state.scripts.get(script)) else {
+            return Err(self.error(script, ScriptErrorKind::NoFunction, "no such script".into()));
+        };
+        let factory = *factory.as_ref().map_err(|message| self.error(script, ScriptErrorKind::Raised, message.clone()))?;
+        let began = Instant::now();
+        let until = ops.now() + state.limits.script;
+        let run = Run::new(login, stage.kind, stage.slot, script as u32, entry, about.reuse, ops.now());
+        stage.used = true;
+        let Some(coroutine) = state.threads.take() else {
+            state.recover_memory();
+            return Err(self.error(script, ScriptErrorKind::OutOfMemory, "not enough memory".into()));
+        };
+        // If the request goes away while the script waits, the coroutine goes with it.
+        let mut held = Held { state, coroutine: Some(coroutine) };
+        let name = state.entries[entry.index()];
+        let mut ended = held.coroutine()?.start(&state.shared, &run, state.drive, factory, name, about.reuse);
+        let outcome = loop {
+            match ended {
+                Ended::Finished => {
+                    held.recycle();
+                    break Ok(run.take_returned().unwrap_or(Returned::Missing));
+                }
+                Ended::Failed(kind, message) => {
+                    drop(held);
+                    if kind == ScriptErrorKind::OutOfMemory {
+                        state.recover_memory();
+                    }
+                    break Err(self.error(script, kind, message));
+                }
+                Ended::Waiting => {
+                    let Some(wait) = run.take_wait() else {
+                        break Err(self.error(script, ScriptErrorKind::Raised, "waits for nothing".into()));
+                    };
+                    let left = until.saturating_duration_since(ops.now());
+                    let answer = ops.ask(wait.op, wait.limit.min(left)).await;
+                    if matches!(answer, Answer::Failed(Failure::Deadline)) || ops.now() >= until {
+                        break Err(self.late(script));
+                    }
+                    run.now.set(ops.now());
+                    run.put_answer(answer, wait.finish);
+                    ended = held.coroutine()?.resume(&state.shared, &run);
+                }
+            }
+        };
+        state.note_run(script, began.elapsed(), outcome.is_err());
+        if state.shared.watch.take_slow() {
+            state.shared.services.warn(format!("script {} computed for more than 100 ms without a pause", about.path));
+        }
+        outcome
+    }
+
+    fn error(&self, script: usize, kind: ScriptErrorKind, message: String) -> ScriptError {
+        let script = self.state.set.scripts.get(script).map(|s| s.path.clone()).unwrap_or_default();
+        ScriptError { kind, script, message }
+    }
+
+    fn late(&self, script: usize) -> ScriptError {
+        let mut error = self.error(script, ScriptErrorKind::TimedOut, String::new());
+        error.message = format!("{}: {}", error.script, Failure::Deadline);
+        error
+    }
+
+    fn no_function(&self, script: usize, entry: Entry) -> ScriptError {
+        let mut error = self.error(script, ScriptErrorKind::NoFunction, String::new());
+        error.message = format!(
+            "entry function '{}' is not defined as a function in the loaded script ({}): attempt to call a non-function object",
+            entry.function(),
+            error.script
+        );
+        error
+    }
+
+    fn script_of(list: &[usize], index: usize) -> usize {
+        list.get(index).copied().unwrap_or(usize::MAX)
+    }
+}
+
+/// A coroutine while it may have to be given up.
+struct Held<'a> {
+    state: &'a State,
+    coroutine: Option<Coroutine>,
+}
+
+impl Held<'_> {
+    fn coroutine(&self) -> Result<&Coroutine, ScriptError> {
+        self.coroutine.as_ref().ok_or_else(|| ScriptError {
+            kind: ScriptErrorKind::Raised,
+            script: String::new(),
+            message: "the script has ended already".into(),
+        })
+    }
+
+    fn recycle(&mut self) {
+        if let Some(coroutine) = self.coroutine.take() {
+            self.state.threads.recycle(coroutine);
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(coroutine) = self.coroutine.take() {
+            self.state.threads.discard(coroutine);
+        }
+    }
+}
+
+impl Scripts for Host {
+    type Stage = Stage;
+
+    fn stage(&self, kind: StageKind, _: &Login) -> Stage {
+        Stage { state: self.state.clone(), slot: self.state.take_slot(), kind, used: false }
+    }
+
+    async fn feature(&self, stage: &mut Stage, index: usize, login: &Login, ops: &Ops) -> Result<Option<FeatureReturn>, ScriptError> {
+        let script = Host::script_of(&self.state.set.features, index);
+        match self.run(stage, script, Entry::Feature, login, ops).await? {
+            Returned::Feature(returned) => Ok(Some(returned)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn filter(&self, stage: &mut Stage, index: usize, login: &Login, ops: &Ops) -> Result<Option<FilterReturn>, ScriptError> {
+        let script = Host::script_of(&self.state.set.filters, index);
+        match self.run(stage, script, Entry::Filter, login, ops).await? {
+            Returned::Filter(returned) => Ok(Some(returned)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn action(
+        &self,
+        stage: &mut Stage,
+        kind: ActionKind,
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Option<i64>, ScriptError> {
+        let script = Host::script_of(&self.state.set.actions[kind as usize], index);
+        match self.run(stage, script, Entry::Action, login, ops).await? {
+            Returned::Code(code) => Ok(Some(code)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn verify_password(&self, stage: &mut Stage, backend: usize, login: &Login, ops: &Ops) -> Result<BackendReturn, ScriptError> {
+        let script = Host::script_of(&self.state.set.backends, backend);
+        match self.run(stage, script, Entry::VerifyPassword, login, ops).await? {
+            Returned::Backend(returned) => Ok(returned),
+            _ => Err(self.no_function(script, Entry::VerifyPassword)),
+        }
+    }
+
+    async fn list_accounts(
+        &self,
+        stage: &mut Stage,
+        backend: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
+        let script = Host::script_of(&self.state.set.backends, backend);
+        match self.run(stage, script, Entry::ListAccounts, login, ops).await? {
+            Returned::List(code, accounts) => Ok((code, accounts)),
+            _ => Err(self.no_function(script, Entry::ListAccounts)),
+        }
+    }
+
+    async fn backend_call(
+        &self,
+        stage: &mut Stage,
+        backend: usize,
+        call: BackendCall,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
+        let script = Host::script_of(&self.state.set.backends, backend);
+        match self.run(stage, script, Entry::Backend(call), login, ops).await? {
+            Returned::List(code, list) => Ok((code, list)),
+            // A function that is not defined returned nothing, which is success (`entrypoints.md` 5.3).
+            _ => Ok((0, Vec::new())),
+        }
+    }
+
+    async fn hook(&self, stage: &mut Stage, index: usize, login: &Login, ops: &Ops) -> Result<Value, ScriptError> {
+        let script = Host::script_of(&self.state.set.hooks, index);
+        match self.run(stage, script, Entry::Hook, login, ops).await? {
+            Returned::Hook(value) => Ok(value),
+            _ => Err(self.no_function(script, Entry::Hook)),
+        }
+    }
+}
+
+/// Takes the results of the entry function, inside the coroutine.
+pub(super) static COLLECT: Function = Function { name: "collect", body: collect };
+
+/// Notes that the script does not define its entry function.
+pub(super) static MISSING: Function = Function {
+    name: "missing",
+    body: |call| {
+        call.run()?.put_returned(Returned::Missing);
+        Ok(0)
+    },
+};
+
+fn collect(call: &Call<'_>) -> Result<i32, Fault> {
+    let run = call.run()?;
+    let returned = match run.entry {
+        Entry::Feature => Returned::Feature(FeatureReturn { trigger: to_bool(call, 1), abort: to_bool(call, 2), result: to_int(call, 3) }),
+        Entry::Filter => Returned::Filter(FilterReturn { reject: to_bool(call, 1), result: to_int(call, 2) }),
+        Entry::Action => Returned::Code(to_int(call, 1)),
+        Entry::VerifyPassword => Returned::Backend(BackendReturn { code: to_int(call, 1), result: backend_result(call, run) }),
+        Entry::ListAccounts => Returned::List(to_int(call, 1), accounts(call)?),
+        Entry::Backend(BackendCall::GetWebauthnCredentials) => Returned::List(to_int(call, 1), strings(call, 2)?),
+        Entry::Backend(_) => Returned::List(to_int(call, 1), Vec::new()),
+        Entry::Hook => Returned::Hook(if run.stage == StageKind::Init { Value::Nil } else { call.value(1)? }),
+    };
+    run.put_returned(returned);
+    Ok(0)
+}
+
+/// *to-bool* of `decisions.md`: nil, false and the number 0 are no.
+fn to_bool(call: &Call<'_>, at: i32) -> bool {
+    match call.kind(at) {
+        Kind::Number => call.raw_number(at) != 0.0,
+        _ => call.truthy(at),
+    }
+}
+
+/// *to-int* of `lua/runtime.md` 1.3: numbers and numeric strings, truncated; anything else is 0.
+fn to_int(call: &Call<'_>, at: i32) -> i64 {
+    call.raw_number(at) as i64
+}
+
+fn backend_result(call: &Call<'_>, run: &Run<'_>) -> Option<crate::auth::scripts::BackendResult> {
+    let object = call.userdata::<ResultObject>(2)?;
+    // A script that is loaded once may hand out the same object again; any other has no use for it after this.
+    Some(if run.reuse { object.0.borrow().clone() } else { object.0.take() })
+}
+
+/// The string members of a list of accounts, each once; nil is an empty list.
+fn accounts(call: &Call<'_>) -> Result<Vec<Vec<u8>>, Fault> {
+    if call.is_none_or_nil(2) {
+        return Ok(Vec::new());
+    }
+    let Value::List(members) = call.value(2)? else {
+        return Err(Fault::message("nauthilus_backend_list_accounts must return a list of accounts"));
+    };
+    let mut accounts: Vec<_> = members.into_iter().filter_map(|m| if let Value::String(s) = m { Some(s) } else { None }).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    Ok(accounts)
+}
+
+fn strings(call: &Call<'_>, at: i32) -> Result<Vec<Vec<u8>>, Fault> {
+    if call.kind(at) == Kind::Table { call.string_list(at) } else { Ok(Vec::new()) }
+}

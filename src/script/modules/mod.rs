@@ -1,0 +1,56 @@
+//! The Lua-visible modules, one file each: what `require` finds before anything else.
+//!
+//! [`MODULES`] lists them all. A module is a list of functions, of waiting functions, and perhaps a set-up function that adds constants and
+//! types to its table, or a Lua half. Rules: specification `lua/modules-*.md`.
+
+pub mod base;
+pub mod base64;
+pub mod cache;
+pub mod context;
+pub mod crypto;
+pub mod http_request;
+pub mod http_response;
+pub mod json;
+pub mod misc;
+pub mod password;
+pub mod prometheus;
+pub mod redis;
+pub mod strings;
+pub mod time;
+
+use crate::script::ffi::{Function, Waiting};
+
+/// One module.
+pub struct Module {
+    /// Every name that `require` knows it by.
+    pub names: &'static [&'static str],
+    pub functions: &'static [Function],
+    pub waiting: &'static [Waiting],
+    /// Called once per state with the module's table as its argument, to add constants, types and nested tables.
+    pub setup: Option<&'static Function>,
+    /// Source of a Lua half, called once per state with the module's table and the maker of waiting functions.
+    pub lua: Option<&'static str>,
+}
+
+/// All modules, in the order in which they are set up.
+pub static MODULES: &[&Module] = &[
+    &context::MODULE,
+    &redis::MODULE,
+    &password::MODULE,
+    &misc::MODULE,
+    &cache::MODULE,
+    &http_request::MODULE,
+    &http_response::MODULE,
+    &prometheus::MODULE,
+    &json::MODULE,
+    &time::MODULE,
+    &base64::MODULE,
+    &strings::MODULE,
+    &crypto::MODULE,
+];
+
+/// Our own library files, found last: an operator's file of the same name wins.
+pub static LIBRARIES: &[(&str, &str)] = &[
+    ("nauthilus_util", include_str!("../../../lua/lib/nauthilus_util.lua")),
+    ("nauthilus_keys", include_str!("../../../lua/lib/nauthilus_keys.lua")),
+];

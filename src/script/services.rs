@@ -1,0 +1,87 @@
+//! What the host offers to modules besides the running request: process-wide stores, settings, the way out for text.
+//!
+//! One per Lua state, made by the worker. Shared stores are behind `Arc`; what belongs to the worker alone is in cells.
+
+use crate::metrics::WorkerMetrics;
+use crate::metrics::script::ScriptMetrics;
+use crate::script::modules::cache::ProcessCache;
+use crate::script::modules::redis::pools::Pools;
+use crate::secret::Secret;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// See the module's head.
+pub struct Services {
+    pub settings: Arc<Settings>,
+    /// `nauthilus_cache`: one store for the whole process.
+    pub cache: Arc<ProcessCache>,
+    /// The Redis pools that scripts registered, and the scripts they uploaded: process-wide.
+    pub redis: Arc<Pools>,
+    /// Metrics that scripts create.
+    pub metrics: ScriptMetrics,
+    /// The worker's own numbers.
+    pub worker: Rc<WorkerMetrics>,
+    /// What scripts printed; the worker hands it to the log after each run.
+    pub output: RefCell<Vec<u8>>,
+    /// Warnings for the log, each worth a line; the worker takes them after each run.
+    pub warnings: RefCell<Vec<String>>,
+    /// What was warned of already, by script.
+    pub warned: RefCell<HashSet<(u32, String)>>,
+}
+
+impl Services {
+    /// Stores of its own, for tests.
+    #[cfg(test)]
+    pub fn for_tests(settings: Settings) -> Services {
+        let registry = crate::metrics::Registry::new("test", "0", crate::time::Now::read());
+        Services {
+            settings: Arc::new(settings),
+            cache: Arc::default(),
+            redis: Arc::default(),
+            metrics: registry.script_metrics(),
+            worker: Rc::new(registry.worker("test")),
+            output: RefCell::default(),
+            warnings: RefCell::default(),
+            warned: RefCell::default(),
+        }
+    }
+
+    /// Leaves a warning for the log.
+    pub fn warn(&self, text: String) {
+        self.warnings.borrow_mut().push(text);
+    }
+
+    /// Leaves a warning for the log unless this script has caused the same before.
+    pub fn warn_once(&self, script: u32, text: &str) {
+        if self.warned.borrow_mut().insert((script, text.to_owned())) {
+            self.warn(text.to_owned());
+        }
+    }
+}
+
+/// Configuration as modules need it.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// `default` or `json`.
+    pub log_format: String,
+    /// `none error warn info debug`.
+    pub log_level: String,
+    /// `server.redis.prefix`.
+    pub redis_prefix: String,
+    /// `server.redis.password_nonce`.
+    pub password_nonce: Secret,
+    /// `server.redis.encryption_secret`; empty: encryption is off.
+    pub encryption_secret: Secret,
+    /// Limits of one Redis command (`server.timeouts.redis_read`, `redis_write`).
+    pub redis_read: Duration,
+    pub redis_write: Duration,
+    /// `lua.config.ip_scoping_v6_cidr`, `_v4_cidr`; 0: off.
+    pub ip_scoping_v6_cidr: u8,
+    pub ip_scoping_v4_cidr: u8,
+    pub developer_mode: bool,
+    /// True if a Redis is configured: without one the default handle answers with a clear error.
+    pub has_redis: bool,
+}

@@ -1,0 +1,101 @@
+//! The scripts of one epoch as read from disk: read once when the configuration is loaded, compiled by every worker for itself.
+
+use crate::auth::scripts::{ActionKind, BackendCall, StageKind};
+use std::path::Path;
+
+/// All scripts, and which of them belong where. Indices of `features`, `filters` … refer to `scripts`.
+#[derive(Clone, Debug, Default)]
+pub struct ScriptSet {
+    pub scripts: Vec<Script>,
+    pub features: Vec<usize>,
+    pub filters: Vec<usize>,
+    /// By type.
+    pub actions: [Vec<usize>; ActionKind::COUNT],
+    /// By the epoch's list of Lua backends.
+    pub backends: Vec<usize>,
+    pub hooks: Vec<usize>,
+    pub init: Vec<usize>,
+}
+
+/// One script file.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// As configured; the chunk's name in messages.
+    pub path: String,
+    /// The entry's `name`, for metrics and logs.
+    pub name: String,
+    pub stage: StageKind,
+    pub source: Vec<u8>,
+    /// Run the top-level chunk once per state instead of once per call.
+    pub reuse: bool,
+}
+
+impl ScriptSet {
+    /// Reads a file and adds it; returns its index for the list it belongs to.
+    ///
+    /// # Errors
+    /// The file cannot be read; the text names the path.
+    pub fn read(&mut self, path: &Path, name: &str, stage: StageKind, reuse: bool) -> Result<usize, String> {
+        let shown = path.display().to_string();
+        let source = std::fs::read(path).map_err(|error| format!("cannot read script {shown}: {error}"))?;
+        self.scripts.push(Script { path: shown, name: name.into(), stage, source, reuse });
+        Ok(self.scripts.len() - 1)
+    }
+}
+
+/// An entry function: its name in the script, and how its results are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    Feature,
+    Filter,
+    Action,
+    VerifyPassword,
+    ListAccounts,
+    Backend(BackendCall),
+    Hook,
+}
+
+impl Entry {
+    /// Every entry there is, in the order of their indices.
+    pub const ALL: [Entry; 14] = [
+        Entry::Feature,
+        Entry::Filter,
+        Entry::Action,
+        Entry::VerifyPassword,
+        Entry::ListAccounts,
+        Entry::Backend(BackendCall::AddTotp),
+        Entry::Backend(BackendCall::DeleteTotp),
+        Entry::Backend(BackendCall::AddTotpRecoveryCodes),
+        Entry::Backend(BackendCall::DeleteTotpRecoveryCodes),
+        Entry::Backend(BackendCall::GetWebauthnCredentials),
+        Entry::Backend(BackendCall::SaveWebauthnCredential),
+        Entry::Backend(BackendCall::UpdateWebauthnCredential),
+        Entry::Backend(BackendCall::DeleteWebauthnCredential),
+        Entry::Hook,
+    ];
+
+    /// Name of the global function.
+    pub fn function(self) -> &'static str {
+        match self {
+            Entry::Feature => "nauthilus_call_feature",
+            Entry::Filter => "nauthilus_call_filter",
+            Entry::Action => "nauthilus_call_action",
+            Entry::VerifyPassword => "nauthilus_backend_verify_password",
+            Entry::ListAccounts => "nauthilus_backend_list_accounts",
+            Entry::Backend(BackendCall::AddTotp) => "nauthilus_backend_add_totp",
+            Entry::Backend(BackendCall::DeleteTotp) => "nauthilus_backend_delete_totp",
+            Entry::Backend(BackendCall::AddTotpRecoveryCodes) => "nauthilus_backend_add_totp_recovery_codes",
+            Entry::Backend(BackendCall::DeleteTotpRecoveryCodes) => "nauthilus_backend_delete_totp_recovery_codes",
+            Entry::Backend(BackendCall::GetWebauthnCredentials) => "nauthilus_backend_get_webauthn_credentials",
+            Entry::Backend(BackendCall::SaveWebauthnCredential) => "nauthilus_backend_save_webauthn_credential",
+            Entry::Backend(BackendCall::UpdateWebauthnCredential) => "nauthilus_backend_update_webauthn_credential",
+            Entry::Backend(BackendCall::DeleteWebauthnCredential) => "nauthilus_backend_delete_webauthn_credential",
+            Entry::Hook => "nauthilus_run_hook",
+        }
+    }
+
+    /// Position in [`Entry::ALL`].
+    pub fn index(self) -> usize {
+        Entry::ALL.iter().position(|entry| *entry == self).unwrap_or(0)
+    }
+}

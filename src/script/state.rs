@@ -1,0 +1,327 @@
+//! One LuaJIT state: base environment, modules, compiled scripts, coroutines. Made once per worker and epoch, never on the request path.
+//!
+//! Set-up goes through mlua's safe API; afterwards only `ffi` touches the state. Bounds: [`Limits`].
+
+use crate::metrics::{CountBy, LabelId, Space, TimeBy};
+use crate::script::ffi::{Anchor, Function, HookArm, Shared, Threads, Waiting, main_state, new_state, push_plain, push_waiting};
+use crate::script::modules::{self, Module};
+use crate::script::services::Services;
+use crate::script::sources::{Entry, Script, ScriptSet};
+use crate::script::watchdog::{Registrar, Watch};
+use crate::script::{builtin, request_table, result, text};
+use mlua::{Lua, Table};
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A state and everything that belongs to it. Fields are dropped in order: the coroutines and the state before what they point to.
+pub struct State {
+    pub(super) threads: Threads,
+    pub(super) drive: Anchor,
+    pub(super) entries: Vec<Anchor>,
+    /// One per script of the set, or why it does not compile.
+    pub(super) scripts: Vec<Result<Anchor, String>>,
+    /// What the metrics count each script by.
+    labels: Vec<LabelId>,
+    envs: Anchor,
+    requests: Anchor,
+    slots: RefCell<Slots>,
+    pub(super) limits: Limits,
+    pub(super) set: Arc<ScriptSet>,
+    lua: Lua,
+    pub(super) shared: Box<Shared>,
+    registrar: Registrar,
+}
+
+/// What scripts of one state may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of the whole state; 0: none.
+    pub memory_bytes: usize,
+    /// Uninterrupted computing.
+    pub cpu: Duration,
+    /// One script run, waiting included.
+    pub script: Duration,
+}
+
+/// Why a state could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// An operator's script does not compile; `path line:…: text`.
+    #[error("{0}")]
+    Script(String),
+    /// The host's own half failed: a mistake of ours, or no memory.
+    #[error("cannot set up the Lua state: {0}")]
+    Host(String),
+}
+
+impl From<mlua::Error> for SetupError {
+    /// As text: what mlua keeps inside its errors cannot leave the thread.
+    fn from(error: mlua::Error) -> SetupError {
+        SetupError::Host(error.to_string())
+    }
+}
+
+impl State {
+    /// Makes the state and compiles the scripts of `set`. A script that does not compile is an error, but for actions: those fail when
+    /// they are run (the reference skips them; `compile_errors` tells).
+    pub fn build(
+        set: Arc<ScriptSet>,
+        services: Services,
+        package_path: &str,
+        limits: Limits,
+        registrar: Registrar,
+    ) -> Result<State, SetupError> {
+        let lua = new_state();
+        let watch = Arc::new(Watch::default());
+        let shared = Shared::new(services, watch.clone());
+        let threads = Threads::new(main_state(&lua, &shared)?);
+        let setup = Setup { lua: &lua, shared: &shared };
+        let base = setup.base(package_path)?;
+        setup.modules(&base)?;
+        setup.globals(&base)?;
+        setup.libraries(&base)?;
+        let (drive, envs, requests) = setup.drive(&base)?;
+        let scripts = setup.scripts(&base, &set.scripts)?;
+        let entries = Entry::ALL.iter().map(|entry| Anchor::new(&lua, entry.function())).collect::<Result<_, _>>()?;
+        if limits.memory_bytes > 0 {
+            lua.set_memory_limit(limits.memory_bytes)?;
+        }
+        registrar.watch(&watch, limits.cpu, Box::new(HookArm::new(&shared)));
+        let registry = shared.services.worker.registry();
+        let label = |script: &Script| registry.label(Space::Script, &[script.stage.name(), &script.name]);
+        let labels = set.scripts.iter().map(label).collect();
+        let slots = RefCell::default();
+        Ok(State { threads, drive, entries, scripts, labels, envs, requests, slots, limits, set, lua, shared, registrar })
+    }
+
+    /// Memory that the state holds, in bytes.
+    pub fn used_bytes(&self) -> usize {
+        self.lua.used_memory()
+    }
+
+    /// After an overrun of the memory limit: collects everything that the failed script held. False if the state stays more than half
+    /// full: then it should be replaced.
+    pub fn recover_memory(&self) -> bool {
+        // Twice: finalizers of the first cycle free what the second collects. An error means that a finalizer raised.
+        let collected = self.lua.gc_collect().and_then(|()| self.lua.gc_collect());
+        collected.is_ok() && (self.limits.memory_bytes == 0 || self.used_bytes() * 2 < self.limits.memory_bytes)
+    }
+
+    /// Actions that do not compile: they are left out when their turn comes.
+    pub fn compile_errors(&self) -> impl Iterator<Item = &str> {
+        self.scripts.iter().filter_map(|script| script.as_ref().err().map(String::as_str))
+    }
+
+    /// The services that this state's modules use.
+    pub fn services(&self) -> &Services {
+        &self.shared.services
+    }
+
+    /// Counts a run of a script.
+    pub(super) fn note_run(&self, script: usize, elapsed: Duration, failed: bool) {
+        let label = self.labels.get(script).copied().unwrap_or_default();
+        let metrics = &self.shared.services.worker;
+        metrics.observe(TimeBy::Script, label, elapsed);
+        if failed {
+            metrics.count_by(CountBy::ScriptErrors, label);
+        }
+    }
+
+    pub(super) fn take_slot(&self) -> u32 {
+        let mut slots = self.slots.borrow_mut();
+        slots.free.pop().unwrap_or_else(|| {
+            slots.made += 1;
+            slots.made
+        })
+    }
+
+    /// Lets go of the environment and request table of `slot`. `used`: a script has run in it.
+    pub(super) fn release_slot(&self, slot: u32, used: bool) {
+        if used {
+            self.threads.clear(self.envs, slot);
+            self.threads.clear(self.requests, slot);
+        }
+        self.slots.borrow_mut().free.push(slot);
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.registrar.forget(&self.shared.watch);
+    }
+}
+
+/// Numbers of stages that are under way: indices into the tables of `drive.lua`.
+#[derive(Default)]
+struct Slots {
+    made: u32,
+    free: Vec<u32>,
+}
+
+/// The steps of [`State::build`].
+struct Setup<'a> {
+    lua: &'a Lua,
+    shared: &'a Shared,
+}
+
+/// What `base.lua` returned.
+struct Base {
+    table: Table,
+    protect: mlua::Function,
+    modules: Table,
+    libraries: Table,
+    compile: mlua::Function,
+    pending: Table,
+}
+
+impl Setup<'_> {
+    fn base(&self, package_path: &str) -> mlua::Result<Base> {
+        let globals = self.lua.globals();
+        let host = self.lua.create_table()?;
+        for function in modules::base::FUNCTIONS {
+            host.set(function.name, push_plain(self.lua, self.shared, function)?)?;
+        }
+        host.set("string", text::library::table(self.lua, self.shared)?)?;
+        let settings = self.lua.create_table()?;
+        settings.set("path", package_path)?;
+        let mut seed = [0; 4];
+        if getrandom::fill(&mut seed).is_ok() {
+            globals.get::<Table>("math")?.get::<mlua::Function>("randomseed")?.call::<()>(u32::from_ne_bytes(seed))?;
+        }
+        let pending = self.lua.create_table()?;
+        let (table, protect, modules, libraries, compile) =
+            self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((globals, host, pending.clone(), settings))?;
+        Ok(Base { table, protect, modules, libraries, compile, pending })
+    }
+
+    fn modules(&self, base: &Base) -> mlua::Result<()> {
+        let raw_yield: mlua::Function = self.lua.globals().get::<Table>("coroutine")?.get("yield")?;
+        let finish = push_waiting(self.lua, self.shared, None)?;
+        let waiting: mlua::Function =
+            self.chunk("wait", include_str!("../../lua/host/wait.lua"))?.call((finish, raw_yield, &base.pending))?;
+        for module in modules::MODULES {
+            let table = self.module(module, &waiting)?;
+            let protected: Table = base.protect.call(table)?;
+            for name in module.names {
+                base.modules.set(*name, &protected)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn module(&self, module: &'static Module, waiting: &mlua::Function) -> mlua::Result<Table> {
+        let table = self.lua.create_table()?;
+        for function in module.functions {
+            table.set(function.name, push_plain(self.lua, self.shared, function)?)?;
+        }
+        for function in module.waiting {
+            table.set(function.name, self.waiting(function, waiting)?)?;
+        }
+        if let Some(setup) = module.setup {
+            push_plain(self.lua, self.shared, setup)?.call::<()>(&table)?;
+        }
+        if let Some(source) = module.lua {
+            self.chunk(module.names[0], source)?.call::<()>((&table, waiting))?;
+        }
+        Ok(table)
+    }
+
+    fn waiting(&self, function: &'static Waiting, waiting: &mlua::Function) -> mlua::Result<mlua::Function> {
+        waiting.call(push_waiting(self.lua, self.shared, Some(function))?)
+    }
+
+    /// `nauthilus_builtin`, `nauthilus_backend_result`.
+    fn globals(&self, base: &Base) -> mlua::Result<()> {
+        push_plain(self.lua, self.shared, &REGISTER_TYPES)?.call::<()>(())?;
+        let constants = self.lua.create_table()?;
+        for (name, value) in builtin::constants() {
+            match value {
+                crate::value::Value::Bool(b) => constants.set(name, b)?,
+                crate::value::Value::Number(n) => constants.set(name, n)?,
+                _ => {}
+            }
+        }
+        constants.set(builtin::BACKEND_RESULT_ERROR, 1)?;
+        for function in builtin::FUNCTIONS {
+            constants.set(function.name, push_plain(self.lua, self.shared, function)?)?;
+        }
+        let unknown = self.lua.create_table()?;
+        unknown.set("__index", push_plain(self.lua, self.shared, &builtin::UNKNOWN)?)?;
+        constants.set_metatable(Some(unknown))?;
+        let builtin: Table = base.protect.call(constants)?;
+        base.table.set("nauthilus_builtin", &builtin)?;
+        base.table.set("nauthilus", &builtin)?;
+        let result = self.lua.create_table()?;
+        result.set("new", push_plain(self.lua, self.shared, &result::NEW)?)?;
+        let result: Table = base.protect.call(result)?;
+        base.table.set("nauthilus_backend_result", &result)?;
+        base.modules.set("nauthilus_backend_result", result)
+    }
+
+    /// Our own library files: loaded once, found after the operator's.
+    fn libraries(&self, base: &Base) -> mlua::Result<()> {
+        for (name, source) in modules::LIBRARIES {
+            let env = self.lua.create_table()?;
+            let inherits = self.lua.create_table()?;
+            inherits.set("__index", &base.table)?;
+            env.set_metatable(Some(inherits))?;
+            let library: Table = self.lua.load(*source).set_name(format!("=[host] {name}")).set_environment(env).call(*name)?;
+            base.libraries.set(*name, base.protect.call::<Table>(library)?)?;
+        }
+        Ok(())
+    }
+
+    fn drive(&self, base: &Base) -> mlua::Result<(Anchor, Anchor, Anchor)> {
+        let none: Table = base.protect.call(self.lua.create_table()?)?;
+        let settings = &self.shared.services.settings;
+        let logging = self.lua.create_table()?;
+        logging.set("log_format", settings.log_format.as_str())?;
+        logging.set("log_level", settings.log_level.as_str())?;
+        let logging: Table = base.protect.call(logging)?;
+        let construct: mlua::Function = self.chunk("request", &request_table::constructor(settings))?.call((none, logging))?;
+        let fields = push_plain(self.lua, self.shared, &request_table::FIELDS)?;
+        let make_request: mlua::Function = self
+            .chunk("request", "local construct, fields = ... return function() return construct(fields()) end")?
+            .call((construct, fields))?;
+        let collect = push_plain(self.lua, self.shared, &super::host::COLLECT)?;
+        let missing = push_plain(self.lua, self.shared, &super::host::MISSING)?;
+        let (drive, envs, requests): (mlua::Function, Table, Table) =
+            self.chunk("drive", include_str!("../../lua/host/drive.lua"))?.call((&base.table, make_request, collect, missing))?;
+        Ok((Anchor::new(self.lua, drive)?, Anchor::new(self.lua, envs)?, Anchor::new(self.lua, requests)?))
+    }
+
+    fn scripts(&self, base: &Base, scripts: &[Script]) -> Result<Vec<Result<Anchor, String>>, SetupError> {
+        use crate::auth::scripts::StageKind;
+        let mut out = Vec::with_capacity(scripts.len());
+        for script in scripts {
+            let source = self.lua.create_string(&script.source)?;
+            let compiled: (Option<mlua::Function>, Option<mlua::LuaString>) = base.compile.call((source, script.path.as_str()))?;
+            out.push(match compiled {
+                (Some(factory), _) => Ok(Anchor::new(self.lua, factory)?),
+                (None, message) => {
+                    let message = message.map(|text| text.to_string_lossy()).unwrap_or_default();
+                    if script.stage != StageKind::Action {
+                        return Err(SetupError::Script(format!("{}: syntax error: {message}", script.path)));
+                    }
+                    Err(message)
+                }
+            });
+        }
+        Ok(out)
+    }
+
+    /// A chunk of the host's own Lua half.
+    fn chunk(&self, name: &str, source: &str) -> mlua::Result<mlua::Function> {
+        self.lua.load(source).set_name(format!("=[host] {name}")).into_function()
+    }
+}
+
+/// Registers the userdata types that the host itself hands out.
+static REGISTER_TYPES: Function = Function {
+    name: "register_types",
+    body: |call| {
+        call.register_type::<result::ResultObject>(result::METHODS);
+        Ok(0)
+    },
+};

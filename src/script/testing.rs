@@ -1,0 +1,87 @@
+//! A bench for the host's tests: a state with given scripts, run with scripted answers to what they ask.
+
+use crate::auth::login::Login;
+use crate::auth::request::Request;
+use crate::auth::scripts::{Scripts, StageKind};
+use crate::op::{self, Answer, Op};
+use crate::script::services::{Services, Settings};
+use crate::script::sources::{Script, ScriptSet};
+use crate::script::watchdog::Watchdog;
+use crate::script::{Host, Limits, State};
+use crate::value::Value;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A host over some scripts, with its own watchdog.
+pub struct Bench {
+    pub host: Host,
+    /// Ended after the host.
+    _watchdog: Watchdog,
+}
+
+impl Bench {
+    /// A host whose set holds each `(stage, source)` as one script of that stage, in order.
+    pub fn new(scripts: &[(StageKind, &str)]) -> Bench {
+        Bench::with_limits(scripts, LIMITS)
+    }
+
+    pub fn with_limits(scripts: &[(StageKind, &str)], limits: Limits) -> Bench {
+        let mut set = ScriptSet::default();
+        for (at, (stage, source)) in scripts.iter().enumerate() {
+            set.scripts.push(Script {
+                path: format!("test/{}{at}.lua", stage.name()),
+                name: format!("{}{at}", stage.name()),
+                stage: *stage,
+                source: source.as_bytes().to_vec(),
+                reuse: false,
+            });
+            match stage {
+                StageKind::Feature => set.features.push(at),
+                StageKind::Filter => set.filters.push(at),
+                StageKind::Backend => set.backends.push(at),
+                StageKind::Hook => set.hooks.push(at),
+                StageKind::Init => set.init.push(at),
+                StageKind::Action => set.actions[5].push(at),
+            }
+        }
+        let watchdog = Watchdog::spawn().expect("a thread");
+        let settings = Settings {
+            log_format: "default".into(),
+            log_level: "info".into(),
+            redis_prefix: "nt:".into(),
+            redis_read: Duration::from_secs(1),
+            redis_write: Duration::from_secs(1),
+            has_redis: true,
+            ..Settings::default()
+        };
+        let state = State::build(Arc::new(set), Services::for_tests(settings), "./?.lua", limits, watchdog.registrar());
+        Bench { host: Host::new(Rc::new(state.expect("the state"))), _watchdog: watchdog }
+    }
+
+    /// Runs the first hook; ops are answered by `answer`. The error is the script's message.
+    pub fn hook(&self, answer: impl FnMut(Op) -> Answer) -> Result<Value, String> {
+        let login = Login::new(Request::default());
+        self.hook_of(0, &login, answer)
+    }
+
+    /// Runs the hook with this index for a login.
+    pub fn hook_of(&self, index: usize, login: &Login, answer: impl FnMut(Op) -> Answer) -> Result<Value, String> {
+        let now = Instant::now();
+        let (ops, driver) = op::slot(now, now + Duration::from_secs(10));
+        let mut stage = self.host.stage(StageKind::Hook, login);
+        op::drive(self.host.hook(&mut stage, index, login, &ops), &driver, answer).map_err(|error| error.message)
+    }
+}
+
+/// What `source`, the body of a function, returns under the real host. Ops fail: what is tested so must not wait.
+pub fn eval(source: &str) -> Result<Value, String> {
+    eval_with(source, |op| panic!("nobody answers {op:?}"))
+}
+
+/// As [`eval`], with answers to ops.
+pub fn eval_with(source: &str, answer: impl FnMut(Op) -> Answer) -> Result<Value, String> {
+    Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook(request) {source}\nend"))]).hook(answer)
+}
+
+const LIMITS: Limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(1), script: Duration::from_secs(10) };

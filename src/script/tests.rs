@@ -1,0 +1,122 @@
+//! The host as scripts meet it: isolation, waiting, limits.
+
+use crate::auth::login::Login;
+use crate::auth::scripts::StageKind;
+use crate::op::Answer;
+use crate::script::testing::{Bench, eval};
+use crate::script::Limits;
+use crate::value::Value;
+use std::time::Duration;
+
+fn hook(source: &str) -> Bench {
+    Bench::new(&[(StageKind::Hook, source)])
+}
+
+fn text(value: &Value) -> String {
+    value.text().map(|t| String::from_utf8_lossy(&t).into_owned()).unwrap_or_default()
+}
+
+#[test]
+fn a_script_returns_its_values() {
+    let Ok(Value::Map(map)) = eval("return { a = 1, b = { 'x', true } }") else { panic!("no map") };
+    assert_eq!(map.len(), 2);
+    assert!(map.contains(&(Value::string("a"), Value::Number(1.0))));
+    assert!(map.contains(&(Value::string("b"), Value::List(vec![Value::string("x"), Value::Bool(true)]))));
+}
+
+#[test]
+fn errors_carry_the_place_and_the_state_goes_on() {
+    let bench = hook("\n\nfunction nauthilus_run_hook()\n  error('broken')\nend");
+    for _ in 0..3 {
+        let message = bench.hook(|_| Answer::Slept).unwrap_err();
+        assert!(message.starts_with("test/hook0.lua:4: broken\nstack traceback:"), "{message}");
+    }
+}
+
+#[test]
+fn globals_do_not_survive_a_call() {
+    let bench = hook("counter = (counter or 0) + 1; _G.other = (_G.other or 0) + 1 function nauthilus_run_hook() return counter + other end");
+    for _ in 0..3 {
+        assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::Number(2.0)));
+    }
+}
+
+#[test]
+fn library_tables_cannot_be_changed() {
+    for change in ["string.rep = nil", "rawset(string, 'rep', nil)", "string.new = 1", "require('nauthilus_context').x = 1", "nauthilus_builtin.X = 1"] {
+        let error = eval(change).unwrap_err();
+        assert!(error.contains("protected table"), "{change}: {error}");
+    }
+    assert_eq!(eval("return getmetatable('')"), Ok(Value::Bool(false)));
+}
+
+#[test]
+fn loaded_code_stays_in_the_environment() {
+    let bench = hook("function nauthilus_run_hook() local before = leaked; loadstring('leaked = 1')(); return { before = tostring(before), after = leaked } end");
+    for _ in 0..2 {
+        let Ok(Value::Map(map)) = bench.hook(|_| Answer::Slept) else { panic!("no map") };
+        assert!(map.contains(&(Value::string("before"), Value::string("nil"))));
+        assert!(map.contains(&(Value::string("after"), Value::Number(1.0))));
+    }
+}
+
+#[test]
+fn bytecode_is_refused() {
+    assert_eq!(eval("return (loadstring(string.dump(function() end))) == nil"), Ok(Value::Bool(true)));
+}
+
+#[test]
+fn numbers_print_as_in_the_reference() {
+    for (source, expected) in [("1e15", "1000000000000000"), ("0.1 + 0.2", "0.30000000000000004"), ("-7", "-7"), ("1/0", "+Inf"), ("2^53", "9007199254740992")] {
+        assert_eq!(eval(&format!("return {{ tostring({source}), x = 1 }}")).map(|v| match v {
+            Value::Map(map) => text(&map[0].1),
+            _ => String::new(),
+        }), Ok(expected.to_owned()));
+    }
+}
+
+#[test]
+fn a_jit_compiled_endless_loop_is_stopped() {
+    let limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_millis(50), script: Duration::from_secs(10) };
+    let loops = [
+        "local x = 0 while true do x = x + 1 end",
+        "while true do pcall(function() while true do end end) end",
+        "while true do pcall(error) end",
+        "local co = coroutine.wrap(function() while true do end end) while true do pcall(co) end",
+        "string.find(string.rep('a', 40), string.rep('a?', 40) .. string.rep('a', 40))",
+        "return string.find(string.rep('x', 3000), '.-.-.-.-.-.-b')",
+    ];
+    for body in loops {
+        let bench = Bench::with_limits(
+            &[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end")), (StageKind::Hook, "function nauthilus_run_hook() return 'alive' end")],
+            limits,
+        );
+        let error = bench.hook(|_| Answer::Slept).unwrap_err();
+        assert!(error.contains("context deadline exceeded") || error.contains("too many steps") || error.contains("too complex"), "{body}: {error}");
+        assert_eq!(bench.hook_of(1, &Login::default(), |_| Answer::Slept), Ok(Value::string("alive")), "{body}");
+    }
+}
+
+#[test]
+fn memory_bombs_are_stopped_and_the_state_serves_on() {
+    let limits = Limits { memory_bytes: 16 << 20, cpu: Duration::from_secs(5), script: Duration::from_secs(10) };
+    let bombs = [
+        "local s = string.rep('x', 1e9) return #s",
+        "local t = {} for i = 1, 1e9 do t[i] = { i } end",
+        "local t = {} for i = 1, 1e9 do t[i] = coroutine.create(function() end) end",
+        "local s = 'x' while true do s = s .. s end",
+        "local c = require('nauthilus_context') local t = {} for i = 1, 1e9 do t[i] = tostring(i + 0.5) end c.context_set('t', t)",
+        "local function f() return 1 + f() end return f()",
+    ];
+    for body in bombs {
+        let bench = Bench::with_limits(
+            &[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end")), (StageKind::Hook, "function nauthilus_run_hook() return 'alive' end")],
+            limits,
+        );
+        for _ in 0..2 {
+            assert!(bench.hook(|_| Answer::Slept).is_err(), "{body}");
+            assert_eq!(bench.hook_of(1, &Login::default(), |_| Answer::Slept), Ok(Value::string("alive")), "{body}");
+        }
+        assert!(bench.host.state().used_bytes() < 8 << 20, "{body}");
+    }
+}

@@ -1,0 +1,296 @@
+//! Process life: bind, spawn, signals, reload, drain.
+//!
+//! The main thread loads the configuration, makes the shared stores, starts the background worker (which runs the init scripts), then
+//! binds and starts the workers, prints the ready line and waits for signals. SIGHUP: a new configuration is loaded and
+//! all scripts are compiled in a state of their own before any worker hears of it; a faulty one is refused. SIGTERM and SIGINT:
+//! drain, at most [`DRAIN_MAX`]. Rules: specification `config.md` 6, 7, 13.10; `http-api.md` 1.
+
+use crate::auth::cache::ResultCache;
+use crate::config::{self, Config, ListenAddress, Source};
+use crate::epoch::{Epoch, Unusable};
+use crate::log::{Level, Log, LogWriter};
+use crate::metrics::Registry;
+use crate::process::{InFlight, Process};
+use crate::reactor::{Address, Listener, Sender, UNIX_MODE};
+use crate::script::watchdog::Watchdog;
+use crate::time::Now;
+use crate::worker::{Fatal, Message, Start, Worker};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use std::io;
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Config(#[from] config::Problems),
+    #[error("{0}")]
+    Unusable(#[from] Unusable),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: String, error: io::Error },
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Worker(#[from] Fatal),
+}
+
+/// Loads, starts, serves until told to stop.
+///
+/// # Errors
+/// Everything that keeps the server from starting.
+pub fn run(source: Source) -> Result<(), StartError> {
+    let loaded = config::load(&source)?;
+    harden();
+    let signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
+    let writer = LogWriter::stdout()?;
+    let server = Server::start(&loaded.config, &writer)?;
+    let mut log = Log::new(writer.sink(), &server.epoch.log);
+    for warning in &loaded.warnings {
+        log.line(Level::Warn, Now::read()).text("msg", warning).end();
+    }
+    for address in &server.addresses {
+        log.line(Level::Info, Now::read()).text("msg", "ready").text("address", address.to_string()).end();
+        // The harness and service managers look for this line; it does not depend on the log level.
+        log.raw(format!("loligo ready on {address}\n").as_bytes());
+    }
+    log.flush();
+    server.serve(&source, signals, &mut log);
+    drop(log);
+    writer.shutdown(LOG_PATIENCE);
+    Ok(())
+}
+
+struct Server {
+    process: Arc<Process>,
+    epoch: Arc<Epoch>,
+    workers: Vec<Running>,
+    background: Running,
+    addresses: Vec<Address>,
+    /// Ends after all Lua states.
+    _watchdog: Watchdog,
+}
+
+struct Running {
+    sender: Sender<Message>,
+    thread: JoinHandle<Result<(), Fatal>>,
+}
+
+impl Server {
+    fn start(config: &Config, writer: &LogWriter) -> Result<Server, StartError> {
+        let cores = core_affinity::get_core_ids().map(|ids| ids.into_iter().map(|id| id.id).collect::<Vec<_>>()).unwrap_or_default();
+        let count = config.server.worker_count(cores.len().max(1));
+        let watchdog = Watchdog::spawn()?;
+        let process = process(config, count, writer, &watchdog)?;
+        let epoch = Arc::new(Epoch::resolve(config, count, &process.metrics)?);
+        let core_of = |number: usize| cores.get(number % cores.len().max(1)).copied();
+        let start = |number: usize, name: String, core, listeners| Start {
+            number,
+            name,
+            core,
+            listeners,
+            process: process.clone(),
+            epoch: epoch.clone(),
+        };
+        // The background worker has the last core to itself if there are more cores than workers.
+        let background = spawn(start(count, "background".into(), core_of(cores.len().wrapping_sub(1)), Vec::new()))?;
+        // Nobody else sets it.
+        let _ = process.background.set(background.sender.clone());
+        run_init(&epoch, &background);
+        let (mut listeners, addresses) = listen(config, count)?;
+        let mut workers = Vec::with_capacity(count);
+        for number in 0..count {
+            let own = listeners.pop().unwrap_or_default();
+            workers.push(spawn(start(number, number.to_string(), core_of(number), own))?);
+        }
+        Ok(Server { process, epoch, workers, background, addresses, _watchdog: watchdog })
+    }
+
+    /// Waits for signals until one says stop, then drains.
+    fn serve(mut self, source: &Source, mut signals: signal_hook::iterator::Signals, log: &mut Log) {
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP => self.reload(source, log),
+                // Listeners stay open over a reload; there is nothing to reopen.
+                SIGUSR1 => log.line(Level::Info, Now::read()).text("msg", "listeners are kept").end(),
+                _ => break,
+            }
+            log.flush();
+        }
+        log.line(Level::Info, Now::read()).text("msg", "draining").end();
+        log.flush();
+        let until = Instant::now() + DRAIN_MAX;
+        for worker in &self.workers {
+            tell(&worker.sender, Message::Drain);
+        }
+        // What workers leave undone is abandoned with them; post actions that they queued are still run.
+        self.workers.into_iter().for_each(|worker| join_until(worker.thread, until, log));
+        tell(&self.background.sender, Message::Drain);
+        join_until(self.background.thread, until, log);
+        drop(self.process);
+    }
+
+    fn reload(&mut self, source: &Source, log: &mut Log) {
+        log.line(Level::Info, Now::read()).text("msg", "received reload signal").end();
+        let outcome = config::load(source).map_err(|problems| problems.to_string()).and_then(|loaded| {
+            let epoch = Epoch::resolve(&loaded.config, self.workers.len(), &self.process.metrics).map_err(|error| error.to_string())?;
+            crate::worker::try_scripts(&epoch, &self.process).map_err(|error| error.to_string())?;
+            Ok((Arc::new(epoch), loaded))
+        });
+        match outcome {
+            Ok((epoch, loaded)) => {
+                for warning in &loaded.warnings {
+                    log.line(Level::Warn, Now::read()).text("msg", warning).end();
+                }
+                *log = Log::new(&self.process.log, &epoch.log);
+                self.process.metrics.reloaded(&loaded.config.server.instance_name, Now::read());
+                tell(&self.background.sender, Message::Reload(epoch.clone()));
+                run_init(&epoch, &self.background);
+                for worker in &self.workers {
+                    tell(&worker.sender, Message::Reload(epoch.clone()));
+                }
+                self.epoch = epoch;
+                log.line(Level::Info, Now::read()).text("msg", "configuration reloaded").end();
+            }
+            Err(error) => {
+                for line in error.lines() {
+                    log.line(Level::Error, Now::read()).text("msg", "configuration reload failed").text("error", line).end();
+                }
+            }
+        }
+    }
+}
+
+/// Tries a configuration without serving: everything that [`run`] would refuse but the listeners.
+///
+/// # Errors
+/// The first stage of the start that fails, with all its problems.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    let (writer, watchdog) = (LogWriter::spawn(Box::new(io::sink()))?, Watchdog::spawn()?);
+    let process = process(config, 1, &writer, &watchdog)?;
+    let epoch = Epoch::resolve(config, 1, &process.metrics)?;
+    crate::worker::try_scripts(&epoch, &process).map_err(Fatal::from)?;
+    Ok(())
+}
+
+/// The stores that all workers share.
+fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watchdog) -> Result<Arc<Process>, StartError> {
+    let metrics = Registry::new(&config.server.instance_name, env!("CARGO_PKG_VERSION"), Now::read());
+    metrics.show_response_times(config.server.prometheus_timer.enabled);
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(io::Error::from)?;
+    Ok(Arc::new(Process {
+        results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
+        cache: Arc::default(),
+        pools: Arc::default(),
+        metrics,
+        log: writer.sink().clone(),
+        watchdog: watchdog.registrar(),
+        background: OnceLock::new(),
+        in_flight: std::iter::repeat_with(InFlight::default).take(workers).collect(),
+    }))
+}
+
+/// Starts a worker on a thread of its own and waits until it is ready to serve.
+fn spawn(start: Start) -> Result<Running, StartError> {
+    let (ready, outcome) = mpsc::channel();
+    let thread = std::thread::Builder::new().name(format!("worker-{}", start.name)).spawn(move || {
+        if let Some(id) = start.core {
+            core_affinity::set_for_current(core_affinity::CoreId { id });
+        }
+        match Worker::new(start) {
+            Ok((worker, sender)) => {
+                let told = ready.send(Ok(sender));
+                drop(ready);
+                if told.is_ok() { worker.run() } else { Ok(()) }
+            }
+            Err(error) => {
+                // The main thread waits for it.
+                let _ = ready.send(Err(error));
+                Ok(())
+            }
+        }
+    })?;
+    let sender = outcome.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
+    Ok(Running { sender, thread })
+}
+
+/// Has the background worker run the init scripts, and waits for their end.
+fn run_init(epoch: &Epoch, background: &Running) {
+    if epoch.scripts.init.is_empty() {
+        return;
+    }
+    let (done, ended) = mpsc::channel();
+    tell(&background.sender, Message::Init(done));
+    // It ends with an error when the other end is dropped, which is what is awaited.
+    let _ = ended.recv();
+}
+
+fn tell(sender: &Sender<Message>, message: Message) {
+    let mut message = message;
+    // A full mailbox is full of post actions, which the worker is busy with.
+    while let Err(back) = sender.send(message) {
+        message = back;
+        std::thread::yield_now();
+    }
+}
+
+fn join_until(thread: JoinHandle<Result<(), Fatal>>, until: Instant, log: &mut Log) {
+    while !thread.is_finished() && Instant::now() < until {
+        std::thread::park_timeout(JOIN_LOOK);
+    }
+    if !thread.is_finished() {
+        log.line(Level::Warn, Now::read()).text("msg", "a worker did not end in time").end();
+        return;
+    }
+    match thread.join() {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log.line(Level::Error, Now::read()).text("msg", "a worker failed").text("error", error.to_string()).end(),
+        Err(_) => log.line(Level::Error, Now::read()).text("msg", "a worker panicked").end(),
+    }
+}
+
+/// Listeners for every worker: each its own TCP socket (the kernel spreads connections), and a share of every unix socket.
+fn listen(config: &Config, count: usize) -> Result<(Vec<Vec<Listener>>, Vec<Address>), StartError> {
+    let mut wanted = vec![match &config.server.address {
+        ListenAddress::Tcp(address) => Address::Tcp(*address),
+        ListenAddress::Unix(path) => Address::Unix(path.clone()),
+    }];
+    wanted.extend(config.server.listen_unix.iter().cloned().map(Address::Unix));
+    let mut per_worker: Vec<Vec<Listener>> = std::iter::repeat_with(Vec::new).take(count).collect();
+    let mut addresses = Vec::new();
+    for address in wanted {
+        let bound = Listener::bind_all(&address, UNIX_MODE, count);
+        let bound = bound.map_err(|error| StartError::Listen { address: address.to_string(), error })?;
+        addresses.extend(bound.first().map(|listener| listener.local_address().clone()));
+        for (own, listener) in per_worker.iter_mut().zip(bound) {
+            own.push(listener);
+        }
+    }
+    Ok((per_worker, addresses))
+}
+
+/// No core dumps: a process that holds passwords must not leave them on the disk.
+fn harden() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        // Failing to forbid what is usually forbidden anyway is no reason not to serve.
+        let _ = setrlimit(Resource::Core, none);
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}
+
+/// How long requests under way may take after SIGTERM.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
+
+/// How long the last log lines may take to leave.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often the end of a thread is looked for.
+const JOIN_LOOK: Duration = Duration::from_millis(5);
+
+/// The in-process result cache: at about 500 bytes a login, the last hundred thousand users.
+const RESULTS_BYTES_MAX: usize = 64 << 20;

@@ -1,0 +1,270 @@
+//! Clients: accepting them, reading their requests, sending their answers, losing patience with them.
+
+use super::connection::{Connection, Overdue, Received, Step};
+use super::tasks::{Frame, Origin};
+use super::exchange::{self, Finished, Opened};
+use super::{Timer, Worker};
+use crate::dialect::envelope::Envelope;
+use crate::dialect::fixed;
+use crate::metrics::{Count, Space};
+use crate::reactor::{AcceptError, Interest, Key, Kind, Readiness, Token};
+use std::time::Duration;
+
+impl Worker {
+    pub(super) fn accept_all(&mut self) {
+        for at in 0..self.listeners.len() {
+            self.accept(at);
+        }
+    }
+
+    /// Accepts what waits at a listener, a bounded number per turn.
+    pub(super) fn accept(&mut self, at: usize) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(listener) = self.listeners.get_mut(at) else { return };
+            match listener.accept() {
+                Ok(Some((stream, peer))) => {
+                    self.metrics.count(Count::ConnectionsAccepted);
+                    let connection = Connection::new(stream, peer.ip(), self.now.mono, &self.local.epoch.timeouts);
+                    self.adopt(connection);
+                }
+                Ok(None) => return,
+                Err(AcceptError::OutOfFiles(_)) => break,
+                Err(_) => {}
+            }
+        }
+        // More may wait, and no event will tell: look again soon.
+        self.timers.set(self.now.mono + ACCEPT_AGAIN, Timer::Accept);
+    }
+
+    fn adopt(&mut self, connection: Connection) {
+        let key = self.connections.insert(connection);
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if self.reactor.register(connection.stream(), Token::new(Kind::Connection, key), Interest::Both).is_err() {
+            self.connections.remove(key);
+            return;
+        }
+        self.arm(key);
+        // The first request is usually there already.
+        self.drive(key);
+    }
+
+    pub(super) fn connection_ready(&mut self, key: Key, readiness: Readiness) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if readiness.readable || readiness.closed {
+            connection.mark_readable();
+        }
+        if readiness.error && connection.is_busy() {
+            return self.close(key);
+        }
+        if readiness.writable && !self.flush(key) {
+            return;
+        }
+        self.drive(key);
+    }
+
+    /// Comes back to connections that were left with work to do.
+    pub(super) fn drive_again(&mut self) {
+        for _ in 0..self.again.len() {
+            if let Some(key) = self.again.pop_front() {
+                self.drive(key);
+            }
+        }
+    }
+
+    /// Reads and serves until there is nothing to read, a task works on an answer, or the turn's bound is reached.
+    fn drive(&mut self, key: Key) {
+        let epoch = self.local.epoch.clone();
+        for _ in 0..REQUESTS_PER_TURN {
+            let Some(connection) = self.connections.get_mut(key) else { return };
+            if connection.is_lingering() && connection.wants_read() {
+                connection.swallow(&mut self.scratch);
+                continue;
+            }
+            if connection.is_busy() || connection.has_unsent() {
+                return;
+            }
+            let step = match connection.next(&epoch.http, self.now.mono, &epoch.timeouts) {
+                Step::More if connection.wants_read() => {
+                    match connection.read(&mut self.scratch, &epoch.http, self.now.mono, &epoch.timeouts) {
+                        Ok(Some(step)) => step,
+                        Ok(None) => continue,
+                        Err(_) => return self.close(key),
+                    }
+                }
+                step => step,
+            };
+            match step {
+                Step::Request(received) => self.serve(key, *received),
+                Step::Refuse(status, text) => self.refuse(key, status, text),
+                // An interim answer may be waiting to go out.
+                Step::More if !self.flush(key) => return,
+                Step::More => {
+                    let Some(connection) = self.connections.get_mut(key) else { return };
+                    if !connection.wants_read() {
+                        return self.settle_connection(key);
+                    }
+                }
+            }
+        }
+        self.again.push_back(key);
+    }
+
+    fn settle_connection(&mut self, key: Key) {
+        match self.connections.get(key) {
+            Some(connection) if connection.is_over() || (self.draining && connection.is_idle()) => self.close(key),
+            _ => {}
+        }
+    }
+
+    /// Answers a request, or begins the task that will.
+    fn serve(&mut self, key: Key, mut received: Received) {
+        let epoch = self.local.epoch.clone();
+        received.head.keep_alive &= !self.draining;
+        let session = self.sessions.next(self.now.unix_seconds());
+        let frame = Frame { minor: received.head.minor, method: received.head.method, keep_alive: received.head.keep_alive };
+        let date = *self.date.text(self.now);
+        let envelope = frame.envelope(&date);
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if self.tasks.len() >= self.local.epoch.requests_share && self.process.requests_in_flight() >= epoch.max_concurrent_requests {
+            self.metrics.count(Count::RequestsRefused);
+            let current = self.process.requests_in_flight();
+            fixed::too_many_requests(connection.outbox(), current, epoch.max_concurrent_requests, &envelope);
+            return self.answered(key, frame.keep_alive);
+        }
+        let (opened, pattern, request) = exchange::open(received, session, &epoch, &envelope, connection.outbox());
+        let route = self.route_label(pattern);
+        match opened {
+            Opened::Job(job) => {
+                let deadline = self.now.mono + epoch.request_time;
+                let task = self.spawn(job, Some(Origin { connection: key, frame, route }), deadline);
+                if let Some(connection) = self.connections.get_mut(key) {
+                    connection.work(task, deadline);
+                }
+                self.arm(key);
+                self.runnable.pop_back();
+                self.run_task(task);
+            }
+            Opened::Answered(status, rejection) => {
+                self.log_access(&request, key, status, rejection.map(|r| r.to_string()), Duration::ZERO);
+                self.metrics.request(route, Duration::ZERO, self.now);
+                self.answered(key, frame.keep_alive);
+            }
+            Opened::Metrics => {
+                let text = self.process.metrics.render(self.now);
+                if let Some(connection) = self.connections.get_mut(key) {
+                    fixed::metrics(connection.outbox(), text.as_bytes(), &envelope);
+                }
+                self.log_access(&request, key, 200, None, Duration::ZERO);
+                self.metrics.request(route, Duration::ZERO, self.now);
+                self.answered(key, frame.keep_alive);
+            }
+        }
+    }
+
+    fn refuse(&mut self, key: Key, status: u16, text: &'static str) {
+        let date = *self.date.text(self.now);
+        let envelope = Envelope { keep_alive: false, ..Envelope::to(&Default::default(), &date) };
+        if let Some(connection) = self.connections.get_mut(key) {
+            fixed::text(connection.outbox(), status, text, &Envelope { minor: 1, ..envelope });
+        }
+        self.answered(key, false);
+    }
+
+    /// Composes a job's answer for the connection that waits for it. `None` if it is gone.
+    pub(super) fn send_answer(&mut self, origin: &Origin, finished: &mut Finished) -> Option<u16> {
+        let (key, frame) = (origin.connection, &origin.frame);
+        let epoch = self.local.epoch.clone();
+        let date = *self.date.text(self.now);
+        let keep_alive = frame.keep_alive && !self.draining;
+        let envelope = Envelope { keep_alive, ..frame.envelope(&date) };
+        let connection = self.connections.get_mut(key)?;
+        let status = finished.compose(connection.outbox(), &epoch, &envelope)?;
+        self.answered(key, keep_alive);
+        Some(status)
+    }
+
+    /// An answer is in the outbox: send it, and look for the next request.
+    fn answered(&mut self, key: Key, keep_alive: bool) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.answered(keep_alive, self.now.mono, &self.local.epoch.timeouts);
+        if self.flush(key) && self.connections.get(key).is_some_and(Connection::has_work) {
+            self.again.push_back(key);
+        }
+    }
+
+    /// Sends what waits. False if the connection is gone or its peer does not take more.
+    fn flush(&mut self, key: Key) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        match connection.flush(self.now.mono, &self.local.epoch.timeouts) {
+            Ok(true) => {
+                self.settle_connection(key);
+                self.connections.contains(key)
+            }
+            Ok(false) => false,
+            Err(_) => {
+                self.close(key);
+                false
+            }
+        }
+    }
+
+    /// Drops a connection, and with it the task that nobody listens to any more.
+    pub(super) fn close(&mut self, key: Key) {
+        if let Some(connection) = self.connections.remove(key)
+            && let Some(task) = connection.task()
+        {
+            self.cancel_task(task);
+        }
+    }
+
+    /// Sets the connection's timer so that it fires no later than any deadline it may get meanwhile: one timer a connection, re-armed when
+    /// it fires, instead of one a request.
+    fn arm(&mut self, key: Key) {
+        let soonest = self.now.mono + self.local.epoch.shortest_time;
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.timer_at > self.now.mono {
+            return;
+        }
+        connection.timer_at = connection.deadline.min(soonest).max(self.now.mono + TIMER_MIN);
+        self.timers.set(connection.timer_at, Timer::Connection(key));
+    }
+
+    pub(super) fn connection_timer(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        match connection.overdue(self.now.mono) {
+            Overdue::Close => return self.close(key),
+            Overdue::Task(Some(task)) => {
+                connection.deadline = self.now.mono + GRACE;
+                self.expire_task(task);
+            }
+            Overdue::Task(None) => return self.close(key),
+            Overdue::No => {}
+        }
+        self.arm(key);
+    }
+
+    fn route_label(&self, pattern: &'static str) -> crate::metrics::LabelId {
+        if pattern.is_empty() {
+            return crate::metrics::LabelId::OTHER;
+        }
+        self.local.epoch.route_labels.iter().find(|(known, _)| *known == pattern).map_or_else(
+            || self.process.metrics.label(Space::Route, &[pattern]),
+            |(_, label)| *label,
+        )
+    }
+}
+
+/// New connections taken per listener and turn, so that a flood of them does not starve those that are there.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// Requests of one connection served per turn: a client that pipelines without end waits for the others.
+const REQUESTS_PER_TURN: usize = 16;
+
+/// After running out of file descriptors, or when more clients wait than a turn takes.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+
+/// How long a task that was told of its deadline may take to wind up.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// No timer is set for sooner than this.
+const TIMER_MIN: Duration = Duration::from_millis(1);

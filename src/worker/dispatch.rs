@@ -1,0 +1,194 @@
+//! From op to link and from answer to task; how tasks begin, go on and end.
+
+use super::exchange::{Finished, Job};
+use super::links::Target;
+use super::tasks::{Origin, Part, Task};
+use super::{Timer, Worker};
+use crate::metrics::Count;
+use crate::op::{self, Answer, Failure, Op, PoolId, RedisOp, Route};
+use crate::reactor::Key;
+use std::task::Poll;
+use std::time::Instant;
+
+impl Worker {
+    /// Begins a job; it goes on at once, as far as it can.
+    pub(super) fn spawn(&mut self, job: Job, origin: Option<Origin>, deadline: Instant) -> Key {
+        let (ops, driver) = op::slot(self.now.mono, deadline);
+        let future = job.run(self.local.clone(), self.process.clone(), ops);
+        let key = self.tasks.insert(Task::new(future, driver, origin, self.now.mono));
+        self.runnable.push_back(key);
+        key
+    }
+
+    /// Polls every task that can go on, including those that become able to meanwhile.
+    pub(super) fn run_tasks(&mut self) {
+        while let Some(key) = self.runnable.pop_front() {
+            self.run_task(key);
+        }
+    }
+
+    pub(super) fn run_task(&mut self, key: Key) {
+        loop {
+            let Some(task) = self.tasks.get_mut(key) else { return };
+            match task.poll(self.now.mono) {
+                Poll::Ready(finished) => return self.finish(key, finished),
+                Poll::Pending => {
+                    let Some((op, until)) = task.driver.take_op() else { return };
+                    self.dispatch(key, Part::Whole, op, until);
+                    // An op that was answered at once lets the task go on at once.
+                    if self.runnable.back() != Some(&key) {
+                        return;
+                    }
+                    self.runnable.pop_back();
+                }
+            }
+        }
+    }
+
+    /// Hands an op to whoever can do it.
+    fn dispatch(&mut self, task: Key, part: Part, op: Op, until: Instant) {
+        match op {
+            Op::Redis(op) => self.dispatch_redis(task, part, &op, until),
+            Op::Sleep(duration) => {
+                let ask = self.asks.add(&mut self.tasks, task, part);
+                match self.now.mono.checked_add(duration) {
+                    Some(at) if at <= until => self.timers.set(at, Timer::Slept(ask)),
+                    _ => self.timers.set(until, Timer::TimedOut(ask)),
+                }
+            }
+            Op::Hash(op) => {
+                let ask = self.asks.add(&mut self.tasks, task, part);
+                match self.hash.submit(ask.to_bits(), until, op) {
+                    Ok(()) => self.timers.set(until, Timer::TimedOut(ask)),
+                    Err(failure) => {
+                        self.metrics.count(Count::HashesRefused);
+                        self.answer(ask, Answer::Failed(failure));
+                    }
+                }
+            }
+            Op::All(ops) if ops.is_empty() => self.settle(task, part, Answer::All(Vec::new())),
+            Op::All(ops) => {
+                let join = self.asks.join(task, part, ops.len());
+                for (at, op) in ops.into_iter().enumerate() {
+                    self.dispatch(task, Part::Of(join, at), op, until);
+                }
+            }
+        }
+    }
+
+    fn dispatch_redis(&mut self, task: Key, part: Part, op: &RedisOp, until: Instant) {
+        if op.pool != PoolId::DEFAULT && !self.links.has(op.pool) {
+            match self.target_of(op.pool) {
+                Ok(target) => self.links.set(op.pool, target, self.now.mono, &mut self.answers),
+                Err(failure) => return self.settle(task, part, Answer::Failed(failure)),
+            }
+        }
+        self.metrics.count(if op.route == Route::Read { Count::RedisReads } else { Count::RedisWrites });
+        let ask = self.asks.add(&mut self.tasks, task, part);
+        if let Some(answer) = self.links.ask(op, ask.to_bits(), until, self.now.mono) {
+            self.answer(ask, answer);
+        }
+    }
+
+    /// Where the Redis of a pool is that a script registered.
+    fn target_of(&self, pool: PoolId) -> Result<Target, Failure> {
+        let settings = self.process.pools.settings(pool);
+        let settings = settings.ok_or_else(|| Failure::Unavailable("no such Redis pool".into()))?;
+        crate::epoch::pool_target(&settings).map_err(Failure::Unavailable)
+    }
+
+    /// An answer for an ask; its task goes on in this turn.
+    pub(super) fn answer(&mut self, ask: Key, answer: Answer) {
+        if let Some(task) = self.asks.answer(&mut self.tasks, ask, answer) {
+            self.runnable.push_back(task);
+        }
+    }
+
+    fn settle(&mut self, task: Key, part: Part, answer: Answer) {
+        if let Some(task) = self.asks.answer_part(&mut self.tasks, task, part, answer) {
+            self.runnable.push_back(task);
+        }
+    }
+
+    /// Passes on what the links have answered.
+    pub(super) fn deliver_answers(&mut self) {
+        let mut answers = std::mem::take(&mut self.answers);
+        for (who, answer) in answers.drain(..) {
+            self.answer(Key::from_bits(who), answer);
+        }
+        self.answers = answers;
+    }
+
+    /// Sends what this turn asked. Answers that come of it (a refused connection) let tasks go on, which may ask again.
+    pub(super) fn flush_links(&mut self) {
+        loop {
+            self.links.flush(&mut self.reactor, self.now.mono, &mut self.answers);
+            if self.answers.is_empty() {
+                return;
+            }
+            self.deliver_answers();
+            self.run_tasks();
+        }
+    }
+
+    /// The task's deadline is over: whatever it waits for fails, and so do further ops.
+    pub(super) fn expire_task(&mut self, key: Key) {
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        self.asks.forget(task);
+        task.clear_asks();
+        task.driver.put_answer(Answer::Failed(Failure::Deadline));
+        self.runnable.push_back(key);
+    }
+
+    /// The client is gone: nobody needs the answer.
+    pub(super) fn cancel_task(&mut self, key: Key) {
+        if let Some(task) = self.tasks.remove(key) {
+            self.asks.forget(&task);
+        }
+    }
+
+    fn finish(&mut self, key: Key, mut finished: Finished) {
+        let Some(task) = self.tasks.remove(key) else { return };
+        let status = task.origin.and_then(|origin| self.send_answer(&origin, &mut finished));
+        let elapsed = task.began.elapsed();
+        self.log_finished(&mut finished, task.origin.as_ref(), status, elapsed);
+        self.count_finished(&finished, task.origin.as_ref(), elapsed);
+        match finished {
+            Finished::Authenticated(login, outcome) if outcome.post_actions => {
+                login.answered(status.unwrap_or_default(), elapsed);
+                self.queue_post_actions(login);
+            }
+            Finished::PostActions(..) => self.next_waiting(),
+            Finished::Init(_) => self.init_done = None,
+            _ => {}
+        }
+    }
+
+    fn queue_post_actions(&mut self, login: Box<crate::auth::login::Login>) {
+        if self.local.epoch.has_post_actions() {
+            let sent = self.process.background.get().map(|background| background.send_quietly(super::Message::PostActions(login)));
+            match sent {
+                Some(Ok(())) => self.woke_background = true,
+                _ => self.metrics.count(Count::PostActionsDropped),
+            }
+        }
+    }
+
+    /// Runs post actions now, or when fewer are under way.
+    pub(super) fn begin_post_actions(&mut self, login: Box<crate::auth::login::Login>) {
+        if self.tasks.len() < self.local.epoch.post_actions_max {
+            let deadline = self.now.mono + self.local.epoch.post_action_time;
+            self.spawn(Job::PostActions(login), None, deadline);
+        } else if self.waiting.len() < self.local.epoch.post_actions_waiting_max {
+            self.waiting.push_back(login);
+        } else {
+            self.metrics.count(Count::PostActionsDropped);
+        }
+    }
+
+    fn next_waiting(&mut self) {
+        if let Some(login) = self.waiting.pop_front() {
+            self.begin_post_actions(login);
+        }
+    }
+}

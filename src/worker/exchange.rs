@@ -1,0 +1,211 @@
+//! One exchange: a received request becomes a job, the job's end becomes an answer.
+//!
+//! [`open`] routes a request and either has its answer at once or makes the [`Job`]; [`Job::run`] is the task; [`Finished::compose`]
+//! writes the answer. No socket here, and no decision about logins: `dialect` knows the wire forms, `auth` the verdicts.
+
+use crate::auth::login::Login;
+use crate::auth::pipeline::{self, Outcome};
+use crate::auth::report::{Event, Report};
+use crate::auth::request::{Mode, Request, Service, SessionId};
+use crate::auth::scripts::{ScriptError, StageKind};
+use crate::dialect::envelope::Envelope;
+use crate::dialect::input::{self, Rejection};
+use crate::dialect::list_accounts::Format;
+use crate::dialect::route::{Route, route, unknown_service_status};
+use crate::dialect::{answer, fixed, hook, list_accounts};
+use crate::epoch::Epoch;
+use crate::op::Ops;
+use crate::process::Process;
+use crate::proto::http::Method;
+use crate::script::Host;
+use crate::value::Value;
+use crate::worker::connection::Received;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a worker has of one configuration: the process-wide half and its own Lua host.
+pub struct Local {
+    pub epoch: Arc<Epoch>,
+    pub host: Host,
+}
+
+/// What a request asks the worker to do.
+pub enum Job {
+    Authenticate(Box<Login>),
+    ListAccounts(Box<Login>, Format),
+    /// The hook with this index; its location for the answer.
+    Hook(Box<Login>, usize),
+    PostActions(Box<Login>),
+    Init(Box<Login>),
+}
+
+/// What [`open`] made of a request.
+pub enum Opened {
+    Job(Job),
+    /// The answer is in the buffer: its status, and why if the client is to blame.
+    Answered(u16, Option<Rejection>),
+    /// The scrape of the metrics, which the worker composes.
+    Metrics,
+}
+
+/// How a job ended.
+pub enum Finished {
+    Authenticated(Box<Login>, Outcome),
+    Accounts(Box<Login>, Vec<Vec<u8>>, Report, Format),
+    Hook(Box<Login>, Result<Value, ScriptError>),
+    PostActions(Box<Login>, Vec<Event>),
+    Init(Vec<ScriptError>),
+}
+
+/// The label of the metrics' `path`: the reference's route patterns.
+pub fn route_pattern(route: &Route<'_>) -> &'static str {
+    match route {
+        Route::Auth(_) | Route::UnknownService => "/api/v1/:category/:service",
+        Route::Hook { .. } => "/api/v1/custom/*hook",
+        Route::Ping => "/ping",
+        Route::Metrics => "/metrics",
+        Route::TrailingSlash { .. } | Route::NotFound(_) => "",
+    }
+}
+
+/// Routes a request. An answer that needs no job is appended to `out`; the pattern of the route is for the metrics.
+pub fn open(
+    received: Received,
+    session: SessionId,
+    epoch: &Epoch,
+    envelope: &Envelope<'_>,
+    out: &mut Vec<u8>,
+) -> (Opened, &'static str, Box<Request>) {
+    let Received { raw, head, body } = received;
+    let mut request = Box::new(input::open(raw, head, body, session));
+    let path = request.text(request.http.path);
+    let route = route(request.http.head.method, path, &epoch.dialect.endpoints);
+    let pattern = route_pattern(&route);
+    let answered = |status| Opened::Answered(status, None);
+    let opened = match route {
+        Route::Auth(service) => authentication(&mut request, service, epoch, envelope, out),
+        Route::Hook { location } => match epoch.hook(location, request.http.head.method) {
+            Some(index) => {
+                request.service = Service::Hook;
+                Opened::Job(Job::Hook(login(&mut request), index))
+            }
+            None => answered(hook::not_found(out, location, &session, envelope)),
+        },
+        Route::Ping => answered(fixed::ping(out, envelope)),
+        Route::Metrics => Opened::Metrics,
+        Route::UnknownService => {
+            let status = unknown_service_status(request.text(request.http.query));
+            answered(fixed::empty(out, status, envelope))
+        }
+        Route::TrailingSlash { path } => answered(fixed::redirect(out, path, request.text(request.http.query), envelope)),
+        Route::NotFound(form) => answered(fixed::not_found(out, form, envelope)),
+    };
+    (opened, pattern, request)
+}
+
+/// The request as a login; what stays behind is empty.
+fn login(request: &mut Request) -> Box<Login> {
+    Box::new(Login::new(std::mem::take(request)))
+}
+
+fn authentication(request: &mut Request, service: Service, epoch: &Epoch, envelope: &Envelope<'_>, out: &mut Vec<u8>) -> Opened {
+    if let Err(rejection) = input::parse(request, service, &epoch.dialect, None) {
+        return Opened::Answered(fixed::rejection(out, rejection, envelope), Some(rejection));
+    }
+    if request.mode != Mode::ListAccounts {
+        return Opened::Job(Job::Authenticate(login(request)));
+    }
+    match Format::of(request) {
+        Some(format) => Opened::Job(Job::ListAccounts(login(request), format)),
+        None => Opened::Answered(list_accounts::unacceptable(out, envelope), None),
+    }
+}
+
+impl Job {
+    /// The job as a task.
+    pub async fn run(self, local: Rc<Local>, process: Arc<Process>, ops: Ops) -> Finished {
+        let (host, policy) = (&local.host, &local.epoch.policy);
+        match self {
+            Job::Authenticate(login) => {
+                let outcome = pipeline::authenticate(&login, host, policy, &process.results, &ops).await;
+                Finished::Authenticated(login, outcome)
+            }
+            Job::ListAccounts(login, format) => {
+                let (accounts, report) = pipeline::list_accounts(&login, host, policy, &ops).await;
+                Finished::Accounts(login, accounts, report, format)
+            }
+            Job::Hook(login, index) => {
+                let returned = pipeline::hook(&login, host, index, &ops).await;
+                Finished::Hook(login, returned)
+            }
+            Job::PostActions(login) => {
+                let events = pipeline::post_actions(&login, host, policy, &ops).await;
+                Finished::PostActions(login, events)
+            }
+            Job::Init(login) => Finished::Init(host.init(&login, &ops).await),
+        }
+    }
+
+    /// The login it is about.
+    pub fn login(&self) -> &Login {
+        match self {
+            Job::Authenticate(login) | Job::ListAccounts(login, _) | Job::Hook(login, _) | Job::PostActions(login) | Job::Init(login) => login,
+        }
+    }
+}
+
+impl Finished {
+    /// Appends the answer; `None` for jobs that nobody waits for.
+    pub fn compose(&mut self, out: &mut Vec<u8>, epoch: &Epoch, envelope: &Envelope<'_>) -> Option<u16> {
+        match self {
+            Finished::Authenticated(login, outcome) => Some(answer::compose(out, &outcome.verdict, login, &epoch.dialect, envelope)),
+            Finished::Accounts(_, accounts, _, format) => Some(list_accounts::compose(out, std::mem::take(accounts), *format, envelope)),
+            Finished::Hook(login, returned) => {
+                let path = login.request.text(login.request.http.path);
+                let location = path.strip_prefix(HOOKS).unwrap_or(path);
+                let leading = location.iter().take_while(|byte| **byte == b'/').count();
+                let location = location.get(leading..).unwrap_or_default();
+                Some(hook::compose(out, location, returned, &login.response.borrow(), envelope))
+            }
+            Finished::PostActions(..) | Finished::Init(_) => None,
+        }
+    }
+
+    /// Lines for the log besides the authentication and access lines.
+    pub fn events(&mut self) -> Vec<Event> {
+        match self {
+            Finished::Authenticated(_, outcome) => std::mem::take(&mut outcome.report.events),
+            Finished::Accounts(_, _, report, _) => std::mem::take(&mut report.events),
+            Finished::Hook(login, Err(error)) => vec![Event::script_failed(StageKind::Hook, error, login)],
+            Finished::Hook(_, Ok(_)) => Vec::new(),
+            Finished::PostActions(_, events) => std::mem::take(events),
+            Finished::Init(errors) => {
+                let login = Login::default();
+                errors.iter().map(|error| Event::script_failed(StageKind::Init, error, &login)).collect()
+            }
+        }
+    }
+
+    /// The login it was about.
+    pub fn login(&self) -> Option<&Login> {
+        match self {
+            Finished::Authenticated(login, _) | Finished::Accounts(login, ..) | Finished::Hook(login, _) | Finished::PostActions(login, _) => {
+                Some(login)
+            }
+            Finished::Init(_) => None,
+        }
+    }
+}
+
+/// Methods that a hook can be configured for.
+pub const HOOK_METHODS: [(&str, Method); 6] = [
+    ("GET", Method::Get),
+    ("POST", Method::Post),
+    ("PUT", Method::Put),
+    ("DELETE", Method::Delete),
+    ("PATCH", Method::Patch),
+    ("HEAD", Method::Head),
+];
+
+const HOOKS: &[u8] = b"/api/v1/custom/";
+

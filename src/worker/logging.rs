@@ -1,0 +1,110 @@
+//! What a finished exchange leaves in the log and in the metrics.
+
+use super::Worker;
+use super::exchange::Finished;
+use super::tasks::Origin;
+use crate::auth::login::Login;
+use crate::auth::report::{CacheUse, Ending, Event, FieldValue, Level as Weight, Report, Tally};
+use crate::auth::request::{Field, Mode, Request};
+use crate::log::{Level, Line};
+use crate::metrics::{Count, CountBy};
+use crate::reactor::Key;
+use std::time::Duration;
+
+impl Worker {
+    /// Writes the authentication line, the events and the access line.
+    pub(super) fn log_finished(&mut self, finished: &mut Finished, origin: Option<&Origin>, status: Option<u16>, elapsed: Duration) {
+        for event in finished.events() {
+            self.log_event(&event, finished.login());
+        }
+        match finished {
+            Finished::Authenticated(login, outcome) => self.log_authentication(&outcome.report, login, elapsed),
+            Finished::Accounts(login, _, report, _) => self.log_authentication(report, login, elapsed),
+            Finished::Hook(..) | Finished::PostActions(..) | Finished::Init(_) => {}
+        }
+        if let (Some(origin), Some(login)) = (origin, finished.login()) {
+            self.log_access(&login.request, origin.connection, status.unwrap_or(CLIENT_GONE), None, elapsed);
+        }
+        self.drain_script_output();
+    }
+
+    fn log_authentication(&mut self, report: &Report, login: &Login, elapsed: Duration) {
+        if self.log.takes(Level::Info) {
+            let mut line = self.log.line(Level::Info, self.now);
+            report.fields(login, elapsed, &mut |name, value| field(&mut line, name, value));
+            line.end();
+        }
+    }
+
+    fn log_event(&mut self, event: &Event, login: Option<&Login>) {
+        let level = match event.level {
+            Weight::Error => Level::Error,
+            Weight::Warn => Level::Warn,
+            Weight::Info => Level::Info,
+        };
+        if self.log.takes(level) {
+            let mut line = self.log.line(level, self.now);
+            let nobody = Login::default();
+            event.fields(login.unwrap_or(&nobody), &mut |name, value| field(&mut line, name, value));
+            line.end();
+        }
+    }
+
+    /// One line per answered request; an input error is its message, at level error.
+    pub(super) fn log_access(&mut self, request: &Request, key: Key, status: u16, error: Option<String>, elapsed: Duration) {
+        let level = if error.is_some() { Level::Error } else { Level::Info };
+        if !self.log.takes(level) {
+            return;
+        }
+        let peer = self.connections.get(key).and_then(|connection| connection.peer);
+        let mut line = self.log.line(level, self.now);
+        line.text("session", request.session.as_str());
+        line.text("client_ip", peer.map_or_else(|| "N/A".to_owned(), |ip| ip.to_string()));
+        line.text_or_na("http_method", request.text(request.http.head.method_text));
+        line.text("protocol", if request.http.head.minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" });
+        line.number("http_status", u64::from(status));
+        line.duration("latency", elapsed);
+        line.text_or_na("user_agent", request.header(b"user-agent").next().unwrap_or_default());
+        line.text("tls_protocol", "N/A").text("tls_cipher", "N/A").text("auth_method", "none");
+        line.text_or_na("uri_path", request.text(request.http.path));
+        line.text("msg", error.as_deref().unwrap_or("HTTP request"));
+        line.end();
+    }
+
+    pub(super) fn count_finished(&mut self, finished: &Finished, origin: Option<&Origin>, elapsed: Duration) {
+        if let Some(origin) = origin {
+            self.metrics.request(origin.route, elapsed, self.now);
+        }
+        let Finished::Authenticated(login, outcome) = finished else { return };
+        let (report, request) = (&outcome.report, &login.request);
+        match report.cache {
+            CacheUse::Hit => self.metrics.count(Count::CacheHits),
+            CacheUse::Miss => self.metrics.count(Count::CacheMisses),
+            CacheUse::Unused => {}
+        }
+        if report.ending == Ending::Temporary {
+            self.metrics.count(Count::TemporaryFailures);
+        }
+        let (logins, protocols) = match report.tally(request.mode) {
+            Some(Tally::Accepted) => (Count::LoginsSucceeded, CountBy::AcceptedProtocols),
+            Some(Tally::Rejected) => (Count::LoginsFailed, CountBy::RejectedProtocols),
+            None => return,
+        };
+        self.metrics.count(logins);
+        if request.mode == Mode::Auth {
+            self.metrics.count_by(protocols, self.metrics.protocol(request.get(Field::Protocol)));
+        }
+    }
+}
+
+fn field(line: &mut Line<'_>, name: &str, value: FieldValue<'_>) {
+    match value {
+        FieldValue::Text(text) => line.text(name, text),
+        FieldValue::Count(count) => line.number(name, count),
+        FieldValue::Number(number) => line.number(name, number),
+        FieldValue::Bool(flag) => line.flag(name, flag),
+    };
+}
+
+/// The status that the log shows for a request whose client went away before its answer; no such status is ever sent.
+const CLIENT_GONE: u16 = 499;

@@ -1,0 +1,379 @@
+//! The worker: one thread, one core, one loop. Everything a request needs is a field of it; nothing is shared with other workers on
+//! the request path.
+//!
+//! [`Worker::turn`] is the loop's body. `connections` drives clients, `tasks` what requests run as, `exchange` what a request becomes and
+//! how its answer is made, `dispatch` hands ops to links and answers back, `links` owns the sockets to Redis.
+//! The background worker is the same code with a mailbox and without listeners. Rules: ARCHITECTURE.md; limits at the end of this file.
+
+mod connection;
+mod connections;
+mod dispatch;
+mod exchange;
+mod links;
+mod logging;
+mod tasks;
+
+pub use connection::Timeouts;
+pub use exchange::{HOOK_METHODS, Local};
+pub use links::Target;
+
+use crate::auth::login::Login;
+use crate::auth::request::Request;
+use crate::auth::session::SessionIds;
+use crate::epoch::Epoch;
+use crate::log::{Level, Log};
+use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
+use crate::op::Answer;
+use crate::process::Process;
+use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
+use crate::script::services::Services;
+use crate::script::{Host, SetupError, State};
+use crate::time::{HttpDate, Now};
+use crate::upstream::hash::HashThread;
+use connection::Connection;
+use exchange::Job;
+use links::Links;
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use tasks::{Asks, Task};
+
+/// What other threads tell a worker.
+pub enum Message {
+    /// Run the post actions of an answered login.
+    PostActions(Box<Login>),
+    /// Serve new requests by this configuration.
+    Reload(Arc<Epoch>),
+    /// Run the init scripts; the sender is dropped when they have ended.
+    Init(mpsc::Sender<()>),
+    /// Accept no more, finish what is under way, end.
+    Drain,
+}
+
+/// What a worker is started with.
+pub struct Start {
+    /// For names and metrics: 0, 1, …; the background worker has the last number.
+    pub number: usize,
+    pub name: String,
+    pub core: Option<usize>,
+    pub listeners: Vec<Listener>,
+    pub process: Arc<Process>,
+    pub epoch: Arc<Epoch>,
+}
+
+/// Why a worker could not start or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    #[error("cannot start a worker: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+}
+
+pub struct Worker {
+    reactor: Reactor,
+    timers: Timers<Timer>,
+    now: Now,
+    scratch: Box<[u8]>,
+    listeners: Vec<Listener>,
+    connections: Slots<Connection>,
+    /// Connections with bytes left to look at: the bound per turn was reached, or their answer is out.
+    again: VecDeque<Key>,
+    tasks: Slots<Task>,
+    asks: Asks,
+    /// Tasks whose answer has come.
+    runnable: VecDeque<Key>,
+    links: Links,
+    /// Answers of links, between link and task.
+    answers: Vec<(u64, Answer)>,
+    hash: HashThread,
+    hash_answers: Mailbox<(u64, Answer)>,
+    mailbox: Mailbox<Message>,
+    local: Rc<Local>,
+    process: Arc<Process>,
+    number: usize,
+    log: Log,
+    metrics: Rc<WorkerMetrics>,
+    sessions: SessionIds,
+    date: HttpDate,
+    /// Post actions were queued in this turn: wake the background worker at its end.
+    woke_background: bool,
+    /// Jobs that wait until fewer are under way (background).
+    waiting: VecDeque<Box<Login>>,
+    draining: bool,
+    init_done: Option<mpsc::Sender<()>>,
+}
+
+/// What a timer is about; its key may have gone stale.
+enum Timer {
+    Connection(Key),
+    /// The ask has slept long enough.
+    Slept(Key),
+    /// The ask's time is over.
+    TimedOut(Key),
+    /// Try to accept again after running out of file descriptors.
+    Accept,
+}
+
+impl Worker {
+    /// Makes a worker on its own thread; the sender is its mailbox.
+    ///
+    /// # Errors
+    /// No file descriptors, no thread for hashing, no randomness; or a script that does not compile.
+    pub fn new(start: Start) -> Result<(Worker, Sender<Message>), Fatal> {
+        let Start { number, name, core, listeners, process, epoch } = start;
+        let now = Now::read();
+        let mut reactor = Reactor::new()?;
+        let (sender, inbox) = mailbox(MAILBOX_MAX, reactor.waker());
+        let (hash, hash_answers) = hash_thread(core, reactor.waker())?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::from)?;
+        let metrics = Rc::new(process.metrics.worker(&name));
+        let local = Rc::new(Local { host: host(&epoch, &process, &metrics)?, epoch });
+        let mut links = Links::new(u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]));
+        let mut answers = Vec::new();
+        if let Some(target) = &local.epoch.redis {
+            links.set(crate::op::PoolId::DEFAULT, target.clone(), now.mono, &mut answers);
+        }
+        let mut listeners = listeners;
+        for (at, listener) in listeners.iter_mut().enumerate() {
+            let key = Key { index: u32::try_from(at).unwrap_or(u32::MAX), generation: 0 };
+            reactor.register(listener, crate::reactor::Token::new(Kind::Listener, key), crate::reactor::Interest::Readable)?;
+        }
+        let mut worker = Worker {
+            reactor,
+            timers: Timers::new(now.mono),
+            now,
+            scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+            listeners,
+            connections: Slots::new(),
+            again: VecDeque::new(),
+            tasks: Slots::new(),
+            asks: Asks::default(),
+            runnable: VecDeque::new(),
+            links,
+            answers,
+            hash,
+            hash_answers,
+            mailbox: inbox,
+            log: Log::new(&process.log, &local.epoch.log),
+            local,
+            process,
+            number,
+            metrics,
+            sessions: SessionIds::new(seed),
+            date: HttpDate::new(),
+            woke_background: false,
+            waiting: VecDeque::new(),
+            draining: false,
+            init_done: None,
+        };
+        worker.log_compile_errors();
+        Ok((worker, sender))
+    }
+
+    /// Turns until drained.
+    ///
+    /// # Errors
+    /// The poller failed: there is no way to go on.
+    pub fn run(mut self) -> Result<(), Fatal> {
+        while !self.is_done() {
+            self.turn()?;
+        }
+        self.log.flush();
+        Ok(())
+    }
+
+    /// One turn: wait, read the clock once, then timers, readiness, mailboxes, tasks, and what goes out.
+    fn turn(&mut self) -> Result<(), Fatal> {
+        self.reactor.wait(self.wake_at(), self.now.mono)?;
+        self.now = Now::read();
+        self.fire_timers();
+        self.drive_ready();
+        self.drain_mailboxes();
+        self.drive_again();
+        self.run_tasks();
+        self.flush_links();
+        self.end_turn();
+        Ok(())
+    }
+
+    /// When the next turn must begin, event or not.
+    fn wake_at(&self) -> Option<Instant> {
+        if !self.again.is_empty() || !self.runnable.is_empty() {
+            return Some(self.now.mono);
+        }
+        [self.timers.next_deadline(), self.links.next_timeout()].into_iter().flatten().min()
+    }
+
+    fn fire_timers(&mut self) {
+        let mut due = Vec::new();
+        self.timers.expire(self.now.mono, &mut due);
+        for timer in due {
+            match timer {
+                Timer::Connection(key) => self.connection_timer(key),
+                Timer::Slept(ask) => self.answer(ask, Answer::Slept),
+                Timer::TimedOut(ask) => self.answer(ask, Answer::Failed(crate::op::Failure::TimedOut)),
+                Timer::Accept => self.accept_all(),
+            }
+        }
+    }
+
+    fn drive_ready(&mut self) {
+        let ready = self.reactor.take_ready();
+        for (token, readiness) in ready.iter() {
+            match token.kind {
+                Kind::Listener => self.accept(token.key.index as usize),
+                Kind::Connection => self.connection_ready(token.key, readiness),
+                Kind::Link => {
+                    self.links.handle(token.key, readiness, &mut self.scratch, self.now.mono, &mut self.answers);
+                    self.deliver_answers();
+                }
+                Kind::Waker | Kind::Call | Kind::Resolver => {}
+            }
+        }
+        self.reactor.give_back(ready);
+    }
+
+    fn drain_mailboxes(&mut self) {
+        while let Some((who, answer)) = self.hash_answers.receive() {
+            self.answer(Key::from_bits(who), answer);
+        }
+        while let Some(message) = self.mailbox.receive() {
+            match message {
+                Message::PostActions(login) => self.begin_post_actions(login),
+                Message::Reload(epoch) => self.reload(epoch),
+                Message::Init(done) => {
+                    self.init_done = Some(done);
+                    let login = Box::new(Login::new(Request::default()));
+                    self.spawn(Job::Init(login), None, self.now.mono + INIT_MAX);
+                }
+                Message::Drain => self.drain(),
+            }
+        }
+    }
+
+    fn end_turn(&mut self) {
+        if std::mem::take(&mut self.woke_background)
+            && let Some(background) = self.process.background.get()
+        {
+            background.wake();
+        }
+        self.process.in_flight.get(self.number).inspect(|mine| mine.set(self.tasks.len()));
+        self.metrics.set(Gauge::ConcurrentRequests, i64::try_from(self.tasks.len()).unwrap_or(i64::MAX));
+        self.metrics.set(Gauge::ConnectionsOpen, i64::try_from(self.connections.len()).unwrap_or(i64::MAX));
+        self.metrics.set(Gauge::LuaMemory, i64::try_from(self.local.host.state().used_bytes()).unwrap_or(i64::MAX));
+        self.metrics.observe(TimeBy::Turn, LabelId::OTHER, self.now.mono.elapsed());
+        self.drain_script_output();
+        self.log.flush();
+    }
+
+    /// What scripts printed and what the host warns of, into the log.
+    fn drain_script_output(&mut self) {
+        let services = self.local.host.state().services();
+        let output = services.output.take();
+        if !output.is_empty() {
+            self.log.raw(&output);
+        }
+        for warning in services.warnings.take() {
+            self.log.line(Level::Warn, self.now).text("msg", warning).end();
+        }
+    }
+
+    /// Serves new requests by another configuration. Requests under way end by the one they began with.
+    fn reload(&mut self, epoch: Arc<Epoch>) {
+        match host(&epoch, &self.process, &self.metrics) {
+            Ok(host) => {
+                if let Some(target) = epoch.redis_if_changed(&self.local.epoch) {
+                    self.links.set(crate::op::PoolId::DEFAULT, target.clone(), self.now.mono, &mut self.answers);
+                    self.deliver_answers();
+                }
+                self.drain_script_output();
+                self.log = Log::new(&self.process.log, &epoch.log);
+                self.local = Rc::new(Local { epoch, host });
+                self.log_compile_errors();
+            }
+            // The main thread has compiled the scripts before it sent the epoch: only a lack of memory leads here.
+            Err(error) => self.log.line(Level::Error, self.now).text("msg", "reload failed").text("error", error.to_string()).end(),
+        }
+    }
+
+    /// Actions that do not compile are left out when their turn comes; the log says so once.
+    fn log_compile_errors(&mut self) {
+        let local = self.local.clone();
+        for error in local.host.state().compile_errors() {
+            self.log.line(Level::Error, self.now).text("msg", "script does not compile").text("error", error).end();
+        }
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        for listener in &mut self.listeners {
+            // Deregistering fails only if it was never registered.
+            let _ = self.reactor.deregister(listener);
+        }
+        self.listeners.clear();
+        for key in self.connections.keys() {
+            if self.connections.get(key).is_some_and(Connection::is_idle) {
+                self.close(key);
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.draining && self.connections.is_empty() && self.tasks.is_empty() && self.waiting.is_empty() && self.mailbox.is_empty()
+    }
+}
+
+/// A Lua host for an epoch.
+fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> Result<Host, SetupError> {
+    let services = Services {
+        settings: epoch.script_settings.clone(),
+        cache: process.cache.clone(),
+        redis: process.pools.clone(),
+        metrics: process.metrics.script_metrics(),
+        worker: metrics.clone(),
+        output: Default::default(),
+        warnings: Default::default(),
+        warned: Default::default(),
+    };
+    let state = State::build(epoch.scripts.clone(), services, &epoch.package_path, epoch.limits, process.watchdog.clone())?;
+    Ok(Host::new(Rc::new(state)))
+}
+
+/// Compiles all scripts of an epoch in a state of their own, which is then thrown away.
+///
+/// # Errors
+/// A script does not compile.
+pub fn try_scripts(epoch: &Epoch, process: &Arc<Process>) -> Result<(), SetupError> {
+    let nobody = crate::metrics::Registry::new("check", "", Now::read());
+    host(epoch, process, &Rc::new(nobody.worker("check"))).map(drop)
+}
+
+fn hash_thread(core: Option<usize>, waker: Waker) -> io::Result<(HashThread, Mailbox<(u64, Answer)>)> {
+    let (sender, answers) = mailbox(HASHES_MAX * 2, waker);
+    let check = |op: &crate::op::HashOp| {
+        crate::password::verify(op.stored.expose(), op.plain.expose()).map_err(|error| error.to_string())
+    };
+    let thread = HashThread::spawn(core, HASHES_MAX, check, move |who, answer| {
+        // The mailbox has room for every job there can be.
+        let _ = sender.send((who, answer));
+    })?;
+    Ok((thread, answers))
+}
+
+/// Read buffer of a worker: larger than any usual head, and a full read of a pipelined Redis reply.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// Messages that may wait for a worker; for the background worker, post actions of answered logins: at 50,000 logins a second some
+/// hundred milliseconds' worth. What does not fit is counted and dropped.
+const MAILBOX_MAX: usize = 8192;
+
+/// Password checks that may wait for the hash thread: at 50 ms each a queue longer than this ends past every deadline.
+const HASHES_MAX: usize = 256;
+
+/// How long init scripts may take together.
+const INIT_MAX: Duration = Duration::from_secs(120);

@@ -1,0 +1,88 @@
+//! The server under test, running.
+
+use super::http::{Answer, Client, Request};
+use super::process::Process;
+use super::site::Site;
+use super::until;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+pub struct Server {
+    process: Process,
+    pub address: SocketAddr,
+    /// Dropped after the process.
+    site: Site,
+}
+
+impl Server {
+    pub(super) fn new(process: Process, address: SocketAddr, site: Site) -> Server {
+        Server { process, address, site }
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::tcp(self.address)
+    }
+
+    /// The answer to one request on a connection of its own.
+    pub fn ask(&self, request: &Request) -> Answer {
+        self.connect().ask(request)
+    }
+
+    /// The answer to a login at the service `header`.
+    pub fn login(&self, user: &str, password: &str) -> Answer {
+        self.ask(&Request::login(user, password))
+    }
+
+    /// A file of the server's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.site.path(name)
+    }
+
+    /// Writes a file into the server's folder.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Waits until a script has made a file.
+    pub fn wait_for_file(&self, name: &str) {
+        let path = self.path(name);
+        until(&format!("the file {name}"), || path.exists().then_some(()));
+    }
+
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    pub fn wait_for_log(&mut self, text: &str) {
+        self.process.wait_for_log(text);
+    }
+
+    /// Lays settings over the configuration file; [`Server::reload`] makes them count.
+    pub fn change(&mut self, settings: Value) {
+        self.site.change(settings);
+    }
+
+    /// Has it reload, and waits until it says whether it did: true if so.
+    pub fn reload(&mut self) -> bool {
+        let count = |log: &str, text: &str| log.matches(text).count();
+        let before = self.log();
+        self.process.signal(Signal::HUP);
+        until("the end of a reload", || {
+            let log = self.log();
+            let more = |text| count(&log, text) > count(&before, text);
+            if more("configuration reloaded") { Some(true) } else { more("configuration reload failed").then_some(false) }
+        })
+    }
+
+    /// Tells it to stop; [`Server::wait`] waits for the end.
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.wait()
+    }
+}

@@ -308,6 +308,8 @@ fn script_settings(config: &Config) -> ScriptSettings {
         redis_write: config.server.timeouts.redis_write,
         ip_scoping_v6_cidr: config.lua.config.ip_scoping_v6_cidr,
         ip_scoping_v4_cidr: config.lua.config.ip_scoping_v4_cidr,
+        rwp_ipv6_cidr: config.brute_force.ip_scoping.rwp_ipv6_cidr,
+        tolerations_ipv6_cidr: config.brute_force.ip_scoping.tolerations_ipv6_cidr,
         developer_mode: false,
         has_redis: redis.is_configured(),
     }
@@ -348,7 +350,7 @@ fn redis(config: &Config) -> Result<Option<Target>, String> {
         ..RedisSettings::new(address.clone())
     };
     let addresses = Address::resolve(&address).map_err(|error| format!("server.redis.master.address: {error}"))?;
-    let tls = client_tls(&redis.tls, &master.host).map_err(|error| format!("server.redis.tls: {error}"))?;
+    let tls = client_tls(&redis.tls, master.host()).map_err(|error| format!("server.redis.tls: {error}"))?;
     Ok(Some(Target { addresses, settings, tls }))
 }
 

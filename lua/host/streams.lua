@@ -1,7 +1,11 @@
 -- Readers and writers: the "files" that modules hand to each other. This text stands in front of the Lua half of every module that makes
 -- or takes some; the module's own half follows. Rules: specification lua/modules-glua.md 2.4.
 -- A reader is anything with a method `read` (an io.open handle, a script's table, one of ours), a writer likewise with `write`.
+-- A module whose half makes writers lists modules::streams::WRITE among its functions.
 local streams = {}
+
+local write = (...).write
+;(...).write = nil
 
 -- An object with these methods; its state is in their upvalues, out of the reach of scripts.
 function streams.object(methods)
@@ -12,7 +16,7 @@ local function insist(value, method, position, name)
     local kind = type(value)
 
     if (kind ~= "table" and kind ~= "userdata") or type(value[method]) ~= "function" then
-        error("bad argument #" .. position .. " to " .. name .. " (object with a method '" .. method .. "' expected, got " .. kind .. ")", 3)
+        error("bad argument #" .. position .. " to " .. name .. " (object with a method '" .. method .. "' expected, got " .. kind .. ")", 4)
     end
 end
 
@@ -127,7 +131,7 @@ function streams.reader(pull)
 
         local text = read_while("[%w.+-]")
 
-        return tonumber(text) or error("read: '" .. text .. "' is no number", 3)
+        return tonumber(text) or error("read: '" .. text .. "' is no number", 2)
     end
 
     local methods = {}
@@ -160,15 +164,7 @@ function streams.writer(put, close, more)
     local methods = more or {}
 
     function methods.write(_, ...)
-        for i = 1, select("#", ...) do
-            local part = select(i, ...)
-
-            if type(part) ~= "string" and type(part) ~= "number" then
-                error("bad argument #" .. i .. " to write (string expected, got " .. type(part) .. ")", 2)
-            end
-
-            put(tostring(part))
-        end
+        put(write(...))
     end
 
     methods.close = close or function() end

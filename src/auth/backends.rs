@@ -47,7 +47,8 @@ pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>) -> Result<Option<User>,
     if served { Ok(None) } else { Err(Event::new(Level::Error, "no pass Database result").with("protocol", protocol)) }
 }
 
-/// The accounts of all backends that serve [`ACCOUNT_PROVIDER`], sorted, and what went wrong: the accounts of a backend that fails are missing.
+/// The accounts of all backends that serve [`ACCOUNT_PROVIDER`], sorted. Those of a backend that fails are missing, and `events`
+/// says why.
 pub(super) async fn list_accounts<S: Scripts>(run: &Run<'_, S>, events: &mut Vec<Event>) -> Vec<Vec<u8>> {
     let mut accounts = Vec::new();
     for backend in run.policy.backends.iter().filter(|backend| backend.search(ACCOUNT_PROVIDER).is_some()) {

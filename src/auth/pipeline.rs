@@ -9,7 +9,7 @@
 //! | filters | always, except protocol `ory-hydra` | failure |
 //! | post actions | [`Outcome::post_actions`] says | nothing: they run after the answer |
 //!
-//! A stage decides (a verdict) or fails (an error); what a failure means is [`Stage::on_failure`]'s. Called by the worker, which
+//! A stage decides (a verdict) or fails (an error); what a failure means, `Stage::on_failure` declares. Called by the worker, which
 //! answers, writes the [`Report`] and hands the login on to [`post_actions`]. Waiting goes through [`Ops`]; past their deadline
 //! the request is a temporary failure, whatever a script made of it. Rules: specification `pipeline.md` 1, 10 to 12, `decisions.md`.
 

@@ -1,7 +1,8 @@
 //! Session ids: 27 characters that sort by time and do not repeat (a KSUID).
 //!
-//! 4 bytes of seconds since [`EPOCH`], 16 random bytes, as one 160-bit number in base 62. One generator per worker, seeded by the
-//! operating system; the stream cipher behind it keeps ids of others unguessable. Costs about 100 ns. Called by the worker for every HTTP request.
+//! 4 bytes of seconds since `EPOCH`, 16 random bytes, as one 160-bit number in base 62. One generator per worker, seeded by the
+//! operating system; the stream cipher behind it keeps ids of others unguessable. Costs about 100 ns. Called by the worker for
+//! every HTTP request.
 
 use crate::auth::request::SessionId;
 use chacha20::ChaCha8Rng;

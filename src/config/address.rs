@@ -21,10 +21,8 @@ pub enum ListenAddress {
 
 impl Word for ListenAddress {
     fn parse(text: &str) -> Result<ListenAddress, Wrong> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            let sound = path.starts_with('/') && path.len() < UNIX_PATH_MAX && !path.contains('\0');
-            let wrong = || Wrong::new(format!("must be an absolute path of at most {} bytes after \"unix:\"", UNIX_PATH_MAX - 1));
-            return sound.then(|| ListenAddress::Unix(path.into())).ok_or_else(wrong);
+        if let Some(path) = unix_path(text) {
+            return path.map(ListenAddress::Unix);
         }
         if let Ok(address) = text.parse() {
             return Ok(ListenAddress::Tcp(address));
@@ -40,6 +38,54 @@ impl Word for ListenAddress {
         match self {
             ListenAddress::Tcp(address) => address.to_string(),
             ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+}
+
+/// The path of `unix:/path`; `None` if that is not what it is.
+fn unix_path(text: &str) -> Option<Result<PathBuf, Wrong>> {
+    let path = text.strip_prefix("unix:")?;
+    let sound = path.starts_with('/') && path.len() < UNIX_PATH_MAX && !path.contains('\0');
+    let wrong = || Wrong::new(format!("must be an absolute path of at most {} bytes after \"unix:\"", UNIX_PATH_MAX - 1));
+    Some(sound.then(|| path.into()).ok_or_else(wrong))
+}
+
+/// A server on this machine or another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerAddress {
+    Tcp(HostPort),
+    /// `unix:/run/redis/redis.sock`
+    Unix(PathBuf),
+}
+
+impl ServerAddress {
+    /// The name that a certificate must be for.
+    pub fn host(&self) -> &str {
+        match self {
+            ServerAddress::Tcp(address) => &address.host,
+            ServerAddress::Unix(_) => "localhost",
+        }
+    }
+}
+
+impl Word for ServerAddress {
+    fn parse(text: &str) -> Result<ServerAddress, Wrong> {
+        match unix_path(text) {
+            Some(path) => path.map(ServerAddress::Unix),
+            None => HostPort::parse(text).map(ServerAddress::Tcp).map_err(|wrong| wrong.allowed("HOST:PORT, IP:PORT, [IPv6]:PORT, unix:/PATH")),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl std::fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ServerAddress::Tcp(address) => address.fmt(f),
+            ServerAddress::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -263,6 +309,19 @@ const UNIX_PATH_MAX: usize = 108;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_may_be_on_a_unix_socket() {
+        assert_eq!(ServerAddress::parse("unix:/run/redis.sock"), Ok(ServerAddress::Unix("/run/redis.sock".into())));
+        let tcp = HostPort { host: "::1".into(), port: 6379 };
+        assert_eq!(ServerAddress::parse("[::1]:6379"), Ok(ServerAddress::Tcp(tcp)));
+        for text in ["unix:redis.sock", "redis", "unix:"] {
+            assert!(ServerAddress::parse(text).is_err(), "{text}");
+        }
+        for text in ["unix:/run/redis.sock", "[::1]:6379", "redis.example.org:6379"] {
+            assert_eq!(ServerAddress::parse(text).unwrap().to_string(), text);
+        }
+    }
 
     #[test]
     fn addresses_to_listen_on() {

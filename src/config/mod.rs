@@ -25,7 +25,7 @@ pub mod section;
 mod tests;
 mod value;
 
-pub use address::{HeaderName, Host, HostPort, ListenAddress, Networks, SoftWhitelist};
+pub use address::{HeaderName, Host, HostPort, ListenAddress, Networks, ServerAddress, SoftWhitelist};
 pub use choice::{ActionType, Backend, Choice, EnabledFeature, Feature, Features, HookMethod, LdapScope, LogLevel, TlsVersion};
 pub use format::Format;
 pub use problem::{Problem, Problems};

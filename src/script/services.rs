@@ -81,6 +81,9 @@ pub struct Settings {
     /// `lua.config.ip_scoping_v6_cidr`, `_v4_cidr`; 0: off.
     pub ip_scoping_v6_cidr: u8,
     pub ip_scoping_v4_cidr: u8,
+    /// `brute_force.ip_scoping`; 0: off.
+    pub rwp_ipv6_cidr: u8,
+    pub tolerations_ipv6_cidr: u8,
     pub developer_mode: bool,
     /// True if a Redis is configured: without one the default handle answers with a clear error.
     pub has_redis: bool,

@@ -279,11 +279,11 @@ impl Setup<'_> {
         logging.set("log_format", settings.log_format.as_str())?;
         logging.set("log_level", settings.log_level.as_str())?;
         let logging: Table = base.protect.call(logging)?;
-        let construct: mlua::Function = self.chunk("request", &request_table::constructor(settings))?.call((none, logging))?;
         let fields = push_plain(self.lua, self.shared, &request_table::FIELDS)?;
-        let make_request: mlua::Function = self
-            .chunk("request", "local construct, fields = ... return function() return construct(fields()) end")?
-            .call((construct, fields))?;
+        let rare = push_plain(self.lua, self.shared, &request_table::RARE)?;
+        let setmetatable: mlua::Function = self.lua.globals().get("setmetatable")?;
+        let make_request: mlua::Function =
+            self.chunk("request", &request_table::maker(settings))?.call((none, logging, fields, rare, setmetatable))?;
         let collect = push_plain(self.lua, self.shared, &super::host::COLLECT)?;
         let missing = push_plain(self.lua, self.shared, &super::host::MISSING)?;
         let (drive, envs, requests): (mlua::Function, Table, Table) =

@@ -27,6 +27,11 @@ impl Bench {
     }
 
     pub fn with_limits(scripts: &[(StageKind, &str)], limits: Limits) -> Bench {
+        Bench::with_settings(scripts, limits, |_| {})
+    }
+
+    /// A host with other settings than usual.
+    pub fn with_settings(scripts: &[(StageKind, &str)], limits: Limits, change: impl FnOnce(&mut Settings)) -> Bench {
         let mut set = ScriptSet::default();
         for (at, (stage, source)) in scripts.iter().enumerate() {
             set.scripts.push(Script {
@@ -46,7 +51,7 @@ impl Bench {
             }
         }
         let watchdog = Watchdog::spawn().expect("a thread");
-        let settings = Settings {
+        let mut settings = Settings {
             log_format: "default".into(),
             log_level: "info".into(),
             redis_prefix: "nt:".into(),
@@ -55,6 +60,7 @@ impl Bench {
             has_redis: true,
             ..Settings::default()
         };
+        change(&mut settings);
         let state = State::build(Arc::new(set), Services::for_tests(settings), "./?.lua", limits, watchdog.registrar());
         Bench { host: Host::new(Rc::new(state.expect("the state"))), _watchdog: watchdog }
     }
@@ -84,4 +90,4 @@ pub fn eval_with(source: &str, answer: impl FnMut(Op) -> Answer) -> Result<Value
     Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook(request) {source}\nend"))]).hook(answer)
 }
 
-const LIMITS: Limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(1), script: Duration::from_secs(10) };
+pub const LIMITS: Limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(1), script: Duration::from_secs(10) };

@@ -3,7 +3,7 @@
 use crate::auth::login::Login;
 use crate::auth::scripts::StageKind;
 use crate::op::Answer;
-use crate::script::testing::{Bench, eval};
+use crate::script::testing::{Bench, eval, eval_with};
 use crate::script::Limits;
 use crate::value::Value;
 use std::time::Duration;
@@ -118,5 +118,36 @@ fn memory_bombs_are_stopped_and_the_state_serves_on() {
             assert_eq!(bench.hook_of(1, &Login::default(), |_| Answer::Slept), Ok(Value::string("alive")), "{body}");
         }
         assert!(bench.host.state().used_bytes() < 8 << 20, "{body}");
+    }
+}
+
+#[test]
+fn pcall_and_own_coroutines_may_be_waited_across() {
+    let waits = [
+        "local ok = pcall(t.sleep, 1) return ok",
+        "local ok = pcall(function() t.sleep(1) end) return ok",
+        "return (xpcall(function() t.sleep(1) end, function(m) return m end))",
+        "return coroutine.wrap(function() t.sleep(1) return true end)()",
+        "local outer = coroutine.wrap(function() return coroutine.wrap(function() t.sleep(1) return true end)() end) return outer()",
+        "local x = setmetatable({}, { __index = function() t.sleep(1) return true end }) return x.y",
+        "for v in function(_, last) if not last then t.sleep(1) return true end end do return v end",
+        "local co = coroutine.create(function(a) local b = coroutine.yield(a) t.sleep(1) return b end)
+         local _, first = coroutine.resume(co, 1) local _, second = coroutine.resume(co, true) return first == 1 and second",
+    ];
+    for source in waits {
+        let mut slept = 0;
+        let result = eval_with(&format!("local t = require('time') {source}"), |_| {
+            slept += 1;
+            Answer::Slept
+        });
+        assert_eq!((result, slept), (Ok(Value::Bool(true)), 1), "{source}");
+    }
+}
+
+#[test]
+fn waiting_inside_a_c_callback_is_a_clear_error() {
+    for source in ["table.sort({ 3, 2, 1 }, function(a, b) t.sleep(1) return a < b end)", "return (('x'):gsub('x', function() t.sleep(1) end))"] {
+        let error = eval_with(&format!("local t = require('time') {source}"), |_| Answer::Slept).unwrap_err();
+        assert!(error.contains("cannot be called inside a callback of table.sort or string.gsub"), "{source}: {error}");
     }
 }

@@ -73,7 +73,8 @@ impl Worker {
 
     /// Reads and serves until there is nothing to read, a task works on an answer, or the turn's bound is reached.
     fn drive(&mut self, key: Key) {
-        let epoch = self.local.epoch.clone();
+        let local = self.local.clone();
+        let epoch = &*local.epoch;
         for _ in 0..REQUESTS_PER_TURN {
             let Some(connection) = self.connections.get_mut(key) else { return };
             if connection.is_lingering() && connection.wants_read() {
@@ -118,7 +119,8 @@ impl Worker {
 
     /// Answers a request, or begins the task that will.
     fn serve(&mut self, key: Key, mut received: Received) {
-        let epoch = self.local.epoch.clone();
+        let local = self.local.clone();
+        let epoch = &*local.epoch;
         received.head.keep_alive &= !self.draining;
         let session = self.sessions.next(self.now.unix_seconds());
         let frame = Frame { minor: received.head.minor, method: received.head.method, keep_alive: received.head.keep_alive };
@@ -131,7 +133,7 @@ impl Worker {
             fixed::too_many_requests(connection.outbox(), current, epoch.max_concurrent_requests, &envelope);
             return self.answered(key, frame.keep_alive);
         }
-        let (opened, pattern, request) = exchange::open(received, session, &epoch, &envelope, connection.outbox());
+        let (opened, pattern, request) = exchange::open(received, session, epoch, &envelope, connection.outbox());
         let route = self.route_label(pattern);
         match opened {
             Opened::Job(job) => {
@@ -173,12 +175,13 @@ impl Worker {
     /// Composes a job's answer for the connection that waits for it. `None` if it is gone.
     pub(super) fn send_answer(&mut self, origin: &Origin, finished: &mut Finished) -> Option<u16> {
         let (key, frame) = (origin.connection, &origin.frame);
-        let epoch = self.local.epoch.clone();
+        let local = self.local.clone();
+        let epoch = &*local.epoch;
         let date = *self.date.text(self.now);
         let keep_alive = frame.keep_alive && !self.draining;
         let envelope = Envelope { keep_alive, ..frame.envelope(&date) };
         let connection = self.connections.get_mut(key)?;
-        let status = finished.compose(connection.outbox(), &epoch, &envelope)?;
+        let status = finished.compose(connection.outbox(), epoch, &envelope)?;
         self.answered(key, keep_alive);
         Some(status)
     }

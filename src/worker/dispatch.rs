@@ -14,7 +14,7 @@ impl Worker {
     /// Begins a job; it goes on at once, as far as it can.
     pub(super) fn spawn(&mut self, job: Job, origin: Option<Origin>, deadline: Instant) -> Key {
         let (ops, driver) = op::slot(self.now.mono, deadline);
-        let future = job.run(self.local.clone(), self.process.clone(), ops);
+        let future = job.run(self.local.clone(), ops);
         let key = self.tasks.insert(Task::new(future, driver, origin, self.now.mono));
         self.runnable.push_back(key);
         key

@@ -23,10 +23,12 @@ use crate::worker::connection::Received;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What a worker has of one configuration: the process-wide half and its own Lua host.
+/// What a worker has of one configuration: the process-wide half and its own Lua host. Handed to tasks as an `Rc`: the counts of the
+/// `Arc`s in it are shared with other cores and must not be touched per request.
 pub struct Local {
     pub epoch: Arc<Epoch>,
     pub host: Host,
+    pub process: Arc<Process>,
 }
 
 /// What a request asks the worker to do.
@@ -123,8 +125,9 @@ fn authentication(request: &mut Request, service: Service, epoch: &Epoch, envelo
 
 impl Job {
     /// The job as a task.
-    pub async fn run(self, local: Rc<Local>, process: Arc<Process>, ops: Ops) -> Finished {
-        let (host, policy) = (&local.host, &local.epoch.policy);
+    pub async fn run(self, local: Rc<Local>, ops: Ops) -> Finished {
+        let Local { epoch, host, process } = &*local;
+        let policy = &epoch.policy;
         match self {
             Job::Authenticate(login) => {
                 let outcome = pipeline::authenticate(&login, host, policy, &process.results, &ops).await;
@@ -143,13 +146,6 @@ impl Job {
                 Finished::PostActions(login, events)
             }
             Job::Init(login) => Finished::Init(host.init(&login, &ops).await),
-        }
-    }
-
-    /// The login it is about.
-    pub fn login(&self) -> &Login {
-        match self {
-            Job::Authenticate(login) | Job::ListAccounts(login, _) | Job::Hook(login, _) | Job::PostActions(login) | Job::Init(login) => login,
         }
     }
 }

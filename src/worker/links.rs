@@ -102,11 +102,6 @@ impl Links {
             connected.send(now, out);
         }
     }
-
-    /// Links whose server answers, of how many; for metrics and health.
-    pub fn ready(&self, pool: PoolId) -> bool {
-        matches!(self.links.get(usize::from(pool.0)), Some(Some(connected)) if connected.link.is_ready())
-    }
 }
 
 impl Connected {

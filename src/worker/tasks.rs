@@ -160,9 +160,4 @@ impl Asks {
             }
         }
     }
-
-    /// Asks that are out; for tests and metrics.
-    pub fn len(&self) -> usize {
-        self.asks.len() + self.joins.len()
-    }
 }

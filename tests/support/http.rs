@@ -135,16 +135,18 @@ impl Request {
 
     /// A login at the service `header`, by IMAP.
     pub fn login(user: &str, password: impl AsRef<[u8]>) -> Request {
-        let request = Request::get("/api/v1/auth/header").header("Auth-User", user).header("Auth-Pass", password);
-        request.header("Auth-Protocol", "imap").header("Client-IP", "192.0.2.1")
+        Request::login_at("/api/v1/auth/header", user, password)
     }
 
-    /// The same login at another service that reads headers.
-    pub fn at(mut self, service: &str) -> Request {
-        let old = b"/api/v1/auth/header";
-        let at = find(&self.head, old).unwrap();
-        self.head.splice(at..at + old.len(), format!("/api/v1/auth/{service}").into_bytes());
-        self
+    /// A login whose result neither comes from this process's memory nor goes there.
+    pub fn uncached_login(user: &str, password: impl AsRef<[u8]>) -> Request {
+        Request::login_at("/api/v1/auth/header?in-memory=0", user, password)
+    }
+
+    /// The login at another path, whose service reads headers too.
+    pub fn login_at(path: &str, user: &str, password: impl AsRef<[u8]>) -> Request {
+        let request = Request::get(path).header("Auth-User", user).header("Auth-Pass", password);
+        request.header("Auth-Protocol", "imap").header("Client-IP", "192.0.2.1")
     }
 
     /// A login at the service `json`.

@@ -13,7 +13,7 @@ pub mod redis;
 pub mod server;
 pub mod site;
 
-pub use http::{Answer, Client, Request};
+pub use http::{Client, Request};
 pub use server::Server;
 pub use site::Site;
 

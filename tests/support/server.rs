@@ -77,9 +77,13 @@ impl Server {
         })
     }
 
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     /// Tells it to stop; [`Server::wait`] waits for the end.
     pub fn terminate(&self) {
-        self.process.signal(Signal::TERM);
+        self.signal(Signal::TERM);
     }
 
     pub fn wait(&mut self) -> ExitStatus {

@@ -24,7 +24,7 @@ impl Site {
         // Dovecot's processes, which are other users, read from here.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let config = json!({
-            "server": { "address": "127.0.0.1:0", "workers": 1, "backends": ["lua"], "features": ["lua"] },
+            "server": { "address": "127.0.0.1:0", "workers": 1, "backends": ["lua"] },
             "lua": {
                 "config": { "backend_script_path": "backend.lua" },
                 "features": [], "filters": [], "actions": [], "custom_hooks": [],
@@ -56,7 +56,7 @@ impl Site {
     }
 
     pub fn feature(self, name: &str, lua: &str) -> Site {
-        self.script("features", name, lua, json!({}))
+        self.set(json!({ "server": { "features": ["lua"] } })).script("features", name, lua, json!({}))
     }
 
     pub fn filter(self, name: &str, lua: &str) -> Site {

@@ -1,6 +1,6 @@
 //! `server.redis` (`config.md` 8.12). Without an address in it, the process keeps its state in memory.
 
-use crate::config::address::HostPort;
+use crate::config::address::{HostPort, ServerAddress};
 use crate::config::check::{DAY, YEAR, any, between, hours, milliseconds, minutes, no_blank, one_word, seconds, secret_of};
 use crate::config::keys::{Both, Keys, Section};
 use crate::config::problem::Wrong;
@@ -116,7 +116,7 @@ impl Section for Redis {
 /// `server.redis.master`: where writes go.
 #[derive(Clone, Debug, Default)]
 pub struct RedisMaster {
-    pub address: Option<HostPort>,
+    pub address: Option<ServerAddress>,
     /// Also for replicas and for the data nodes behind sentinels.
     pub username: String,
     pub password: Secret,

@@ -7,7 +7,7 @@ fn the_environment_wins_over_the_file() {
     let config =
         with_environment(BASE, &[("NAUTHILUS_SERVER_WORKERS", "3"), ("NAUTHILUS_SERVER_REDIS_MASTER_ADDRESS", "redis.example.net:6379")]);
     assert_eq!(config.server.workers, 3);
-    assert_eq!(config.server.redis.master.address, Some(HostPort { host: "redis.example.net".into(), port: 6379 }));
+    assert_eq!(config.server.redis.master.address, Some(ServerAddress::Tcp(HostPort { host: "redis.example.net".into(), port: 6379 })));
 }
 
 #[test]

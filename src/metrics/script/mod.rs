@@ -156,6 +156,14 @@ impl ScriptMetrics {
         Ok(Some(found))
     }
 
+    /// The metrics of scripts as a scrape shows them.
+    #[cfg(test)]
+    pub fn render(&self) -> String {
+        let mut scrape = Scrape::default();
+        self.registry.collect(&mut scrape);
+        scrape.render()
+    }
+
     /// Notes that a script asked for a metric that nobody created: true for the first time in this thread.
     pub fn is_first_unknown(&self, name: &[u8]) -> bool {
         let unknown = &mut self.cache.borrow_mut().unknown;

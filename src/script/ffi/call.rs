@@ -10,6 +10,7 @@ use crate::script::services::Services;
 use crate::value;
 use mlua::ffi::{self, lua_State};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::marker::PhantomData;
 
@@ -17,6 +18,8 @@ use std::marker::PhantomData;
 pub struct Call<'a> {
     pub(super) state: *mut lua_State,
     pub(super) shared: &'a Shared,
+    /// The stack is known to hold this many values; asking Lua for more is a function call.
+    room: Cell<c_int>,
     stack: PhantomData<&'a ()>,
 }
 
@@ -56,7 +59,7 @@ impl<'a> Call<'a> {
     /// # Safety
     /// `state` must be the running coroutine of the state that `shared` belongs to, inside a protected call.
     pub(super) unsafe fn new(state: *mut lua_State, shared: &'a Shared) -> Call<'a> {
-        Call { state, shared, stack: PhantomData }
+        Call { state, shared, room: Cell::new(ROOM), stack: PhantomData }
     }
 
     /// What the host provides besides the run.
@@ -421,18 +424,25 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Makes room for so many more values; needed before pushing more than a dozen at once.
+    /// Makes room for so many more values; worth it before pushing more than a dozen at once.
     pub fn reserve(&self, count: usize) {
+        let count = c_int::try_from(count).unwrap_or(c_int::MAX);
         // SAFETY: grows the stack or raises a Lua error.
-        unsafe { ffi::luaL_checkstack(self.state, c_int::try_from(count).unwrap_or(c_int::MAX), c"too many values".as_ptr()) };
+        unsafe { ffi::luaL_checkstack(self.state, count, c"too many values".as_ptr()) };
+        self.room.set(self.len().saturating_add(count));
     }
 
+    /// Makes sure that `count` more values fit.
+    #[inline]
     fn room(&self, count: c_int) {
-        // SAFETY: grows the stack or raises a Lua error; only done once the guaranteed 20 slots are used up.
-        unsafe {
-            if ffi::lua_gettop(self.state) + count >= ffi::LUA_MINSTACK - 4 {
-                ffi::luaL_checkstack(self.state, count + 4, c"too many values".as_ptr());
-            }
+        if self.len() + count > self.room.get() {
+            self.reserve(ROOM_STEP);
         }
     }
 }
+
+/// What Lua guarantees a C function, less what the raw calls in this folder push without asking.
+const ROOM: c_int = ffi::LUA_MINSTACK - 4;
+
+/// By how much the stack grows when that is used up.
+const ROOM_STEP: usize = 32;

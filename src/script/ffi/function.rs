@@ -5,7 +5,7 @@
 //! that (`lua/host/wait.lua`) is `function(...) return hand(start(...)) end`.
 
 use super::call::Call;
-use super::shared::{Shared, Wait};
+use super::shared::{Binding, Wait};
 use crate::op::{Answer, Op};
 use mlua::ffi::{self, lua_State};
 use std::ffi::c_int;
@@ -55,13 +55,16 @@ impl Fault {
     }
 }
 
-/// Entry of a [`Function`]: upvalue 1 is the function, upvalue 2 the [`Shared`].
+/// Entry of a [`Function`].
 ///
 /// # Safety
 /// Only as a C function of a state whose closures were made by [`push_closure`].
 pub(super) unsafe extern "C-unwind" fn plain(state: *mut lua_State) -> c_int {
-    // SAFETY: the upvalues are what `push_closure` put there; both outlive the state.
-    let (function, call) = unsafe { (&*upvalue::<Function>(state, 1), Call::new(state, &*upvalue::<Shared>(state, 2))) };
+    // SAFETY: the upvalue is what `push_closure` put there; it and what it points to outlive the state.
+    let (function, call) = unsafe {
+        let binding = binding(state);
+        (&*binding.function.cast::<Function>(), Call::new(state, &*binding.shared))
+    };
     match (function.body)(&call) {
         Ok(count) => count,
         // SAFETY: raising is all that is left; no local needs dropping.
@@ -75,7 +78,10 @@ pub(super) unsafe extern "C-unwind" fn plain(state: *mut lua_State) -> c_int {
 /// As for [`plain`].
 pub(super) unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
     // SAFETY: as in `plain`.
-    let (function, call) = unsafe { (&*upvalue::<Waiting>(state, 1), Call::new(state, &*upvalue::<Shared>(state, 2))) };
+    let (function, call) = unsafe {
+        let binding = binding(state);
+        (&*binding.function.cast::<Waiting>(), Call::new(state, &*binding.shared))
+    };
     // SAFETY: no local needs dropping when `raise` leaves.
     match (function.start)(&call).and_then(|start| begin(&call, start)) {
         Ok(count) => count,
@@ -86,10 +92,10 @@ pub(super) unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
 /// Entry of the one `finish` that all waiting functions share; its results are those of `start`.
 ///
 /// # Safety
-/// As for [`plain`]; upvalue 1 is unused.
+/// As for [`plain`].
 pub(super) unsafe extern "C-unwind" fn finish(state: *mut lua_State) -> c_int {
     // SAFETY: as in `plain`.
-    let call = unsafe { Call::new(state, &*upvalue::<Shared>(state, 2)) };
+    let call = unsafe { Call::new(state, &*binding(state).shared) };
     let outcome = match call.run().and_then(|run| run.answer.borrow_mut().take().ok_or_else(stray)) {
         Ok((answer, Finish::Plain(body, note))) => body(&call, answer, note).map(Start::Done),
         Ok((answer, Finish::Boxed(body))) => body(&call, answer),
@@ -123,11 +129,13 @@ fn begin(call: &Call<'_>, start: Start) -> Result<c_int, Fault> {
     }
 }
 
+/// The binding of the running C closure.
+///
 /// # Safety
-/// Upvalue `index` of the running C closure must be a light userdata to a living `T`.
-unsafe fn upvalue<T>(state: *mut lua_State, index: c_int) -> *const T {
+/// Only in a closure made by `push_closure`.
+unsafe fn binding<'a>(state: *mut lua_State) -> &'a Binding {
     // SAFETY: by the caller.
-    unsafe { ffi::lua_touserdata(state, ffi::lua_upvalueindex(index)).cast::<T>() }
+    unsafe { &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Binding>() }
 }
 
 /// Raises `fault` as a Lua error with the script's position in front of the text.

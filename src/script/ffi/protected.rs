@@ -73,8 +73,9 @@ pub fn new_state() -> mlua::Lua {
         | StdLib::DEBUG
         // Without its library LuaJIT's compiler stays off; no script sees the table.
         | StdLib::JIT;
-    // mlua's own pcall, which catches Rust panics, would be a C boundary that no script could wait across.
-    let options = LuaOptions::new().catch_rust_panics(false);
+    // Without this option mlua puts a pcall of its own in place (one that lets Rust panics through), which would be a C boundary that no
+    // script could wait across.
+    let options = LuaOptions::new().catch_rust_panics(true);
     // SAFETY: the debug library is for `base.lua` only, which hands scripts a harmless part of it.
     unsafe { mlua::Lua::unsafe_new_with(libraries, options) }
 }
@@ -114,11 +115,10 @@ impl Call<'_> {
 /// # Safety
 /// The upvalues must outlive the state; inside a protected call.
 unsafe fn push_closure(state: *mut lua_State, function: *const c_void, shared: &Shared, entry: ffi::lua_CFunction) {
-    // SAFETY: by the caller.
+    // SAFETY: by the caller; the binding lives as long as `shared`.
     unsafe {
-        ffi::lua_pushlightuserdata(state, function.cast_mut());
-        ffi::lua_pushlightuserdata(state, std::ptr::from_ref(shared).cast_mut().cast());
-        ffi::lua_pushcclosure(state, entry, 2);
+        ffi::lua_pushlightuserdata(state, shared.bind(function).cast_mut().cast());
+        ffi::lua_pushcclosure(state, entry, 1);
     }
 }
 

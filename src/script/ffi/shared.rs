@@ -9,12 +9,13 @@ use crate::script::sources::Entry;
 use crate::script::watchdog::Watch;
 use mlua::ffi::lua_State;
 use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::function::Finish;
 
-/// One per Lua state, at a fixed address for as long as the state lives: the second upvalue of every host function.
+/// One per Lua state, at a fixed address for as long as the state lives: what every host function's upvalue leads to.
 pub struct Shared {
     pub services: Services,
     /// The main thread of the state; hooks are armed on it.
@@ -25,6 +26,15 @@ pub struct Shared {
     pub watch: Arc<Watch>,
     /// Metatables of our userdata types, by type (see `userdata`).
     pub(super) types: RefCell<Vec<super::userdata::Registered>>,
+    /// What the state's C closures point to; as long-lived as the state.
+    bindings: RefCell<Vec<Box<Binding>>>,
+}
+
+/// A host function in one state: the one upvalue of its C closure. Fetching an upvalue is a function call, so it is one and not two.
+pub(super) struct Binding {
+    /// A `Function` or a `Waiting`, as the closure's entry knows; null for the shared `finish`.
+    pub function: *const c_void,
+    pub shared: *const Shared,
 }
 
 impl Shared {
@@ -35,7 +45,16 @@ impl Shared {
             current: Cell::new(std::ptr::null()),
             watch,
             types: RefCell::default(),
+            bindings: RefCell::default(),
         })
+    }
+
+    /// Keeps a binding for as long as the state lives.
+    pub(super) fn bind(&self, function: *const c_void) -> *const Binding {
+        let binding = Box::new(Binding { function, shared: self });
+        let address = std::ptr::from_ref(&*binding);
+        self.bindings.borrow_mut().push(binding);
+        address
     }
 
     /// The run that is executing, if a script is.

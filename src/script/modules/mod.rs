@@ -15,6 +15,7 @@ pub mod misc;
 pub mod password;
 pub mod prometheus;
 pub mod redis;
+pub mod streams;
 pub mod strings;
 pub mod time;
 

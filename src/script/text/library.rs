@@ -217,8 +217,11 @@ const LUA_HALF_NAME: &str = "=[host] string";
 
 #[cfg(test)]
 mod tests {
-    use crate::script::testing::eval;
+    use crate::auth::scripts::StageKind;
+    use crate::script::Limits;
+    use crate::script::testing::{Bench, eval};
     use crate::value::Value;
+    use std::time::Duration;
 
     /// Each line is an expression that must be true under the real host.
     fn holds(lines: &str) {
@@ -352,15 +355,27 @@ mod tests {
         }
     }
 
+    /// The watchdog has time here: whatever the machine, it is the budget that ends the call.
     #[test]
     fn catastrophic_patterns_and_huge_results_raise_and_can_be_caught() {
+        let patient = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(600), script: Duration::from_secs(600) };
         for (expression, message) in [
             ("('a'):rep(300):find('.-.-.-.-.-b')", "pattern takes too many steps"),
+            ("('a'):rep(300):gsub('.-.-.-.-.-b', '')", "pattern takes too many steps"),
+            ("('a'):rep(300):gmatch('.-.-.-.-.-b')()", "pattern takes too many steps"),
             ("('x'):rep(1e9)", "resulting string too large"),
             ("('x'):rep(1e18, '-')", "resulting string too large"),
         ] {
-            assert_eq!(error(expression), message);
+            let source = format!("function nauthilus_run_hook() return select(2, pcall(function() local value = {expression} end)) end");
+            let raised = Bench::with_limits(&[(StageKind::Hook, &source)], patient).hook(|op| panic!("nobody answers {op:?}"));
+            assert_eq!(raised, Ok(Value::string(format!("test/hook0.lua:1: {message}"))), "{expression}");
         }
-        holds("pcall(string.find, ('a'):rep(300), '.-.-.-.-.-b') == false");
+    }
+
+    #[test]
+    fn a_callback_must_not_wait() {
+        let source = "return select(2, pcall(string.gsub, 'x', 'x', function() coroutine.yield() end))";
+        let raised = eval(&format!("local co = coroutine.wrap(function() {source} end) return co()")).unwrap();
+        assert!(raised.text().unwrap().ends_with(b"attempt to yield across C-call boundary"), "{raised:?}");
     }
 }

@@ -408,9 +408,9 @@ pub const CAPTURES_MAX: usize = 32;
 /// hundred bytes that is less than 200 KiB of stack.
 const DEPTH_MAX: usize = 200;
 
-/// Steps that every call has: a step takes 5 to 10 ns, so 100 to 200 ms, well below the second of CPU after which the watchdog would stop
-/// a script if it could.
-const STEPS_MIN: u64 = 20_000_000;
+/// Steps that every call has: a step takes 6 to 12 ns, so about 100 ms, which is where scripts get a warning, and well below the second
+/// of computing after which the watchdog stops them.
+const STEPS_MIN: u64 = 10_000_000;
 
 /// Steps more for each byte of the subject, so that honest work on a large one always gets through: an attempt, a few items, a set of
 /// ten members.

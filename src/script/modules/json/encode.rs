@@ -2,7 +2,7 @@
 //!
 //! A table is a list if its keys are exactly 1..n, an object if all of them are strings; objects come out sorted by the bytes of their
 //! keys. An empty table is `[]` unless it is marked as an object. Raw access: no metamethod is called, so nothing can wait or loop.
-//! Strings and numbers are written by [`crate::dialect::json`]. Bounds: [`NESTING_MAX`]; time and size grow with the table.
+//! Strings and numbers are written by [`crate::dialect::json`]. Bounds: [`NESTING_MAX`], [`TEXT_BYTES_MAX`].
 
 use super::is_marked;
 use crate::dialect::json::{self, HtmlSafe};
@@ -47,6 +47,8 @@ enum Unencodable {
     Recursive,
     #[error("cannot encode a table nested deeper than {NESTING_MAX} levels to JSON")]
     TooDeep,
+    #[error("cannot encode more than {TEXT_BYTES_MAX} bytes of JSON")]
+    TooLong,
     #[error(transparent)]
     Number(#[from] json::Unencodable),
 }
@@ -76,6 +78,9 @@ struct Member {
 impl Encoder<'_> {
     /// `at` is absolute.
     fn value(&mut self, at: c_int) -> Result<(), Fault> {
+        if self.out.len() > TEXT_BYTES_MAX {
+            return Err(Unencodable::TooLong.into());
+        }
         match self.call.kind(at) {
             Kind::None | Kind::Nil => self.out.extend_from_slice(b"null"),
             Kind::Bool => self.out.extend_from_slice(if self.call.truthy(at) { b"true" } else { b"false" }),
@@ -122,12 +127,10 @@ impl Encoder<'_> {
     fn object(&mut self, at: c_int) -> Result<(), Fault> {
         let (start, first_key, first_member) = (self.out.len(), self.keys.len(), self.members.len());
         let call = self.call;
-        call.for_each(at, |call| {
-            match call.kind(-2) {
-                Kind::String => self.member(call),
-                Kind::Number if self.members.len() == first_member => Err(Unencodable::Sparse.into()),
-                _ => Err(Unencodable::Keys.into()),
-            }
+        call.for_each(at, |call| match call.kind(-2) {
+            Kind::String => self.member(call),
+            Kind::Number if self.members.len() == first_member => Err(Unencodable::Sparse.into()),
+            _ => Err(Unencodable::Keys.into()),
         })?;
         if self.members.len() == first_member {
             self.out.extend_from_slice(if is_marked(call, at) { b"{}" } else { b"[]" });
@@ -212,3 +215,7 @@ fn check_list_keys(call: &Call<'_>, at: c_int, len: usize) -> Result<(), Fault> 
 
 /// Deeper tables are refused: each level takes some of the thread's stack.
 const NESTING_MAX: usize = 512;
+
+/// No value begins behind this. A table that occurs twice is written twice, so a small one may stand for a text without end, which neither
+/// the watchdog nor the state's memory limit would notice.
+const TEXT_BYTES_MAX: usize = 8 << 20;

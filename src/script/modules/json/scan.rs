@@ -191,7 +191,8 @@ impl<'a> Scanner<'a> {
         let mut value = 0;
         for _ in 0..4 {
             let byte = self.next()?;
-            let digit = char::from(byte).to_digit(16).ok_or(Undecodable::Character { byte, context: "in \\u hexadecimal character escape" })?;
+            let digit =
+                char::from(byte).to_digit(16).ok_or(Undecodable::Character { byte, context: "in \\u hexadecimal character escape" })?;
             value = value << 4 | digit;
         }
         Ok(value)

@@ -62,8 +62,8 @@ pub fn put_int(number: i64, out: &mut Commands) {
     out.arg(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// How many values the arguments from `at` on are: the members of a table if there is one at `at`, else the arguments themselves, of which a
-/// single nil is none.
+/// How many values the arguments from `at` on are: the members of a table if there is one at `at`, else the arguments themselves, of which
+/// a single nil is none.
 pub fn count_rest(call: &Call<'_>, at: c_int) -> usize {
     match call.kind(at) {
         Kind::Table => count_pairs(call, at),
@@ -87,13 +87,16 @@ pub fn each_of_rest(call: &Call<'_>, at: c_int, mut each: impl FnMut(&Call<'_>, 
 /// Hands each value of the table at `at` to `each`, with its index: first the list, in order, then what else there is.
 pub fn each_member(call: &Call<'_>, at: c_int, mut each: impl FnMut(&Call<'_>, c_int) -> Result<(), Refused>) -> Result<(), Refused> {
     let listed = call.raw_len(at);
+    let mut met = 0;
     for i in 1..=listed {
+        // The list may have holes.
         if call.push_index(at, i) != Kind::Nil {
+            met += 1;
             each(call, -1)?;
         }
         call.pop(1);
     }
-    if count_pairs(call, at) == listed {
+    if count_pairs(call, at) == met {
         return Ok(());
     }
     each_pair(call, at, |call| if is_listed(call, listed) { Ok(()) } else { each(call, -1) })

@@ -1,7 +1,7 @@
 //! [`Command`]: what a function of the module sends and what it makes of the reply, as data.
 //!
-//! Most functions are one Redis command with fixed arguments, perhaps a list behind them, and a reply of a known shape; such a command serves
-//! the function of its name and the pipeline alike. It is encoded in one go from the Lua stack, and its reply is pushed by
+//! Most functions are one Redis command with fixed arguments, perhaps a list behind them, and a reply of a known shape; such a command
+//! serves the function of its name and the pipeline alike. It is encoded in one go from the Lua stack, and its reply is pushed by
 //! [`reply::finish`]: nothing is allocated but the command buffer.
 
 use super::arguments::{Refused, count_rest, each_of_rest, each_pair, member_text, put_int, put_number, put_text, put_value};

@@ -1,7 +1,7 @@
 //! `nauthilus_redis`: Redis for scripts.
 //!
-//! Every function but those on pools and encryption waits for one round trip. The first argument is a handle (see [`handle`]); keys are used as
-//! given, without the configured prefix. Failures are answers (`nil, text`), wrong calls are raised. Where the two releases of the
+//! Every function but those on pools and encryption waits for one round trip. The first argument is a handle (see [`handle`]); keys are
+//! used as given, without the configured prefix. Failures are answers (`nil, text`), wrong calls are raised. Where the two releases of the
 //! reference differ, the newer one's way is taken unless a script of the older kind would stop working. Rules: specification
 //! `lua/modules-nauthilus.md` 2.
 //!

@@ -1,7 +1,7 @@
 //! `redis_pipeline(handle, mode, commands)`: many commands, one round trip, a list of results.
 //!
-//! Each command is a table, its name first; its arguments are spread out on the stack and encoded as those of the function of that name. Any
-//! error but an absent key makes the whole call answer `nil, text`: scripts look at that and at nothing else. Bad input answers in the
+//! Each command is a table, its name first; its arguments are spread out on the stack and encoded as those of the function of that name.
+//! Any error but an absent key makes the whole call answer `nil, text`: scripts look at that and at nothing else. Bad input answers in the
 //! same way, before anything is sent. Rules: `modules-nauthilus.md` 2.3.
 
 use super::arguments::Refused;

@@ -1,7 +1,7 @@
 //! [`Pools`]: what Lua scripts have told the process about Redis: pools registered by name, scripts uploaded by name.
 //!
-//! Process-wide, because an init script runs on one worker and names its pools for all. Written while init scripts run, read with each use of a
-//! name; readers do not block each other. Nothing here connects: a worker that meets a [`PoolId`] for the first time asks for its
+//! Process-wide, because an init script runs on one worker and names its pools for all. Written while init scripts run, read with each use
+//! of a name; readers do not block each other. Nothing here connects: a worker that meets a [`PoolId`] for the first time asks for its
 //! [`PoolSettings`] and opens a link of its own. Bounds: [`POOLS_MAX`], [`SCRIPTS_MAX`].
 
 use crate::op::PoolId;
@@ -70,8 +70,8 @@ pub enum PoolsError {
 
 #[derive(Default)]
 struct Registry {
-    /// A name stands for the latest pool registered with it. Replicas are beside: the reference allows a set's master and its replicas to go
-    /// by the same name, which then means the master.
+    /// A name stands for the latest pool registered with it. Replicas are beside: the reference allows a set's master and its replicas to
+    /// go by the same name, which then means the master.
     masters: AHashMap<Vec<u8>, PoolId>,
     replicas: AHashMap<Vec<u8>, PoolId>,
     /// By number, from 1. Replaced ones stay: a script may still hold a handle.

@@ -1,8 +1,11 @@
 //! The module as scripts meet it: what is sent, what comes back, what is refused.
 
-use crate::op::{Answer, Failure, Op, PoolId, Route};
+use super::pools::{Mode, PoolTls};
+use crate::auth::scripts::StageKind;
+use crate::op::{Answer, Failure, Op, Route};
 use crate::proto::resp::{Commands, Reply};
-use crate::script::testing::eval_with;
+use crate::script::services::Settings;
+use crate::script::testing::{Bench, LIMITS, eval_with};
 use crate::value::Value;
 
 /// What the script returned, with what it sent: `pool route words…` per op.
@@ -139,6 +142,8 @@ fn commands_are_sent_word_for_word() {
 #[test]
 fn a_table_of_members_is_sent_in_order_and_what_is_no_list_last() {
     sends("redis_sadd(d, 's', {'a', 'b', [10]='c'})", "0W SADD s a b c");
+    sends("redis_sadd(d, 's', {'a', nil, 'c', x='x'})", "0W SADD s a c x");
+    sends("redis_sadd(d, 's', {nil, nil, 'c', [0]='a'})", "0W SADD s c a");
     sends(
         "redis_rpush(d, 'l', (function() local t = {x='last'} for i = 1, 9 do t[i] = i end return t end)())",
         "0W RPUSH l 1 2 3 4 5 6 7 8 9 last",
@@ -240,9 +245,9 @@ fn wrong_calls_raise() {
         ("redis_sadd(d)", "bad argument #2 to redis_sadd (string expected, got nil)"),
         ("redis_hset(d, 'h', nil, 'v')", "bad argument #3 to redis_hset (string expected, got nil)"),
         ("redis_hdel(d, 'h', true)", "bad argument #3 to redis_hdel (string expected, got boolean)"),
-        ("redis_zadd(d, 'z', 'm', 'x')", "bad argument #5 to redis_zadd (number expected, got string)"),
-        ("redis_zrangebyscore(d, 'z', 1, 2, 'x')", "bad argument #6 to redis_zrangebyscore (table expected, got string)"),
-        ("redis_run_script(d, 's', '', 'k', {})", "bad argument #5 to redis_run_script (table expected, got string)"),
+        ("redis_zadd(d, 'z', 'm', 'x')", "bad argument #4 to redis_zadd (number expected, got string)"),
+        ("redis_zrangebyscore(d, 'z', 1, 2, 'x')", "bad argument #5 to redis_zrangebyscore (table expected, got string)"),
+        ("redis_run_script(d, 's', '', 'k', {})", "bad argument #4 to redis_run_script (table expected, got string)"),
         ("redis_pipeline(d, 'read')", "bad argument #3 to redis_pipeline (table expected, got nil)"),
         ("redis_pipeline(d, nil, {})", "bad argument #2 to redis_pipeline (string expected, got nil)"),
         ("register_redis_pool('p', 'standalone')", "bad argument #3 to register_redis_pool (table expected, got nil)"),
@@ -359,7 +364,46 @@ fn handles_name_the_pool() {
             "2W EVAL s 2 {lua-nauthilus}:a {lua-nauthilus}:b"
         ]
     );
-    assert_eq!(PoolId::DEFAULT.0, 0);
+}
+
+/// What a script returns under other settings; nobody answers ops.
+fn eval_under(source: &str, change: impl FnOnce(&mut Settings)) -> Result<Value, String> {
+    let source = format!("local r = require('nauthilus_redis') function nauthilus_run_hook() {source} end");
+    Bench::with_settings(&[(StageKind::Hook, &source)], LIMITS, change).hook(|op| panic!("nobody answers {op:?}"))
+}
+
+#[test]
+fn without_a_redis_the_default_handle_says_so() {
+    let source = "local _, a = r.redis_get('default', 'k') local _, b = r.redis_pipeline(nil, 'read', {{'ping'}}) \
+        local _, c = r.redis_run_script(r.get_redis_connection('default'), 'return 1', '', {}, {}) return {a, b, c}";
+    let text = Value::string("no Redis is configured (server.redis)");
+    assert_eq!(eval_under(source, |settings| settings.has_redis = false), Ok(Value::List(vec![text; 3])));
+}
+
+#[test]
+fn encryption_with_and_without_a_secret() {
+    let source = "local sealed, err = r.redis_encrypt('default', 'text') return {sealed ~= 'text', err == nil, r.redis_decrypt('default', sealed) == 'text', \
+        r.redis_decrypt('default', 'garbage') == 'garbage', r.redis_encrypt('default', '') == '', (r.redis_is_encryption_enabled('default'))}";
+    let flags = |flags: [bool; 6]| Ok(Value::List(flags.map(Value::Bool).to_vec()));
+    assert_eq!(eval_under(source, |_| {}), flags([false, true, true, true, true, false]));
+    assert_eq!(eval_under(source, |settings| settings.encryption_secret = "0123456789abcdef".into()), flags([true; 6]));
+}
+
+#[test]
+fn pool_settings_are_read_field_by_field() {
+    let source = "function nauthilus_run_hook() local r = require('nauthilus_redis') \
+        r.register_redis_pool('one', 'standalone', {username='u', password='p', db=3, tls_enabled=true, tls_cert_file='c', pool_size=5}) \
+        r.register_redis_pool('two', 'sentinel', {addresses={'a:1', 7, 'b:1'}, master_name='m', sentinel_password='s', db='3', tls_enabled='yes'}) end";
+    let bench = Bench::new(&[(StageKind::Hook, source)]);
+    assert_eq!(bench.hook(|op| panic!("nobody answers {op:?}")), Ok(Value::Nil));
+    let pools = &bench.host.state().services().redis;
+    let named = |name: &[u8]| pools.find(name).and_then(|(id, _)| pools.settings(id)).expect("a pool");
+    let (one, two) = (named(b"one"), named(b"two"));
+    assert_eq!((one.addresses[0].as_str(), one.username.as_str(), one.database), ("localhost:6379", "u", 3));
+    assert!(one.password.matches(b"p"));
+    assert_eq!(one.tls, Some(PoolTls { cert_file: Some("c".into()), key_file: None }));
+    assert_eq!((two.mode, two.master_name.as_str(), two.database, &two.tls), (Mode::Sentinel, "m", 0, &None));
+    assert!(two.addresses == ["a:1", "b:1"] && two.sentinel_password.matches(b"s"));
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! The domain without Lua: session ids, and the pipeline over scripts that are plain Rust, with and without the result cache.
+
+use crate::login::{attributes, login};
+use gungraun::{library_benchmark, library_benchmark_group};
+use loligo::auth::cache::{BYTES_MAX, ResultCache};
+use loligo::auth::login::Login;
+use loligo::auth::pipeline::{Outcome, authenticate};
+use loligo::auth::policy::{Backend, Policy, Search};
+use loligo::auth::report::CacheUse;
+use loligo::auth::request::SessionId;
+use loligo::auth::scripts::{
+    ActionKind, BackendCall, BackendResult, BackendReturn, FeatureReturn, FilterReturn, ScriptError, Scripts, StageKind,
+};
+use loligo::auth::session::SessionIds;
+use loligo::auth::verdict::Verdict;
+use loligo::op::{Driver, Ops, drive, slot};
+use loligo::value::Value;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+#[library_benchmark]
+#[bench::next(SessionIds::new([7; 32]))]
+fn session_id(mut ids: SessionIds) -> (SessionId, SessionIds) {
+    (ids.next(black_box(1_795_358_488)), ids)
+}
+
+// A login that asks the backend, once without the cache and once with a look into it in vain and the storing.
+// `recalled`: a login that the cache answers.
+#[library_benchmark]
+#[bench::uncached(Pipeline::new(Duration::ZERO), CacheUse::Unused)]
+#[bench::stored(Pipeline::new(Duration::from_secs(30)), CacheUse::Miss)]
+#[bench::recalled(Pipeline::new(Duration::from_secs(30)).after_a_login(), CacheUse::Hit)]
+fn one_login(pipeline: Pipeline, expected: CacheUse) -> (Outcome, Pipeline) {
+    let outcome = black_box(&pipeline).run();
+    assert!(matches!(outcome.verdict, Verdict::Success(_)) && outcome.report.cache == expected);
+    (outcome, pipeline)
+}
+
+struct Pipeline {
+    policy: Policy,
+    cache: ResultCache,
+    login: Login,
+    task: (Ops, Driver),
+}
+
+impl Pipeline {
+    fn new(memory_cache_ttl: Duration) -> Pipeline {
+        let search = vec![Search { protocols: vec!["imap".into()], cache_name: "bench".into() }];
+        let backend = Backend::Lua { index: 0, name: "__meta_default__".into(), path: "backend.lua".into(), search };
+        let policy = Policy { backends: vec![backend], memory_cache_ttl, ..Policy::default() };
+        let now = Instant::now();
+        let task = slot(now, now + Duration::from_secs(10));
+        Pipeline { policy, cache: ResultCache::new(&[7; 32], BYTES_MAX), login: login(), task }
+    }
+
+    /// The user is in the cache.
+    fn after_a_login(mut self) -> Pipeline {
+        self.run();
+        self.login = login();
+        self
+    }
+
+    fn run(&self) -> Outcome {
+        let (ops, driver) = &self.task;
+        drive(authenticate(&self.login, &KnowsEverybody, &self.policy, &self.cache, ops), driver, |op| panic!("nobody answers {op:?}"))
+    }
+}
+
+/// A backend that finds every user and does not wait; there is nothing else.
+struct KnowsEverybody;
+
+impl Scripts for KnowsEverybody {
+    type Stage = ();
+
+    fn stage(&self, _: StageKind, _: &Login) {}
+
+    async fn feature(&self, _: &mut (), _: usize, _: &Login, _: &Ops) -> Result<Option<FeatureReturn>, ScriptError> {
+        Ok(None)
+    }
+
+    async fn filter(&self, _: &mut (), _: usize, _: &Login, _: &Ops) -> Result<Option<FilterReturn>, ScriptError> {
+        Ok(None)
+    }
+
+    async fn action(&self, _: &mut (), _: ActionKind, _: usize, _: &Login, _: &Ops) -> Result<Option<i64>, ScriptError> {
+        Ok(None)
+    }
+
+    async fn verify_password(&self, _: &mut (), _: usize, _: &Login, _: &Ops) -> Result<BackendReturn, ScriptError> {
+        let result = BackendResult {
+            authenticated: true,
+            user_found: true,
+            account_field: b"account".to_vec(),
+            attributes: attributes(),
+            ..BackendResult::default()
+        };
+        Ok(BackendReturn { code: 0, result: Some(result) })
+    }
+
+    async fn list_accounts(&self, _: &mut (), _: usize, _: &Login, _: &Ops) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
+        Ok((0, Vec::new()))
+    }
+
+    async fn backend_call(
+        &self,
+        _: &mut (),
+        _: usize,
+        _: BackendCall,
+        _: &Login,
+        _: &Ops,
+    ) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
+        Ok((0, Vec::new()))
+    }
+
+    async fn hook(&self, _: &mut (), _: usize, _: &Login, _: &Ops) -> Result<Value, ScriptError> {
+        Ok(Value::Nil)
+    }
+}
+
+library_benchmark_group!(name = pipeline, benchmarks = [session_id, one_login]);

@@ -1,3 +1,0 @@
-//! placeholder
-use crate::script::modules::Module;
-pub static MODULE: Module = Module { names: &["placeholder_crypto"], functions: &[], waiting: &[], setup: None, lua: None };

@@ -1,0 +1,24 @@
+//! End-to-end tests: the built program, asked over sockets. One file per behaviour, named for it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod body;
+mod dovecot_passdb;
+mod drain;
+mod http10;
+mod keepalive;
+mod limits;
+mod nginx_imap;
+mod nginx_pop3;
+mod nginx_smtp;
+mod password_bytes;
+mod post_actions;
+mod quickstart;
+mod redis_gone;
+mod reload;
+mod runaway;
+mod saslauthd;
+mod secrets;
+mod slow_clients;
+mod unix_socket;

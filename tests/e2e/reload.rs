@@ -1,0 +1,78 @@
+//! SIGHUP: a good configuration takes over, requests under way end on the old one; a faulty one changes nothing.
+
+use crate::drain::WAITS_FOR_A_FILE;
+use crate::support::{Request, Server, Site, until};
+use serde_json::json;
+
+/// A backend whose account tells which version of the script it is.
+fn version(number: u32) -> String {
+    format!(
+        r#"
+        function nauthilus_backend_verify_password(request)
+            local result = nauthilus_backend_result.new()
+            result:user_found(true)
+            result:account_field("account")
+            result:attributes({{ account = "version{number}" }})
+            result:authenticated(true)
+            return nauthilus_builtin.BACKEND_RESULT_OK, result
+        end
+        "#
+    )
+}
+
+fn account(server: &Server) -> String {
+    // A result from memory would not tell which script is in force.
+    server.ask(&Request::uncached_login("ada", "any")).header("auth-user").unwrap_or_default().to_owned()
+}
+
+#[test]
+fn new_scripts_and_settings_answer_after_it() {
+    let mut server = Site::new().backend(&version(1)).start();
+    assert_eq!(account(&server), "version1");
+
+    server.write("backend.lua", &version(2));
+    server.write("hello.lua", "function nauthilus_run_hook() return { hello = 'world' } end");
+    let hook = json!({ "http_location": "hello", "http_method": "GET", "script_path": "hello.lua" });
+    server.change(json!({ "lua": { "custom_hooks": [hook] } }));
+    assert!(server.reload());
+    until("the new script", || (account(&server) == "version2").then_some(()));
+    assert_eq!(server.ask(&Request::get("/api/v1/custom/hello")).text(), r#"{"hello":"world"}"#);
+}
+
+#[test]
+fn a_request_under_way_ends_on_the_old_scripts() {
+    let mut server = Site::new().backend(WAITS_FOR_A_FILE).start();
+    let mut slow = server.connect();
+    slow.send(&Request::login("slow", "any").bytes());
+    server.wait_for_file("at_work");
+
+    server.write("backend.lua", &version(2));
+    assert!(server.reload());
+    until("the new script", || (account(&server) == "version2").then_some(()));
+    server.write("go", "");
+    assert_eq!(slow.answer().header("auth-user"), Some("slow"));
+    // The connection lives on and is served by the new ones.
+    assert_eq!(slow.ask(&Request::uncached_login("slow", "any")).header("auth-user"), Some("version2"));
+}
+
+#[test]
+fn a_faulty_script_is_refused_and_the_old_one_goes_on() {
+    let mut server = Site::new().backend(&version(1)).start();
+    server.write("backend.lua", "this is not Lua");
+    assert!(!server.reload());
+    assert_eq!(account(&server), "version1");
+    assert!(server.log().contains("backend.lua:1"), "the log does not name the place");
+
+    server.write("backend.lua", &version(3));
+    assert!(server.reload());
+    until("the repaired script", || (account(&server) == "version3").then_some(()));
+}
+
+#[test]
+fn a_faulty_configuration_is_refused_and_the_old_one_goes_on() {
+    let mut server = Site::new().backend(&version(1)).start();
+    server.change(json!({ "server": { "max_concurrent_request": 5 } }));
+    assert!(!server.reload());
+    assert_eq!(account(&server), "version1");
+    assert!(server.log().contains("max_concurrent_request"), "the log does not name the key");
+}

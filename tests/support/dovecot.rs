@@ -1,0 +1,204 @@
+//! Dovecot from a private configuration: IMAP, POP3 and submission, behind a proxy or asking our server.
+//!
+//! Has to run as root, as Dovecot insists on users of its own for its parts.
+
+use super::process::{Process, free_port};
+use super::until;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+pub struct Dovecot {
+    _process: Process,
+    pub imap: u16,
+    pub pop3: u16,
+    pub submission: u16,
+    folder: TempDir,
+}
+
+impl Dovecot {
+    /// One that lets everybody in: the proxy before it asks our server.
+    pub fn behind_proxy() -> Dovecot {
+        Dovecot::start(PASSDB_ANY, &[])
+    }
+
+    /// One whose Lua passdb and userdb ask our server over JSON.
+    pub fn asking(server: SocketAddr) -> Dovecot {
+        let glue = GLUE.replace("@SERVER@", &server.to_string());
+        Dovecot::start(PASSDB_LUA, &[("auth.lua", &glue)])
+    }
+
+    fn start(passdb: &str, files: &[(&str, &str)]) -> Dovecot {
+        let folder = tempfile::Builder::new().prefix("loligo-dovecot-").tempdir().unwrap();
+        // Dovecot's users look for their files here and make mailboxes.
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let mail = folder.path().join("mail");
+        std::fs::create_dir(&mail).unwrap();
+        std::fs::set_permissions(&mail, PermissionsExt::from_mode(0o777)).unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        loop {
+            let (imap, pop3, submission) = (free_port(), free_port(), free_port());
+            let config = [SETTINGS, passdb].concat();
+            let config = config.replace("@FOLDER@", folder.path().to_str().unwrap());
+            let config = config.replace("@IMAP@", &imap.to_string()).replace("@POP3@", &pop3.to_string());
+            let config = config.replace("@SUBMISSION@", &submission.to_string());
+            std::fs::write(folder.path().join("dovecot.conf"), config).unwrap();
+
+            let mut command = Command::new("dovecot");
+            command.arg("-F").arg("-c").arg(folder.path().join("dovecot.conf"));
+            let mut process = Process::spawn(&mut command, &folder.path().join("dovecot.log"));
+            let listens = |port: u16| TcpStream::connect(("127.0.0.1", port)).is_ok();
+            // It ends if a port was taken after our look for a free one.
+            let up = until("Dovecot to listen", || match process.ended() {
+                Some(_) => Some(false),
+                None => [imap, pop3, submission].into_iter().all(listens).then_some(true),
+            });
+            if up {
+                return Dovecot { _process: process, imap, pop3, submission, folder };
+            }
+            assert!(process.log().contains("in use"), "Dovecot ended; are we root?");
+        }
+    }
+
+    /// Runs `doveadm` on it.
+    pub fn doveadm(&self, arguments: &[&str]) -> Output {
+        Command::new("doveadm").arg("-c").arg(self.folder.path().join("dovecot.conf")).args(arguments).output().unwrap()
+    }
+
+    /// The folder where an account's mail is, once it has logged in.
+    pub fn mailbox(&self, account: &str) -> PathBuf {
+        self.folder.path().join("mail").join(account)
+    }
+}
+
+const SETTINGS: &str = "
+base_dir = @FOLDER@/run
+state_dir = @FOLDER@/state
+log_path = /dev/stderr
+auth_verbose = yes
+protocols = imap pop3 submission
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_username_chars =
+auth_failure_delay = 0
+mail_location = maildir:@FOLDER@/mail/%u
+mail_uid = nobody
+mail_gid = nogroup
+first_valid_uid = 1
+first_valid_gid = 1
+service imap-login {
+  inet_listener imap {
+    port = @IMAP@
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service pop3-login {
+  inet_listener pop3 {
+    port = @POP3@
+  }
+  inet_listener pop3s {
+    port = 0
+  }
+}
+service submission-login {
+  inet_listener submission {
+    port = @SUBMISSION@
+  }
+  inet_listener submissions {
+    port = 0
+  }
+}
+submission_relay_host = 127.0.0.1
+submission_relay_port = 1
+";
+
+/// Lets everybody in: what the proxy passes on, our server has checked.
+const PASSDB_ANY: &str = "
+passdb {
+  driver = static
+  args = nopassword=y
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup
+}
+";
+
+const PASSDB_LUA: &str = "
+passdb {
+  driver = lua
+  args = file=@FOLDER@/auth.lua blocking=yes
+}
+userdb {
+  driver = lua
+  args = file=@FOLDER@/auth.lua blocking=yes
+}
+";
+
+/// Dovecot's side of the talk, as operators write it.
+const GLUE: &str = r#"
+local json = require("cjson")
+local url = "http://@SERVER@/api/v1/auth/json"
+local client = dovecot.http.client{ timeout = 15000; max_attempts = 1; user_agent = "Dovecot/2.3" }
+
+local function ask(req, password, mode)
+    local list = mode == "list-accounts"
+    local r = client:request{ url = mode and (url .. "?mode=" .. mode) or url; method = list and "GET" or "POST" }
+    if list then
+        r:add_header("Accept", "application/json")
+        return r:submit()
+    end
+    r:add_header("Content-Type", "application/json")
+    r:set_payload(json.encode{
+        username = req.user, password = password, service = req.service, protocol = req.service,
+        client_ip = req.remote_ip or "127.0.0.1", client_port = tostring(req.remote_port or "0"),
+        local_ip = req.local_ip or "127.0.0.1", local_port = tostring(req.local_port or "0"),
+        method = (req.mech or ""):lower(),
+    })
+    return r:submit()
+end
+
+local function fields(resp, prefix)
+    local found, attributes = {}, json.decode(resp:payload()).attributes or {}
+    local account = resp:header("Auth-User")
+    if account and account ~= "" then found.user = account end
+    if attributes.quota then found[prefix .. "quota_rule"] = "*:bytes=" .. attributes.quota[1] end
+    if attributes.home then found[prefix .. "home"] = attributes.home[1] end
+    return found
+end
+
+function auth_password_verify(req, password)
+    local resp = ask(req, password)
+    if resp:status() == 200 then return dovecot.auth.PASSDB_RESULT_OK, fields(resp, "userdb_") end
+    -- Concatenated as operators' scripts do for their log: both headers must be there on every answer.
+    local reason = resp:header("Auth-Status") .. " " .. resp:header("X-Nauthilus-Session")
+    if resp:status() == 403 then return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH, reason end
+    return dovecot.auth.PASSDB_RESULT_INTERNAL_FAILURE, reason
+end
+
+function auth_passdb_lookup(req) return dovecot.auth.PASSDB_RESULT_OK, "nopassword=y" end
+
+function auth_userdb_lookup(req)
+    local resp = ask(req, "", "no-auth")
+    if resp:status() == 200 then return dovecot.auth.USERDB_RESULT_OK, fields(resp, "") end
+    if resp:status() == 403 then return dovecot.auth.USERDB_RESULT_USER_UNKNOWN, "unknown" end
+    return dovecot.auth.USERDB_RESULT_INTERNAL_FAILURE, "status " .. resp:status()
+end
+
+function auth_userdb_iterate()
+    local resp = ask(nil, nil, "list-accounts")
+    if resp:status() == 200 then return json.decode(resp:payload()) end
+    return {}
+end
+
+function script_init() return 0 end
+function script_deinit() end
+"#;

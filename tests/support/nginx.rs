@@ -1,0 +1,78 @@
+//! nginx as a mail proxy, from a private configuration.
+
+use super::process::{Process, free_port};
+use super::until;
+use std::net::TcpStream;
+use std::process::Command;
+use tempfile::TempDir;
+
+pub struct Nginx {
+    _process: Process,
+    pub imap: u16,
+    pub pop3: u16,
+    pub smtp: u16,
+    _folder: TempDir,
+}
+
+impl Nginx {
+    /// A proxy for IMAP, POP3 and SMTP. `auth_http` is the value of that directive: `HOST:PORT/PATH` or `unix:SOCKET:/PATH`.
+    pub fn mail_proxy(auth_http: &str) -> Nginx {
+        let folder = tempfile::Builder::new().prefix("loligo-nginx-").tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        loop {
+            let (imap, pop3, smtp) = (free_port(), free_port(), free_port());
+            let config = CONFIG.replace("@FOLDER@", path).replace("@AUTH_HTTP@", auth_http);
+            let config = config.replace("@IMAP@", &imap.to_string()).replace("@POP3@", &pop3.to_string()).replace("@SMTP@", &smtp.to_string());
+            let file = folder.path().join("nginx.conf");
+            std::fs::write(&file, config).unwrap();
+
+            let mut command = Command::new("nginx");
+            command.args(["-e", "stderr", "-p", path, "-c"]).arg(&file);
+            let mut process = Process::spawn(&mut command, &folder.path().join("nginx.log"));
+            // It ends if a port was taken after our look for a free one.
+            let up = until("nginx to listen", || match process.ended() {
+                Some(_) => Some(false),
+                None => [imap, pop3, smtp].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok()).then_some(true),
+            });
+            if up {
+                return Nginx { _process: process, imap, pop3, smtp, _folder: folder };
+            }
+            assert!(process.log().contains("in use"), "nginx ended");
+        }
+    }
+}
+
+/// `master_process off`: one process, which needs no other user.
+const CONFIG: &str = "
+load_module /usr/lib/nginx/modules/ngx_mail_module.so;
+daemon off;
+master_process off;
+pid @FOLDER@/nginx.pid;
+error_log stderr info;
+events {
+  worker_connections 64;
+}
+mail {
+  server_name mail.example.test;
+  auth_http @AUTH_HTTP@;
+  proxy_pass_error_message on;
+  server {
+    listen 127.0.0.1:@IMAP@;
+    protocol imap;
+    imap_auth plain login;
+  }
+  server {
+    listen 127.0.0.1:@POP3@;
+    protocol pop3;
+    pop3_auth plain;
+  }
+  server {
+    listen 127.0.0.1:@SMTP@;
+    protocol smtp;
+    smtp_auth plain login;
+    # Logs in at the backend, as it does for IMAP and POP3.
+    proxy_smtp_auth on;
+    xclient off;
+  }
+}
+";

@@ -11,6 +11,7 @@ use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::lua::When as ConfigWhen;
 use crate::config::section::tls::Tls;
 use crate::config::{self, ActionType, Config, Feature, LogLevel};
+use crate::dialect::caller::Caller;
 use crate::dialect::settings::{Endpoints, MailServer, MailServers, Settings};
 use crate::log::{Format, Level, LogSettings};
 use crate::metrics::{LabelId, Registry, Space};
@@ -82,12 +83,8 @@ impl Epoch {
             return Err(Unusable(problems));
         }
         let server = &config.server;
-        let timeouts = Timeouts {
-            head: server.timeouts.head,
-            body: server.timeouts.body,
-            idle: server.timeouts.idle,
-            write: server.timeouts.write,
-        };
+        let timeouts =
+            Timeouts { head: server.timeouts.head, body: server.timeouts.body, idle: server.timeouts.idle, write: server.timeouts.write };
         let request_time = server.timeouts.request;
         Ok(Epoch {
             policy,
@@ -103,9 +100,15 @@ impl Epoch {
             http: HttpLimits { body_bytes_max: server.max_body_bytes as u64, ..HttpLimits::default() },
             timeouts,
             request_time,
-            shortest_time: [timeouts.head, timeouts.body, timeouts.idle, timeouts.write, request_time].into_iter().min().unwrap_or_default(),
+            shortest_time: [timeouts.head, timeouts.body, timeouts.idle, timeouts.write, request_time]
+                .into_iter()
+                .min()
+                .unwrap_or_default(),
             log: log_settings(config),
-            redis_key: format!("{:?}", redis.as_ref().map(|target| (&target.addresses, &target.settings.username, target.settings.database))),
+            redis_key: format!(
+                "{:?}",
+                redis.as_ref().map(|target| (&target.addresses, &target.settings.username, target.settings.database))
+            ),
             redis,
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
@@ -248,12 +251,17 @@ fn dialect(config: &Config) -> Settings {
             auth_basic: !off.auth_basic,
             custom_hooks: !off.custom_hooks,
         },
+        caller: server.basic_auth.enabled.then(|| {
+            let basic = &server.basic_auth;
+            Caller::new(basic.username.as_bytes(), basic.password.expose())
+        }),
         mail_servers: MailServers {
             smtp: mail_server(&server.smtp_backend_address, server.smtp_backend_port),
             imap: mail_server(&server.imap_backend_address, server.imap_backend_port),
             pop3: mail_server(&server.pop3_backend_address, server.pop3_backend_port),
         },
-        monitoring: server.has_feature(Feature::BackendServerMonitoring),
+        // The monitor is not built yet: until it is, nginx is told the fixed servers, as without the feature.
+        monitoring: false,
         wait_delay_s: server.nginx_wait_delay.into(),
         trusted_proxies: server.trusted_proxies.iter().copied().collect(),
     }

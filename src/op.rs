@@ -21,6 +21,8 @@ pub enum Op {
     Redis(RedisOp),
     /// A password to check against a stored hash on the hash thread.
     Hash(HashOp),
+    /// Whether a TCP connection to `host:port` can be opened.
+    Probe(String),
     /// Nothing but time.
     Sleep(Duration),
     /// Several that go out together; answered by [`Answer::All`] in the same order when the last one is in.
@@ -37,6 +39,8 @@ pub enum Answer {
     /// Whether the password matched, or why that cannot be said (an unknown scheme, say).
     Hash(Result<bool, String>),
     Slept,
+    /// The connection could be opened; it is closed again.
+    Probed,
     All(Vec<Answer>),
     /// The link could not do it. Never a verdict: whoever asked turns it into a temporary failure or hands it to the script.
     Failed(Failure),

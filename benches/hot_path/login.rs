@@ -2,7 +2,7 @@
 
 use loligo::auth::attributes::Attributes;
 use loligo::auth::login::Login;
-use loligo::auth::request::{Request, Service, SessionId};
+use loligo::auth::request::{Field, Service, SessionId};
 use loligo::auth::verdict::{PassDb, Success};
 use loligo::dialect::envelope::Envelope;
 use loligo::dialect::input;
@@ -46,25 +46,27 @@ pub const ACCOUNT: &[u8] = b"%8\r\n\
 pub const ENVELOPE: Envelope<'static> =
     Envelope { minor: 1, method: Method::Get, keep_alive: true, date: b"Sun, 06 Nov 1994 08:49:37 GMT", servers_down: false };
 
-pub fn head() -> Head {
-    parse_head(REQUEST, &Limits::default()).unwrap().unwrap()
-}
-
 /// As it comes out of the connection, to be read by a dialect.
 pub fn received() -> (Vec<u8>, Head) {
-    (REQUEST.to_vec(), head())
-}
-
-/// Routed and read.
-pub fn request() -> Request {
-    let mut request = input::open(REQUEST.to_vec(), head(), Span::new(REQUEST.len(), 0), SessionId::default());
-    input::parse(&mut request, Service::Header, &Settings::default(), None).unwrap();
-    request
+    (REQUEST.to_vec(), parse_head(REQUEST, &Limits::default()).unwrap().unwrap())
 }
 
 /// At the start of the pipeline.
 pub fn login() -> Login {
-    Login::new(request())
+    let (buffer, head) = received();
+    let mut request = input::open(buffer, head, Span::new(REQUEST.len(), 0), SessionId::default());
+    input::parse(&mut request, Service::Header, &Settings::default(), None).unwrap();
+    Login::new(request)
+}
+
+/// The same of so many users.
+pub fn logins(count: usize) -> Vec<Login> {
+    let of_user = |number: usize| {
+        let mut login = login();
+        login.request.set(Field::Username, format!("user{number:04}").as_bytes());
+        login
+    };
+    (0..count).map(of_user).collect()
 }
 
 /// At the end of it.

@@ -1,9 +1,11 @@
 //! The Lua host: the load test's scripts under its configuration, with answers from a list instead of Redis.
 //!
-//! What is counted are [`LOGINS`] runs, the collector's share among them, in a state that has run [`WARM_UP`] before: LuaJIT has
-//! compiled what it will compile.
+//! LuaJIT seeds its string hashes and spreads its attempts to compile at random, so no two states run the same instructions. Therefore
+//! the [`ROUNDS`] logins are spread over [`STATES`] states, each warm: it has run [`WARM_UP`] logins and compiled what it will compile.
+//! Two runs of one build still differ by up to NOISE %. The collector's share is counted.
 
-use crate::login::{ACCOUNT, login};
+use crate::ROUNDS;
+use crate::login::{ACCOUNT, logins};
 use gungraun::{library_benchmark, library_benchmark_group};
 use loligo::auth::cache::ResultCache;
 use loligo::auth::login::Login;
@@ -13,7 +15,7 @@ use loligo::auth::verdict::Verdict;
 use loligo::config::{Source, load};
 use loligo::epoch::Epoch;
 use loligo::metrics::Registry;
-use loligo::op::{Answer, Op, RedisOp, drive, slot};
+use loligo::op::{self, Answer, Op, Ops, RedisOp, slot};
 use loligo::proto::resp::Reply;
 use loligo::script::services::Services;
 use loligo::script::watchdog::Watchdog;
@@ -23,27 +25,38 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How many runs a figure is about.
-pub const LOGINS: usize = 100;
-
-/// Runs before the count: LuaJIT compiles within the first hundreds.
-const WARM_UP: usize = 1000;
-
-// `feature`, `backend` and `filter`: one script run each, in a stage of its own. `pipeline`: the three of a login.
+// `feature`, `backend` and `filter`: one script run, in a stage of its own. `pipeline`: the three of a login.
 #[library_benchmark]
-#[bench::feature(Server::warm(Server::feature))]
-#[bench::backend(Server::warm(Server::backend))]
-#[bench::filter(Server::warm(Server::filter))]
-#[bench::pipeline(Server::warm(Server::pipeline))]
-fn logins((server, run, logins): Warm) -> (Server, Vec<Login>) {
-    for login in &logins {
-        run(black_box(&server), login);
+#[bench::feature(warm(Server::feature), Server::feature)]
+#[bench::backend(warm(Server::backend), Server::backend)]
+#[bench::filter(warm(Server::filter), Server::filter)]
+#[bench::pipeline(warm(Server::pipeline), Server::pipeline)]
+fn run(servers: Vec<(Server, Vec<Login>)>, run: Run) {
+    for (server, logins) in &servers {
+        for login in logins {
+            run(black_box(server), login);
+        }
     }
-    (server, logins)
+    // The end of a state is no part of a login.
+    std::mem::forget(servers);
 }
 
 type Run = fn(&Server, &Login);
-type Warm = (Server, Run, Vec<Login>);
+
+/// Servers that have done it before, and the logins to do it with.
+fn warm(run: Run) -> Vec<(Server, Vec<Login>)> {
+    let server = || {
+        let server = Server::new();
+        logins(WARM_UP).iter().for_each(|login| run(&server, login));
+        (server, logins(ROUNDS / STATES))
+    };
+    std::iter::repeat_with(server).take(STATES).collect()
+}
+
+const STATES: usize = 10;
+
+/// LuaJIT compiles a loop or function after 56 rounds, a side exit after 10 more.
+const WARM_UP: usize = 300;
 
 struct Server {
     epoch: Epoch,
@@ -55,14 +68,6 @@ struct Server {
 }
 
 impl Server {
-    fn warm(run: Run) -> Warm {
-        let server = Server::new();
-        for _ in 0..WARM_UP {
-            run(&server, &login());
-        }
-        (server, run, std::iter::repeat_with(login).take(LOGINS).collect())
-    }
-
     fn new() -> Server {
         let metrics = Registry::new("bench", "0", Now::read());
         let epoch = Epoch::resolve(&configuration(), 1, &metrics).unwrap();
@@ -84,35 +89,35 @@ impl Server {
 
     fn feature(&self, login: &Login) {
         let mut stage = self.host.stage(StageKind::Feature, login);
-        let returned = self.run(async |ops| self.host.feature(&mut stage, 0, login, ops).await);
+        let returned = self.drive(async |ops| self.host.feature(&mut stage, 0, login, ops).await);
         assert!(returned.unwrap().is_some_and(|returned| !returned.trigger));
     }
 
     fn backend(&self, login: &Login) {
         let mut stage = self.host.stage(StageKind::Backend, login);
-        let returned = self.run(async |ops| self.host.verify_password(&mut stage, 0, login, ops).await);
+        let returned = self.drive(async |ops| self.host.verify_password(&mut stage, 0, login, ops).await);
         assert!(returned.unwrap().result.is_some_and(|result| result.authenticated));
     }
 
     fn filter(&self, login: &Login) {
         login.facts.borrow_mut().authenticated = true;
         let mut stage = self.host.stage(StageKind::Filter, login);
-        let returned = self.run(async |ops| self.host.filter(&mut stage, 0, login, ops).await);
+        let returned = self.drive(async |ops| self.host.filter(&mut stage, 0, login, ops).await);
         assert!(returned.unwrap().is_some_and(|returned| !returned.reject));
     }
 
     fn pipeline(&self, login: &Login) {
-        let outcome = self.run(async |ops| authenticate(login, &self.host, &self.epoch.policy, &self.results, ops).await);
+        let outcome = self.drive(async |ops| authenticate(login, &self.host, &self.epoch.policy, &self.results, ops).await);
         assert!(matches!(outcome.verdict, Verdict::Success(_)));
     }
 
-    fn run<T>(&self, task: impl AsyncFnOnce(&loligo::op::Ops) -> T) -> T {
+    fn drive<T>(&self, task: impl AsyncFnOnce(&Ops) -> T) -> T {
         let now = Instant::now();
         let (ops, driver) = slot(now, now + Duration::from_secs(10));
-        drive(task(&ops), &driver, |op| self.answer(op))
+        op::drive(task(&ops), &driver, |op| self.answer(&op))
     }
 
-    fn answer(&self, op: Op) -> Answer {
+    fn answer(&self, op: &Op) -> Answer {
         let Op::Redis(RedisOp { commands, .. }) = op else { panic!("nobody answers {op:?}") };
         Answer::Reply(if commands.bytes().starts_with(b"*2\r\n$7\r\nHGETALL") { self.account.clone() } else { Reply::int(17) })
     }
@@ -130,4 +135,4 @@ fn configuration() -> loligo::config::Config {
     loaded.unwrap().config
 }
 
-library_benchmark_group!(name = host, benchmarks = [logins]);
+library_benchmark_group!(name = host, benchmarks = [run]);

@@ -3,7 +3,7 @@
 -- Library tables and modules are handed out as proxies that cannot be written; `pairs`, `next`, `rawget` and `rawset` know them.
 -- Arguments: G (the state's real globals), host (host functions by name), PENDING, settings {path}.
 -- Returns: base, protect(table), the table of the host's modules, the table of library modules (found last),
--- compile(text, file).
+-- compile(text, file), host_environment().
 local G, host, PENDING, settings = ...
 
 local error, select, type = G.error, G.select, G.type
@@ -38,13 +38,11 @@ local base = {
     _VERSION = G._VERSION,
     assert = G.assert,
     error = error,
-    getfenv = getfenv,
     getmetatable = getmetatable,
     ipairs = G.ipairs,
     pcall = G.pcall,
     rawequal = G.rawequal,
     select = select,
-    setfenv = setfenv,
     setmetatable = setmetatable,
     tonumber = G.tonumber,
     type = type,
@@ -101,6 +99,59 @@ function base.rawset(t, key, value)
     end
 
     return raw_set(t, key, value)
+end
+
+-- Environments that are not a request's: the real globals and those of our library files. Scripts neither see nor change them.
+local HOST_ENVIRONMENTS = { [G] = true }
+
+local function host_environment()
+    local env = setmetatable({}, { __index = base, __metatable = false })
+    HOST_ENVIRONMENTS[env] = true
+
+    return env
+end
+
+-- `what` as seen from the caller of the function that uses this: a level counts two frames more, that function's and this one's.
+local function from_here(what)
+    if what == nil then
+        return 3
+    elseif type(what) == "number" and what > 0 then
+        return what + 2
+    end
+
+    return what
+end
+
+local function environment_of(what)
+    local env = getfenv(what)
+
+    return env
+end
+
+function base.getfenv(what)
+    local env = environment_of(from_here(what))
+
+    if HOST_ENVIRONMENTS[env] then
+        return getfenv(0)
+    end
+
+    return env
+end
+
+function base.setfenv(what, env)
+    local target = from_here(what)
+
+    if HOST_ENVIRONMENTS[environment_of(target)] then
+        error("the environment of a host function cannot be changed", 2)
+    end
+
+    if type(target) == "number" and target > 0 then
+        target = target - 1
+    end
+
+    local result = setfenv(target, env)
+
+    return result
 end
 
 function base.collectgarbage() end
@@ -286,9 +337,9 @@ base.debug = protect({
     getinfo = G.debug.getinfo,
     getlocal = G.debug.getlocal,
     getupvalue = unavailable_in_debug("getupvalue"),
-    getfenv = getfenv,
+    getfenv = base.getfenv,
     getmetatable = getmetatable,
-    setfenv = setfenv,
+    setfenv = base.setfenv,
     setlocal = unavailable_in_debug("setlocal"),
     setmetatable = unavailable_in_debug("setmetatable"),
     setupvalue = unavailable_in_debug("setupvalue"),
@@ -541,4 +592,4 @@ function base.module(name, ...)
     end
 end
 
-return base, protect, modules, library_modules, compile
+return base, protect, modules, library_modules, compile, host_environment

@@ -72,7 +72,9 @@ impl Word for ServerAddress {
     fn parse(text: &str) -> Result<ServerAddress, Wrong> {
         match unix_path(text) {
             Some(path) => path.map(ServerAddress::Unix),
-            None => HostPort::parse(text).map(ServerAddress::Tcp).map_err(|wrong| wrong.allowed("HOST:PORT, IP:PORT, [IPv6]:PORT, unix:/PATH")),
+            None => {
+                HostPort::parse(text).map(ServerAddress::Tcp).map_err(|wrong| wrong.allowed("HOST:PORT, IP:PORT, [IPv6]:PORT, unix:/PATH"))
+            }
         }
     }
 

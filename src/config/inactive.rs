@@ -13,7 +13,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "ldap",
     "realtime_blackhole_lists",
     "relay_domains",
-    "server.basic_auth",
     "server.brute_force_protocols",
     "server.chroot",
     "server.compression",

@@ -248,7 +248,6 @@ fn cut(text: &[u8], max: usize) -> &[u8] {
     text.get(..end).unwrap_or_default()
 }
 
-
 /// nginx's buffer for our whole head; a head must stay below.
 const NGINX_HEAD_BYTES: usize = 1024;
 

@@ -211,7 +211,19 @@ mod tests {
     #[test]
     fn other_names_feed_nothing() {
         let table = HeaderTable::default();
-        for name in [&b""[..], b"auth-uses", b"x-client-p0rt", b"x_client_port", b"x", b"host", b"auth-use", b"auth-users", b"client-host", b"auth-ssl", b"\xff\xfe"] {
+        for name in [
+            &b""[..],
+            b"auth-uses",
+            b"x-client-p0rt",
+            b"x_client_port",
+            b"x",
+            b"host",
+            b"auth-use",
+            b"auth-users",
+            b"client-host",
+            b"auth-ssl",
+            b"\xff\xfe",
+        ] {
             assert_eq!(table.slots(name), Slots::default());
         }
     }

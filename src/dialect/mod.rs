@@ -18,6 +18,7 @@ pub mod answer;
 mod attributes;
 mod basic;
 mod body;
+pub mod caller;
 pub mod envelope;
 pub mod fixed;
 mod form;

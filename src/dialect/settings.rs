@@ -3,6 +3,7 @@
 //! The configuration converts itself into this; dialects know no YAML and no environment. Defaults: specification `http-api.md`
 //! 5.2, 6.5, 6.6, 13.
 
+use crate::dialect::caller::Caller;
 pub use crate::dialect::headers::HeaderTable;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,6 +15,8 @@ pub struct Settings {
     pub headers: HeaderTable,
     /// `server.disabled_endpoints`.
     pub endpoints: Endpoints,
+    /// `server.basic_auth`, if it is enabled.
+    pub caller: Option<Caller>,
     /// Where nginx finds the mail servers, if nothing monitors them.
     pub mail_servers: MailServers,
     /// The feature `backend_server_monitoring` is on: only a filter names the server for nginx.
@@ -37,6 +40,7 @@ impl Default for Settings {
         Settings {
             headers: HeaderTable::default(),
             endpoints: Endpoints::default(),
+            caller: None,
             mail_servers: MailServers::default(),
             monitoring: false,
             wait_delay_s: 10,

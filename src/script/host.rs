@@ -227,13 +227,7 @@ impl Scripts for Host {
         }
     }
 
-    async fn list_accounts(
-        &self,
-        stage: &mut Stage,
-        backend: usize,
-        login: &Login,
-        ops: &Ops,
-    ) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
+    async fn list_accounts(&self, stage: &mut Stage, backend: usize, login: &Login, ops: &Ops) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
         let script = Host::script_of(&self.state.set.backends, backend);
         match self.run(stage, script, Entry::ListAccounts, login, ops).await? {
             Returned::List(code, accounts) => Ok((code, accounts)),

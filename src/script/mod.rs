@@ -18,7 +18,7 @@ mod state;
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod text;
+pub mod text;
 pub mod watchdog;
 
 pub use host::Host;

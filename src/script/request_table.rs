@@ -251,7 +251,9 @@ mod tests {
         for field in Field::ALL {
             assert_eq!(of(&login, &format!("request.{}", field.lua_name())), Value::string(""), "{}", field.lua_name());
         }
-        for name in ["account", "feature", "feature_name", "client_net", "brute_force_bucket", "brute_force_name", "status_message", "grant_type"] {
+        for name in
+            ["account", "feature", "feature_name", "client_net", "brute_force_bucket", "brute_force_name", "status_message", "grant_type"]
+        {
             assert_eq!(of(&login, &format!("request.{name}")), Value::string(""), "{name}");
         }
         for name in ["debug", "repeating", "user_found", "authenticated", "no_auth", "rwp", "mfa_completed"] {

@@ -172,6 +172,7 @@ struct Base {
     modules: Table,
     libraries: Table,
     compile: mlua::Function,
+    host_environment: mlua::Function,
     pending: Table,
 }
 
@@ -190,9 +191,9 @@ impl Setup<'_> {
             globals.get::<Table>("math")?.get::<mlua::Function>("randomseed")?.call::<()>(u32::from_ne_bytes(seed))?;
         }
         let pending = self.lua.create_table()?;
-        let (table, protect, modules, libraries, compile) =
+        let (table, protect, modules, libraries, compile, host_environment) =
             self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((globals, host, pending.clone(), settings))?;
-        Ok(Base { table, protect, modules, libraries, compile, pending })
+        Ok(Base { table, protect, modules, libraries, compile, host_environment, pending })
     }
 
     fn modules(&self, base: &Base) -> mlua::Result<()> {
@@ -262,10 +263,7 @@ impl Setup<'_> {
     /// Our own library files: loaded once, found after the operator's.
     fn libraries(&self, base: &Base) -> mlua::Result<()> {
         for (name, source) in modules::LIBRARIES {
-            let env = self.lua.create_table()?;
-            let inherits = self.lua.create_table()?;
-            inherits.set("__index", &base.table)?;
-            env.set_metatable(Some(inherits))?;
+            let env: Table = base.host_environment.call(())?;
             let library: Table = self.lua.load(*source).set_name(format!("=[host] {name}")).set_environment(env).call(*name)?;
             base.libraries.set(*name, base.protect.call::<Table>(library)?)?;
         }

@@ -3,8 +3,8 @@
 use crate::auth::login::Login;
 use crate::auth::scripts::StageKind;
 use crate::op::Answer;
-use crate::script::testing::{Bench, eval, eval_with};
 use crate::script::Limits;
+use crate::script::testing::{Bench, eval, eval_with};
 use crate::value::Value;
 use std::time::Duration;
 
@@ -35,7 +35,8 @@ fn errors_carry_the_place_and_the_state_goes_on() {
 
 #[test]
 fn globals_do_not_survive_a_call() {
-    let bench = hook("counter = (counter or 0) + 1; _G.other = (_G.other or 0) + 1 function nauthilus_run_hook() return counter + other end");
+    let bench =
+        hook("counter = (counter or 0) + 1; _G.other = (_G.other or 0) + 1 function nauthilus_run_hook() return counter + other end");
     for _ in 0..3 {
         assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::Number(2.0)));
     }
@@ -43,7 +44,13 @@ fn globals_do_not_survive_a_call() {
 
 #[test]
 fn library_tables_cannot_be_changed() {
-    for change in ["string.rep = nil", "rawset(string, 'rep', nil)", "string.new = 1", "require('nauthilus_context').x = 1", "nauthilus_builtin.X = 1"] {
+    for change in [
+        "string.rep = nil",
+        "rawset(string, 'rep', nil)",
+        "string.new = 1",
+        "require('nauthilus_context').x = 1",
+        "nauthilus_builtin.X = 1",
+    ] {
         let error = eval(change).unwrap_err();
         assert!(error.contains("protected table"), "{change}: {error}");
     }
@@ -52,7 +59,9 @@ fn library_tables_cannot_be_changed() {
 
 #[test]
 fn loaded_code_stays_in_the_environment() {
-    let bench = hook("function nauthilus_run_hook() local before = leaked; loadstring('leaked = 1')(); return { before = tostring(before), after = leaked } end");
+    let bench = hook(
+        "function nauthilus_run_hook() local before = leaked; loadstring('leaked = 1')(); return { before = tostring(before), after = leaked } end",
+    );
     for _ in 0..2 {
         let Ok(Value::Map(map)) = bench.hook(|_| Answer::Slept) else { panic!("no map") };
         assert!(map.contains(&(Value::string("before"), Value::string("nil"))));
@@ -67,11 +76,16 @@ fn bytecode_is_refused() {
 
 #[test]
 fn numbers_print_as_in_the_reference() {
-    for (source, expected) in [("1e15", "1000000000000000"), ("0.1 + 0.2", "0.30000000000000004"), ("-7", "-7"), ("1/0", "+Inf"), ("2^53", "9007199254740992")] {
-        assert_eq!(eval(&format!("return {{ tostring({source}), x = 1 }}")).map(|v| match v {
-            Value::Map(map) => text(&map[0].1),
-            _ => String::new(),
-        }), Ok(expected.to_owned()));
+    for (source, expected) in
+        [("1e15", "1000000000000000"), ("0.1 + 0.2", "0.30000000000000004"), ("-7", "-7"), ("1/0", "+Inf"), ("2^53", "9007199254740992")]
+    {
+        assert_eq!(
+            eval(&format!("return {{ tostring({source}), x = 1 }}")).map(|v| match v {
+                Value::Map(map) => text(&map[0].1),
+                _ => String::new(),
+            }),
+            Ok(expected.to_owned())
+        );
     }
 }
 
@@ -88,11 +102,17 @@ fn a_jit_compiled_endless_loop_is_stopped() {
     ];
     for body in loops {
         let bench = Bench::with_limits(
-            &[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end")), (StageKind::Hook, "function nauthilus_run_hook() return 'alive' end")],
+            &[
+                (StageKind::Hook, &format!("function nauthilus_run_hook() {body} end")),
+                (StageKind::Hook, "function nauthilus_run_hook() return 'alive' end"),
+            ],
             limits,
         );
         let error = bench.hook(|_| Answer::Slept).unwrap_err();
-        assert!(error.contains("context deadline exceeded") || error.contains("too many steps") || error.contains("too complex"), "{body}: {error}");
+        assert!(
+            error.contains("context deadline exceeded") || error.contains("too many steps") || error.contains("too complex"),
+            "{body}: {error}"
+        );
         assert_eq!(bench.hook_of(1, &Login::default(), |_| Answer::Slept), Ok(Value::string("alive")), "{body}");
     }
 }
@@ -110,7 +130,10 @@ fn memory_bombs_are_stopped_and_the_state_serves_on() {
     ];
     for body in bombs {
         let bench = Bench::with_limits(
-            &[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end")), (StageKind::Hook, "function nauthilus_run_hook() return 'alive' end")],
+            &[
+                (StageKind::Hook, &format!("function nauthilus_run_hook() {body} end")),
+                (StageKind::Hook, "function nauthilus_run_hook() return 'alive' end"),
+            ],
             limits,
         );
         for _ in 0..2 {
@@ -146,8 +169,37 @@ fn pcall_and_own_coroutines_may_be_waited_across() {
 
 #[test]
 fn waiting_inside_a_c_callback_is_a_clear_error() {
-    for source in ["table.sort({ 3, 2, 1 }, function(a, b) t.sleep(1) return a < b end)", "return (('x'):gsub('x', function() t.sleep(1) end))"] {
+    for source in
+        ["table.sort({ 3, 2, 1 }, function(a, b) t.sleep(1) return a < b end)", "return (('x'):gsub('x', function() t.sleep(1) end))"]
+    {
         let error = eval_with(&format!("local t = require('time') {source}"), |_| Answer::Slept).unwrap_err();
         assert!(error.contains("cannot be called inside a callback of table.sort or string.gsub"), "{source}: {error}");
+    }
+}
+
+#[test]
+fn environments_of_host_functions_are_out_of_reach() {
+    let reaches = [
+        "return getfenv(require('time').sleep) == getfenv(0)",
+        "return getfenv(require('nauthilus_util').toboolean) == getfenv(0)",
+        "return getfenv(require).io.popen == io.popen",
+        "return debug.getfenv(print) == _G",
+        "return not pcall(setfenv, require('nauthilus_util').toboolean, {})",
+        "return not pcall(setfenv, require('time').sleep, {})",
+    ];
+    for source in reaches {
+        assert_eq!(eval(source), Ok(Value::Bool(true)), "{source}");
+    }
+}
+
+#[test]
+fn a_script_may_change_environments_of_its_own() {
+    for source in [
+        "local function f() return x end setfenv(f, { x = true }) return f()",
+        "local function f() setfenv(1, { y = true }) return y end return f()",
+        "local function f() return getfenv(1) == getfenv() and getfenv(1) == _G end return f()",
+        "local outer = getfenv(1) local function f() return getfenv(2) == outer end return f()",
+    ] {
+        assert_eq!(eval(source), Ok(Value::Bool(true)), "{source}");
     }
 }

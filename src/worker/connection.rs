@@ -34,10 +34,14 @@ pub struct Connection {
     phase: Phase,
     /// The socket may have more than was read.
     readable: bool,
+    /// The peer's end was announced, perhaps together with bytes before it: no further event will tell of it.
+    closing: bool,
     /// The peer sends no more; what it sent is still answered.
     half_closed: bool,
     /// Close when the outbox is empty: the answer said so.
     last_answer: bool,
+    /// The poller tells of writability too: the peer was slow once.
+    pub watches_writing: bool,
     /// When the present phase must be over.
     pub deadline: Instant,
     /// When the worker's timer for this connection fires; it re-arms itself lazily.
@@ -98,8 +102,10 @@ impl Connection {
             sent: 0,
             phase: Phase::Head(HeadParser::default()),
             readable: true,
+            closing: false,
             half_closed: false,
             last_answer: false,
+            watches_writing: false,
             deadline: now + timeouts.head,
             timer_at: now,
         }
@@ -109,9 +115,10 @@ impl Connection {
         &mut self.stream
     }
 
-    /// Notes readiness; call [`Connection::read`] next unless the connection is busy.
-    pub fn mark_readable(&mut self) {
+    /// Notes readiness, and whether the peer's end is among what can be read; call [`Connection::read`] next unless the connection is busy.
+    pub fn mark_readable(&mut self, closing: bool) {
         self.readable = true;
+        self.closing |= closing;
     }
 
     /// Whether it makes sense to read now.
@@ -161,7 +168,7 @@ impl Connection {
             }
             Fill::Bytes(count) => {
                 // A short read means that the socket is drained; the next event tells of more.
-                self.readable = count == scratch.len() || self.stream.is_encrypted();
+                self.readable = count == scratch.len() || self.closing || self.stream.is_encrypted();
                 let fresh = scratch.get(..count).unwrap_or_default();
                 Ok(Some(self.step(fresh, limits, now, timeouts)))
             }
@@ -293,10 +300,12 @@ impl Connection {
                 self.outbox.shrink_to(OUTBOX_KEPT);
                 self.sent = 0;
                 match self.phase {
-                    Phase::Linger => {
+                    // Usually everything the peer sent was read, and the worker drops the connection at once.
+                    Phase::Linger if !self.is_over() => {
                         self.stream.finish();
                         self.deadline = now + LINGER;
                     }
+                    Phase::Linger => {}
                     Phase::Head(_) if self.inbox.is_empty() => self.deadline = now + timeouts.idle,
                     Phase::Head(_) => self.deadline = now + timeouts.head,
                     Phase::Body(_) | Phase::Busy(_) => {}
@@ -324,7 +333,7 @@ impl Connection {
         self.inbox.clear();
         match self.stream.fill(scratch) {
             Ok(Fill::Bytes(count)) => {
-                self.readable = count == scratch.len() || self.stream.is_encrypted();
+                self.readable = count == scratch.len() || self.closing || self.stream.is_encrypted();
                 true
             }
             Ok(Fill::WouldBlock) => {

@@ -1,8 +1,8 @@
 //! Clients: accepting them, reading their requests, sending their answers, losing patience with them.
 
 use super::connection::{Connection, Overdue, Received, Step};
-use super::tasks::{Frame, Origin};
 use super::exchange::{self, Finished, Opened};
+use super::tasks::{Frame, Origin};
 use super::{Timer, Worker};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::fixed;
@@ -39,7 +39,7 @@ impl Worker {
     fn adopt(&mut self, connection: Connection) {
         let key = self.connections.insert(connection);
         let Some(connection) = self.connections.get_mut(key) else { return };
-        if self.reactor.register(connection.stream(), Token::new(Kind::Connection, key), Interest::Both).is_err() {
+        if self.reactor.register(connection.stream(), Token::new(Kind::Connection, key), Interest::Readable).is_err() {
             self.connections.remove(key);
             return;
         }
@@ -51,7 +51,7 @@ impl Worker {
     pub(super) fn connection_ready(&mut self, key: Key, readiness: Readiness) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if readiness.readable || readiness.closed {
-            connection.mark_readable();
+            connection.mark_readable(readiness.closed);
         }
         if readiness.error && connection.is_busy() {
             return self.close(key);
@@ -203,11 +203,23 @@ impl Worker {
                 self.settle_connection(key);
                 self.connections.contains(key)
             }
-            Ok(false) => false,
+            Ok(false) => {
+                self.watch_writing(key);
+                false
+            }
             Err(_) => {
                 self.close(key);
                 false
             }
+        }
+    }
+
+    /// Has the poller tell when a slow peer takes more.
+    fn watch_writing(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.watches_writing) else { return };
+        connection.watches_writing = true;
+        if self.reactor.reregister(connection.stream(), Token::new(Kind::Connection, key), Interest::Both).is_err() {
+            self.close(key);
         }
     }
 
@@ -250,10 +262,12 @@ impl Worker {
         if pattern.is_empty() {
             return crate::metrics::LabelId::OTHER;
         }
-        self.local.epoch.route_labels.iter().find(|(known, _)| *known == pattern).map_or_else(
-            || self.process.metrics.label(Space::Route, &[pattern]),
-            |(_, label)| *label,
-        )
+        self.local
+            .epoch
+            .route_labels
+            .iter()
+            .find(|(known, _)| *known == pattern)
+            .map_or_else(|| self.process.metrics.label(Space::Route, &[pattern]), |(_, label)| *label)
     }
 }
 

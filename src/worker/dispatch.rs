@@ -66,6 +66,13 @@ impl Worker {
                     }
                 }
             }
+            Op::Probe(address) => {
+                let ask = self.asks.add(&mut self.tasks, task, part);
+                self.timers.set(until, Timer::TimedOut(ask));
+                if let Some(answer) = self.probes.begin(&mut self.reactor, address, ask) {
+                    self.answer(ask, answer);
+                }
+            }
             Op::All(ops) if ops.is_empty() => self.settle(task, part, Answer::All(Vec::new())),
             Op::All(ops) => {
                 let join = self.asks.join(task, part, ops.len());

@@ -8,11 +8,12 @@ use crate::auth::pipeline::{self, Outcome};
 use crate::auth::report::{Event, Report};
 use crate::auth::request::{Mode, Request, Service, SessionId};
 use crate::auth::scripts::{ScriptError, StageKind};
+use crate::dialect::caller::Admission;
 use crate::dialect::envelope::Envelope;
 use crate::dialect::input::{self, Rejection};
 use crate::dialect::list_accounts::Format;
 use crate::dialect::route::{Route, route, unknown_service_status};
-use crate::dialect::{answer, fixed, hook, list_accounts};
+use crate::dialect::{answer, caller, fixed, hook, list_accounts};
 use crate::epoch::Epoch;
 use crate::op::Ops;
 use crate::process::Process;
@@ -84,6 +85,16 @@ pub fn open(
     let route = route(request.http.head.method, path, &epoch.dialect.endpoints);
     let pattern = route_pattern(&route);
     let answered = |status| Opened::Answered(status, None);
+    if let Some(caller) = epoch.dialect.caller.as_ref().filter(|_| caller::is_covered(&route)) {
+        let refused = match caller.admit(&request) {
+            Admission::Granted => None,
+            Admission::Missing => Some(fixed::unauthorized(out, envelope)),
+            Admission::Wrong => Some(fixed::empty(out, 403, envelope)),
+        };
+        if let Some(status) = refused {
+            return (answered(status), pattern, request);
+        }
+    }
     let opened = match route {
         Route::Auth(service) => authentication(&mut request, service, epoch, envelope, out),
         Route::Hook { location } => match epoch.hook(location, request.http.head.method) {
@@ -185,9 +196,10 @@ impl Finished {
     /// The login it was about.
     pub fn login(&self) -> Option<&Login> {
         match self {
-            Finished::Authenticated(login, _) | Finished::Accounts(login, ..) | Finished::Hook(login, _) | Finished::PostActions(login, _) => {
-                Some(login)
-            }
+            Finished::Authenticated(login, _)
+            | Finished::Accounts(login, ..)
+            | Finished::Hook(login, _)
+            | Finished::PostActions(login, _) => Some(login),
             Finished::Init(_) => None,
         }
     }
@@ -204,4 +216,3 @@ pub const HOOK_METHODS: [(&str, Method); 6] = [
 ];
 
 const HOOKS: &[u8] = b"/api/v1/custom/";
-

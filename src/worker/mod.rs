@@ -11,6 +11,7 @@ mod dispatch;
 mod exchange;
 mod links;
 mod logging;
+mod probes;
 mod tasks;
 
 pub use connection::Timeouts;
@@ -33,6 +34,7 @@ use crate::upstream::hash::HashThread;
 use connection::Connection;
 use exchange::Job;
 use links::Links;
+use probes::Probes;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -87,6 +89,7 @@ pub struct Worker {
     /// Tasks whose answer has come.
     runnable: VecDeque<Key>,
     links: Links,
+    probes: Probes,
     /// Answers of links, between link and task.
     answers: Vec<(u64, Answer)>,
     hash: HashThread,
@@ -155,6 +158,7 @@ impl Worker {
             asks: Asks::default(),
             runnable: VecDeque::new(),
             links,
+            probes: Probes::default(),
             answers,
             hash,
             hash_answers,
@@ -216,7 +220,10 @@ impl Worker {
             match timer {
                 Timer::Connection(key) => self.connection_timer(key),
                 Timer::Slept(ask) => self.answer(ask, Answer::Slept),
-                Timer::TimedOut(ask) => self.answer(ask, Answer::Failed(crate::op::Failure::TimedOut)),
+                Timer::TimedOut(ask) => {
+                    self.probes.forget(ask);
+                    self.answer(ask, Answer::Failed(crate::op::Failure::TimedOut));
+                }
                 Timer::Accept => self.accept_all(),
             }
         }
@@ -232,7 +239,12 @@ impl Worker {
                     self.links.handle(token.key, readiness, &mut self.scratch, self.now.mono, &mut self.answers);
                     self.deliver_answers();
                 }
-                Kind::Waker | Kind::Call | Kind::Resolver => {}
+                Kind::Call => {
+                    if let Some((ask, answer)) = self.probes.handle(token.key) {
+                        self.answer(ask, answer);
+                    }
+                }
+                Kind::Waker | Kind::Resolver => {}
             }
         }
         self.reactor.give_back(ready);
@@ -355,9 +367,7 @@ pub fn try_scripts(epoch: &Epoch, process: &Arc<Process>) -> Result<(), SetupErr
 
 fn hash_thread(core: Option<usize>, waker: Waker) -> io::Result<(HashThread, Mailbox<(u64, Answer)>)> {
     let (sender, answers) = mailbox(HASHES_MAX * 2, waker);
-    let check = |op: &crate::op::HashOp| {
-        crate::password::verify(op.stored.expose(), op.plain.expose()).map_err(|error| error.to_string())
-    };
+    let check = |op: &crate::op::HashOp| crate::password::verify(op.stored.expose(), op.plain.expose()).map_err(|error| error.to_string());
     let thread = HashThread::spawn(core, HASHES_MAX, check, move |who, answer| {
         // The mailbox has room for every job there can be.
         let _ = sender.send((who, answer));

@@ -13,7 +13,8 @@ fn expect_ok(client: &mut Client) {
 fn chunks_are_put_together() {
     let server = Site::new().start();
     let mut client = server.connect();
-    let chunks: String = BODY.as_bytes().chunks(7).map(|part| format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part))).collect();
+    let chunks: String =
+        BODY.as_bytes().chunks(7).map(|part| format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part))).collect();
     let head = "POST /api/v1/auth/json HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     // Twice, so that the end of the first is seen to be found.
     for _ in 0..2 {

@@ -1,12 +1,16 @@
 //! End-to-end tests: the built program, asked over sockets. One file per behaviour, named for it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what cannot go on ends the test, in helpers too")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
 mod body;
 mod dovecot_passdb;
 mod drain;
+mod hash_thread;
 mod http10;
+mod isolation;
 mod keepalive;
 mod limits;
 mod nginx_imap;

@@ -6,16 +6,8 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use serde_json::json;
 
 /// Passwords that escapes, splitting or character sets could spoil.
-pub const PASSWORDS: &[&[u8]] = &[
-    b"two words",
-    b"100%",
-    b"%41 is not A",
-    b"a+b&c=d;e",
-    b"\"quoted\" \\ 'too'",
-    "grün".as_bytes(),
-    b"latin gr\xfcn",
-    b"a:b",
-];
+pub const PASSWORDS: &[&[u8]] =
+    &[b"two words", b"100%", b"%41 is not A", b"a+b&c=d;e", b"\"quoted\" \\ 'too'", "grün".as_bytes(), b"latin gr\xfcn", b"a:b"];
 
 /// A backend that knows users by the number of their password: `user1` has the first.
 pub fn backend() -> String {

@@ -1,8 +1,8 @@
 //! The quickstart of the README works as it stands there.
 
 use crate::support::http::{Client, Request};
-use crate::support::site::{loligo, serve};
 use crate::support::root;
+use crate::support::site::{loligo, serve};
 use std::process::Output;
 
 const CONFIG: &str = "config/quickstart.yml";
@@ -10,7 +10,7 @@ const CONFIG: &str = "config/quickstart.yml";
 #[test]
 fn the_right_password_is_let_in_and_a_wrong_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let free_port = [("LOLIGO_SERVER_ADDRESS".to_owned(), "127.0.0.1:0".to_owned())];
+    let free_port = [("LOLIGO_SERVER_ADDRESS", "127.0.0.1:0")];
     let (_process, address) = serve(root(), CONFIG.as_ref(), &free_port, &folder.path().join("server.log"));
 
     let answer = Client::tcp(address).ask(&Request::login("alice", "secret"));

@@ -13,6 +13,7 @@ const BOMBS: &[(&str, &str)] = &[
     ("pcall", "while true do pcall(function() while true do end end) end"),
     ("xpcall", "local function again() while true do end end while true do xpcall(again, again) end"),
     ("coroutine", "coroutine.wrap(function() while true do end end)()"),
+    ("nested coroutines", "local function deeper() return coroutine.wrap(deeper)() end deeper()"),
     ("metamethod", "local t = setmetatable({}, { __index = function() while true do end end }) return t.x"),
     ("iterator", "for _ in function() return 1 end do end"),
     ("sort", "local t = {} for i = 1, 1000 do t[i] = i end table.sort(t, function() while true do end end)"),
@@ -44,7 +45,7 @@ fn server() -> Server {
             return nauthilus_builtin.BACKEND_RESULT_OK, result
         end
     "#;
-    Site::new().backend(&backend).set(json!({ "lua": { "config": { "cpu_limit": "100ms" } } })).start()
+    Site::new().backend(&backend).set(json!({ "lua": { "config": { "cpu_limit": "300ms" } } })).start()
 }
 
 #[test]

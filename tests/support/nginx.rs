@@ -22,7 +22,8 @@ impl Nginx {
         loop {
             let (imap, pop3, smtp) = (free_port(), free_port(), free_port());
             let config = CONFIG.replace("@FOLDER@", path).replace("@AUTH_HTTP@", auth_http);
-            let config = config.replace("@IMAP@", &imap.to_string()).replace("@POP3@", &pop3.to_string()).replace("@SMTP@", &smtp.to_string());
+            let config =
+                config.replace("@IMAP@", &imap.to_string()).replace("@POP3@", &pop3.to_string()).replace("@SMTP@", &smtp.to_string());
             let file = folder.path().join("nginx.conf");
             std::fs::write(&file, config).unwrap();
 

@@ -14,7 +14,6 @@ use tempfile::TempDir;
 pub struct Site {
     folder: TempDir,
     config: Value,
-    environment: Vec<(String, String)>,
 }
 
 impl Site {
@@ -27,21 +26,16 @@ impl Site {
             "server": { "address": "127.0.0.1:0", "workers": 1, "backends": ["lua"] },
             "lua": {
                 "config": { "backend_script_path": "backend.lua" },
-                "features": [], "filters": [], "actions": [], "custom_hooks": [],
+                "features": [], "filters": [], "actions": [],
                 "search": [{ "protocol": ["default", "imap", "pop3", "smtp", "http", "account-provider"], "cache_name": "" }],
             },
         });
-        Site { folder, config, environment: Vec::new() }.backend(RIGHT_PASSWORD)
+        Site { folder, config }.backend(RIGHT_PASSWORD)
     }
 
     /// Lays settings over the configuration: tables are merged, all else is replaced.
     pub fn set(mut self, settings: Value) -> Site {
         lay_over(&mut self.config, settings);
-        self
-    }
-
-    pub fn variable(mut self, name: &str, value: &str) -> Site {
-        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -67,11 +61,6 @@ impl Site {
         self.script("actions", name, lua, json!({ "type": "post" }))
     }
 
-    /// A hook at `/api/v1/custom/NAME`.
-    pub fn hook(self, name: &str, lua: &str) -> Site {
-        self.script("custom_hooks", name, lua, json!({ "http_location": name, "http_method": "GET", "name": null }))
-    }
-
     fn script(mut self, list: &str, name: &str, lua: &str, more: Value) -> Site {
         let mut entry = json!({ "name": name, "script_path": format!("{name}.lua") });
         lay_over(&mut entry, more);
@@ -88,7 +77,7 @@ impl Site {
     pub fn start(self) -> Server {
         let config = self.path("loligo.json");
         std::fs::write(&config, serde_json::to_string_pretty(&self.config).unwrap()).unwrap();
-        let (process, address) = serve(self.folder.path(), &config, &self.environment, &self.path("server.log"));
+        let (process, address) = serve(self.folder.path(), &config, &[], &self.path("server.log"));
         Server::new(process, address, self)
     }
 
@@ -100,9 +89,9 @@ impl Site {
 }
 
 /// Runs `loligo serve` in `folder` and waits for the ready line of its first address.
-pub fn serve(folder: &Path, config: &Path, environment: &[(String, String)], log: &Path) -> (Process, SocketAddr) {
+pub fn serve(folder: &Path, config: &Path, environment: &[(&str, &str)], log: &Path) -> (Process, SocketAddr) {
     let mut command = loligo();
-    command.current_dir(folder).args(["serve", "-c"]).arg(config).envs(environment.iter().cloned());
+    command.current_dir(folder).args(["serve", "-c"]).arg(config).envs(environment.iter().copied());
     let mut process = Process::spawn(&mut command, log);
     let address = until("the ready line", || {
         let ended = process.ended();
@@ -123,16 +112,12 @@ pub fn loligo() -> Command {
     command
 }
 
-/// Merges tables; null takes a key away; anything else replaces.
+/// Merges tables; anything else replaces.
 fn lay_over(below: &mut Value, above: Value) {
     match (below, above) {
         (Value::Object(below), Value::Object(above)) => {
             for (key, value) in above {
-                if value.is_null() {
-                    below.remove(&key);
-                } else {
-                    lay_over(below.entry(key).or_insert(Value::Null), value);
-                }
+                lay_over(below.entry(key).or_insert(Value::Null), value);
             }
         }
         (below, above) => *below = above,

@@ -3,6 +3,7 @@
 //! [`MODULES`] lists them all. A module is a list of functions, of waiting functions, and perhaps a set-up function that adds constants and
 //! types to its table, or a Lua half. Rules: specification `lua/modules-*.md`.
 
+pub mod backend;
 pub mod base;
 pub mod base64;
 pub mod cache;
@@ -36,6 +37,7 @@ pub struct Module {
 /// All modules, in the order in which they are set up.
 pub static MODULES: &[&Module] = &[
     &context::MODULE,
+    &backend::MODULE,
     &redis::MODULE,
     &password::MODULE,
     &misc::MODULE,

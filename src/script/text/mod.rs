@@ -13,5 +13,5 @@ mod class;
 #[cfg(test)]
 mod differential;
 pub mod library;
-mod matcher;
+pub mod matcher;
 mod replace;

@@ -96,6 +96,7 @@ impl Epoch {
                 memory_bytes: config.lua.config.memory_limit,
                 cpu: config.lua.config.cpu_limit.min(server.timeouts.lua_script),
                 script: server.timeouts.lua_script,
+                backend: server.timeouts.lua_backend,
             },
             http: HttpLimits { body_bytes_max: server.max_body_bytes as u64, ..HttpLimits::default() },
             timeouts,

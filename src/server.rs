@@ -151,6 +151,8 @@ impl Server {
                     tell(&worker.sender, Message::Reload(epoch.clone()));
                 }
                 self.epoch = epoch;
+                // A request that began before may still store its result; it lives no longer than any other.
+                self.process.results.clear();
                 log.line(Level::Info, Now::read()).text("msg", "configuration reloaded").end();
             }
             Err(error) => {

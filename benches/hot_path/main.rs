@@ -13,7 +13,8 @@
 //! ```
 //!
 //! The runner's version must be the crate's. Without valgrind and runner the benches still compile, and `cargo test` leaves them out.
-//! Every figure is for [`ROUNDS`] of its unit, so that the allocator's first steps don't count; what the unit frees is part of it.
+//! Every figure is for [`ROUNDS`] of its unit (in `script`, ten times as many), so that the allocator's first steps don't count; what a
+//! unit frees is part of it.
 //! Between two commits nothing else may change: not the compiler, not `Cargo.lock`, not the kind of CPU (crates choose their SIMD by it).
 //! Then all figures but those of `script` repeat to the instruction; its head says what to take for noise.
 

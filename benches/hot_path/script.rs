@@ -1,8 +1,8 @@
 //! The Lua host: the load test's scripts under its configuration, with answers from a list instead of Redis.
 //!
 //! LuaJIT seeds its string hashes and spreads its attempts to compile at random, so no two states run the same instructions. Therefore
-//! the [`ROUNDS`] logins are spread over [`STATES`] states, each warm: it has run [`WARM_UP`] logins and compiled what it will compile.
-//! Two runs of one build still differ by up to NOISE %. The collector's share is counted.
+//! each of [`STATES`] states runs [`ROUNDS`] logins: **these figures are for 1,000**. The states are warm: they have run [`WARM_UP`] logins
+//! before and compiled what they will compile. The collector's share is counted. Two runs of one build differ by NOISE.
 
 use crate::ROUNDS;
 use crate::login::{ACCOUNT, logins};
@@ -48,7 +48,7 @@ fn warm(run: Run) -> Vec<(Server, Vec<Login>)> {
     let server = || {
         let server = Server::new();
         logins(WARM_UP).iter().for_each(|login| run(&server, login));
-        (server, logins(ROUNDS / STATES))
+        (server, logins(ROUNDS))
     };
     std::iter::repeat_with(server).take(STATES).collect()
 }

@@ -47,7 +47,6 @@ local base = {
     tonumber = G.tonumber,
     type = type,
     unpack = unpack,
-    xpcall = G.xpcall,
 }
 
 -- What an environment shows as its own and what it inherits, in one table: for pairs(_G).
@@ -267,6 +266,19 @@ function base.dofile(path)
     return chunk()
 end
 
+-- What the watchdog raises comes out of its hook, and no hook stops a handler that runs in there: such errors pass it by.
+function base.xpcall(f, handler, ...)
+    local function handle(err)
+        if type(err) == "string" and err:find("context deadline exceeded", 1, true) then
+            return err
+        end
+
+        return handler(err)
+    end
+
+    return G.xpcall(f, type(handler) == "function" and handle or handler, ...)
+end
+
 -- Libraries ------------------------------------------------------------------------------------------------------------
 
 local function library(real, leave_out, replace)
@@ -348,19 +360,41 @@ base.debug = protect({
 -- Coroutines of the script's own: a host function that waits inside one yields PENDING outward, level by level ------------
 
 local raw_resume, raw_yield, raw_create, raw_status = coroutine.resume, coroutine.yield, coroutine.create, coroutine.status
+local running = coroutine.running
+
+-- A coroutine inside a coroutine takes some of the thread's own stack, and an overflow there would end the whole server.
+local NESTED_MAX = 190 -- as many as C calls may nest in Lua 5.1
+local nested = setmetatable({}, { __mode = "k" }) -- coroutine → how deep it runs
+
+local function deeper(co, ...)
+    local outer = running()
+    local depth = (outer and nested[outer] or 0) + 1
+
+    if depth > NESTED_MAX then
+        return false, "C stack overflow"
+    end
+
+    nested[co] = depth
+
+    return raw_resume(co, ...)
+end
 
 local function outward(co, ok, first, ...)
     if ok and first == PENDING then
         raw_yield(PENDING)
 
-        return outward(co, raw_resume(co))
+        return outward(co, deeper(co))
     end
 
     return ok, first, ...
 end
 
 local function resume(co, ...)
-    return outward(co, raw_resume(co, ...))
+    if type(co) ~= "thread" then
+        bad_argument(1, "resume", "thread", type(co))
+    end
+
+    return outward(co, deeper(co, ...))
 end
 
 local function checked(ok, ...)

@@ -42,6 +42,14 @@ impl ResultCache {
         }
     }
 
+    /// Forgets everybody: after a reload, what other scripts decided does not count.
+    pub fn clear(&self) {
+        for shard in &self.shards {
+            let old = std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(old);
+        }
+    }
+
     /// The key of a request that the cache may answer; `None` if it must not (`in-memory=0`, no-auth, a listing).
     pub(super) fn key(&self, request: &Request) -> Option<Key> {
         if request.mode != Mode::Auth || !request.in_memory_cache {

@@ -78,11 +78,17 @@ impl Report {
             text(visit, "brute_force_bucket", facts.brute_force_bucket.as_bytes());
             text(visit, "feature", facts.feature.as_bytes());
         }
-        text(visit, "status_message", &login.status_message.borrow());
+        // Scripts write this and the pairs, and some quote what they should not.
+        text(visit, "status_message", &without_password(&login.status_message.borrow(), login));
         text(visit, "uri_path", request.text(request.http.path));
         text(visit, "authenticated", self.authenticated(request.mode).as_bytes());
         duration_text(latency, |latency| text(visit, "latency", latency));
-        pairs(&login.custom_log.borrow(), visit);
+        for (name, value) in login.custom_log.borrow().iter() {
+            match value {
+                LogValue::Text(text) => visit(name, FieldValue::Text(&without_password(text, login))),
+                value => visit(name, value.into()),
+            }
+        }
     }
 
     /// The protocol's counter to raise; temporary failures and lookups that found somebody count nowhere.
@@ -150,7 +156,7 @@ impl Event {
         Event::new(Level::Error, "Lua script failed")
             .with("stage", stage.name())
             .with("script", error.script.as_str())
-            .with("error", without_password(error.message.as_bytes(), login))
+            .with("error", &*without_password(error.message.as_bytes(), login))
     }
 
     /// Appends a field.
@@ -172,27 +178,27 @@ fn text(visit: &mut dyn FnMut(&str, FieldValue<'_>), name: &str, text: &[u8]) {
     visit(name, FieldValue::Text(if text.is_empty() { NOT_AVAILABLE.as_bytes() } else { text }));
 }
 
-fn pairs(custom_log: &[(String, LogValue)], visit: &mut dyn FnMut(&str, FieldValue<'_>)) {
-    for (name, value) in custom_log {
-        visit(name, value.into());
-    }
-}
-
-fn without_password(text: &[u8], login: &Login) -> Vec<u8> {
+fn without_password<'a>(text: &'a [u8], login: &Login) -> Cow<'a, [u8]> {
     let password = login.request.get(Field::Password);
-    if password.is_empty() {
-        return text.to_vec();
+    if password.len() < MASKED_BYTES_MIN {
+        return Cow::Borrowed(text);
     }
-    let mut clean = Vec::with_capacity(text.len());
+    let mut clean = Vec::new();
     let mut rest = 0;
     for at in memchr::memmem::find_iter(text, password) {
         clean.extend_from_slice(&text[rest..at]);
         clean.extend_from_slice(b"***");
         rest = at + password.len();
     }
+    if rest == 0 {
+        return Cow::Borrowed(text);
+    }
     clean.extend_from_slice(&text[rest..]);
-    clean
+    Cow::Owned(clean)
 }
+
+/// A shorter password is not blotted out: the gaps in our own words would give it away.
+const MASKED_BYTES_MIN: usize = 4;
 
 /// Text of a duration as Go writes it: `2.061497ms`, `1.5s`, `1h2m3s`; on the stack.
 fn duration_text(duration: Duration, with: impl FnOnce(&[u8])) {

@@ -79,7 +79,8 @@ impl Host {
         };
         let factory = *factory.as_ref().map_err(|message| self.error(script, ScriptErrorKind::Raised, message.clone()))?;
         let began = Instant::now();
-        let until = ops.now() + state.limits.script;
+        let limit = if stage.kind == StageKind::Backend { state.limits.backend.min(state.limits.script) } else { state.limits.script };
+        let until = ops.now() + limit;
         let run = Run::new(login, stage.kind, stage.slot, script as u32, entry, about.reuse, ops.now());
         stage.used = true;
         let Some(coroutine) = state.threads.take() else {

@@ -42,6 +42,8 @@ pub struct Limits {
     pub cpu: Duration,
     /// One script run, waiting included.
     pub script: Duration,
+    /// The same for a backend, if that is less.
+    pub backend: Duration,
 }
 
 /// Why a state could not be made.

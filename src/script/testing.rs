@@ -90,4 +90,5 @@ pub fn eval_with(source: &str, answer: impl FnMut(Op) -> Answer) -> Result<Value
     Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook(request) {source}\nend"))]).hook(answer)
 }
 
-pub const LIMITS: Limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(1), script: Duration::from_secs(10) };
+pub const LIMITS: Limits =
+    Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(1), script: Duration::from_secs(10), backend: Duration::from_secs(10) };

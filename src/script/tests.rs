@@ -91,7 +91,12 @@ fn numbers_print_as_in_the_reference() {
 
 #[test]
 fn a_jit_compiled_endless_loop_is_stopped() {
-    let limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_millis(50), script: Duration::from_secs(10) };
+    let limits = Limits {
+        memory_bytes: 64 << 20,
+        cpu: Duration::from_millis(50),
+        script: Duration::from_secs(10),
+        backend: Duration::from_secs(10),
+    };
     let loops = [
         "local x = 0 while true do x = x + 1 end",
         "while true do pcall(function() while true do end end) end",
@@ -119,7 +124,8 @@ fn a_jit_compiled_endless_loop_is_stopped() {
 
 #[test]
 fn memory_bombs_are_stopped_and_the_state_serves_on() {
-    let limits = Limits { memory_bytes: 16 << 20, cpu: Duration::from_secs(5), script: Duration::from_secs(10) };
+    let limits =
+        Limits { memory_bytes: 16 << 20, cpu: Duration::from_secs(5), script: Duration::from_secs(10), backend: Duration::from_secs(10) };
     let bombs = [
         "local s = string.rep('x', 1e9) return #s",
         "local t = {} for i = 1, 1e9 do t[i] = { i } end",

@@ -44,6 +44,7 @@ impl Worker {
         };
         if self.log.takes(level) {
             let mut line = self.log.line(level, self.now);
+            line.text("msg", event.message.as_bytes());
             let nobody = Login::default();
             event.fields(login.unwrap_or(&nobody), &mut |name, value| field(&mut line, name, value));
             line.end();

@@ -372,10 +372,10 @@ impl<'a> Call<'a> {
         unsafe { ffi::lua_call(self.state, args, results) }
     }
 
-    /// As [`Call::invoke`], but an error comes back as `Err` and stays on top of the stack.
-    pub fn invoke_protected(&self, args: c_int, results: c_int) -> Result<(), ()> {
+    /// As [`Call::invoke`], but an error comes back as [`Fault::Top`]: its value stays on top of the stack.
+    pub fn invoke_protected(&self, args: c_int, results: c_int) -> Result<(), Fault> {
         // SAFETY: as invoke.
-        if unsafe { ffi::lua_pcall(self.state, args, results, 0) } == ffi::LUA_OK { Ok(()) } else { Err(()) }
+        if unsafe { ffi::lua_pcall(self.state, args, results, 0) } == ffi::LUA_OK { Ok(()) } else { Err(Fault::Top) }
     }
 
     pub fn pop(&self, count: c_int) {

@@ -36,8 +36,11 @@ pub enum Finish {
     /// A function and a number of its own choice to remember: no allocation.
     Plain(fn(&Call<'_>, Answer, u64) -> Result<c_int, Fault>, u64),
     /// A closure; it may wait again.
-    Boxed(Box<dyn FnOnce(&Call<'_>, Answer) -> Result<Start, Fault>>),
+    Boxed(Box<Continuation>),
 }
+
+/// What goes on with an answer.
+pub type Continuation = dyn FnOnce(&Call<'_>, Answer) -> Result<Start, Fault>;
 
 /// Why a host function raises. The message gets the position of the script's call in front.
 #[derive(Debug)]

@@ -26,7 +26,8 @@ pub struct Shared {
     pub watch: Arc<Watch>,
     /// Metatables of our userdata types, by type (see `userdata`).
     pub(super) types: RefCell<Vec<super::userdata::Registered>>,
-    /// What the state's C closures point to; as long-lived as the state.
+    /// What the state's C closures point to; as long-lived as the state. Boxed: their addresses must not change.
+    #[allow(clippy::vec_box, reason = "closures hold the addresses")]
     bindings: RefCell<Vec<Box<Binding>>>,
 }
 

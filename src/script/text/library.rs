@@ -358,7 +358,12 @@ mod tests {
     /// The watchdog has time here: whatever the machine, it is the budget that ends the call.
     #[test]
     fn catastrophic_patterns_and_huge_results_raise_and_can_be_caught() {
-        let patient = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(600), script: Duration::from_secs(600) };
+        let patient = Limits {
+            memory_bytes: 64 << 20,
+            cpu: Duration::from_secs(600),
+            script: Duration::from_secs(600),
+            backend: Duration::from_secs(600),
+        };
         for (expression, message) in [
             ("('a'):rep(300):find('.-.-.-.-.-b')", "pattern takes too many steps"),
             ("('a'):rep(300):gsub('.-.-.-.-.-b', '')", "pattern takes too many steps"),

@@ -62,7 +62,7 @@ fn host() -> (Host, Watchdog) {
         warned: Default::default(),
     };
     let watchdog = Watchdog::spawn().expect("a thread");
-    let limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(10), script: Duration::from_secs(60) };
+    let limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(10), script: Duration::from_secs(60), backend: Duration::from_secs(60) };
     let state = State::build(Arc::new(set), services, "./?.lua", limits, watchdog.registrar()).expect("a state");
     (Host::new(Rc::new(state)), watchdog)
 }

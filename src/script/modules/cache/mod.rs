@@ -87,7 +87,7 @@ fn update(call: &Call<'_>) -> Result<i32, Fault> {
     let evicted = cache.update(&key, now, |old| {
         call.push_copy(2);
         call.push_value(old.unwrap_or(&Value::Nil));
-        call.invoke_protected(1, 1).map_err(|()| Fault::Top)?;
+        call.invoke_protected(1, 1)?;
         call.value(-1)
     })?;
     report(call, evicted);

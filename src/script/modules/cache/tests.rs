@@ -15,7 +15,7 @@ fn cache(body: &str) -> Result<Value, String> {
 
 /// Much memory is copied in some of these tests; the machine may be slow or busy.
 fn limits(memory_bytes: usize) -> Limits {
-    Limits { memory_bytes, cpu: Duration::from_secs(60), script: Duration::from_secs(60) }
+    Limits { memory_bytes, cpu: Duration::from_secs(60), script: Duration::from_secs(60), backend: Duration::from_secs(60) }
 }
 
 fn text(text: &str) -> Result<Value, String> {

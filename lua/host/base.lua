@@ -3,11 +3,12 @@
 -- Library tables and modules are handed out as proxies that cannot be written; `pairs`, `next`, `rawget` and `rawset` know them.
 -- Arguments: G (the state's real globals), host (host functions by name), PENDING, settings {path}.
 -- Returns: base, protect(table), the table of the host's modules, the table of library modules (found last),
--- compile(text, file), host_environment().
+-- compile(text, file), host_environment(), has_defaults(metatable).
 local G, host, PENDING, settings = ...
 
 local error, select, type = G.error, G.select, G.type
 local getfenv, setfenv, getmetatable, setmetatable = G.getfenv, G.setfenv, G.getmetatable, G.setmetatable
+local raw_getmetatable = G.debug.getmetatable
 local raw_next, raw_pairs, raw_get, raw_set = G.next, G.pairs, G.rawget, G.rawset
 local raw_tostring, raw_load, unpack = G.tostring, G.load, G.unpack
 local string, table, io, coroutine = G.string, G.table, G.io, G.coroutine
@@ -70,9 +71,28 @@ local function is_environment(t)
     return type(t) == "table" and raw_get(t, "_G") == t
 end
 
+local with_defaults -- metatable of request tables, whose empty fields stand in its __index
+
+-- A request table with its empty fields.
+local function complete(t)
+    local out = {}
+
+    for key, value in raw_pairs(with_defaults.__index) do
+        out[key] = value
+    end
+
+    for key, value in raw_pairs(t) do
+        out[key] = value
+    end
+
+    return out
+end
+
 function base.pairs(t)
     if is_environment(t) then
         return raw_next, everything(t), nil
+    elseif type(t) == "table" and raw_getmetatable(t) == with_defaults then
+        return raw_next, complete(t), nil
     end
 
     return raw_pairs(REAL[t] or t)
@@ -626,4 +646,4 @@ function base.module(name, ...)
     end
 end
 
-return base, protect, modules, library_modules, compile, host_environment
+return base, protect, modules, library_modules, compile, host_environment, function(metatable) with_defaults = metatable end

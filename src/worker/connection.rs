@@ -272,6 +272,7 @@ impl Connection {
 
     /// Where an answer is composed. Call [`Connection::answered`] after it.
     pub fn outbox(&mut self) -> &mut Vec<u8> {
+        self.outbox.reserve(ANSWER_BYTES);
         &mut self.outbox
     }
 
@@ -369,6 +370,9 @@ fn refuse(error: BodyError) -> Step {
 
 /// How long the peer of a closing connection may keep sending: long enough to read our answer over a slow line.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Room for a usual answer, made at once.
+const ANSWER_BYTES: usize = 512;
 
 /// Capacity that an empty outbox keeps: a common answer has 300 bytes; idle connections should not hoard memory.
 const OUTBOX_KEPT: usize = 1024;

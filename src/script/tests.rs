@@ -43,6 +43,17 @@ fn globals_do_not_survive_a_call() {
 }
 
 #[test]
+fn a_copy_of_a_table_is_bounded() {
+    let shared = "local t = {1} for i = 1, 60 do t = {t, t} end require('nauthilus_context').context_set('k', t)";
+    let large =
+        "local s = string.rep('x', 2^20) local t = {} for i = 1, 20 do t[i] = s end require('nauthilus_context').context_set('k', t)";
+    for source in [shared, large] {
+        let error = eval(source).unwrap_err();
+        assert!(error.contains("value is too large to be copied"), "{source}: {error}");
+    }
+}
+
+#[test]
 fn library_tables_cannot_be_changed() {
     for change in [
         "string.rep = nil",

@@ -12,6 +12,7 @@ mod hash_thread;
 mod http10;
 mod isolation;
 mod keepalive;
+mod layers;
 mod limits;
 mod nginx_imap;
 mod nginx_pop3;

@@ -71,42 +71,58 @@ local function is_environment(t)
     return type(t) == "table" and raw_get(t, "_G") == t
 end
 
-local with_defaults -- metatable of request tables, whose empty fields stand in its __index
+local with_defaults = {} -- metatable of request tables, whose empty fields stand in its __index
 
--- A request table with its empty fields.
-local function complete(t)
-    local out = {}
+local function has_defaults(t)
+    return type(t) == "table" and raw_getmetatable(t) == with_defaults
+end
 
-    for key, value in raw_pairs(with_defaults.__index) do
-        out[key] = value
+-- The next pair of a request table: its own, then the defaults of the fields that it has not.
+local function next_field(t, key)
+    local value
+
+    if key == nil or raw_get(t, key) ~= nil or with_defaults.__index[key] == nil then
+        key, value = raw_next(t, key)
+
+        if key ~= nil then
+            return key, value
+        end
     end
 
-    for key, value in raw_pairs(t) do
-        out[key] = value
-    end
+    repeat
+        key, value = raw_next(with_defaults.__index, key)
+    until key == nil or raw_get(t, key) == nil
 
-    return out
+    return key, value
 end
 
 function base.pairs(t)
     if is_environment(t) then
         return raw_next, everything(t), nil
-    elseif type(t) == "table" and raw_getmetatable(t) == with_defaults then
-        return raw_next, complete(t), nil
+    elseif has_defaults(t) then
+        return next_field, t, nil
     end
 
     return raw_pairs(REAL[t] or t)
 end
 
 function base.next(t, key)
+    if has_defaults(t) then
+        return next_field(t, key)
+    end
+
     return raw_next(REAL[t] or t, key)
 end
 
 function base.rawget(t, key)
     local value = raw_get(REAL[t] or t, key)
 
-    if value == nil and is_environment(t) then
-        return base[key]
+    if value == nil then
+        if is_environment(t) then
+            return base[key]
+        elseif has_defaults(t) then
+            return with_defaults.__index[key]
+        end
     end
 
     return value

@@ -3,13 +3,14 @@
 //! Every field is always present (`lua/entrypoints.md` 3): `""`, `false` or 0 where there is nothing. The constructor is generated
 //! Lua (`return function(rare, p1, …) local t = {username = p1, …, debug = false} …`): LuaJIT copies the constant half from a
 //! template, and [`fields`] pushes the usual fields as arguments. Fields that few requests have are put in one by one ([`rare`]);
-//! without a value they stand in the metatable's defaults, which `pairs` knows (`lua/host/base.lua`): a table of up to 32 fields is
+//! without a value they stand in the metatable's defaults, which `pairs`, `next`, `rawget` (`lua/host/base.lua`) and all host functions
+//! that walk tables (`Call::for_each`) know: a table of up to 32 fields is
 //! copied, marked and freed at a third of the cost of one with 70. All that is less than 1 µs where setting every field costs 3.
 
 use crate::auth::login::Facts;
 use crate::auth::request::{Field, Mode, Request};
 use crate::auth::scripts::StageKind;
-use crate::script::ffi::{Call, Fault, Function};
+use crate::script::ffi::{Call, DEFAULTS, Fault, Function};
 use crate::script::services::Settings;
 use std::fmt::Write;
 
@@ -54,6 +55,7 @@ pub fn maker(settings: &Settings) -> String {
             rwp = false, mfa_completed = false, grant_type = '', oidc_client_name = '', redirect_uri = '', mfa_method = '',
             requested_scopes = none, user_groups = none, allowed_client_scopes = none, allowed_client_grant_types = none,
         }} }}
+        defaults.{DEFAULTS} = defaults.__index
         local function construct(rare, {parameters})
             local request = {{ {members} }}
             if rare then fill(request) end
@@ -291,6 +293,21 @@ mod tests {
             "(function() local n, issuer = 0, nil for k, v in pairs(request) do n = n + 1 if k == 'ssl_issuer' then issuer = v end end
             return tostring(n > 60) .. tostring(issuer) end)()";
         assert_eq!(of(&Login::new(request), seen), Value::string("trueca"));
+    }
+
+    #[test]
+    fn whoever_walks_the_table_meets_empty_fields_once() {
+        let mut request = Request::default();
+        request.set(Field::SslIssuer, b"ca");
+        let walked = "(function()
+            local seen, n = {}, 0
+            for k, v in next, request do assert(seen[k] == nil, k) seen[k] = v n = n + 1 end
+            for k, v in pairs(request) do assert(seen[k] == v, k) n = n - 1 end
+            local copy = require('json').decode(require('json').encode(request))
+            for _, t in ipairs({ seen, copy }) do assert(t.client_net == '' and t.ssl_issuer == 'ca' and t.repeating == false) end
+            return n .. rawget(request, 'client_net') .. rawget(request, 'ssl_issuer')
+        end)()";
+        assert_eq!(of(&Login::new(request), walked), Value::string("0ca"));
     }
 
     #[test]

@@ -51,7 +51,8 @@ impl Worker {
             Op::Redis(op) => self.dispatch_redis(task, part, &op, until),
             Op::Sleep(duration) => {
                 let ask = self.asks.add(&mut self.tasks, task, part);
-                match self.now.mono.checked_add(duration) {
+                // Not the turn's time, which lies before what the turn has done so far: a script never sleeps less than it asked for.
+                match Instant::now().checked_add(duration) {
                     Some(at) if at <= until => self.timers.set(at, Timer::Slept(ask)),
                     _ => self.timers.set(until, Timer::TimedOut(ask)),
                 }

@@ -14,6 +14,9 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::marker::PhantomData;
 
+/// The field of a metatable that holds the values of fields that its tables lack, for [`Call::for_each`].
+pub const DEFAULTS: &str = "__defaults";
+
 /// One call of a host function. Stack indices count from 1 at the first argument; negative ones from the top.
 pub struct Call<'a> {
     pub(super) state: *mut lua_State,
@@ -257,10 +260,24 @@ impl<'a> Call<'a> {
         self.kind(-1)
     }
 
-    /// Calls `each` with every pair of the table at `at`, key at index -2 and value at -1. `each` leaves the stack as it found it and
-    /// must not convert the key in place ([`Call::string`] does not).
+    /// Calls `each` with every pair of the table at `at`, key at index -2 and value at -1; last come the fields of a request table that
+    /// stand in its metatable's [`DEFAULTS`]. `each` leaves the stack as it found it and must not convert the key in place
+    /// ([`Call::string`] does not).
     pub fn for_each(&self, at: c_int, mut each: impl FnMut(&Call<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
         let at = self.absolute(at);
+        self.for_each_raw(at, &mut each)?;
+        if !self.push_metatable(at) {
+            return Ok(());
+        }
+        let walked = match self.push_field(self.len(), DEFAULTS) {
+            Kind::Table => self.for_each_raw(self.len(), &mut |call| if call.has_key(at, -2) { Ok(()) } else { each(call) }),
+            _ => Ok(()),
+        };
+        self.pop(2);
+        walked
+    }
+
+    fn for_each_raw(&self, at: c_int, each: &mut impl FnMut(&Call<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
         self.room(4);
         self.push_nil();
         // SAFETY: the key on top came from lua_next itself (or is nil for the first), as it demands.
@@ -272,6 +289,19 @@ impl<'a> Call<'a> {
             self.pop(1);
         }
         Ok(())
+    }
+
+    /// Whether the table at `at` itself has the key that is at `key`.
+    fn has_key(&self, at: c_int, key: c_int) -> bool {
+        self.room(1);
+        // SAFETY: room was made for the copy of the key, which the value then replaces; a raw look never raises.
+        unsafe {
+            ffi::lua_pushvalue(self.state, key);
+            ffi::lua_rawget(self.state, at);
+        }
+        let found = self.kind(-1) != Kind::Nil;
+        self.pop(1);
+        found
     }
 
     /// The strings (and numbers, as text) of a list, up to its first nil.

@@ -12,6 +12,7 @@
 //! into an [`auth::request::Request`], the [`auth`] pipeline decides with the operator's Lua scripts ([`script`]) and whatever they
 //! wait for ([`op`], [`upstream`]), and [`dialect`] writes the verdict as bytes. ARCHITECTURE.md draws the picture.
 
+pub mod address;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -28,6 +29,7 @@ pub mod script;
 pub mod secret;
 pub mod server;
 pub mod time;
+pub mod tls;
 pub mod upstream;
 pub mod value;
 pub mod worker;

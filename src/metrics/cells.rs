@@ -72,6 +72,8 @@ indexed! {
     /// What is the case now, added up over the workers.
     Gauge {
         ConnectionsOpen,
+        /// Connections to servers, but for those to Redis.
+        ChannelsOpen,
         ConcurrentRequests,
         /// Bytes; shown for each worker by itself.
         LuaMemory,
@@ -143,6 +145,7 @@ impl Gauge {
     fn family(self) -> &'static Family {
         match self {
             Gauge::ConnectionsOpen => &names::CONNECTIONS_OPEN,
+            Gauge::ChannelsOpen => &names::CHANNELS_OPEN,
             Gauge::ConcurrentRequests => &names::CONCURRENT_REQUESTS,
             Gauge::LuaMemory => &names::LUA_MEMORY,
         }

@@ -77,6 +77,7 @@ families! {
     PROCESS_START = Gauge "process_start_time_seconds" "When the server was started, in seconds since 1970.";
     // Ours.
     CONNECTIONS_ACCEPTED = Counter "loligo_connections_accepted_total" "Connections accepted from clients.";
+    CHANNELS_OPEN = Gauge "loligo_channels_open" "Connections to servers that are open, but for those to Redis.";
     CONNECTIONS_OPEN = Gauge "loligo_connections_open" "Connections of clients that are open.";
     HASHES_REFUSED = Counter "loligo_hash_queue_overflows_total" "Password hashes not computed because the hash queue was full.";
     LOG_LINES_DROPPED = Counter "loligo_log_lines_dropped_total" "Log lines lost because standard output was stuck or broken.";

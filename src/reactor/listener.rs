@@ -7,8 +7,8 @@
 //! somebody listens on, or that is no socket, is left alone and an error.
 //! Bounds: [`BACKLOG`] connections wait in the kernel. How many to accept in one turn is the loop's decision.
 
-use super::address::Address;
 use super::stream::Stream;
+use crate::address::Address;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::fmt;
 use std::io;

@@ -14,22 +14,20 @@
 //! that), so another poller would be a change of this folder. All of it is edge-triggered: who is told that a socket is readable
 //! reads until [`Fill::WouldBlock`] or until a short read, or remembers that there is more.
 
-mod address;
 mod listener;
 mod mailbox;
 mod poll;
 mod slots;
 mod stream;
 mod timers;
-mod tls;
 mod token;
 
-pub use address::{Address, AddressError};
+pub use crate::address::{Address, AddressError};
+pub use crate::tls::{CertificateFiles, ClientTls, ClientTlsSettings, ServerTls, TlsError, TlsVersion};
 pub use listener::{AcceptError, Listener, PeerAddress, UNIX_MODE};
 pub use mailbox::{Mailbox, Sender, Waker, mailbox};
 pub use poll::{Interest, Reactor, Readiness, Ready};
 pub use slots::{Key, Slots};
 pub use stream::{Fill, Flush, Stream};
 pub use timers::{TICK, Timers};
-pub use tls::{CertificateFiles, ClientTls, ClientTlsSettings, ServerTls, TlsError, TlsVersion};
 pub use token::{Kind, Token};

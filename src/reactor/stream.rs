@@ -6,8 +6,8 @@
 //! The order of calls: [`Stream::connect`], register for both, at the first event [`Stream::finish_connect`], then perhaps
 //! [`Stream::start_tls_client`] (at once, or later where a protocol has a STARTTLS), then `fill` and `flush` as readiness comes.
 
-use super::address::Address;
-use super::tls::{ClientTls, ServerTls, TlsError};
+use crate::address::Address;
+use crate::tls::{ClientTls, ServerTls, TlsError};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 

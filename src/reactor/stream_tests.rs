@@ -273,7 +273,7 @@ fn a_certificate_for_another_host_is_refused() {
 #[test]
 fn a_server_older_than_the_minimum_is_refused() {
     let certificate = Certificate::new("old");
-    let outdated = crate::reactor::tls::outdated_server(&certificate.0);
+    let outdated = crate::tls::outdated_server(&certificate.0);
     let settings = ClientTlsSettings { minimum: TlsVersion::Tls13, skip_verify: true, ..ClientTlsSettings::default() };
     let error = handshake_error(&ClientTls::new(&settings).unwrap(), &outdated, "localhost");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);

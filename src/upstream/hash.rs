@@ -5,7 +5,7 @@
 //! The queue is bounded, and a job whose asker's time is over is answered without being run: under a flood of wrong passwords the
 //! thread works only for those who still listen. What a hash is, is `password`'s business: the check comes as a function.
 
-use crate::op::{Answer, Failure, HashOp};
+use crate::op::{Failure, HashOp};
 use crossbeam_queue::ArrayQueue;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
+
+/// Whether a password matched or why that cannot be said; or why the check was not run.
+pub type Checked = Result<Result<bool, String>, Failure>;
 
 /// The worker's end. Dropping it ends the thread after the job it is at; jobs still queued are then never answered.
 #[derive(Debug)]
@@ -46,7 +49,7 @@ impl HashThread {
         core: Option<usize>,
         capacity: usize,
         check: impl FnMut(&HashOp) -> Result<bool, String> + Send + 'static,
-        answer: impl FnMut(u64, Answer) + Send + 'static,
+        answer: impl FnMut(u64, Checked) + Send + 'static,
     ) -> io::Result<HashThread> {
         let shared =
             Arc::new(Shared { queue: ArrayQueue::new(capacity.max(1)), stopping: AtomicBool::new(false), refused: AtomicU64::new(0) });
@@ -100,15 +103,15 @@ impl Drop for HashThread {
 }
 
 impl Shared {
-    fn run(&self, mut check: impl FnMut(&HashOp) -> Result<bool, String>, mut answer: impl FnMut(u64, Answer)) {
+    fn run(&self, mut check: impl FnMut(&HashOp) -> Result<bool, String>, mut answer: impl FnMut(u64, Checked)) {
         while !self.stopping.load(Ordering::Acquire) {
             match self.queue.pop() {
-                Some(job) if job.until <= Instant::now() => answer(job.who, Answer::Failed(Failure::TimedOut)),
+                Some(job) if job.until <= Instant::now() => answer(job.who, Err(Failure::TimedOut)),
                 Some(job) => {
                     // A bug in a hash must cost one login, not all that need a hash from now on.
                     let checked = catch_unwind(AssertUnwindSafe(|| check(&job.op)));
                     let checked = checked.unwrap_or_else(|_| Err("the password check failed unexpectedly".to_owned()));
-                    answer(job.who, Answer::Hash(checked));
+                    answer(job.who, Ok(checked));
                 }
                 None => std::thread::park(),
             }
@@ -155,13 +158,13 @@ mod tests {
     fn spawn(
         capacity: usize,
         check: impl FnMut(&HashOp) -> Result<bool, String> + Send + 'static,
-    ) -> (HashThread, mpsc::Receiver<(u64, Answer)>) {
+    ) -> (HashThread, mpsc::Receiver<(u64, Checked)>) {
         let (sender, receiver) = mpsc::channel();
         let thread = HashThread::spawn(None, capacity, check, move |who, answer| sender.send((who, answer)).unwrap_or_default()).unwrap();
         (thread, receiver)
     }
 
-    fn next(answers: &mpsc::Receiver<(u64, Answer)>) -> (u64, Answer) {
+    fn next(answers: &mpsc::Receiver<(u64, Checked)>) -> (u64, Checked) {
         answers.recv_timeout(Duration::from_secs(60)).unwrap()
     }
 
@@ -186,7 +189,7 @@ mod tests {
         for expected in 0..100 {
             let (who, answer) = next(&answers);
             assert_eq!(who, expected);
-            assert!(matches!(answer, Answer::Hash(Ok(matched)) if matched == (who % 2 == 0)));
+            assert!(matches!(answer, Ok(Ok(matched)) if matched == (who % 2 == 0)));
         }
         assert_eq!((thread.queued(), thread.refused()), (0, 0));
     }
@@ -209,7 +212,7 @@ mod tests {
     fn a_job_that_nobody_waits_for_is_not_run() {
         let (thread, answers) = spawn(8, |_| panic!("must not be run"));
         thread.submit(1, Instant::now(), job("a", "a")).unwrap();
-        assert!(matches!(next(&answers), (1, Answer::Failed(Failure::TimedOut))));
+        assert!(matches!(next(&answers), (1, Err(Failure::TimedOut))));
     }
 
     #[test]
@@ -217,8 +220,8 @@ mod tests {
         let (thread, answers) = spawn(8, |op| if op.plain.is_empty() { panic!("a bug") } else { same(op) });
         thread.submit(1, later(), job("a", "")).unwrap();
         thread.submit(2, later(), job("a", "a")).unwrap();
-        assert!(matches!(next(&answers), (1, Answer::Hash(Err(_)))));
-        assert!(matches!(next(&answers), (2, Answer::Hash(Ok(true)))));
+        assert!(matches!(next(&answers), (1, Ok(Err(_)))));
+        assert!(matches!(next(&answers), (2, Ok(Ok(true)))));
     }
 
     #[test]

@@ -2,10 +2,14 @@
 //!
 //! No sockets here: the worker owns a [`Stream`](crate::reactor::Stream) beside each link, carries bytes between the two and tells
 //! the time. A link turns ops into bytes and bytes into answers, decides when to connect, to give up and to try again.
-//! Every op is answered exactly once: with what came, or with a [`Failure`](crate::op::Failure).
+//! Every op is answered exactly once: with what came, or with a [`Failure`](crate::op::Failure). Clients of other protocols are
+//! procedures over a [`channel`], which may keep their connections in a [`pool`].
 
+pub mod channel;
 pub mod hash;
+pub mod pool;
 pub mod redis;
+pub mod threads;
 
 use std::io;
 

@@ -126,8 +126,9 @@ impl Worker {
         let frame = Frame { minor: received.head.minor, method: received.head.method, keep_alive: received.head.keep_alive };
         let date = *self.date.text(self.now);
         let envelope = frame.envelope(&date);
+        let jobs = self.jobs();
         let Some(connection) = self.connections.get_mut(key) else { return };
-        if self.tasks.len() >= self.local.epoch.requests_share && self.process.requests_in_flight() >= epoch.max_concurrent_requests {
+        if jobs >= self.local.epoch.requests_share && self.process.requests_in_flight() >= epoch.max_concurrent_requests {
             self.metrics.count(Count::RequestsRefused);
             let current = self.process.requests_in_flight();
             fixed::too_many_requests(connection.outbox(), current, epoch.max_concurrent_requests, &envelope);

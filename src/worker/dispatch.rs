@@ -1,11 +1,12 @@
 //! From op to link and from answer to task; how tasks begin, go on and end.
 
+use super::channels::Context;
 use super::exchange::{Finished, Job};
 use super::links::Target;
-use super::tasks::{Origin, Part, Task};
+use super::tasks::{Busy, Ended, Origin, Part, Task};
 use super::{Timer, Worker};
 use crate::metrics::Count;
-use crate::op::{self, Answer, Failure, Op, PoolId, RedisOp, Route};
+use crate::op::{self, Answer, ChannelOp, Failure, Op, PoolId, Procedure, RedisOp, Route};
 use crate::reactor::Key;
 use std::task::Poll;
 use std::time::Instant;
@@ -15,6 +16,7 @@ impl Worker {
     pub(super) fn spawn(&mut self, job: Job, origin: Option<Origin>, deadline: Instant) -> Key {
         let (ops, driver) = op::slot(self.now.mono, deadline);
         let future = job.run(self.local.clone(), ops);
+        let future = async { Ended::Job(future.await) };
         let key = self.tasks.insert(Task::new(future, driver, origin, self.now.mono));
         self.runnable.push_back(key);
         key
@@ -31,7 +33,12 @@ impl Worker {
         loop {
             let Some(task) = self.tasks.get_mut(key) else { return };
             match task.poll(self.now.mono) {
-                Poll::Ready(finished) => return self.finish(key, finished),
+                Poll::Ready(Ended::Job(finished)) => return self.finish(key, finished),
+                Poll::Ready(Ended::Procedure(ask, done)) => {
+                    self.tasks.remove(key);
+                    self.procedures -= 1;
+                    return self.answer(ask, Answer::Done(done));
+                }
                 Poll::Pending => {
                     let Some((op, until)) = task.driver.take_op() else { return };
                     self.dispatch(key, Part::Whole, op, until);
@@ -67,13 +74,15 @@ impl Worker {
                     }
                 }
             }
-            Op::Probe(address) => {
+            Op::Work(work) => {
                 let ask = self.asks.add(&mut self.tasks, task, part);
-                self.timers.set(until, Timer::TimedOut(ask));
-                if let Some(answer) = self.probes.begin(&mut self.reactor, address, ask) {
-                    self.answer(ask, answer);
+                match self.helpers.submit(ask.to_bits(), until, work) {
+                    Ok(()) => self.timers.set(until, Timer::TimedOut(ask)),
+                    Err(failure) => self.answer(ask, Answer::Failed(failure)),
                 }
             }
+            Op::Channel(op) => self.dispatch_channel(task, part, op, until),
+            Op::Run(procedure) => self.dispatch_procedure(task, part, procedure, until),
             Op::All(ops) if ops.is_empty() => self.settle(task, part, Answer::All(Vec::new())),
             Op::All(ops) => {
                 let join = self.asks.join(task, part, ops.len());
@@ -96,6 +105,31 @@ impl Worker {
         if let Some(answer) = self.links.ask(op, ask.to_bits(), until, self.now.mono) {
             self.answer(ask, answer);
         }
+    }
+
+    fn dispatch_channel(&mut self, task: Key, part: Part, op: ChannelOp, until: Instant) {
+        let ask = self.asks.add(&mut self.tasks, task, part);
+        let context = Context { reactor: &mut self.reactor, scratch: &mut self.scratch };
+        match self.channels.begin(op, ask, context) {
+            Ok(channel) => {
+                self.asks.set_busy(ask, Busy::Channel(channel));
+                self.timers.set(until, Timer::TimedOut(ask));
+            }
+            Err(answer) => self.answer(ask, answer),
+        }
+    }
+
+    /// A procedure is a task of its own, which lives no longer than its ask.
+    fn dispatch_procedure(&mut self, task: Key, part: Part, procedure: Procedure, until: Instant) {
+        let ask = self.asks.add(&mut self.tasks, task, part);
+        let (ops, driver) = op::slot(self.now.mono, until);
+        let future = procedure.begin(ops);
+        let future = async move { Ended::Procedure(ask, future.await) };
+        let child = self.tasks.insert(Task::new(future, driver, None, self.now.mono));
+        self.procedures += 1;
+        self.asks.set_busy(ask, Busy::Procedure(child));
+        self.timers.set(until, Timer::TimedOut(ask));
+        self.runnable.push_back(child);
     }
 
     /// Where the Redis of a pool is that a script registered.
@@ -142,17 +176,47 @@ impl Worker {
     /// The task's deadline is over: whatever it waits for fails, and so do further ops.
     pub(super) fn expire_task(&mut self, key: Key) {
         let Some(task) = self.tasks.get_mut(key) else { return };
-        self.asks.forget(task);
+        let mut stopped = Vec::new();
+        self.asks.forget(task, |ask, busy| stopped.push((ask, busy)));
         task.clear_asks();
         task.driver.put_answer(Answer::Failed(Failure::Deadline));
         self.runnable.push_back(key);
+        stopped.into_iter().for_each(|(ask, busy)| self.stop(ask, busy));
     }
 
-    /// The client is gone: nobody needs the answer.
+    /// The client is gone: nobody needs the answer, nor what works for it.
     pub(super) fn cancel_task(&mut self, key: Key) {
         if let Some(task) = self.tasks.remove(key) {
-            self.asks.forget(&task);
+            let mut stopped = Vec::new();
+            self.asks.forget(&task, |ask, busy| stopped.push((ask, busy)));
+            stopped.into_iter().for_each(|(ask, busy)| self.stop(ask, busy));
         }
+    }
+
+    /// An ask's time is over.
+    pub(super) fn time_out(&mut self, ask: Key) {
+        if let Some(busy) = self.asks.take_busy(ask) {
+            self.stop(ask, busy);
+        }
+        self.answer(ask, Answer::Failed(Failure::TimedOut));
+    }
+
+    /// Ends what is at work for an ask that nobody waits for any more.
+    fn stop(&mut self, ask: Key, busy: Busy) {
+        match busy {
+            Busy::Channel(channel) => self.channels.abandon(channel, ask),
+            Busy::Procedure(child) => {
+                if self.tasks.contains(child) {
+                    self.procedures -= 1;
+                    self.cancel_task(child);
+                }
+            }
+        }
+    }
+
+    /// Requests, post actions and hooks under way.
+    pub(super) fn jobs(&self) -> usize {
+        self.tasks.len() - self.procedures
     }
 
     fn finish(&mut self, key: Key, mut finished: Finished) {
@@ -184,7 +248,7 @@ impl Worker {
 
     /// Runs post actions now, or when fewer are under way.
     pub(super) fn begin_post_actions(&mut self, login: Box<crate::auth::login::Login>) {
-        if self.tasks.len() < self.local.epoch.post_actions_max {
+        if self.jobs() < self.local.epoch.post_actions_max {
             let deadline = self.now.mono + self.local.epoch.post_action_time;
             self.spawn(Job::PostActions(login), None, deadline);
         } else if self.waiting.len() < self.local.epoch.post_actions_waiting_max {

@@ -5,13 +5,13 @@
 //! how its answer is made, `dispatch` hands ops to links and answers back, `links` owns the sockets to Redis.
 //! The background worker is the same code with a mailbox and without listeners. Rules: ARCHITECTURE.md; limits at the end of this file.
 
+mod channels;
 mod connection;
 mod connections;
 mod dispatch;
 mod exchange;
 mod links;
 mod logging;
-mod probes;
 mod tasks;
 
 pub use connection::Timeouts;
@@ -24,17 +24,18 @@ use crate::auth::session::SessionIds;
 use crate::epoch::Epoch;
 use crate::log::{Level, Log};
 use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
-use crate::op::Answer;
+use crate::op::{Answer, Failure, Worked};
 use crate::process::Process;
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
 use crate::script::{Host, SetupError, State};
 use crate::time::{HttpDate, Now};
 use crate::upstream::hash::HashThread;
+use crate::upstream::threads::{self, HelperThreads};
+use channels::Channels;
 use connection::Connection;
 use exchange::Job;
 use links::Links;
-use probes::Probes;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -89,11 +90,15 @@ pub struct Worker {
     /// Tasks whose answer has come.
     runnable: VecDeque<Key>,
     links: Links,
-    probes: Probes,
+    channels: Channels,
+    /// How many of the tasks are procedures.
+    procedures: usize,
     /// Answers of links, between link and task.
     answers: Vec<(u64, Answer)>,
     hash: HashThread,
-    hash_answers: Mailbox<(u64, Answer)>,
+    helpers: HelperThreads,
+    /// What the threads beside the loop have answered.
+    companions: Mailbox<(u64, Companion)>,
     mailbox: Mailbox<Message>,
     local: Rc<Local>,
     process: Arc<Process>,
@@ -131,7 +136,7 @@ impl Worker {
         let now = Now::read();
         let mut reactor = Reactor::new()?;
         let (sender, inbox) = mailbox(MAILBOX_MAX, reactor.waker());
-        let (hash, hash_answers) = hash_thread(core, reactor.waker())?;
+        let (hash, helpers, companions) = companions(core, reactor.waker())?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::from)?;
         let metrics = Rc::new(process.metrics.worker(&name));
@@ -158,10 +163,12 @@ impl Worker {
             asks: Asks::default(),
             runnable: VecDeque::new(),
             links,
-            probes: Probes::default(),
+            channels: Channels::default(),
+            procedures: 0,
             answers,
             hash,
-            hash_answers,
+            helpers,
+            companions,
             mailbox: inbox,
             log: Log::new(&process.log, &local.epoch.log),
             local,
@@ -201,6 +208,7 @@ impl Worker {
         self.drive_again();
         self.run_tasks();
         self.flush_links();
+        self.channels.close_dropped();
         self.end_turn();
         Ok(())
     }
@@ -220,10 +228,7 @@ impl Worker {
             match timer {
                 Timer::Connection(key) => self.connection_timer(key),
                 Timer::Slept(ask) => self.answer(ask, Answer::Slept),
-                Timer::TimedOut(ask) => {
-                    self.probes.forget(ask);
-                    self.answer(ask, Answer::Failed(crate::op::Failure::TimedOut));
-                }
+                Timer::TimedOut(ask) => self.time_out(ask),
                 Timer::Accept => self.accept_all(),
             }
         }
@@ -240,7 +245,7 @@ impl Worker {
                     self.deliver_answers();
                 }
                 Kind::Call => {
-                    if let Some((ask, answer)) = self.probes.handle(token.key) {
+                    if let Some((ask, answer)) = self.channels.handle(token.key, readiness, &mut self.scratch) {
                         self.answer(ask, answer);
                     }
                 }
@@ -251,8 +256,8 @@ impl Worker {
     }
 
     fn drain_mailboxes(&mut self) {
-        while let Some((who, answer)) = self.hash_answers.receive() {
-            self.answer(Key::from_bits(who), answer);
+        while let Some((who, companion)) = self.companions.receive() {
+            self.answer(Key::from_bits(who), companion.into());
         }
         while let Some(message) = self.mailbox.receive() {
             match message {
@@ -274,9 +279,10 @@ impl Worker {
         {
             background.wake();
         }
-        self.process.in_flight.get(self.number).inspect(|mine| mine.set(self.tasks.len()));
-        self.metrics.set(Gauge::ConcurrentRequests, i64::try_from(self.tasks.len()).unwrap_or(i64::MAX));
+        self.process.in_flight.get(self.number).inspect(|mine| mine.set(self.jobs()));
+        self.metrics.set(Gauge::ConcurrentRequests, i64::try_from(self.jobs()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::ConnectionsOpen, i64::try_from(self.connections.len()).unwrap_or(i64::MAX));
+        self.metrics.set(Gauge::ChannelsOpen, i64::try_from(self.channels.len()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::LuaMemory, i64::try_from(self.local.host.state().used_bytes()).unwrap_or(i64::MAX));
         self.metrics.observe(TimeBy::Turn, LabelId::OTHER, self.now.mono.elapsed());
         self.drain_script_output();
@@ -365,14 +371,37 @@ pub fn try_scripts(epoch: &Epoch, process: &Arc<Process>) -> Result<(), SetupErr
     host(epoch, process, &Rc::new(nobody.worker("check"))).map(drop)
 }
 
-fn hash_thread(core: Option<usize>, waker: Waker) -> io::Result<(HashThread, Mailbox<(u64, Answer)>)> {
-    let (sender, answers) = mailbox(HASHES_MAX * 2, waker);
+/// What a thread beside the loop has to say.
+enum Companion {
+    Hash(Result<Result<bool, String>, Failure>),
+    Work(Result<Worked, Failure>),
+}
+
+impl From<Companion> for Answer {
+    fn from(companion: Companion) -> Answer {
+        match companion {
+            Companion::Hash(Ok(checked)) => Answer::Hash(checked),
+            Companion::Work(Ok(worked)) => Answer::Done(worked.into()),
+            Companion::Hash(Err(failure)) | Companion::Work(Err(failure)) => Answer::Failed(failure),
+        }
+    }
+}
+
+type Companions = (HashThread, HelperThreads, Mailbox<(u64, Companion)>);
+
+/// The hash thread, the helper threads, and where their answers arrive.
+fn companions(core: Option<usize>, waker: Waker) -> io::Result<Companions> {
+    // Room for every job there can be: the queues, and one under way on each thread.
+    let (sender, answers) = mailbox((HASHES_MAX + threads::QUEUE_MAX + threads::THREADS_MAX + 1) * 2, waker);
     let check = |op: &crate::op::HashOp| crate::password::verify(op.stored.expose(), op.plain.expose()).map_err(|error| error.to_string());
-    let thread = HashThread::spawn(core, HASHES_MAX, check, move |who, answer| {
-        // The mailbox has room for every job there can be.
-        let _ = sender.send((who, answer));
+    let to_loop = sender.clone();
+    let hash = HashThread::spawn(core, HASHES_MAX, check, move |who, checked| {
+        let _ = to_loop.send((who, Companion::Hash(checked)));
     })?;
-    Ok((thread, answers))
+    let helpers = HelperThreads::new(move |who, worked| {
+        let _ = sender.send((who, Companion::Work(worked)));
+    });
+    Ok((hash, helpers, answers))
 }
 
 /// Read buffer of a worker: larger than any usual head, and a full read of a pipelined Redis reply.

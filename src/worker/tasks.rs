@@ -5,7 +5,7 @@
 
 use crate::dialect::envelope::Envelope;
 use crate::metrics::LabelId;
-use crate::op::{Answer, Driver};
+use crate::op::{Answer, Done, Driver};
 use crate::proto::http::Method;
 use crate::reactor::{Key, Slots};
 use crate::worker::exchange::Finished;
@@ -14,9 +14,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-/// One request (or post action, or init) under way.
+/// One request (or post action, or init) under way, or a procedure that one of them asked for.
 pub struct Task {
-    future: Pin<Box<dyn Future<Output = Finished>>>,
+    future: Pin<Box<dyn Future<Output = Ended>>>,
     pub driver: Driver,
     /// Who waits for the answer; `None` in the background.
     pub origin: Option<Origin>,
@@ -25,13 +25,21 @@ pub struct Task {
     asks: Vec<Key>,
 }
 
+/// What a task came to. Moved once; boxing the common variant would cost every request an allocation.
+#[allow(clippy::large_enum_variant)]
+pub enum Ended {
+    Job(Finished),
+    /// The procedure that an ask began returned this.
+    Procedure(Key, Done),
+}
+
 impl Task {
-    pub fn new(future: impl Future<Output = Finished> + 'static, driver: Driver, origin: Option<Origin>, began: Instant) -> Task {
+    pub fn new(future: impl Future<Output = Ended> + 'static, driver: Driver, origin: Option<Origin>, began: Instant) -> Task {
         Task { future: Box::pin(future), driver, origin, began, asks: Vec::new() }
     }
 
     /// Goes on as far as possible.
-    pub fn poll(&mut self, now: Instant) -> Poll<Finished> {
+    pub fn poll(&mut self, now: Instant) -> Poll<Ended> {
         self.driver.set_now(now);
         self.future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     }
@@ -76,6 +84,17 @@ struct Ask {
     task: Key,
     /// Part of an `Op::All`: which one, and its place in it.
     part: Option<(Key, usize)>,
+    /// What works for it, and must not go on when nobody waits any more.
+    busy: Option<Busy>,
+}
+
+/// What is at work for an ask.
+#[derive(Clone, Copy, Debug)]
+pub enum Busy {
+    /// A procedure's task.
+    Procedure(Key),
+    /// A channel.
+    Channel(Key),
 }
 
 /// The answers to an `Op::All` so far.
@@ -100,7 +119,7 @@ impl Asks {
             Part::Whole => None,
             Part::Of(join, at) => Some((join, at)),
         };
-        let key = self.asks.insert(Ask { task, part });
+        let key = self.asks.insert(Ask { task, part, busy: None });
         if let Some(task) = tasks.get_mut(task) {
             task.asks.push(key);
         }
@@ -114,7 +133,19 @@ impl Asks {
             Part::Of(join, at) => Some((join, at)),
         };
         let answers = std::iter::repeat_with(|| None).take(count).collect();
-        self.joins.insert(Join { whole: Ask { task, part }, answers, left: count })
+        self.joins.insert(Join { whole: Ask { task, part, busy: None }, answers, left: count })
+    }
+
+    /// Notes what is at work for an ask.
+    pub fn set_busy(&mut self, ask: Key, busy: Busy) {
+        if let Some(ask) = self.asks.get_mut(ask) {
+            ask.busy = Some(busy);
+        }
+    }
+
+    /// What is at work for an ask that is to be given up.
+    pub fn take_busy(&mut self, ask: Key) -> Option<Busy> {
+        self.asks.get_mut(ask)?.busy.take()
     }
 
     /// Puts an answer where it belongs. Some: the task has its whole answer and goes on.
@@ -129,7 +160,7 @@ impl Asks {
             Part::Whole => None,
             Part::Of(join, at) => Some((join, at)),
         };
-        self.settle(tasks, Ask { task, part }, answer)
+        self.settle(tasks, Ask { task, part, busy: None }, answer)
     }
 
     fn settle(&mut self, tasks: &mut Slots<Task>, mut ask: Ask, mut answer: Answer) -> Option<Key> {
@@ -152,11 +183,16 @@ impl Asks {
         Some(ask.task)
     }
 
-    /// Forgets what a task that ends was waiting for.
-    pub fn forget(&mut self, task: &Task) {
-        for ask in &task.asks {
-            if let Some((join, _)) = self.asks.remove(*ask).and_then(|ask| ask.part) {
-                self.joins.remove(join);
+    /// Forgets what a task that ends was waiting for; `stop` gets each ask that something is at work for.
+    pub fn forget(&mut self, task: &Task, mut stop: impl FnMut(Key, Busy)) {
+        for key in &task.asks {
+            let Some(ask) = self.asks.remove(*key) else { continue };
+            if let Some(busy) = ask.busy {
+                stop(*key, busy);
+            }
+            let mut part = ask.part;
+            while let Some((join, _)) = part {
+                part = self.joins.remove(join).and_then(|join| join.whole.part);
             }
         }
     }

@@ -4,10 +4,11 @@
 //! `backend_server_monitoring`; without it there are none. Rules: `lua/entrypoints.md` 6.1.
 
 use crate::auth::scripts::StageKind;
-use crate::op::{Answer, Op};
+use crate::op::{Answer, Failure, Op, Procedure};
 use crate::script::ffi::{Call, Fault, Finish, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
 use crate::script::result::ResultObject;
+use crate::upstream::channel::Channel;
 use std::time::Duration;
 
 pub static MODULE: Module = Module {
@@ -92,14 +93,15 @@ fn check_backend_connection(call: &Call<'_>) -> Result<Start, Fault> {
     };
     call.push_field(1, "port");
     let port = call.int(-1)?;
-    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    Ok(Start::Wait { op: Op::Probe(address), limit: PROBE_MAX, finish: Finish::Plain(probed, 0) })
+    let port = u16::try_from(port).map_err(|_| Fault::Argument(1, "port is out of range".into()))?;
+    let probe = Procedure::new(move |ops| async move { Channel::connect(&ops, &host, port, PROBE_MAX).await.map(drop) });
+    Ok(Start::Wait { op: Op::Run(probe), limit: PROBE_MAX, finish: Finish::Plain(probed, 0) })
 }
 
 fn probed(call: &Call<'_>, answer: Answer, _: u64) -> Result<i32, Fault> {
-    match answer {
-        Answer::Failed(failure) => call.push_string(failure.to_string().as_bytes()),
-        _ => call.push_nil(),
+    match answer.done::<Result<(), Failure>>() {
+        Ok(Ok(())) => call.push_nil(),
+        Ok(Err(failure)) | Err(failure) => call.push_string(failure.to_string().as_bytes()),
     }
     Ok(1)
 }
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
     use crate::auth::login::Login;
     use crate::auth::scripts::Scripts;
-    use crate::op::{Failure, drive, slot};
+    use crate::op::{ChannelId, ChannelOp, Dropped, Failure, Handle, drive, slot};
     use crate::script::testing::{Bench, eval};
     use crate::value::Value;
     use std::time::Instant;
@@ -174,9 +176,13 @@ mod tests {
             assert(b.check_backend_connection({ host = 'x', port = 1, tls = true }):find('tls'))";
         let mut asked = Vec::new();
         let (_, outcome) = filter(body, |op| match op {
-            Op::Probe(address) => {
-                asked.push(address);
-                if asked.len() == 1 { Answer::Probed } else { Answer::Failed(Failure::Refused("refused".into())) }
+            Op::Channel(ChannelOp::Open(address)) => {
+                asked.push(address.to_string());
+                if asked.len() == 1 {
+                    Answer::Opened(Handle::new(ChannelId(0), Dropped::default()))
+                } else {
+                    Answer::Failed(Failure::Refused("refused".into()))
+                }
             }
             op => panic!("{op:?}"),
         });

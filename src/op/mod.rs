@@ -5,6 +5,12 @@
 //! [`Answer`] back and polls again. There is no executor and no waker: one slot per task, at most one op outstanding
 //! (`Op::All` for several at once). A deadline that is over answers every further op at once with [`Failure::Deadline`].
 
+mod channel;
+mod procedure;
+
+pub use channel::{ChannelId, ChannelOp, Dropped, Handle};
+pub use procedure::{Done, Procedure, Work, Worked};
+
 use crate::proto::resp;
 use crate::secret::Secret;
 use std::cell::Cell;
@@ -21,8 +27,12 @@ pub enum Op {
     Redis(RedisOp),
     /// A password to check against a stored hash on the hash thread.
     Hash(HashOp),
-    /// Whether a TCP connection to `host:port` can be opened.
-    Probe(String),
+    /// To open a connection, or to go on with one.
+    Channel(ChannelOp),
+    /// Code that asks ops of its own, one after the other, as a task of its own: how a client of some protocol runs.
+    Run(Procedure),
+    /// A function that may block (a file, a child process, a local database), on a helper thread.
+    Work(Work),
     /// Nothing but time.
     Sleep(Duration),
     /// Several that go out together; answered by [`Answer::All`] in the same order when the last one is in.
@@ -39,8 +49,16 @@ pub enum Answer {
     /// Whether the password matched, or why that cannot be said (an unknown scheme, say).
     Hash(Result<bool, String>),
     Slept,
-    /// The connection could be opened; it is closed again.
-    Probed,
+    /// [`ChannelOp::Open`]: the connection.
+    Opened(Handle),
+    /// [`ChannelOp::StartTls`], [`ChannelOp::Send`]: done.
+    Passed,
+    /// [`ChannelOp::Receive`]: the buffer that came with it, with what has come behind; nothing new means that the peer sends no more.
+    Received(Vec<u8>),
+    /// [`ChannelOp::Check`]: nothing has come and nobody has closed.
+    Fresh(bool),
+    /// What an [`Op::Run`] or [`Op::Work`] returned.
+    Done(Done),
     All(Vec<Answer>),
     /// The link could not do it. Never a verdict: whoever asked turns it into a temporary failure or hands it to the script.
     Failed(Failure),
@@ -162,6 +180,10 @@ impl Driver {
         self.0.now.set(now);
     }
 
+    pub fn now(&self) -> Instant {
+        self.0.now.get()
+    }
+
     pub fn deadline(&self) -> Instant {
         self.0.deadline.get()
     }
@@ -192,17 +214,34 @@ impl Future for Ask<'_> {
     }
 }
 
-/// Runs a task to its end with answers from `answer`, on a clock that stands still: for tests and start-up code.
+/// Runs a task to its end with answers from `answer`, on a clock that stands still: for tests and start-up code. Procedures and
+/// work are run here and now, so `answer` is only asked for what goes to a link.
 pub fn drive<T>(task: impl Future<Output = T>, driver: &Driver, mut answer: impl FnMut(Op) -> Answer) -> T {
+    drive_with(task, driver, &mut answer)
+}
+
+fn drive_with<T>(task: impl Future<Output = T>, driver: &Driver, answer: &mut dyn FnMut(Op) -> Answer) -> T {
     let mut task = std::pin::pin!(task);
     let mut context = Context::from_waker(std::task::Waker::noop());
     loop {
         if let Poll::Ready(output) = task.as_mut().poll(&mut context) {
             return output;
         }
-        if let Some((op, _)) = driver.take_op() {
-            driver.put_answer(answer(op));
+        if let Some((op, until)) = driver.take_op() {
+            driver.put_answer(answer_with(op, driver.now(), until, answer));
         }
+    }
+}
+
+fn answer_with(op: Op, now: Instant, until: Instant, answer: &mut dyn FnMut(Op) -> Answer) -> Answer {
+    match op {
+        Op::Run(procedure) => {
+            let (ops, driver) = slot(now, until);
+            Answer::Done(drive_with(procedure.begin(ops), &driver, answer))
+        }
+        Op::Work(work) => Answer::Done(work.run().into()),
+        Op::All(ops) => Answer::All(ops.into_iter().map(|op| answer_with(op, now, until, answer)).collect()),
+        op => answer(op),
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS settings of outgoing and accepted connections: files and switches in, a rustls configuration out.
 //!
 //! Built once at start or reload (reading the system's roots takes milliseconds) and shared by all connections of its kind. Who gives the
-//! sessions their bytes is [`super::Stream`].
+//! sessions their bytes is [`Stream`](crate::reactor::Stream).
 //! Rules: specification `config.md` 8.12 (`tls.*`) and `decisions.md`, "Outgoing TLS": the system's roots, which SSL_CERT_FILE and
 //! SSL_CERT_DIR replace; certificate and host name are checked unless `skip_verify` is set.
 
@@ -80,7 +80,7 @@ impl ClientTls {
         Ok(ClientTls(Arc::new(config)))
     }
 
-    pub(super) fn session(&self, name: &str) -> Result<ClientConnection, TlsError> {
+    pub(crate) fn session(&self, name: &str) -> Result<ClientConnection, TlsError> {
         let server = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
         ClientConnection::new(self.0.clone(), server).map_err(TlsError::Config)
     }
@@ -99,7 +99,7 @@ impl ServerTls {
         Ok(ServerTls(Arc::new(config)))
     }
 
-    pub(super) fn session(&self) -> Result<ServerConnection, TlsError> {
+    pub(crate) fn session(&self) -> Result<ServerConnection, TlsError> {
         ServerConnection::new(self.0.clone()).map_err(TlsError::Config)
     }
 }
@@ -200,7 +200,7 @@ static FROM_TLS13: [&rustls::SupportedProtocolVersion; 1] = [&rustls::version::T
 
 /// A server that knows nothing later than TLS 1.2.
 #[cfg(test)]
-pub(super) fn outdated_server(files: &CertificateFiles) -> ServerTls {
+pub(crate) fn outdated_server(files: &CertificateFiles) -> ServerTls {
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS12])
         .unwrap()

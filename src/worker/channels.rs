@@ -1,0 +1,374 @@
+//! This worker's channels: connections that procedures opened, driven one op at a time.
+//!
+//! Each op of a channel tries at once, and what the socket does not allow yet is tried again when it is ready. Called by `dispatch`
+//! with ops and by the turn with readiness; who sees to limits is the asks' timers. Bound: [`CHANNELS_MAX`] open at a time.
+
+use crate::op::{Answer, ChannelId, ChannelOp, Dropped, Failure, Handle};
+use crate::reactor::{Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Slots, Stream, Token};
+use crate::upstream::{dial_text, error_text};
+use std::io;
+
+/// All channels of a worker.
+#[derive(Default)]
+pub struct Channels {
+    channels: Slots<Channel>,
+    dropped: Dropped,
+}
+
+struct Channel {
+    stream: Stream,
+    /// `host:port` or path, for error texts.
+    peer: String,
+    /// Bytes that came in the middle of something else (a TLS handshake, a check).
+    early: Vec<u8>,
+    waiting: Option<Waiting>,
+}
+
+/// The op that is outstanding.
+struct Waiting {
+    ask: Key,
+    step: Step,
+}
+
+enum Step {
+    Open,
+    Handshake,
+    /// The bytes, and how many of them are gone.
+    Send(Vec<u8>, usize),
+    Receive(Vec<u8>),
+}
+
+/// What an op needs to know when it is begun.
+pub struct Context<'a> {
+    pub reactor: &'a mut Reactor,
+    pub scratch: &'a mut [u8],
+}
+
+impl Channels {
+    /// Begins an op for `ask`. Without an answer, one follows by [`Channels::handle`]; the key names the channel meanwhile.
+    pub fn begin(&mut self, op: ChannelOp, ask: Key, context: Context<'_>) -> Result<Key, Answer> {
+        match op {
+            ChannelOp::Open(address) => self.open(&address, ask, context),
+            ChannelOp::StartTls(id, tls, name) => self.go_on(id, ask, context, |channel| channel.start_tls(&tls, &name)),
+            ChannelOp::Send(id, bytes) => self.go_on(id, ask, context, |_| Ok(Step::Send(bytes, 0))),
+            ChannelOp::Receive(id, buffer) => self.go_on(id, ask, context, |_| Ok(Step::Receive(buffer))),
+            ChannelOp::Check(id) => {
+                let channel = self.channels.get_mut(Key::from_bits(id.0));
+                Err(Answer::Fresh(channel.is_some_and(|channel| channel.is_fresh(context.scratch))))
+            }
+        }
+    }
+
+    /// Goes on with a channel whose socket is ready: who asked, and the answer, if there is one.
+    pub fn handle(&mut self, key: Key, readiness: Readiness, scratch: &mut [u8]) -> Option<(Key, Answer)> {
+        let channel = self.channels.get_mut(key)?;
+        let ask = channel.waiting.as_ref()?.ask;
+        let answer = channel.advance(readiness, scratch)?;
+        Some((ask, self.answered(key, answer)))
+    }
+
+    /// The op of `ask` is given up. A channel that was being opened for it is closed; any other is its handle's.
+    pub fn abandon(&mut self, key: Key, ask: Key) {
+        let Some(channel) = self.channels.get_mut(key) else { return };
+        let Some(waiting) = channel.waiting.take_if(|waiting| waiting.ask == ask) else { return };
+        if matches!(waiting.step, Step::Open) {
+            self.channels.remove(key);
+        } else if let Step::Receive(buffer) = waiting.step {
+            // Who asks again finds what had come.
+            channel.early = buffer;
+        }
+    }
+
+    /// Closes the channels whose handles are gone.
+    pub fn close_dropped(&mut self) {
+        for ChannelId(bits) in self.dropped.take() {
+            self.channels.remove(Key::from_bits(bits));
+        }
+    }
+
+    /// How many are open or being opened.
+    pub fn len(&self) -> usize {
+        self.channels.len()
+    }
+
+    fn open(&mut self, address: &Address, ask: Key, context: Context<'_>) -> Result<Key, Answer> {
+        if self.channels.len() >= CHANNELS_MAX {
+            return Err(Answer::Failed(Failure::Full("connection")));
+        }
+        let peer = address.to_string();
+        let refused = |error: &io::Error| Answer::Failed(Failure::Refused(dial_text(&address.to_string(), error)));
+        let stream = Stream::connect(address).map_err(|error| refused(&error))?;
+        let waiting = Some(Waiting { ask, step: Step::Open });
+        let key = self.channels.insert(Channel { stream, peer, early: Vec::new(), waiting });
+        let Some(channel) = self.channels.get_mut(key) else { return Err(gone()) };
+        let registered = context.reactor.register(&mut channel.stream, Token::new(Kind::Call, key), Interest::Both);
+        if let Err(error) = registered {
+            self.channels.remove(key);
+            return Err(refused(&error));
+        }
+        Ok(key)
+    }
+
+    /// Sets the next step of a channel and takes it as far as possible.
+    fn go_on(
+        &mut self,
+        id: ChannelId,
+        ask: Key,
+        context: Context<'_>,
+        step: impl FnOnce(&mut Channel) -> Result<Step, Answer>,
+    ) -> Result<Key, Answer> {
+        let key = Key::from_bits(id.0);
+        let channel = self.channels.get_mut(key).ok_or_else(gone)?;
+        let step = step(channel)?;
+        channel.waiting = Some(Waiting { ask, step });
+        match channel.advance(READY, context.scratch) {
+            Some(answer) => Err(self.answered(key, answer)),
+            None => Ok(key),
+        }
+    }
+
+    fn answered(&mut self, key: Key, answer: Answer) -> Answer {
+        let Some(channel) = self.channels.get_mut(key) else { return answer };
+        let step = channel.waiting.take().map(|waiting| waiting.step);
+        match (step, answer) {
+            (Some(Step::Open), Answer::Passed) => Answer::Opened(Handle::new(ChannelId(key.to_bits()), self.dropped.clone())),
+            (Some(Step::Open), answer) => {
+                self.channels.remove(key);
+                answer
+            }
+            (_, answer) => answer,
+        }
+    }
+}
+
+impl Channel {
+    fn start_tls(&mut self, tls: &ClientTls, name: &str) -> Result<Step, Answer> {
+        self.stream.start_tls_client(tls, name).map_err(|error| Answer::Failed(Failure::Refused(format!("tls: {error}"))))?;
+        Ok(Step::Handshake)
+    }
+
+    /// Goes on with the op that is outstanding.
+    fn advance(&mut self, readiness: Readiness, scratch: &mut [u8]) -> Option<Answer> {
+        let Waiting { step, .. } = self.waiting.as_mut()?;
+        let stream = &mut self.stream;
+        let outcome = match step {
+            Step::Open => return opened(stream, &self.peer),
+            Step::Handshake => handshake(stream, scratch, &mut self.early),
+            Step::Send(bytes, gone) => send(stream, bytes, gone),
+            Step::Receive(buffer) => {
+                let wanted = readiness.readable || readiness.closed || readiness.error;
+                if !self.early.is_empty() {
+                    buffer.append(&mut self.early);
+                    Ok(true)
+                } else if wanted {
+                    receive(stream, buffer, scratch)
+                } else {
+                    Ok(false)
+                }
+            }
+        };
+        match outcome {
+            Ok(false) => None,
+            Ok(true) => Some(match step {
+                Step::Receive(buffer) => Answer::Received(std::mem::take(buffer)),
+                _ => Answer::Passed,
+            }),
+            Err(error) if matches!(step, Step::Handshake) => Some(Answer::Failed(Failure::Refused(format!("tls: {}", error_text(&error))))),
+            Err(error) => Some(Answer::Failed(Failure::Closed(format!("{}: {}", self.peer, error_text(&error))))),
+        }
+    }
+
+    fn is_fresh(&mut self, scratch: &mut [u8]) -> bool {
+        if !self.early.is_empty() || self.waiting.is_some() {
+            return false;
+        }
+        let found = self.stream.fill(scratch);
+        if let Ok(Fill::Bytes(count)) = found {
+            self.early.extend_from_slice(scratch.get(..count).unwrap_or_default());
+        }
+        matches!(found, Ok(Fill::WouldBlock))
+    }
+}
+
+fn opened(stream: &Stream, peer: &str) -> Option<Answer> {
+    match stream.finish_connect() {
+        Ok(false) => None,
+        Ok(true) => Some(Answer::Passed),
+        Err(error) => Some(Answer::Failed(Failure::Refused(dial_text(peer, &error)))),
+    }
+}
+
+/// True when the handshake is through. A server that speaks first may have sent application data behind it.
+fn handshake(stream: &mut Stream, scratch: &mut [u8], early: &mut Vec<u8>) -> io::Result<bool> {
+    stream.flush(&[])?;
+    match stream.fill(scratch)? {
+        Fill::Bytes(count) => early.extend_from_slice(scratch.get(..count).unwrap_or_default()),
+        Fill::WouldBlock => {}
+        Fill::Closed => return Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+    stream.flush(&[])?;
+    Ok(stream.is_encrypted() && !stream.wants_flush())
+}
+
+fn send(stream: &mut Stream, bytes: &[u8], gone: &mut usize) -> io::Result<bool> {
+    match stream.flush(bytes.get(*gone..).unwrap_or_default())? {
+        Flush::Done => return Ok(true),
+        Flush::Partial(count) => *gone += count,
+    }
+    Ok(*gone >= bytes.len() && !stream.wants_flush())
+}
+
+fn receive(stream: &mut Stream, buffer: &mut Vec<u8>, scratch: &mut [u8]) -> io::Result<bool> {
+    match stream.fill(scratch)? {
+        Fill::Bytes(count) => {
+            buffer.extend_from_slice(scratch.get(..count).unwrap_or_default());
+            Ok(true)
+        }
+        Fill::WouldBlock => Ok(false),
+        Fill::Closed => Ok(true),
+    }
+}
+
+fn gone() -> Answer {
+    Answer::Failed(Failure::Unavailable("the connection is closed".into()))
+}
+
+/// An op that has just been begun tries, whatever the last event said: the edge may lie behind us.
+const READY: Readiness = Readiness { readable: true, writable: true, closed: false, error: false };
+
+/// Connections that scripts may hold open on one worker, idle ones included.
+const CHANNELS_MAX: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    /// Channels with a reactor to wait in.
+    struct Bench {
+        reactor: Reactor,
+        channels: Channels,
+        scratch: Vec<u8>,
+    }
+
+    const ASK: Key = Key { index: 7, generation: 1 };
+
+    impl Bench {
+        fn new() -> Bench {
+            Bench { reactor: Reactor::new().unwrap(), channels: Channels::default(), scratch: vec![0; 1024] }
+        }
+
+        fn begin(&mut self, op: ChannelOp) -> Result<Key, Answer> {
+            self.channels.begin(op, ASK, Context { reactor: &mut self.reactor, scratch: &mut self.scratch })
+        }
+
+        /// Waits for the answer of an op.
+        fn answer(&mut self, op: ChannelOp) -> Answer {
+            match self.begin(op) {
+                Err(answer) => answer,
+                Ok(_) => self.wait(),
+            }
+        }
+
+        fn wait(&mut self) -> Answer {
+            loop {
+                self.reactor.wait(None, Instant::now()).unwrap();
+                let ready = self.reactor.take_ready();
+                let mut found = None;
+                for (token, readiness) in ready.iter() {
+                    found = found.or(self.channels.handle(token.key, readiness, &mut self.scratch));
+                }
+                self.reactor.give_back(ready);
+                if let Some((ask, answer)) = found {
+                    assert_eq!(ask, ASK);
+                    return answer;
+                }
+            }
+        }
+
+        fn open(&mut self, listener: &TcpListener) -> (Handle, std::net::TcpStream) {
+            let answer = self.answer(ChannelOp::Open(Address::Tcp(listener.local_addr().unwrap())));
+            let Answer::Opened(handle) = answer else { panic!("{answer:?}") };
+            (handle, listener.accept().unwrap().0)
+        }
+    }
+
+    fn listener() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").unwrap()
+    }
+
+    #[test]
+    fn bytes_go_there_and_back_whatever_the_socket_holds() {
+        let (mut bench, listener) = (Bench::new(), listener());
+        let (handle, mut peer) = bench.open(&listener);
+        let long = vec![b'x'; 4 << 20];
+        let reader = std::thread::spawn(move || {
+            let mut got = vec![0; 4 << 20];
+            peer.read_exact(&mut got).unwrap();
+            peer.write_all(&got[..5000]).unwrap();
+        });
+        assert!(matches!(bench.answer(ChannelOp::Send(handle.id(), long)), Answer::Passed));
+        let mut received = b"kept ".to_vec();
+        loop {
+            let before = received.len();
+            let Answer::Received(more) = bench.answer(ChannelOp::Receive(handle.id(), received)) else { panic!("no bytes") };
+            received = more;
+            if received.len() == before {
+                break;
+            }
+        }
+        reader.join().unwrap();
+        assert_eq!((received.len(), &received[..8]), (5005, &b"kept xxx"[..]));
+    }
+
+    #[test]
+    fn a_refused_connection_is_a_failure_and_leaves_nothing() {
+        let (mut bench, listener) = (Bench::new(), listener());
+        let address = Address::Tcp(listener.local_addr().unwrap());
+        drop(listener);
+        let answer = bench.answer(ChannelOp::Open(address));
+        assert!(matches!(&answer, Answer::Failed(Failure::Refused(text)) if text.contains("connection refused")), "{answer:?}");
+        assert_eq!(bench.channels.len(), 0);
+    }
+
+    #[test]
+    fn dropping_the_handle_closes_it() {
+        let (mut bench, listener) = (Bench::new(), listener());
+        let (handle, mut peer) = bench.open(&listener);
+        assert!(bench.channels.dropped.take().is_empty());
+        drop(handle);
+        bench.channels.close_dropped();
+        assert_eq!((bench.channels.len(), peer.read(&mut [0; 8]).unwrap()), (0, 0));
+    }
+
+    #[test]
+    fn an_idle_channel_is_fresh_until_something_comes() {
+        let (mut bench, listener) = (Bench::new(), listener());
+        let (handle, mut peer) = bench.open(&listener);
+        assert!(matches!(bench.answer(ChannelOp::Check(handle.id())), Answer::Fresh(true)));
+        // What comes is waited for by an op that is then given up: nothing of it is lost.
+        let key = bench.begin(ChannelOp::Receive(handle.id(), Vec::new())).unwrap();
+        bench.channels.abandon(key, ASK);
+        peer.write_all(b"late").unwrap();
+        while matches!(bench.answer(ChannelOp::Check(handle.id())), Answer::Fresh(true)) {}
+        let mut received = b"before ".to_vec();
+        while !received.ends_with(b"late") {
+            let Answer::Received(more) = bench.answer(ChannelOp::Receive(handle.id(), received)) else { panic!("no bytes") };
+            received = more;
+        }
+        assert_eq!(received, b"before late");
+    }
+
+    #[test]
+    fn giving_up_an_opening_closes_it() {
+        let (mut bench, listener) = (Bench::new(), listener());
+        if let Ok(key) = bench.begin(ChannelOp::Open(Address::Tcp(listener.local_addr().unwrap()))) {
+            bench.channels.abandon(key, Key { index: 8, generation: 1 });
+            assert_eq!(bench.channels.len(), 1, "another ask's business");
+            bench.channels.abandon(key, ASK);
+        }
+        assert_eq!(bench.channels.len(), 0);
+    }
+}

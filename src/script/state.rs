@@ -168,7 +168,7 @@ struct Setup<'a> {
     shared: &'a Shared,
 }
 
-/// What `base.lua` returned.
+/// What `base.lua` and `package.lua` returned.
 struct Base {
     table: Table,
     protect: mlua::Function,
@@ -195,8 +195,10 @@ impl Setup<'_> {
             globals.get::<Table>("math")?.get::<mlua::Function>("randomseed")?.call::<()>(u32::from_ne_bytes(seed))?;
         }
         let pending = self.lua.create_table()?;
-        let (table, protect, modules, libraries, compile, host_environment, has_defaults) =
-            self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((globals, host, pending.clone(), settings))?;
+        let (table, protect, host_environment, has_defaults, between): (Table, _, _, _, Table) =
+            self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((&globals, host, &pending))?;
+        let (modules, libraries, compile) =
+            self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((globals, &table, between, settings))?;
         Ok(Base { table, protect, modules, libraries, compile, host_environment, has_defaults, pending })
     }
 

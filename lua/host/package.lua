@@ -1,0 +1,215 @@
+-- Adds `require`, `module` and `package` to the base that base.lua made: finds and loads modules, each environment for itself.
+-- A module is looked for in this order: the host's own, package.preload, files on package.path, our own library files.
+-- Arguments: G (the state's real globals), base, what base.lua shares with this file, settings {path}.
+-- Returns: the table of the host's modules, the table of library modules (found last), compile(text, file).
+local G, base, shared, settings = ...
+
+local error, select, type = G.error, G.select, G.type
+local getfenv, setfenv, setmetatable = G.getfenv, G.setfenv, G.setmetatable
+local raw_pairs, raw_get, raw_set, raw_load = G.pairs, G.rawget, G.rawset, G.load
+local io, concat = G.io, G.table.concat
+local PACKAGE, bad_argument, not_here, read_file = shared.PACKAGE, shared.bad_argument, shared.not_here, shared.read_file
+
+local modules = {} -- the host's own, by every name they have: always found first
+local library_modules = {} -- files of ours that an operator's copy replaces: found last
+local factories = {} -- path → factory of a required file, compiled once per state
+local searched = {} -- package.path → name → file, or false
+local LOADING = {}
+
+-- Each environment has its own package.path, package.loaded and package.preload from its first use of them on. They live in the
+-- environment itself, under a key that scripts cannot name, and go with it.
+local function own_package()
+    local env = getfenv(0)
+    local own = raw_get(env, PACKAGE)
+
+    if not own then
+        own = {
+            path = settings.path,
+            cpath = "",
+            config = G.package.config,
+            loaded = setmetatable({ _G = env }, { __index = modules }),
+            preload = {},
+            loaders = {},
+            seeall = function(t) setmetatable(t, { __index = env }) end,
+            loadlib = not_here("package.loadlib", "native code is not loaded"),
+        }
+        raw_set(env, PACKAGE, own)
+    end
+
+    return own
+end
+
+base.package = setmetatable({}, {
+    __index = function(_, key) return own_package()[key] end,
+    __newindex = function(_, key, value) own_package()[key] = value end,
+    __metatable = false,
+})
+
+for _, name in raw_pairs({ "string", "table", "math", "os", "io", "debug", "coroutine", "package" }) do
+    modules[name] = base[name]
+end
+
+local function find_file(name, path)
+    local at = searched[path]
+
+    if not at then
+        at = {}
+        searched[path] = at
+    end
+
+    local found = at[name]
+
+    if found ~= nil then
+        return found
+    end
+
+    found = false
+
+    for template in path:gmatch("[^;]+") do
+        local file = template:gsub("%?", (name:gsub("%.", "/"):gsub("%%", "%%%%")))
+        local handle = io.open(file, "rb")
+
+        if handle then
+            handle:close()
+            found = file
+
+            break
+        end
+    end
+
+    at[name] = found
+
+    return found
+end
+
+-- A factory for a script: each call of it gives a new closure of the whole text, which can have an environment of its own. The text
+-- is checked by itself first, so that nothing closes the factory's function early; it stays on line 1, so that line numbers hold.
+local function compile(text, file)
+    text = text:gsub("^#[^\n]*", "")
+
+    local checked, err = raw_load(text, "@" .. file, "t")
+
+    if not checked then
+        return nil, err
+    end
+
+    return raw_load("return function(...) " .. text .. "\nend", "@" .. file, "t")
+end
+
+local function file_factory(file)
+    local factory = factories[file]
+
+    if not factory then
+        local text, err = read_file(file)
+
+        if not text then
+            error(err, 0)
+        end
+
+        local err_compile
+        factory, err_compile = compile(text, file)
+
+        if not factory then
+            error(err_compile, 0)
+        end
+
+        factories[file] = factory
+    end
+
+    return factory
+end
+
+local function not_found(name, path)
+    local lines = { "module " .. name .. " not found:", "\tno field package.preload['" .. name .. "']" }
+
+    for template in path:gmatch("[^;]+") do
+        lines[#lines + 1] = "\tno file '" .. template:gsub("%?", (name:gsub("%.", "/"):gsub("%%", "%%%%"))) .. "'"
+    end
+
+    error(concat(lines, "\n"), 3)
+end
+
+local function load_file(name, file)
+    local chunk = file_factory(file)()
+    setfenv(chunk, getfenv(0))
+
+    return chunk(name)
+end
+
+local function search(name)
+    local own = own_package()
+    local loaded = own.loaded
+    local found = raw_get(loaded, name)
+
+    if found == LOADING then
+        error("loop or previous error loading module: " .. name, 3)
+    elseif found ~= nil then
+        return found
+    end
+
+    local preload = own.preload[name]
+    local file = not preload and find_file(name, own.path)
+
+    if not preload and not file then
+        if library_modules[name] ~= nil then
+            return library_modules[name]
+        end
+
+        not_found(name, own.path)
+    end
+
+    loaded[name] = LOADING
+
+    local result
+
+    if preload then
+        result = preload(name)
+    else
+        result = load_file(name, file)
+    end
+
+    if result ~= nil then
+        loaded[name] = result
+    elseif loaded[name] == LOADING then
+        loaded[name] = true
+    end
+
+    return loaded[name]
+end
+
+function base.require(name)
+    if type(name) == "number" then
+        name = base.tostring(name)
+    elseif type(name) ~= "string" then
+        bad_argument(1, "require", "string", type(name))
+    end
+
+    local module = modules[name]
+
+    if module ~= nil then
+        return module
+    end
+
+    return search(name)
+end
+
+-- Lua 5.1's module(): the rest of the calling chunk defines a module table instead of globals.
+function base.module(name, ...)
+    local loaded = own_package().loaded
+    local t = raw_get(loaded, name)
+
+    if type(t) ~= "table" or t == LOADING then
+        t = {}
+    end
+
+    loaded[name] = t
+    getfenv(0)[name] = t
+    t._M, t._NAME, t._PACKAGE = t, name, name:match("^(.*%.)[^.]*$") or ""
+    setfenv(2, t)
+
+    for i = 1, select("#", ...) do
+        (select(i, ...))(t)
+    end
+end
+
+return modules, library_modules, compile

@@ -3,7 +3,7 @@
 -- Library tables and modules are handed out as proxies that cannot be written; `pairs`, `next`, `rawget` and `rawset` know them.
 -- Modules are package.lua's.
 -- Arguments: G (the state's real globals), host (host functions by name), PENDING.
--- Returns: base, protect(table), host_environment(), has_defaults(metatable), and what package.lua shares with this file.
+-- Returns: base, protect(table), host_environment(), share_defaults(metatable), and what package.lua shares with this file.
 local G, host, PENDING = ...
 
 local error, select, type = G.error, G.select, G.type
@@ -71,7 +71,7 @@ local function is_environment(t)
     return type(t) == "table" and raw_get(t, "_G") == t
 end
 
-local with_defaults = {} -- metatable of request tables, whose empty fields stand in its __index
+local with_defaults = {} -- the metatable of request tables, whose empty fields stand in its __index
 
 local function has_defaults(t)
     return type(t) == "table" and raw_getmetatable(t) == with_defaults
@@ -460,4 +460,9 @@ base.coroutine = protect({
 
 local shared = { PACKAGE = PACKAGE, bad_argument = bad_argument, not_here = not_here, read_file = read_file }
 
-return base, protect, host_environment, function(metatable) with_defaults = metatable end, shared
+-- Told once, when the state is set up; host functions that walk tables are told the same one (Call::share_defaults).
+local function share_defaults(metatable)
+    with_defaults = metatable
+end
+
+return base, protect, host_environment, share_defaults, shared

@@ -1,7 +1,8 @@
 -- Adds `require`, `module` and `package` to the base that base.lua made: finds and loads modules, each environment for itself.
--- A module is looked for in this order: the host's own, package.preload, files on package.path, our own library files.
+-- A module is looked for in this order: the host's own, package.preload, bundled libraries, files on package.path, our own library files.
 -- Arguments: G (the state's real globals), base, what base.lua shares with this file, settings {path}.
--- Returns: the table of the host's modules, the table of library modules (found last), compile(text, file).
+-- Returns: the table of the host's modules, the table of library modules (found last), the table of bundled libraries' texts,
+-- compile(text, file).
 local G, base, shared, settings = ...
 
 local error, select, type = G.error, G.select, G.type
@@ -12,9 +13,20 @@ local PACKAGE, bad_argument, not_here, read_file = shared.PACKAGE, shared.bad_ar
 
 local modules = {} -- the host's own, by every name they have: always found first
 local library_modules = {} -- files of ours that an operator's copy replaces: found last
+local bundled = {} -- name → text of a library of others, which each environment loads for itself: such libraries protect nothing
+local bundled_factories = {} -- name → factory, compiled when it is first asked for
 local factories = {} -- path → factory of a required file, compiled once per state
 local searched = {} -- package.path → name → file, or false
 local LOADING = {}
+
+-- What the reference has and this server has not, with the reason. An operator's file of the same name is found all the same.
+local NOT_BUILT = {
+    channel = "there are no threads to talk to",
+    chef = "use the module http",
+    cloudwatch = "use the module http",
+    plugin = "use post actions for work in the background",
+    pprof = "use /metrics",
+}
 
 -- Each environment has its own package.path, package.loaded and package.preload from its first use of them on. They live in the
 -- environment itself, under a key that scripts cannot name, and go with it.
@@ -119,7 +131,22 @@ local function file_factory(file)
     return factory
 end
 
+local function bundled_factory(name)
+    local factory = bundled_factories[name]
+
+    if not factory then
+        factory = raw_load("return function(...) " .. bundled[name] .. "\nend", "=[host] " .. name, "t")
+        bundled_factories[name] = factory
+    end
+
+    return factory
+end
+
 local function not_found(name, path)
+    if NOT_BUILT[name] then
+        error("module " .. name .. " is not part of this server: " .. NOT_BUILT[name], 3)
+    end
+
     local lines = { "module " .. name .. " not found:", "\tno field package.preload['" .. name .. "']" }
 
     for template in path:gmatch("[^;]+") do
@@ -129,8 +156,8 @@ local function not_found(name, path)
     error(concat(lines, "\n"), 3)
 end
 
-local function load_file(name, file)
-    local chunk = file_factory(file)()
+local function run(factory, name)
+    local chunk = factory()
     setfenv(chunk, getfenv(0))
 
     return chunk(name)
@@ -148,9 +175,10 @@ local function search(name)
     end
 
     local preload = own.preload[name]
-    local file = not preload and find_file(name, own.path)
+    local is_bundled = not preload and bundled[name] ~= nil
+    local file = not preload and not is_bundled and find_file(name, own.path)
 
-    if not preload and not file then
+    if not preload and not is_bundled and not file then
         if library_modules[name] ~= nil then
             return library_modules[name]
         end
@@ -164,8 +192,10 @@ local function search(name)
 
     if preload then
         result = preload(name)
+    elseif is_bundled then
+        result = run(bundled_factory(name), name)
     else
-        result = load_file(name, file)
+        result = run(file_factory(file), name)
     end
 
     if result ~= nil then
@@ -212,4 +242,4 @@ function base.module(name, ...)
     end
 end
 
-return modules, library_modules, compile
+return modules, library_modules, bundled, compile

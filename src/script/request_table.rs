@@ -10,7 +10,7 @@
 use crate::auth::login::Facts;
 use crate::auth::request::{Field, Mode, Request};
 use crate::auth::scripts::StageKind;
-use crate::script::ffi::{Call, DEFAULTS, Fault, Function};
+use crate::script::ffi::{Call, Fault, Function};
 use crate::script::services::Settings;
 use std::fmt::Write;
 
@@ -19,6 +19,16 @@ pub static FIELDS: Function = Function { name: "fields", body: fields };
 
 /// Puts the rare fields of the running request into a table.
 pub static RARE: Function = Function { name: "rare", body: rare };
+
+/// Tells host functions the metatable of all request tables.
+pub static SHARE_DEFAULTS: Function = Function {
+    name: "share_defaults",
+    body: |call| {
+        call.table(1)?;
+        call.share_defaults(1);
+        Ok(0)
+    },
+};
 
 /// Source of a chunk that takes the empty list for all list-valued fields, the `logging` table, [`FIELDS`] and [`RARE`], and returns the function
 /// that makes a request table, and the metatable of all of them.
@@ -55,7 +65,6 @@ pub fn maker(settings: &Settings) -> String {
             rwp = false, mfa_completed = false, grant_type = '', oidc_client_name = '', redirect_uri = '', mfa_method = '',
             requested_scopes = none, user_groups = none, allowed_client_scopes = none, allowed_client_grant_types = none,
         }} }}
-        defaults.{DEFAULTS} = defaults.__index
         local function construct(rare, {parameters})
             local request = {{ {members} }}
             if rare then fill(request) end
@@ -308,6 +317,17 @@ mod tests {
             return n .. rawget(request, 'client_net') .. rawget(request, 'ssl_issuer')
         end)()";
         assert_eq!(of(&Login::new(request), walked), Value::string("0ca"));
+    }
+
+    #[test]
+    fn no_other_metatable_passes_for_that_of_request_tables() {
+        let copied = "(function()
+            local defaults = { a = 1 }
+            local t = setmetatable({}, { __index = defaults, __defaults = defaults })
+            for k in pairs(t) do error(k) end
+            return require('json').encode(t) .. tostring(next(t)) .. tostring(rawget(t, 'a'))
+        end)()";
+        assert_eq!(of(&Login::default(), copied), Value::string("[]nilnil"));
     }
 
     #[test]

@@ -176,7 +176,7 @@ struct Base {
     libraries: Table,
     compile: mlua::Function,
     host_environment: mlua::Function,
-    has_defaults: mlua::Function,
+    share_defaults: mlua::Function,
     pending: Table,
 }
 
@@ -195,11 +195,14 @@ impl Setup<'_> {
             globals.get::<Table>("math")?.get::<mlua::Function>("randomseed")?.call::<()>(u32::from_ne_bytes(seed))?;
         }
         let pending = self.lua.create_table()?;
-        let (table, protect, host_environment, has_defaults, between): (Table, _, _, _, Table) =
+        let (table, protect, host_environment, share_defaults, between): (Table, _, _, _, Table) =
             self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((&globals, host, &pending))?;
-        let (modules, libraries, compile) =
+        let (modules, libraries, bundled, compile): (_, _, Table, _) =
             self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((globals, &table, between, settings))?;
-        Ok(Base { table, protect, modules, libraries, compile, host_environment, has_defaults, pending })
+        for (name, text) in modules::bundled::TEXTS {
+            bundled.set(*name, *text)?;
+        }
+        Ok(Base { table, protect, modules, libraries, compile, host_environment, share_defaults, pending })
     }
 
     fn modules(&self, base: &Base) -> mlua::Result<()> {
@@ -288,7 +291,8 @@ impl Setup<'_> {
         let setmetatable: mlua::Function = self.lua.globals().get("setmetatable")?;
         let (make_request, defaults): (mlua::Function, Table) =
             self.chunk("request", &request_table::maker(settings))?.call((none, logging, fields, rare, setmetatable))?;
-        base.has_defaults.call::<()>(defaults)?;
+        push_plain(self.lua, self.shared, &request_table::SHARE_DEFAULTS)?.call::<()>(&defaults)?;
+        base.share_defaults.call::<()>(defaults)?;
         let collect = push_plain(self.lua, self.shared, &super::host::COLLECT)?;
         let missing = push_plain(self.lua, self.shared, &super::host::MISSING)?;
         let (drive, envs, requests): (mlua::Function, Table, Table) =

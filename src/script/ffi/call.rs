@@ -14,9 +14,6 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::marker::PhantomData;
 
-/// The field of a metatable that holds the values of fields that its tables lack, for [`Call::for_each`].
-pub const DEFAULTS: &str = "__defaults";
-
 /// One call of a host function. Stack indices count from 1 at the first argument; negative ones from the top.
 pub struct Call<'a> {
     pub(super) state: *mut lua_State,
@@ -260,24 +257,32 @@ impl<'a> Call<'a> {
         self.kind(-1)
     }
 
-    /// Calls `each` with every pair of the table at `at`, key at index -2 and value at -1; last come the fields of a request table that
-    /// stand in its metatable's [`DEFAULTS`]. `each` leaves the stack as it found it and must not convert the key in place
-    /// ([`Call::string`] does not).
+    /// Calls `each` with every pair of the table at `at`, key at index -2 and value at -1; last come the fields that a request table
+    /// lacks and has by default ([`Call::share_defaults`]). `each` leaves the stack as it found it and must not convert the key in
+    /// place ([`Call::string`] does not).
     pub fn for_each(&self, at: c_int, mut each: impl FnMut(&Call<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
         let at = self.absolute(at);
         self.for_each_raw(at, &mut each)?;
         if !self.push_metatable(at) {
             return Ok(());
         }
-        let walked = match self.push_field(self.len(), DEFAULTS) {
-            Kind::Table => self.for_each_raw(self.len(), &mut |call| if call.has_key(at, -2) { Ok(()) } else { each(call) }),
+        let is_request = self.identity(-1) == self.shared.defaults.get();
+        let walked = match is_request.then(|| self.push_field(-1, "__index")) {
+            Some(Kind::Table) => self.for_each_raw(-1, &mut |call| if call.has_key(at, -2) { Ok(()) } else { each(call) }),
             _ => Ok(()),
         };
-        self.pop(2);
+        self.pop(1 + i32::from(is_request));
         walked
     }
 
+    /// Makes the table at `at` the one metatable whose `__index` holds default fields: that of request tables. Known by its identity,
+    /// here as in `lua/host/base.lua`, so that no metatable of a script's can pass for it. To be called once per state, which keeps it.
+    pub fn share_defaults(&self, at: c_int) {
+        self.shared.defaults.set(self.identity(at));
+    }
+
     fn for_each_raw(&self, at: c_int, each: &mut impl FnMut(&Call<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
+        let at = self.absolute(at);
         self.room(4);
         self.push_nil();
         // SAFETY: the key on top came from lua_next itself (or is nil for the first), as it demands.

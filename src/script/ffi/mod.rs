@@ -20,7 +20,7 @@ mod shared;
 mod thread;
 mod userdata;
 
-pub use call::{Call, DEFAULTS, Kind};
+pub use call::{Call, Kind};
 pub use convert::DEPTH_MAX;
 pub use function::{Fault, Finish, Function, Start, Waiting};
 pub use protected::{Anchor, HookArm, main_state, new_state, push_plain, push_waiting};

@@ -22,6 +22,8 @@ pub struct Shared {
     pub(super) main: Cell<*mut lua_State>,
     /// The run whose coroutine is executing right now; null between resumes.
     current: Cell<*const Run<'static>>,
+    /// Address of the metatable of request tables ([`super::Call::share_defaults`]); null until there is one.
+    pub(super) defaults: Cell<*const c_void>,
     /// The watchdog's view of this state.
     pub watch: Arc<Watch>,
     /// Metatables of our userdata types, by type (see `userdata`).
@@ -44,6 +46,7 @@ impl Shared {
             services,
             main: Cell::new(std::ptr::null_mut()),
             current: Cell::new(std::ptr::null()),
+            defaults: Cell::new(std::ptr::null()),
             watch,
             types: RefCell::default(),
             bindings: RefCell::default(),

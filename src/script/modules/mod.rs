@@ -6,6 +6,7 @@
 pub mod backend;
 pub mod base;
 pub mod base64;
+pub mod bundled;
 pub mod cache;
 pub mod context;
 pub mod crypto;

@@ -6,20 +6,28 @@
 pub mod backend;
 pub mod base;
 pub mod base64;
+pub mod bit;
 pub mod bundled;
 pub mod cache;
 pub mod context;
 pub mod crypto;
+pub mod filepath;
+pub mod hex;
 pub mod http_request;
 pub mod http_response;
+pub mod humanize;
 pub mod json;
 pub mod misc;
 pub mod password;
 pub mod prometheus;
 pub mod redis;
+pub mod runtime;
+pub mod shellescape;
+pub mod stats;
 pub mod streams;
 pub mod strings;
 pub mod time;
+pub mod work;
 
 use crate::script::ffi::{Function, Waiting};
 
@@ -51,6 +59,13 @@ pub static MODULES: &[&Module] = &[
     &base64::MODULE,
     &strings::MODULE,
     &crypto::MODULE,
+    &bit::MODULE,
+    &hex::MODULE,
+    &stats::MODULE,
+    &humanize::MODULE,
+    &shellescape::MODULE,
+    &runtime::MODULE,
+    &filepath::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -9,6 +9,7 @@ mod cipher;
 use crate::script::ffi::{Call, Fault, Function, Kind};
 use crate::script::modules::Module;
 use crate::script::modules::base64::{Codec, STANDARD, URL};
+use crate::script::modules::hex::from_hex;
 use cipher::{Direction, Mode};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
@@ -177,17 +178,6 @@ fn push_aes(call: &Call<'_>, outcome: Result<Vec<u8>, cipher::Error>, direction:
         Direction::Decrypt => "decrypt",
     };
     push_outcome(call, outcome.map_err(|error| format!("failed to {attempt}: {error}")), raw)
-}
-
-/// # Errors
-/// What the reference says: the first wrong byte counts for more than a missing one.
-fn from_hex(text: &[u8]) -> Result<Vec<u8>, String> {
-    if let Some(byte) = text.iter().find(|byte| !byte.is_ascii_hexdigit()) {
-        let shown = char::from(*byte);
-        let quoted = if shown.is_control() { String::new() } else { format!(" '{shown}'") };
-        return Err(format!("encoding/hex: invalid byte: U+{byte:04X}{quoted}"));
-    }
-    hex::decode(text).map_err(|_| "encoding/hex: odd length hex string".into())
 }
 
 /// The option that stands for bytes in place of hexadecimal.

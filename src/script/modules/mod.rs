@@ -18,6 +18,7 @@ pub mod prometheus;
 pub mod redis;
 pub mod streams;
 pub mod strings;
+pub mod template;
 pub mod time;
 
 use crate::script::ffi::{Function, Waiting};
@@ -50,6 +51,7 @@ pub static MODULES: &[&Module] = &[
     &base64::MODULE,
     &strings::MODULE,
     &crypto::MODULE,
+    &template::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -62,7 +62,7 @@ pub fn plain_number_text(n: f64) -> String {
 }
 
 /// `d.ddde±XX` when the decimal exponent is below `low` or at least `high`, plain otherwise; shortest digits that round-trip.
-fn exponent_text(n: f64, low: i32, high: i32) -> String {
+pub fn exponent_text(n: f64, low: i32, high: i32) -> String {
     if !n.is_finite() {
         return plain_number_text(n);
     }

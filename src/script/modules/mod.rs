@@ -26,6 +26,7 @@ pub mod shellescape;
 pub mod stats;
 pub mod streams;
 pub mod strings;
+pub mod template;
 pub mod time;
 pub mod work;
 
@@ -66,6 +67,7 @@ pub static MODULES: &[&Module] = &[
     &shellescape::MODULE,
     &runtime::MODULE,
     &filepath::MODULE,
+    &template::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

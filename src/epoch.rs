@@ -20,6 +20,7 @@ use crate::reactor::{Address, CertificateFiles, ClientTls, ClientTlsSettings, Tl
 use crate::script::modules::redis::pools::{Mode, PoolSettings};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
+use crate::state::{MemoryStore, RedisStore, Store};
 use crate::upstream::redis::{Protocol, Settings as RedisSettings};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
 use std::collections::HashMap;
@@ -125,6 +126,15 @@ impl Epoch {
     pub fn hook(&self, location: &[u8], method: Method) -> Option<usize> {
         let (name, _) = HOOK_METHODS.iter().find(|(_, known)| *known == method)?;
         self.hooks.get(&(location.to_vec(), *name)).copied()
+    }
+
+    /// Where the domain's state is: in the server's Redis, or in this process, whose store is `memory`.
+    pub fn store(&self, memory: &Arc<MemoryStore>) -> Store {
+        let settings = &self.script_settings;
+        match self.redis {
+            Some(_) => Store::Redis(RedisStore::new(&settings.redis_prefix, settings.redis_read, settings.redis_write)),
+            None => Store::Memory(memory.clone()),
+        }
     }
 
     pub fn has_post_actions(&self) -> bool {

@@ -4,7 +4,7 @@
 //!  process   cli · server · process · epoch
 //!  loop      worker
 //!  shells    reactor (names mio) · script (names mlua) · upstream (links over proto)
-//!  cores     dialect      over     auth · op      over     proto
+//!  cores     dialect      over     auth · state · op      over     proto
 //!  base      config · metrics · log · password · time · secret · value
 //! ```
 //!
@@ -28,6 +28,7 @@ pub mod reactor;
 pub mod script;
 pub mod secret;
 pub mod server;
+pub mod state;
 pub mod time;
 pub mod tls;
 pub mod upstream;

@@ -7,6 +7,7 @@ use crate::reactor::Sender;
 use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::redis::pools::Pools;
 use crate::script::watchdog::Registrar;
+use crate::state::MemoryStore;
 use crate::worker::Message;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,6 +15,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Process {
     /// The in-process result cache.
     pub results: ResultCache,
+    /// The domain's state where no Redis is configured; where one is, what this process has seen of it.
+    pub memory: Arc<MemoryStore>,
     /// `nauthilus_cache`.
     pub cache: Arc<ProcessCache>,
     /// Redis pools and scripts that Lua scripts registered.

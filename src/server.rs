@@ -184,6 +184,7 @@ fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watch
     getrandom::fill(&mut secret).map_err(io::Error::from)?;
     Ok(Arc::new(Process {
         results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
+        memory: Arc::default(),
         cache: Arc::default(),
         pools: Arc::default(),
         metrics,

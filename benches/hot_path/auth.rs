@@ -5,7 +5,7 @@ use crate::login::{attributes, logins};
 use gungraun::{library_benchmark, library_benchmark_group};
 use loligo::auth::cache::{BYTES_MAX, ResultCache};
 use loligo::auth::login::Login;
-use loligo::auth::pipeline::{self, Outcome};
+use loligo::auth::pipeline::{self, Outcome, Stores};
 use loligo::auth::policy::{Backend, Policy, Search};
 use loligo::auth::report::CacheUse;
 use loligo::auth::scripts::{
@@ -14,8 +14,10 @@ use loligo::auth::scripts::{
 use loligo::auth::session::SessionIds;
 use loligo::auth::verdict::Verdict;
 use loligo::op::{Driver, Ops, drive, slot};
+use loligo::state::Store;
 use loligo::value::Value;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[library_benchmark]
@@ -43,6 +45,7 @@ fn authenticate(pipeline: Pipeline, expected: CacheUse) {
 struct Pipeline {
     policy: Policy,
     cache: ResultCache,
+    state: Store,
     logins: Vec<Login>,
     task: (Ops, Driver),
 }
@@ -54,7 +57,13 @@ impl Pipeline {
         let policy = Policy { backends: vec![backend], memory_cache_ttl, ..Policy::default() };
         let now = Instant::now();
         let task = slot(now, now + Duration::from_secs(10));
-        Pipeline { policy, cache: ResultCache::new(&[7; 32], BYTES_MAX), logins: logins(ROUNDS), task }
+        Pipeline {
+            policy,
+            cache: ResultCache::new(&[7; 32], BYTES_MAX),
+            state: Store::Memory(Arc::default()),
+            logins: logins(ROUNDS),
+            task,
+        }
     }
 
     /// The users are in the cache.
@@ -65,7 +74,7 @@ impl Pipeline {
 
     fn run(&self, login: &Login) -> Outcome {
         let (ops, driver) = &self.task;
-        let task = pipeline::authenticate(login, &KnowsEverybody, &self.policy, &self.cache, ops);
+        let task = pipeline::authenticate(login, &KnowsEverybody, &self.policy, Stores { results: &self.cache, state: &self.state }, ops);
         drive(task, driver, |op| panic!("nobody answers {op:?}"))
     }
 }

@@ -10,7 +10,7 @@ use crate::login::{ACCOUNT, logins};
 use gungraun::{library_benchmark, library_benchmark_group};
 use loligo::auth::cache::ResultCache;
 use loligo::auth::login::Login;
-use loligo::auth::pipeline::authenticate;
+use loligo::auth::pipeline::{Stores, authenticate};
 use loligo::auth::scripts::{Scripts, StageKind};
 use loligo::auth::verdict::Verdict;
 use loligo::config::{Source, load};
@@ -21,9 +21,11 @@ use loligo::proto::resp::Reply;
 use loligo::script::services::Services;
 use loligo::script::watchdog::Watchdog;
 use loligo::script::{Host, State};
+use loligo::state::Store;
 use loligo::time::Now;
 use std::hint::black_box;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 // `feature`, `backend` and `filter`: one script run, in a stage of its own. `pipeline`: the three of a login.
@@ -63,6 +65,7 @@ struct Server {
     epoch: Epoch,
     host: Host,
     results: ResultCache,
+    state: Store,
     account: Reply,
     /// Ended after the host.
     _watchdog: Watchdog,
@@ -85,7 +88,8 @@ impl Server {
         };
         let state = State::build(epoch.scripts.clone(), services, &epoch.package_path, epoch.limits, watchdog.registrar()).unwrap();
         let (host, results) = (Host::new(Rc::new(state)), ResultCache::new(&[7; 32], 0));
-        Server { epoch, host, results, account: Reply::from_frame(ACCOUNT).unwrap(), _watchdog: watchdog }
+        let state = epoch.store(&Arc::default());
+        Server { epoch, host, results, state, account: Reply::from_frame(ACCOUNT).unwrap(), _watchdog: watchdog }
     }
 
     fn feature(&self, login: &Login) {
@@ -108,7 +112,8 @@ impl Server {
     }
 
     fn pipeline(&self, login: &Login) {
-        let outcome = self.drive(async |ops| authenticate(login, &self.host, &self.epoch.policy, &self.results, ops).await);
+        let stores = Stores { results: &self.results, state: &self.state };
+        let outcome = self.drive(async |ops| authenticate(login, &self.host, &self.epoch.policy, stores, ops).await);
         assert!(matches!(outcome.verdict, Verdict::Success(_)));
     }
 

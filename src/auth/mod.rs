@@ -4,6 +4,7 @@
 //! [`scripts`] is the door to the operator's scripts (the Lua host, or a test's script of answers); [`pipeline`] reads like the
 //! manual: the stages in order. Rules: specification `pipeline.md`, `decisions.md`.
 
+mod accounts;
 mod actions;
 pub mod attributes;
 mod backends;

@@ -3,9 +3,10 @@
 //! | Stage | Runs | May end the request with |
 //! |---|---|---|
 //! | in-process cache | passwords, unless `in-memory=0` | nothing; a hit skips to the filters |
+//! | account lookup | always | nothing |
 //! | features | passwords, not for saslauthd | failure |
 //! | credentials | always | failure, temporary failure |
-//! | backends | always | – |
+//! | backends, account mapping | always | – |
 //! | filters | always, except protocol `ory-hydra` | failure |
 //! | post actions | [`Outcome::post_actions`] says | nothing: they run after the answer |
 //!
@@ -22,8 +23,9 @@ use crate::auth::report::{CacheUse, Ending, Event, Level, Report};
 use crate::auth::request::{Field, Mode, Service};
 use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
 use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
-use crate::auth::{actions, filters};
+use crate::auth::{accounts, actions, filters};
 use crate::op::Ops;
+use crate::state::Store;
 use crate::value::Value;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
@@ -38,24 +40,30 @@ pub struct Outcome {
 }
 
 /// Authenticates a login or, in mode no-auth, looks its user up.
-pub async fn authenticate<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, cache: &ResultCache, ops: &Ops) -> Outcome {
-    let run = Run { login, scripts, policy, ops };
-    let mut pipeline = Pipeline { run, cache, key: None, report: Report::default() };
+pub async fn authenticate<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, stores: Stores<'_>, ops: &Ops) -> Outcome {
+    let run = Run { login, scripts, policy, stores, ops };
+    let mut pipeline = Pipeline { run, key: None, account: None, report: Report::default() };
     let (Break(end) | Continue(end)) = pipeline.stages().await;
     pipeline.conclude(end)
 }
 
 /// The accounts that there are, sorted; mode list-accounts. What could not be listed is missing, and in the report's events.
-pub async fn list_accounts<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, ops: &Ops) -> (Vec<Vec<u8>>, Report) {
+pub async fn list_accounts<S: Scripts>(
+    login: &Login,
+    scripts: &S,
+    policy: &Policy,
+    stores: Stores<'_>,
+    ops: &Ops,
+) -> (Vec<Vec<u8>>, Report) {
     let mut report = Report::default();
-    let accounts = backends::list_accounts(&Run { login, scripts, policy, ops }, &mut report.events).await;
+    let accounts = backends::list_accounts(&Run { login, scripts, policy, stores, ops }, &mut report.events).await;
     (accounts, report)
 }
 
 /// Runs the post actions of a login that has been answered. Returns what is to be logged.
-pub async fn post_actions<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, ops: &Ops) -> Vec<Event> {
+pub async fn post_actions<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, stores: Stores<'_>, ops: &Ops) -> Vec<Event> {
     let mut events = Vec::new();
-    actions::run(&Run { login, scripts, policy, ops }, ActionKind::Post, &mut events).await;
+    actions::run(&Run { login, scripts, policy, stores, ops }, ActionKind::Post, &mut events).await;
     events
 }
 
@@ -68,11 +76,21 @@ pub async fn hook<S: Scripts>(login: &Login, scripts: &S, index: usize, ops: &Op
     scripts.hook(&mut stage, index, login, ops).await
 }
 
+/// What logins leave behind for later ones.
+#[derive(Clone, Copy)]
+pub struct Stores<'a> {
+    /// The in-process result cache.
+    pub results: &'a ResultCache,
+    /// The domain's state, in Redis or in this process.
+    pub state: &'a Store,
+}
+
 /// What each stage works with.
 pub(super) struct Run<'a, S> {
     pub login: &'a Login,
     pub scripts: &'a S,
     pub policy: &'a Policy,
+    pub stores: Stores<'a>,
     pub ops: &'a Ops,
 }
 
@@ -100,9 +118,10 @@ impl<S: Scripts> Run<'_, S> {
 /// One request on its way.
 struct Pipeline<'a, S> {
     run: Run<'a, S>,
-    cache: &'a ResultCache,
     /// Under which the in-process cache may keep the login; `None`: it may not.
     key: Option<Key>,
+    /// The account that the login name is mapped to.
+    account: Option<Vec<u8>>,
     report: Report,
 }
 
@@ -112,6 +131,7 @@ impl<S: Scripts> Pipeline<'_, S> {
         let user = match self.recall() {
             Some(user) => Some(user),
             None => {
+                self.known().await;
                 self.features().await?;
                 self.credentials()?;
                 self.backends().await?
@@ -125,11 +145,19 @@ impl<S: Scripts> Pipeline<'_, S> {
         if self.run.policy.memory_cache_ttl.is_zero() {
             return None;
         }
-        let key = self.cache.key(&self.run.login.request)?;
-        let user = self.cache.get(&key, self.run.ops.now());
+        let key = self.run.stores.results.key(&self.run.login.request)?;
+        let user = self.run.stores.results.get(&key, self.run.ops.now());
         self.report.cache = if user.is_some() { CacheUse::Hit } else { CacheUse::Miss };
         self.key = Some(key);
         user
+    }
+
+    /// Account lookup: whose login name this is, as far as the state knows.
+    async fn known(&mut self) {
+        self.account = accounts::known(&self.run).await;
+        if let Some(account) = &self.account {
+            accounts::show(&mut self.run.login.facts.borrow_mut(), account);
+        }
     }
 
     /// Features, in an order that no configuration changes.
@@ -169,6 +197,7 @@ impl<S: Scripts> Pipeline<'_, S> {
 
     /// Backends; a success is remembered before any filter can judge it.
     async fn backends(&mut self) -> ControlFlow<End, Option<Arc<User>>> {
+        accounts::hide(&mut self.run.login.facts.borrow_mut());
         let user = match backends::verify(&self.run).await {
             Ok(user) => user.map(Arc::new),
             Err(mut event) => {
@@ -177,10 +206,15 @@ impl<S: Scripts> Pipeline<'_, S> {
                 return self.failed(Stage::Backends, event);
             }
         };
+        if let Some(user) = user.as_ref().filter(|_| self.account.is_none())
+            && let Err(event) = accounts::map(&self.run, user).await
+        {
+            return self.failed(Stage::Backends, event);
+        }
         if let (Some(user), Some(key)) = (&user, self.key)
             && user.authenticated
         {
-            self.cache.put(key, user.clone(), self.run.ops.now(), self.run.policy.memory_cache_ttl);
+            self.run.stores.results.put(key, user.clone(), self.run.ops.now(), self.run.policy.memory_cache_ttl);
         }
         Continue(user)
     }

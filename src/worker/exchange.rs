@@ -4,7 +4,7 @@
 //! writes the answer. No socket here, and no decision about logins: `dialect` knows the wire forms, `auth` the verdicts.
 
 use crate::auth::login::Login;
-use crate::auth::pipeline::{self, Outcome};
+use crate::auth::pipeline::{self, Outcome, Stores};
 use crate::auth::report::{Event, Report};
 use crate::auth::request::{Mode, Request, Service, SessionId};
 use crate::auth::scripts::{ScriptError, StageKind};
@@ -19,6 +19,7 @@ use crate::op::Ops;
 use crate::process::Process;
 use crate::proto::http::Method;
 use crate::script::Host;
+use crate::state::Store;
 use crate::value::Value;
 use crate::worker::connection::Received;
 use std::rc::Rc;
@@ -29,7 +30,16 @@ use std::sync::Arc;
 pub struct Local {
     pub epoch: Arc<Epoch>,
     pub host: Host,
+    pub state: Store,
     pub process: Arc<Process>,
+}
+
+impl Local {
+    /// Puts an epoch and its Lua host into force.
+    pub fn new(epoch: Arc<Epoch>, host: Host, process: Arc<Process>) -> Local {
+        let state = epoch.store(&process.memory);
+        Local { epoch, host, state, process }
+    }
 }
 
 /// What a request asks the worker to do.
@@ -137,15 +147,16 @@ fn authentication(request: &mut Request, service: Service, epoch: &Epoch, envelo
 impl Job {
     /// The job as a task.
     pub async fn run(self, local: Rc<Local>, ops: Ops) -> Finished {
-        let Local { epoch, host, process } = &*local;
+        let Local { epoch, host, state, process } = &*local;
         let policy = &epoch.policy;
+        let stores = Stores { results: &process.results, state };
         match self {
             Job::Authenticate(login) => {
-                let outcome = pipeline::authenticate(&login, host, policy, &process.results, &ops).await;
+                let outcome = pipeline::authenticate(&login, host, policy, stores, &ops).await;
                 Finished::Authenticated(login, outcome)
             }
             Job::ListAccounts(login, format) => {
-                let (accounts, report) = pipeline::list_accounts(&login, host, policy, &ops).await;
+                let (accounts, report) = pipeline::list_accounts(&login, host, policy, stores, &ops).await;
                 Finished::Accounts(login, accounts, report, format)
             }
             Job::Hook(login, index) => {
@@ -153,7 +164,7 @@ impl Job {
                 Finished::Hook(login, returned)
             }
             Job::PostActions(login) => {
-                let events = pipeline::post_actions(&login, host, policy, &ops).await;
+                let events = pipeline::post_actions(&login, host, policy, stores, &ops).await;
                 Finished::PostActions(login, events)
             }
             Job::Init(login) => Finished::Init(host.init(&login, &ops).await),

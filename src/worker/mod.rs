@@ -140,7 +140,8 @@ impl Worker {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::from)?;
         let metrics = Rc::new(process.metrics.worker(&name));
-        let local = Rc::new(Local { host: host(&epoch, &process, &metrics)?, epoch, process: process.clone() });
+        let host = host(&epoch, &process, &metrics)?;
+        let local = Rc::new(Local::new(epoch, host, process.clone()));
         let mut links = Links::new(u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]));
         let mut answers = Vec::new();
         if let Some(target) = &local.epoch.redis {
@@ -311,7 +312,7 @@ impl Worker {
                 }
                 self.drain_script_output();
                 self.log = Log::new(&self.process.log, &epoch.log);
-                self.local = Rc::new(Local { epoch, host, process: self.process.clone() });
+                self.local = Rc::new(Local::new(epoch, host, self.process.clone()));
                 self.log_compile_errors();
             }
             // The main thread has compiled the scripts before it sent the epoch: only a lack of memory leads here.

@@ -26,4 +26,5 @@ mod runaway;
 mod saslauthd;
 mod secrets;
 mod slow_clients;
+mod state;
 mod unix_socket;

@@ -101,7 +101,7 @@ fn post_actions_follow_every_answer_about_the_user() {
 fn post_actions_know_the_final_text_and_the_answer() {
     for (login, text) in [(login("alice", "secret"), "OK"), (login("alice", "wrong"), "Invalid login or password")] {
         let case = Case::with_alice().post();
-        let outcome = case.drive(async |ops| pipeline::authenticate(&login, &case.scripts, &case.policy, &case.cache, ops).await);
+        let outcome = case.drive(async |ops| pipeline::authenticate(&login, &case.scripts, &case.policy, case.stores(), ops).await);
         assert!(outcome.post_actions);
         login.answered(418, Duration::from_micros(1500));
         case.run_post_actions(&login);

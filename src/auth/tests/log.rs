@@ -108,7 +108,7 @@ fn the_line_has_the_text_of_a_script_even_on_success() {
 fn a_listing_has_two_fields() {
     let login = login_with("", "", |request| request.mode = Mode::ListAccounts);
     let case = Case::with_alice();
-    let (_, report) = case.drive(async |ops| pipeline::list_accounts(&login, &case.scripts, &case.policy, ops).await);
+    let (_, report) = case.drive(async |ops| pipeline::list_accounts(&login, &case.scripts, &case.policy, case.stores(), ops).await);
     let mut names = Vec::new();
     report.fields(&login, Duration::ZERO, &mut |name, value| names.push(format!("{name}={}", shown(value))));
     assert_eq!(names, [format!("session={}", "0".repeat(27)), "mode=list-accounts".into()]);

@@ -13,7 +13,7 @@ mod verdicts;
 
 use crate::auth::cache::{BYTES_MAX, ResultCache};
 use crate::auth::login::{Facts, Login};
-use crate::auth::pipeline::{self, Outcome};
+use crate::auth::pipeline::{self, Outcome, Stores};
 use crate::auth::policy::{Action, Backend, DEFAULT_BACKEND, Feature, Filter, Policy, Search, When};
 use crate::auth::report::Event;
 use crate::auth::request::{Field, HttpRequest, Request};
@@ -22,8 +22,10 @@ use crate::auth::scripts::{
 };
 use crate::auth::verdict::{TemporaryReason, Verdict};
 use crate::op::{self, Answer, Op, Ops};
+use crate::state::Store;
 use crate::value::Value;
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 type Script<T> = Box<dyn Fn(&Login) -> Result<T, ScriptError>>;
@@ -33,6 +35,7 @@ type Accounts = (i64, Vec<Vec<u8>>);
 pub(super) struct Case {
     pub policy: Policy,
     pub cache: ResultCache,
+    pub state: Store,
     scripts: Closures,
     now: Cell<Instant>,
 }
@@ -58,6 +61,7 @@ impl Case {
         Case {
             policy: Policy { lua_features: true, ..Policy::default() },
             cache: ResultCache::new(&[1; 32], BYTES_MAX),
+            state: Store::Memory(Arc::default()),
             scripts: Closures::default(),
             now: Cell::new(Instant::now()),
         }
@@ -122,7 +126,7 @@ impl Case {
 
     /// Authenticates, then runs the post actions if they are due; the lines of these follow those of the login.
     pub fn run(&self, login: &Login) -> Outcome {
-        let mut outcome = self.drive(async |ops| pipeline::authenticate(login, &self.scripts, &self.policy, &self.cache, ops).await);
+        let mut outcome = self.drive(async |ops| pipeline::authenticate(login, &self.scripts, &self.policy, self.stores(), ops).await);
         if outcome.post_actions {
             outcome.report.events.extend(self.run_post_actions(login));
         }
@@ -130,12 +134,17 @@ impl Case {
     }
 
     pub fn run_post_actions(&self, login: &Login) -> Vec<Event> {
-        self.drive(async |ops| pipeline::post_actions(login, &self.scripts, &self.policy, ops).await)
+        self.drive(async |ops| pipeline::post_actions(login, &self.scripts, &self.policy, self.stores(), ops).await)
     }
 
     pub fn list(&self, login: &Login) -> (Vec<String>, Vec<Event>) {
-        let (accounts, report) = self.drive(async |ops| pipeline::list_accounts(login, &self.scripts, &self.policy, ops).await);
+        let (accounts, report) =
+            self.drive(async |ops| pipeline::list_accounts(login, &self.scripts, &self.policy, self.stores(), ops).await);
         (accounts.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(), report.events)
+    }
+
+    fn stores(&self) -> Stores<'_> {
+        Stores { results: &self.cache, state: &self.state }
     }
 
     /// The scripts that ran since the last call, in order.

@@ -51,6 +51,19 @@ impl Commands {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
+    /// The next argument of the command begun: `head` and `parts` in one word, a key of several parts.
+    #[inline]
+    pub fn arg_of(&mut self, head: &[u8], parts: &[&[u8]]) {
+        debug_assert!(self.missing > 0, "more arguments than announced");
+        self.missing = self.missing.saturating_sub(1);
+        self.head(b'$', head.len() + parts.iter().map(|part| part.len()).sum::<usize>());
+        self.bytes.extend_from_slice(head);
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
     /// How many commands, hence replies.
     pub fn count(&self) -> usize {
         self.count
@@ -134,6 +147,16 @@ mod tests {
         }
         assert_eq!(commands.bytes(), b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$4\r\na\r\nb\r\n$0\r\n\r\n");
         assert_eq!(commands.count(), 2);
+    }
+
+    #[test]
+    fn a_word_of_several_parts() {
+        let mut commands = Commands::default();
+        commands.begin(3);
+        commands.arg(b"GET");
+        commands.arg_of(b"p:", &[b"a", b"", b"bc"]);
+        commands.arg_of(b"", &[]);
+        assert_eq!(commands.bytes(), b"*3\r\n$3\r\nGET\r\n$5\r\np:abc\r\n$0\r\n\r\n");
     }
 
     #[test]

@@ -1,0 +1,87 @@
+//! Login name → account: the hash `<p>USER`. Written at a user's first login, never refreshed, without an end (`pipeline.md` 7.4, 17).
+
+use super::memory::text_bytes;
+use super::redis::RedisStore;
+use super::table::Weigh;
+use super::{Error, Store};
+use crate::op::{Ops, Route};
+use crate::proto::resp::{Commands, Reply, View};
+
+impl Store {
+    /// The account that a login name was mapped to; `None`: it has never logged in here.
+    ///
+    /// # Errors
+    /// The state could not be asked.
+    pub async fn account(&self, ops: &Ops, username: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            Store::Memory(memory) => {
+                Ok(memory.accounts.get(username, ops.now(), |account| account.0.to_vec()).filter(|account| !account.is_empty()))
+            }
+            Store::Redis(redis) => {
+                let mut commands = Commands::default();
+                redis.encode_account(&mut commands, username);
+                decode_account(&redis.ask_one(ops, Route::Read, commands).await?)
+            }
+        }
+    }
+
+    /// Maps a login name to its account.
+    ///
+    /// # Errors
+    /// It could not be written, or nobody knows whether it was.
+    pub async fn map_account(&self, ops: &Ops, username: &[u8], account: &[u8]) -> Result<(), Error> {
+        match self {
+            Store::Memory(memory) => {
+                memory.accounts.put(username, Account(account.into()), None, ops.now());
+                Ok(())
+            }
+            Store::Redis(redis) => {
+                let mut commands = Commands::default();
+                redis.encode_mapping(&mut commands, username, account);
+                decode_mapping(&redis.ask_one(ops, Route::Write, commands).await?)
+            }
+        }
+    }
+}
+
+impl RedisStore {
+    pub(super) fn encode_account(&self, out: &mut Commands, username: &[u8]) {
+        out.begin(3);
+        out.arg(b"HGET");
+        self.key(out, &[USER]);
+        out.arg(username);
+    }
+
+    pub(super) fn encode_mapping(&self, out: &mut Commands, username: &[u8], account: &[u8]) {
+        out.begin(4);
+        out.arg(b"HSET");
+        self.key(out, &[USER]);
+        out.arg(username);
+        out.arg(account);
+    }
+}
+
+/// An account, as the tables of the process keep it.
+#[derive(Default)]
+pub(super) struct Account(pub Box<[u8]>);
+
+impl Weigh for Account {
+    fn bytes(&self) -> usize {
+        text_bytes(&self.0)
+    }
+}
+
+pub(super) fn decode_account(reply: &Reply) -> Result<Option<Vec<u8>>, Error> {
+    match reply.view() {
+        // An empty name is no account.
+        View::Nil | View::Bulk(b"") => Ok(None),
+        View::Bulk(account) => Ok(Some(account.to_vec())),
+        _ => Err(Error::of(reply, "HGET")),
+    }
+}
+
+pub(super) fn decode_mapping(reply: &Reply) -> Result<(), Error> {
+    reply.view().as_int().map(drop).ok_or_else(|| Error::of(reply, "HSET"))
+}
+
+const USER: &[u8] = b"USER";

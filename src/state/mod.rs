@@ -1,0 +1,68 @@
+//! The domain's shared state: what logins leave behind for later logins, in this process and in others.
+//!
+//! [`Store`] is the only door to it. The pipeline asks for what it means ("how does this client stand", "note a failure") and never for
+//! commands or keys; two stores answer. [`RedisStore`] encodes the commands, sends them in one piece through [`Ops`] and reads the replies,
+//! so an operation is one round trip however many commands it takes. [`MemoryStore`] is the embedded default: one per process, shared by
+//! all its workers, answering at once. One suite of tests runs against both (`tests/e2e/state`).
+//!
+//! ```text
+//! accounts.rs      login name → account
+//! memory.rs        the tables of a process          table.rs  one table: sharded, expiring, bounded
+//! redis.rs         prefix, limits, asking
+//! ```
+//!
+//! To add a concern: a file with an `impl Store` of typed methods, a table in [`MemoryStore`], keys as `pipeline.md` 17 has them. Every
+//! Redis command works on one key, and no script on more: so a cluster can serve them, each from its node.
+//! An [`Error`] is never a verdict; who asked declares what it means. Rules: specification `pipeline.md` 4, 8, 17, `decisions.md`.
+
+mod accounts;
+mod memory;
+mod redis;
+mod table;
+
+pub use memory::MemoryStore;
+pub use redis::RedisStore;
+
+use crate::op::{Answer, Failure};
+use crate::proto::resp::Reply;
+use std::sync::Arc;
+
+/// Where the domain's state is.
+pub enum Store {
+    /// In the server's own Redis, shared with other processes.
+    Redis(RedisStore),
+    /// In this process.
+    Memory(Arc<MemoryStore>),
+}
+
+/// Why the state could not be asked. For logs: no text of it holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No reply: Redis is away, slow, or not configured.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// Redis replied with an error: `WRONGTYPE Operation against …`.
+    #[error("{0}")]
+    Refused(String),
+    /// A reply that cannot be one to the command: something other than Redis answers, or somebody else uses the key.
+    #[error("unexpected reply to {0}")]
+    Unexpected(&'static str),
+}
+
+impl Error {
+    /// What a reply says that is not of the expected shape.
+    fn of(reply: &Reply, command: &'static str) -> Error {
+        match reply.as_error() {
+            Some(text) => Error::Refused(String::from_utf8_lossy(text).into_owned()),
+            None => Error::Unexpected(command),
+        }
+    }
+
+    /// What an answer says that holds no replies.
+    fn of_answer(answer: Answer) -> Error {
+        match answer {
+            Answer::Failed(failure) => Error::Failed(failure),
+            _ => Error::Unexpected("redis"),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! State in the server's own Redis: key prefix, time limits, and one way to ask.
+//!
+//! The concerns' files encode what they want with [`Commands`] and decode the replies; here is what they share. Commands of one operation
+//! leave in one piece, and the link puts those of all logins of a turn into one write. Called by the other files of this folder.
+
+use super::Error;
+use crate::op::{Answer, Op, Ops, PoolId, RedisOp, Route};
+use crate::proto::resp::{Commands, Reply};
+use std::time::Duration;
+
+/// See the module's head.
+#[derive(Clone, Debug)]
+pub struct RedisStore {
+    /// `server.redis.prefix`, in front of every key.
+    prefix: Vec<u8>,
+    /// Limits of one operation (`server.timeouts.redis_read`, `redis_write`).
+    read: Duration,
+    write: Duration,
+}
+
+impl RedisStore {
+    pub fn new(prefix: &str, read: Duration, write: Duration) -> RedisStore {
+        RedisStore { prefix: prefix.as_bytes().to_vec(), read, write }
+    }
+
+    /// Sends `commands` and waits for their replies, which may be errors one by one.
+    ///
+    /// # Errors
+    /// [`Error::Failed`]: no reply came; what is written may or may not have been.
+    pub(super) async fn ask(&self, ops: &Ops, route: Route, commands: Commands) -> Result<Vec<Reply>, Error> {
+        let limit = if route == Route::Read { self.read } else { self.write };
+        let count = commands.count();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let replies = match ops.ask(Op::Redis(RedisOp { pool: PoolId::DEFAULT, route, commands }), limit).await {
+            Answer::Replies(replies) => replies,
+            Answer::Reply(reply) => vec![reply],
+            other => return Err(Error::of_answer(other)),
+        };
+        if replies.len() == count { Ok(replies) } else { Err(Error::Unexpected("redis")) }
+    }
+
+    /// As [`RedisStore::ask`], for a single command.
+    pub(super) async fn ask_one(&self, ops: &Ops, route: Route, commands: Commands) -> Result<Reply, Error> {
+        self.ask(ops, route, commands).await?.pop().ok_or(Error::Unexpected("redis"))
+    }
+
+    /// Appends the key made of these parts, the prefix before them, as the next argument.
+    pub(super) fn key(&self, out: &mut Commands, parts: &[&[u8]]) {
+        out.arg_of(&self.prefix, parts);
+    }
+}

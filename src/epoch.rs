@@ -21,6 +21,7 @@ use crate::script::modules::redis::pools::{Mode, PoolSettings};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
 use crate::state::{MemoryStore, RedisStore, Store};
+use crate::upstream::dns::Settings as DnsSettings;
 use crate::upstream::redis::{Protocol, Settings as RedisSettings};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
 use std::collections::HashMap;
@@ -43,6 +44,8 @@ pub struct Epoch {
     pub log: LogSettings,
     /// The server's own Redis; `None`: the embedded memory state.
     pub redis: Option<Target>,
+    /// Name servers, the hosts file.
+    pub dns: Arc<DnsSettings>,
     pub max_concurrent_requests: usize,
     /// A worker with fewer requests than this under way need not ask the others.
     pub requests_share: usize,
@@ -112,6 +115,7 @@ impl Epoch {
                 redis.as_ref().map(|target| (&target.addresses, &target.settings.username, target.settings.database))
             ),
             redis,
+            dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
             post_actions_max: POST_ACTIONS_MAX,

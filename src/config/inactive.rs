@@ -16,7 +16,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.brute_force_protocols",
     "server.chroot",
     "server.compression",
-    "server.dns",
     "server.haproxy_v2",
     "server.http_client",
     "server.insights",

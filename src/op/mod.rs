@@ -11,12 +11,14 @@ mod procedure;
 pub use channel::{ChannelId, ChannelOp, Dropped, Handle};
 pub use procedure::{Done, Procedure, Work, Worked};
 
-use crate::proto::resp;
+use crate::proto::{dns, resp};
 use crate::secret::Secret;
 use std::cell::Cell;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,8 @@ pub enum Op {
     Run(Procedure),
     /// A function that may block (a file, a child process, a local database), on a helper thread.
     Work(Work),
+    /// Records of a name.
+    Dns(DnsOp),
     /// Nothing but time.
     Sleep(Duration),
     /// Several that go out together; answered by [`Answer::All`] in the same order when the last one is in.
@@ -48,6 +52,7 @@ pub enum Answer {
     Replies(Vec<resp::Reply>),
     /// Whether the password matched, or why that cannot be said (an unknown scheme, say).
     Hash(Result<bool, String>),
+    Dns(DnsAnswer),
     Slept,
     /// [`ChannelOp::Open`]: the connection.
     Opened(Handle),
@@ -94,6 +99,26 @@ pub struct HashOp {
     pub plain: Secret,
 }
 
+/// A question to the domain name system. The resolver has a time limit of its own (`server.dns.timeout`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DnsOp {
+    /// With a final dot the name is complete; without one the search list of the system counts. For [`dns::Kind::Ptr`] also an IP address, whose
+    /// names are wanted then. Any text: what is no name does not exist.
+    pub name: String,
+    pub kind: dns::Kind,
+}
+
+/// What the domain name system says. That it could not be asked is a [`Failure`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DnsAnswer {
+    /// Never empty.
+    Records(Arc<[dns::Record]>),
+    /// There is no such name; who said so, unless that was known here.
+    NoSuchName(Option<SocketAddr>),
+    /// The name exists, without records of this kind.
+    NoData(Option<SocketAddr>),
+}
+
 /// Why a link could not answer. The text is what scripts and logs see; it never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -118,6 +143,12 @@ pub enum Failure {
     /// The peer broke its protocol; the link was closed.
     #[error("protocol error: {0}")]
     Protocol(String),
+    /// No name server could say: `lookup mail.example on 192.0.2.53:53: server misbehaving`.
+    #[error("lookup {name} on {server}: {reason}")]
+    Lookup { name: String, server: SocketAddr, reason: String },
+    /// A host that was to be talked to does not exist, or has no address.
+    #[error("lookup {name}{}: no such host", .server.map(|server| format!(" on {server}")).unwrap_or_default())]
+    NoSuchHost { name: String, server: Option<SocketAddr> },
 }
 
 /// A task's handle on its slot: held by the code that asks. Cheap to clone.

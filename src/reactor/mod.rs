@@ -8,12 +8,14 @@
 //! Mailbox   values from other threads, one wake per nap     mailbox.rs
 //! Listener  TCP (SO_REUSEPORT) and unix                     listener.rs
 //! Stream    TCP or unix, plain or TLS: fill and flush       stream.rs
+//! Datagram  UDP to one peer                                 datagram.rs
 //! ```
 //!
 //! Called by `worker` only; names no protocol, no script, no configuration. This folder alone names mio (a test of the crate holds
 //! that), so another poller would be a change of this folder. All of it is edge-triggered: who is told that a socket is readable
 //! reads until [`Fill::WouldBlock`] or until a short read, or remembers that there is more.
 
+mod datagram;
 mod listener;
 mod mailbox;
 mod poll;
@@ -24,6 +26,7 @@ mod token;
 
 pub use crate::address::{Address, AddressError};
 pub use crate::tls::{CertificateFiles, ClientTls, ClientTlsSettings, ServerTls, TlsError, TlsVersion};
+pub use datagram::Datagram;
 pub use listener::{AcceptError, Listener, PeerAddress, UNIX_MODE};
 pub use mailbox::{Mailbox, Sender, Waker, mailbox};
 pub use poll::{Interest, Reactor, Readiness, Ready};

@@ -26,7 +26,7 @@ pub enum Kind {
     Link = 3,
     /// A connection opened for one op (HTTP, TCP, mail).
     Call = 4,
-    /// A datagram socket of the DNS resolver.
+    /// A socket of the DNS resolver, for one query.
     Resolver = 5,
 }
 

@@ -6,6 +6,7 @@
 //! procedures over a [`channel`], which may keep their connections in a [`pool`].
 
 pub mod channel;
+pub mod dns;
 pub mod hash;
 pub mod pool;
 pub mod redis;

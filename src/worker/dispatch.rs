@@ -74,6 +74,16 @@ impl Worker {
                     }
                 }
             }
+            Op::Dns(op) => match self.resolver.recall(&op, self.now.mono) {
+                Some(answer) => self.settle(task, part, answer),
+                None => {
+                    let ask = self.asks.add(&mut self.tasks, task, part);
+                    self.timers.set(until, Timer::TimedOut(ask));
+                    if let Some(answer) = self.resolver.ask(op, ask.to_bits(), self.now.mono) {
+                        self.answer(ask, answer);
+                    }
+                }
+            },
             Op::Work(work) => {
                 let ask = self.asks.add(&mut self.tasks, task, part);
                 match self.helpers.submit(ask.to_bits(), until, work) {
@@ -165,6 +175,7 @@ impl Worker {
     pub(super) fn flush_links(&mut self) {
         loop {
             self.links.flush(&mut self.reactor, self.now.mono, &mut self.answers);
+            self.resolver.flush(&mut self.reactor, self.now.mono, &mut self.answers);
             if self.answers.is_empty() {
                 return;
             }

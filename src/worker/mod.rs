@@ -2,7 +2,8 @@
 //! the request path.
 //!
 //! [`Worker::turn`] is the loop's body. `connections` drives clients, `tasks` what requests run as, `exchange` what a request becomes and
-//! how its answer is made, `dispatch` hands ops to links and answers back, `links` owns the sockets to Redis.
+//! how its answer is made, `dispatch` hands ops to links and answers back, `links` owns the sockets to Redis, `resolver` those to
+//! name servers.
 //! The background worker is the same code with a mailbox and without listeners. Rules: ARCHITECTURE.md; limits at the end of this file.
 
 mod channels;
@@ -12,6 +13,7 @@ mod dispatch;
 mod exchange;
 mod links;
 mod logging;
+mod resolver;
 mod tasks;
 
 pub use connection::Timeouts;
@@ -36,6 +38,7 @@ use channels::Channels;
 use connection::Connection;
 use exchange::Job;
 use links::Links;
+use resolver::Resolver;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -93,6 +96,7 @@ pub struct Worker {
     channels: Channels,
     /// How many of the tasks are procedures.
     procedures: usize,
+    resolver: Resolver,
     /// Answers of links, between link and task.
     answers: Vec<(u64, Answer)>,
     hash: HashThread,
@@ -143,6 +147,9 @@ impl Worker {
         let host = host(&epoch, &process, &metrics)?;
         let local = Rc::new(Local::new(epoch, host, process.clone()));
         let mut links = Links::new(u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]));
+        let mut dns_seed = [0; 32];
+        getrandom::fill(&mut dns_seed).map_err(io::Error::from)?;
+        let resolver = Resolver::new(local.epoch.dns.clone(), dns_seed);
         let mut answers = Vec::new();
         if let Some(target) = &local.epoch.redis {
             links.set(crate::op::PoolId::DEFAULT, target.clone(), now.mono, &mut answers);
@@ -166,6 +173,7 @@ impl Worker {
             links,
             channels: Channels::default(),
             procedures: 0,
+            resolver,
             answers,
             hash,
             helpers,
@@ -219,7 +227,7 @@ impl Worker {
         if !self.again.is_empty() || !self.runnable.is_empty() {
             return Some(self.now.mono);
         }
-        [self.timers.next_deadline(), self.links.next_timeout()].into_iter().flatten().min()
+        [self.timers.next_deadline(), self.links.next_timeout(), self.resolver.next_timeout()].into_iter().flatten().min()
     }
 
     fn fire_timers(&mut self) {
@@ -250,7 +258,11 @@ impl Worker {
                         self.answer(ask, answer);
                     }
                 }
-                Kind::Waker | Kind::Resolver => {}
+                Kind::Resolver => {
+                    self.resolver.handle(token.key, &mut self.scratch, self.now.mono, &mut self.answers);
+                    self.deliver_answers();
+                }
+                Kind::Waker => {}
             }
         }
         self.reactor.give_back(ready);
@@ -310,6 +322,7 @@ impl Worker {
                     self.links.set(crate::op::PoolId::DEFAULT, target.clone(), self.now.mono, &mut self.answers);
                     self.deliver_answers();
                 }
+                self.resolver.configure(epoch.dns.clone());
                 self.drain_script_output();
                 self.log = Log::new(&self.process.log, &epoch.log);
                 self.local = Rc::new(Local::new(epoch, host, self.process.clone()));

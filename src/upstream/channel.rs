@@ -12,9 +12,10 @@
 //! loop. Dropping a channel closes it, unless a [`Pool`](super::pool::Pool) takes it.
 
 use crate::address::Address;
-use crate::op::{Answer, ChannelOp, Failure, Handle, Op, Ops, Work};
+use crate::op::{Answer, ChannelOp, Failure, Handle, Op, Ops};
 use crate::tls::ClientTls;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use crate::upstream::dns::resolve_host;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,7 +39,11 @@ impl Channel {
     /// The failure of the last address; [`Failure::Refused`] if the name has none.
     pub async fn connect(ops: &Ops, host: &str, port: u16, limit: Duration) -> Result<Channel, Failure> {
         let until = ops.now().checked_add(limit);
-        let addresses = resolve(ops, host, limit).await?;
+        let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let addresses = match literal.parse() {
+            Ok(ip) => vec![ip],
+            Err(_) => resolve_host(ops, host).await?,
+        };
         let mut failure = Failure::Refused(format!("dial tcp: lookup {host}: no such host"));
         for (at, ip) in addresses.iter().enumerate() {
             let left = until.map_or(limit, |until| until.saturating_duration_since(ops.now()));
@@ -181,23 +186,6 @@ impl Channel {
             Answer::Passed => Ok(()),
             answer => Err(failure(answer)),
         }
-    }
-}
-
-/// The addresses of a host: a literal's own, or what the resolver says.
-///
-/// # Errors
-/// The name is not known, or the resolver could not say in time.
-pub async fn resolve(ops: &Ops, host: &str, limit: Duration) -> Result<Vec<IpAddr>, Failure> {
-    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if let Ok(ip) = literal.parse() {
-        return Ok(vec![ip]);
-    }
-    let name = host.to_owned();
-    let lookup = move || (name.as_str(), 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect::<Vec<_>>());
-    match ops.ask(Op::Work(Work::new(lookup)), limit).await.done::<std::io::Result<Vec<IpAddr>>>()? {
-        Ok(addresses) => Ok(addresses),
-        Err(error) => Err(Failure::Refused(format!("dial tcp: lookup {host}: {}", super::error_text(&error)))),
     }
 }
 

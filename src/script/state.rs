@@ -3,7 +3,7 @@
 //! Set-up goes through mlua's safe API; afterwards only `ffi` touches the state. Bounds: [`Limits`].
 
 use crate::metrics::{CountBy, LabelId, Space, TimeBy};
-use crate::script::ffi::{Anchor, Function, HookArm, Shared, Threads, Waiting, main_state, new_state, push_plain, push_waiting};
+use crate::script::ffi::{Anchor, Function, HookArm, Memory, Shared, Threads, Waiting, main_state, new_state, push_plain, push_waiting};
 use crate::script::modules::{self, Module};
 use crate::script::services::Services;
 use crate::script::sources::{Entry, Script, ScriptSet};
@@ -29,6 +29,7 @@ pub struct State {
     pub(super) limits: Limits,
     pub(super) set: Arc<ScriptSet>,
     lua: Lua,
+    memory: Memory,
     pub(super) shared: Box<Shared>,
     registrar: Registrar,
 }
@@ -74,7 +75,7 @@ impl State {
         limits: Limits,
         registrar: Registrar,
     ) -> Result<State, SetupError> {
-        let lua = new_state();
+        let (memory, lua) = new_state().ok_or_else(|| SetupError::Host("not enough memory".into()))?;
         let watch = Arc::new(Watch::default());
         let shared = Shared::new(services, watch.clone());
         let threads = Threads::new(main_state(&lua, &shared)?);
@@ -88,26 +89,29 @@ impl State {
         let entries = Entry::ALL.iter().map(|entry| Anchor::new(&lua, entry.function())).collect::<Result<_, _>>()?;
         lua.globals().get::<mlua::Function>("collectgarbage")?.call::<()>(("setpause", GC_PAUSE_PERCENT))?;
         if limits.memory_bytes > 0 {
-            lua.set_memory_limit(limits.memory_bytes)?;
+            memory.set_limit(limits.memory_bytes);
         }
         registrar.watch(&watch, limits.cpu, Box::new(HookArm::new(&shared)));
         let registry = shared.services.worker.registry();
         let label = |script: &Script| registry.label(Space::Script, &[script.stage.name(), &script.name]);
         let labels = set.scripts.iter().map(label).collect();
         let slots = RefCell::default();
-        Ok(State { threads, drive, entries, scripts, labels, envs, requests, slots, limits, set, lua, shared, registrar })
+        Ok(State { threads, drive, entries, scripts, labels, envs, requests, slots, limits, set, lua, memory, shared, registrar })
     }
 
     /// Memory that the state holds, in bytes.
     pub fn used_bytes(&self) -> usize {
-        self.lua.used_memory()
+        self.memory.used()
     }
 
     /// After an overrun of the memory limit: collects everything that the failed script held. False if the state stays more than half
     /// full: then it should be replaced.
     pub fn recover_memory(&self) -> bool {
+        // Calling the collector takes a few bytes itself.
+        self.memory.set_limit(0);
         // Twice: finalizers of the first cycle free what the second collects. An error means that a finalizer raised.
         let collected = self.lua.gc_collect().and_then(|()| self.lua.gc_collect());
+        self.memory.set_limit(self.limits.memory_bytes);
         collected.is_ok() && (self.limits.memory_bytes == 0 || self.used_bytes() * 2 < self.limits.memory_bytes)
     }
 

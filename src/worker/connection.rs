@@ -40,6 +40,8 @@ pub struct Connection {
     half_closed: bool,
     /// Close when the outbox is empty: the answer said so.
     last_answer: bool,
+    /// The poller tells of the socket.
+    pub watched: bool,
     /// The poller tells of writability too: the peer was slow once.
     pub watches_writing: bool,
     /// When the present phase must be over.
@@ -105,6 +107,7 @@ impl Connection {
             closing: false,
             half_closed: false,
             last_answer: false,
+            watched: false,
             watches_writing: false,
             deadline: now + timeouts.head,
             timer_at: now,

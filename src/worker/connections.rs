@@ -38,14 +38,24 @@ impl Worker {
 
     fn adopt(&mut self, connection: Connection) {
         let key = self.connections.insert(connection);
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        if self.reactor.register(connection.stream(), Token::new(Kind::Connection, key), Interest::Readable).is_err() {
-            self.connections.remove(key);
-            return;
-        }
         self.arm(key);
-        // The first request is usually there already.
+        // The first request is usually there already, and a client that closes after its answer is never watched at all, which saves it
+        // two of its six system calls. Whether a client that waits for long has gone, only the poller tells.
         self.drive(key);
+        if self.connections.get(key).is_some_and(|connection| !connection.watched && connection.is_busy()) {
+            self.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key));
+        } else {
+            self.watch(key);
+        }
+    }
+
+    /// Has the poller tell of a connection from now on, if it does not yet.
+    pub(super) fn watch(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.watched) else { return };
+        connection.watched = true;
+        if self.reactor.register(connection.stream(), Token::new(Kind::Connection, key), Interest::Readable).is_err() {
+            self.close(key);
+        }
     }
 
     pub(super) fn connection_ready(&mut self, key: Key, readiness: Readiness) {
@@ -191,8 +201,11 @@ impl Worker {
     fn answered(&mut self, key: Key, keep_alive: bool) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.answered(keep_alive, self.now.mono, &self.local.epoch.timeouts);
-        if self.flush(key) && self.connections.get(key).is_some_and(Connection::has_work) {
-            self.again.push_back(key);
+        if self.flush(key) {
+            self.watch(key);
+            if self.connections.get(key).is_some_and(Connection::has_work) {
+                self.again.push_back(key);
+            }
         }
     }
 
@@ -217,6 +230,7 @@ impl Worker {
 
     /// Has the poller tell when a slow peer takes more.
     fn watch_writing(&mut self, key: Key) {
+        self.watch(key);
         let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.watches_writing) else { return };
         connection.watches_writing = true;
         if self.reactor.reregister(connection.stream(), Token::new(Kind::Connection, key), Interest::Both).is_err() {
@@ -277,6 +291,9 @@ const ACCEPTS_PER_TURN: usize = 64;
 
 /// Requests of one connection served per turn: a client that pipelines without end waits for the others.
 const REQUESTS_PER_TURN: usize = 16;
+
+/// When the poller begins to tell whether a client that waits for its first answer is still there. Most answers are out by then.
+const WATCH_AFTER: Duration = Duration::from_millis(5);
 
 /// After running out of file descriptors, or when more clients wait than a turn takes.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(10);

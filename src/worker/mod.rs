@@ -122,6 +122,8 @@ pub struct Worker {
 /// What a timer is about; its key may have gone stale.
 enum Timer {
     Connection(Key),
+    /// A connection is busy for longer than most: watch it.
+    Watch(Key),
     /// The ask has slept long enough.
     Slept(Key),
     /// The ask's time is over.
@@ -236,6 +238,7 @@ impl Worker {
         for timer in due {
             match timer {
                 Timer::Connection(key) => self.connection_timer(key),
+                Timer::Watch(key) => self.watch(key),
                 Timer::Slept(ask) => self.answer(ask, Answer::Slept),
                 Timer::TimedOut(ask) => self.time_out(ask),
                 Timer::Accept => self.accept_all(),

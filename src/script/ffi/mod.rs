@@ -15,6 +15,7 @@
 mod call;
 mod convert;
 mod function;
+mod memory;
 mod protected;
 mod shared;
 mod thread;
@@ -23,6 +24,7 @@ mod userdata;
 pub use call::{Call, Kind};
 pub use convert::DEPTH_MAX;
 pub use function::{Fault, Finish, Function, Start, Waiting};
+pub use memory::Memory;
 pub use protected::{Anchor, HookArm, main_state, new_state, push_plain, push_waiting};
 pub use shared::{Run, Shared, Wait};
 pub use thread::{Coroutine, Ended, Threads};

@@ -2,10 +2,11 @@
 
 use super::call::Call;
 use super::function::{Function, Waiting, finish, plain, start};
+use super::memory::Memory;
 use super::shared::Shared;
 use crate::script::watchdog::Arm;
+use mlua::StdLib;
 use mlua::ffi::{self, lua_State};
-use mlua::{LuaOptions, StdLib};
 use std::ffi::{c_int, c_void};
 
 /// A value kept in the registry for the life of the state.
@@ -61,8 +62,9 @@ impl Arm for HookArm {
     }
 }
 
-/// A state with the libraries that `base.lua` picks from.
-pub fn new_state() -> mlua::Lua {
+/// A state with the libraries that `base.lua` picks from. None: out of memory.
+pub fn new_state() -> Option<(Memory, mlua::Lua)> {
+    // The debug library is for `base.lua` only, which hands scripts a harmless part of it.
     let libraries = StdLib::TABLE
         | StdLib::IO
         | StdLib::OS
@@ -73,11 +75,7 @@ pub fn new_state() -> mlua::Lua {
         | StdLib::DEBUG
         // Without its library LuaJIT's compiler stays off; no script sees the table.
         | StdLib::JIT;
-    // Without this option mlua puts a pcall of its own in place (one that lets Rust panics through), which would be a C boundary that no
-    // script could wait across.
-    let options = LuaOptions::new().catch_rust_panics(true);
-    // SAFETY: the debug library is for `base.lua` only, which hands scripts a harmless part of it.
-    unsafe { mlua::Lua::unsafe_new_with(libraries, options) }
+    Memory::new_state(libraries)
 }
 
 /// Tells `shared` its main thread and returns it, for [`super::Threads`].

@@ -9,13 +9,17 @@ pub mod base64;
 pub mod bit;
 pub mod bundled;
 pub mod cache;
+pub mod cmd;
 pub mod context;
 pub mod crypto;
 pub mod filepath;
+pub mod gll_prometheus;
+pub mod goos;
 pub mod hex;
 pub mod http_request;
 pub mod http_response;
 pub mod humanize;
+pub mod ioutil;
 pub mod json;
 pub mod misc;
 pub mod password;
@@ -27,6 +31,7 @@ pub mod stats;
 pub mod streams;
 pub mod strings;
 pub mod template;
+pub mod tac;
 pub mod time;
 pub mod work;
 
@@ -68,6 +73,11 @@ pub static MODULES: &[&Module] = &[
     &runtime::MODULE,
     &filepath::MODULE,
     &template::MODULE,
+    &goos::MODULE,
+    &ioutil::MODULE,
+    &tac::MODULE,
+    &cmd::MODULE,
+    &gll_prometheus::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -437,6 +437,13 @@ impl<'a> Call<'a> {
         2
     }
 
+    /// Pushes `file:line: ` of the script's code that called; empty if none did.
+    pub fn push_position(&self) {
+        self.room(2);
+        // SAFETY: this is a C function of the state.
+        unsafe { super::function::push_position(self.state) }
+    }
+
     /// An index that stays right while values are pushed.
     pub fn absolute(&self, at: c_int) -> c_int {
         if at > 0 || at <= ffi::LUA_REGISTRYINDEX { at } else { self.len() + 1 + at }

@@ -21,6 +21,7 @@ pub mod http_response;
 pub mod humanize;
 pub mod ioutil;
 pub mod json;
+pub mod log;
 pub mod misc;
 pub mod password;
 pub mod prometheus;
@@ -78,6 +79,7 @@ pub static MODULES: &[&Module] = &[
     &tac::MODULE,
     &cmd::MODULE,
     &gll_prometheus::MODULE,
+    &log::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

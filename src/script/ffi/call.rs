@@ -419,7 +419,7 @@ impl<'a> Call<'a> {
     }
 
     /// Moves the top value below the `count` values under it.
-    pub(super) fn insert_below(&self, count: c_int) {
+    pub fn insert_below(&self, count: c_int) {
         // SAFETY: those values are on the stack.
         unsafe { ffi::lua_insert(self.state, -count - 1) }
     }

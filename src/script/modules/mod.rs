@@ -29,6 +29,7 @@ pub mod redis;
 pub mod runtime;
 pub mod shellescape;
 pub mod stats;
+pub mod storage;
 pub mod streams;
 pub mod strings;
 pub mod template;
@@ -80,6 +81,7 @@ pub static MODULES: &[&Module] = &[
     &cmd::MODULE,
     &gll_prometheus::MODULE,
     &log::MODULE,
+    &storage::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

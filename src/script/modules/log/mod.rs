@@ -4,7 +4,7 @@
 //! opened anew for each line, so that it can be rotated. The loggers are the Lua half's; `loglevel` (`lua/host/loglevel.lua`) is made of them.
 //! Rules: specification `lua/modules-glua.md` 5.5.
 
-mod printf;
+pub mod printf;
 
 use crate::script::ffi::{Call, Fault, Function, Start, Waiting};
 use crate::script::modules::{Module, work};

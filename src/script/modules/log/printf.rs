@@ -245,7 +245,7 @@ fn take_char(rest: &mut &[u8]) -> Option<char> {
 }
 
 /// Largest width and precision.
-const WIDTH_MAX: usize = 1000;
+pub const WIDTH_MAX: usize = 1000;
 
 #[cfg(test)]
 mod tests {

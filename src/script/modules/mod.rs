@@ -32,8 +32,8 @@ pub mod stats;
 pub mod storage;
 pub mod streams;
 pub mod strings;
-pub mod template;
 pub mod tac;
+pub mod template;
 pub mod time;
 pub mod work;
 

@@ -6,6 +6,7 @@ use crate::metrics::Registry;
 use crate::reactor::Sender;
 use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::redis::pools::Pools;
+use crate::script::modules::storage::Storages;
 use crate::script::watchdog::Registrar;
 use crate::state::MemoryStore;
 use crate::worker::Message;
@@ -19,6 +20,8 @@ pub struct Process {
     pub memory: Arc<MemoryStore>,
     /// `nauthilus_cache`.
     pub cache: Arc<ProcessCache>,
+    /// The stores of the module `storage`.
+    pub storages: Arc<Storages>,
     /// Redis pools and scripts that Lua scripts registered.
     pub pools: Arc<Pools>,
     pub metrics: Arc<Registry>,

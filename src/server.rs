@@ -186,6 +186,7 @@ fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watch
         results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
         memory: Arc::default(),
         cache: Arc::default(),
+        storages: Arc::default(),
         pools: Arc::default(),
         metrics,
         log: writer.sink().clone(),

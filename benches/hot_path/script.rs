@@ -79,6 +79,7 @@ impl Server {
         let services = Services {
             settings: epoch.script_settings.clone(),
             cache: Default::default(),
+            storages: Default::default(),
             redis: Default::default(),
             metrics: metrics.script_metrics(),
             worker: Rc::new(metrics.worker("0")),

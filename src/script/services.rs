@@ -6,6 +6,7 @@ use crate::metrics::WorkerMetrics;
 use crate::metrics::script::ScriptMetrics;
 use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::redis::pools::Pools;
+use crate::script::modules::storage::Storages;
 use crate::secret::Secret;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -18,6 +19,8 @@ pub struct Services {
     pub settings: Arc<Settings>,
     /// `nauthilus_cache`: one store for the whole process.
     pub cache: Arc<ProcessCache>,
+    /// `storage`: the stores that scripts opened, process-wide.
+    pub storages: Arc<Storages>,
     /// The Redis pools that scripts registered, and the scripts they uploaded: process-wide.
     pub redis: Arc<Pools>,
     /// Metrics that scripts create.
@@ -40,6 +43,7 @@ impl Services {
         Services {
             settings: Arc::new(settings),
             cache: Arc::default(),
+            storages: Arc::default(),
             redis: Arc::default(),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),

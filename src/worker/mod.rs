@@ -368,6 +368,7 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
     let services = Services {
         settings: epoch.script_settings.clone(),
         cache: process.cache.clone(),
+        storages: process.storages.clone(),
         redis: process.pools.clone(),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),

@@ -419,7 +419,7 @@ impl<'a> Call<'a> {
     }
 
     /// Moves the top value below the `count` values under it.
-    pub(super) fn insert_below(&self, count: c_int) {
+    pub fn insert_below(&self, count: c_int) {
         // SAFETY: those values are on the stack.
         unsafe { ffi::lua_insert(self.state, -count - 1) }
     }
@@ -435,6 +435,13 @@ impl<'a> Call<'a> {
     pub fn and_nil(&self) -> c_int {
         self.push_nil();
         2
+    }
+
+    /// Pushes `file:line: ` of the script's code that called; empty if none did.
+    pub fn push_position(&self) {
+        self.room(2);
+        // SAFETY: this is a C function of the state.
+        unsafe { super::function::push_position(self.state) }
     }
 
     /// An index that stays right while values are pushed.

@@ -1,12 +1,15 @@
-//! Libraries of others that scripts know by name: `inspect` and `argparse`, as their authors published them (`lua/vendor`).
+//! Modules that are Lua throughout, and of which each environment that asks for one loads its own copy (`lua/host/package.lua`).
 //!
-//! They protect nothing of theirs, so each environment that asks for one loads its own copy (`lua/host/package.lua`). What argparse finds in
-//! place of `os` and `io` is `lua/host/argparse.lua`. Rules: specification `lua/modules-glua.md` 5.4 and 6.2.
+//! `inspect` and `argparse` are as their authors published them (`lua/vendor`), and protect nothing of theirs; what argparse finds in place
+//! of `os` and `io` is `lua/host/argparse.lua`. `loglevel` has a state, which must end with its request; `pb` is too little for anything
+//! else. Rules: specification `lua/modules-glua.md` 5.4, 5.5, 6.2 and 6.10.
 
 /// Name and text of each.
 pub static TEXTS: &[(&str, &str)] = &[
     ("inspect", include_str!("../../../lua/vendor/inspect.lua")),
     ("argparse", concat!(include_str!("../../../lua/host/argparse.lua"), include_str!("../../../lua/vendor/argparse.lua"))),
+    ("loglevel", include_str!("../../../lua/host/loglevel.lua")),
+    ("pb", include_str!("../../../lua/host/pb.lua")),
 ];
 
 #[cfg(test)]

@@ -9,14 +9,19 @@ pub mod base64;
 pub mod bit;
 pub mod bundled;
 pub mod cache;
+pub mod cmd;
 pub mod context;
 pub mod crypto;
 pub mod filepath;
+pub mod gll_prometheus;
+pub mod goos;
 pub mod hex;
 pub mod http_request;
 pub mod http_response;
 pub mod humanize;
+pub mod ioutil;
 pub mod json;
+pub mod log;
 pub mod misc;
 pub mod password;
 pub mod prometheus;
@@ -24,8 +29,10 @@ pub mod redis;
 pub mod runtime;
 pub mod shellescape;
 pub mod stats;
+pub mod storage;
 pub mod streams;
 pub mod strings;
+pub mod tac;
 pub mod template;
 pub mod time;
 pub mod work;
@@ -68,6 +75,13 @@ pub static MODULES: &[&Module] = &[
     &runtime::MODULE,
     &filepath::MODULE,
     &template::MODULE,
+    &goos::MODULE,
+    &ioutil::MODULE,
+    &tac::MODULE,
+    &cmd::MODULE,
+    &gll_prometheus::MODULE,
+    &log::MODULE,
+    &storage::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -126,14 +126,14 @@ fn settle(call: &Call<'_>, name: &[u8], applied: Applied) -> i32 {
 
 /// The labels of one call: names and values one after the other, and where each ends.
 #[derive(Default)]
-struct Labels {
+pub(super) struct Labels {
     text: SmallVec<[u8; 256]>,
     ends: SmallVec<[usize; 16]>,
 }
 
 impl Labels {
     /// Reads the table at `at`. Names and values that are no strings count with their `tostring` text.
-    fn read(call: &Call<'_>, at: i32) -> Result<Labels, Fault> {
+    pub(super) fn read(call: &Call<'_>, at: i32) -> Result<Labels, Fault> {
         call.table(at)?;
         let mut labels = Labels::default();
         call.for_each(at, |call| {
@@ -149,7 +149,7 @@ impl Labels {
         Ok(labels)
     }
 
-    fn pairs(&self) -> SmallVec<[Label<'_>; 8]> {
+    pub(super) fn pairs(&self) -> SmallVec<[Label<'_>; 8]> {
         let mut start = 0;
         let mut part = |end: usize| {
             let part = self.text.get(start..end).unwrap_or_default();

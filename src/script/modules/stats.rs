@@ -45,7 +45,7 @@ fn answer(call: &Call<'_>, work: fn(&Call<'_>, &[f64]) -> Result<Outcome, Fault>
 fn median(sorted: &[f64]) -> Result<Outcome, Fault> {
     let middle = sorted.len() / 2;
     Ok(match (sorted.get(middle.wrapping_sub(1)), sorted.get(middle)) {
-        (Some(below), Some(above)) if sorted.len() % 2 == 0 => Ok((below + above) / 2.0),
+        (Some(below), Some(above)) if sorted.len().is_multiple_of(2) => Ok((below + above) / 2.0),
         (_, Some(middle)) => Ok(*middle),
         _ => Err(EMPTY),
     })

@@ -54,6 +54,7 @@ fn host() -> (Host, Watchdog) {
     let services = Services {
         settings: Arc::new(Settings::default()),
         cache: Arc::default(),
+        storages: Arc::default(),
         redis: Arc::default(),
         metrics: registry.script_metrics(),
         worker: Rc::new(registry.worker("fuzz")),

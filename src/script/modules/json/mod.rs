@@ -28,6 +28,30 @@ pub static MODULE: Module = Module {
     lua: Some(concat!(include_str!("../../../../lua/host/streams.lua"), include_str!("../../../../lua/host/json.lua"))),
 };
 
+/// The value at `at` as JSON, for other modules.
+///
+/// # Errors
+/// [`Fault::Message`] for what JSON cannot say.
+pub fn text_of(call: &Call<'_>, at: i32) -> Result<Vec<u8>, Fault> {
+    encode::encode(call, at, Style::default())
+}
+
+/// Pushes what JSON stands for, for other modules.
+///
+/// # Errors
+/// Why the text is no JSON; nothing is pushed then.
+pub fn push_decoded(call: &Call<'_>, text: &[u8]) -> Result<(), String> {
+    let height = call.len();
+    let decoded = decode::decode_all(call, text);
+    // The decoder leaves what it needed for itself below the value.
+    let extra = call.len() - height - i32::from(decoded.is_ok());
+    if decoded.is_ok() {
+        call.insert_below(extra);
+    }
+    call.pop(extra);
+    decoded.map_err(|error| error.to_string())
+}
+
 /// `encode(value)` → text.
 fn encode(call: &Call<'_>) -> Result<i32, Fault> {
     call.any(1)?;

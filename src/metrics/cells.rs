@@ -75,6 +75,9 @@ indexed! {
         /// Connections to servers, but for those to Redis.
         ChannelsOpen,
         ConcurrentRequests,
+        /// Monitored servers: those configured, those that answer. The background worker's.
+        ServersWanted,
+        ServersAlive,
         /// Bytes; shown for each worker by itself.
         LuaMemory,
     }

@@ -22,6 +22,9 @@ use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
 use crate::state::{MemoryStore, RedisStore, Store};
 use crate::upstream::dns::Settings as DnsSettings;
+use crate::tls::{DefaultTls, TlsError};
+use crate::upstream::monitor::{Monitor, Server};
+use crate::upstream::probe::{Protocol as MailProtocol, Target as Probe};
 use crate::upstream::redis::{Protocol, Settings as RedisSettings};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
 use std::collections::HashMap;
@@ -46,6 +49,10 @@ pub struct Epoch {
     pub redis: Option<Target>,
     /// Name servers, the hosts file.
     pub dns: Arc<DnsSettings>,
+    /// The mail servers that are watched.
+    pub monitor: Arc<Monitor>,
+    /// TLS of connections that scripts open.
+    pub tls: Arc<DefaultTls>,
     pub max_concurrent_requests: usize,
     /// A worker with fewer requests than this under way need not ask the others.
     pub requests_share: usize,
@@ -83,6 +90,8 @@ impl Epoch {
             problems.push(problem);
             None
         });
+        let tls = DefaultTls::default();
+        let monitor = monitor(config, &tls, &mut problems);
         if !problems.is_empty() {
             return Err(Unusable(problems));
         }
@@ -116,6 +125,8 @@ impl Epoch {
             ),
             redis,
             dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
+            monitor: Arc::new(monitor),
+            tls: Arc::new(tls),
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
             post_actions_max: POST_ACTIONS_MAX,
@@ -275,8 +286,7 @@ fn dialect(config: &Config) -> Settings {
             imap: mail_server(&server.imap_backend_address, server.imap_backend_port),
             pop3: mail_server(&server.pop3_backend_address, server.pop3_backend_port),
         },
-        // The monitor is not built yet: until it is, nginx is told the fixed servers, as without the feature.
-        monitoring: false,
+        monitoring: server.has_feature(Feature::BackendServerMonitoring),
         wait_delay_s: server.nginx_wait_delay.into(),
         trusted_proxies: server.trusted_proxies.iter().copied().collect(),
     }
@@ -375,6 +385,30 @@ fn redis(config: &Config) -> Result<Option<Target>, String> {
     let addresses = Address::resolve(&address).map_err(|error| format!("server.redis.master.address: {error}"))?;
     let tls = client_tls(&redis.tls, master.host()).map_err(|error| format!("server.redis.tls: {error}"))?;
     Ok(Some(Target { addresses, settings, tls }))
+}
+
+/// The mail servers to watch, if that feature is on.
+fn monitor(config: &Config, tls: &DefaultTls, problems: &mut Vec<String>) -> Monitor {
+    if !config.server.has_feature(Feature::BackendServerMonitoring) {
+        return Monitor::default();
+    }
+    let server = |server: &config::section::monitoring::BackendServer| -> Result<Arc<Server>, TlsError> {
+        let target = Probe {
+            protocol: MailProtocol::parse(&server.protocol),
+            host: server.host.as_str().to_owned(),
+            port: server.port,
+            tls: if server.tls { Some(tls.get(server.tls_skip_verify)?) } else { None },
+            haproxy_v2: server.haproxy_v2,
+            deep_check: server.deep_check,
+            request_uri: server.request_uri.clone(),
+            username: server.test_username.clone(),
+            password: server.test_password.clone(),
+        };
+        Ok(Arc::new(Server::new(server.protocol.clone(), server.tls_skip_verify, target)))
+    };
+    let servers = config.backend_server_monitoring.backend_servers.iter();
+    let servers = servers.map(|entry| server(entry).map_err(|error| format!("backend_server_monitoring: {error}")));
+    Monitor { servers: servers.filter_map(|server| keep(server, problems)).collect() }
 }
 
 /// TLS to a server named `host`, if it is enabled.

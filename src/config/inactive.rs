@@ -7,7 +7,6 @@ use crate::config::choice::{Backend, Feature};
 
 /// Key paths, sections as a whole. What is "not yet active" has no effect at all.
 pub(super) const INACTIVE: &[&str] = &[
-    "backend_server_monitoring",
     "brute_force",
     "cleartext_networks",
     "ldap",
@@ -40,8 +39,7 @@ pub(super) const INACTIVE: &[&str] = &[
 ];
 
 /// Enabled in `server.features`, they do nothing.
-pub(super) const INACTIVE_FEATURES: &[Feature] =
-    &[Feature::TlsEncryption, Feature::Rbl, Feature::RelayDomains, Feature::BackendServerMonitoring, Feature::BruteForce];
+pub(super) const INACTIVE_FEATURES: &[Feature] = &[Feature::TlsEncryption, Feature::Rbl, Feature::RelayDomains, Feature::BruteForce];
 
 /// Listed in `server.backends`, such a backend is passed over.
 pub(super) fn is_inactive(backend: &Backend) -> bool {

@@ -7,6 +7,8 @@ use crate::metrics::script::ScriptMetrics;
 use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::redis::pools::Pools;
 use crate::secret::Secret;
+use crate::tls::DefaultTls;
+use crate::upstream::monitor::Monitor;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -20,6 +22,10 @@ pub struct Services {
     pub cache: Arc<ProcessCache>,
     /// The Redis pools that scripts registered, and the scripts they uploaded: process-wide.
     pub redis: Arc<Pools>,
+    /// The mail servers that are watched.
+    pub monitor: Arc<Monitor>,
+    /// TLS of connections that scripts open.
+    pub tls: Arc<DefaultTls>,
     /// Metrics that scripts create.
     pub metrics: ScriptMetrics,
     /// The worker's own numbers.
@@ -41,6 +47,8 @@ impl Services {
             settings: Arc::new(settings),
             cache: Arc::default(),
             redis: Arc::default(),
+            monitor: Arc::default(),
+            tls: Arc::default(),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
             output: RefCell::default(),

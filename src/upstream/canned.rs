@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub struct Canned {
     /// What the client did: its bytes, `<open ADDRESS>`, `<tls NAME>`.
     pub transcript: String,
-    pieces: VecDeque<Vec<u8>>,
+    pub pieces: VecDeque<Vec<u8>>,
     /// Handshakes fail: so many more of them.
     pub broken_handshakes: usize,
 }

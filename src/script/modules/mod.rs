@@ -17,6 +17,7 @@ pub mod http_request;
 pub mod http_response;
 pub mod humanize;
 pub mod json;
+pub mod mail;
 pub mod misc;
 pub mod password;
 pub mod prometheus;
@@ -26,6 +27,7 @@ pub mod shellescape;
 pub mod stats;
 pub mod streams;
 pub mod strings;
+pub mod tcp;
 pub mod template;
 pub mod time;
 pub mod work;
@@ -68,6 +70,8 @@ pub static MODULES: &[&Module] = &[
     &runtime::MODULE,
     &filepath::MODULE,
     &template::MODULE,
+    &tcp::MODULE,
+    &mail::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -49,13 +49,13 @@ fn each_protocol_is_spoken() {
 #[test]
 fn test_users_log_in_over_tls() {
     for (protocol, pieces, said) in [
-        ("imap", &["* OK ready\r\n", "* CAPABILITY X\r\na OK in\r\n"][..], "a LOGIN \"test \\\"user\\\"\" \"pass\\\\word\"\r\nb LOGOUT\r\n"),
-        ("pop3", &["+OK ready\r\n", "+OK\r\n", "+OK in\r\n"], "USER test \"user\"\r\nPASS pass\\word\r\nQUIT\r\n"),
         (
-            "sieve",
-            &["OK ready\r\n", "OK in\r\n"],
-            "AUTHENTICATE \"PLAIN\" \"AHRlc3QgInVzZXIiAHBhc3Ncd29yZA==\"\r\nLOGOUT\r\n",
+            "imap",
+            &["* OK ready\r\n", "* CAPABILITY X\r\na OK in\r\n"][..],
+            "a LOGIN \"test \\\"user\\\"\" \"pass\\\\word\"\r\nb LOGOUT\r\n",
         ),
+        ("pop3", &["+OK ready\r\n", "+OK\r\n", "+OK in\r\n"], "USER test \"user\"\r\nPASS pass\\word\r\nQUIT\r\n"),
+        ("sieve", &["OK ready\r\n", "OK in\r\n"], "AUTHENTICATE \"PLAIN\" \"AHRlc3QgInVzZXIiAHBhc3Ncd29yZA==\"\r\nLOGOUT\r\n"),
         ("smtp", &["220 b\r\n", "250 a\r\n"], "EHLO loligo\r\nQUIT\r\n"),
     ] {
         let expected = format!("<tls 127.0.0.1>{said}");

@@ -14,6 +14,7 @@ mod isolation;
 mod keepalive;
 mod layers;
 mod limits;
+mod monitoring;
 mod nginx_imap;
 mod nginx_pop3;
 mod nginx_smtp;

@@ -8,6 +8,7 @@ use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::redis::pools::Pools;
 use crate::secret::Secret;
 use crate::tls::DefaultTls;
+use crate::upstream::ldap::Ldap;
 use crate::upstream::monitor::Monitor;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -26,6 +27,8 @@ pub struct Services {
     pub monitor: Arc<Monitor>,
     /// TLS of connections that scripts open.
     pub tls: Arc<DefaultTls>,
+    /// This worker's connections to directories.
+    pub ldap: Ldap,
     /// Metrics that scripts create.
     pub metrics: ScriptMetrics,
     /// The worker's own numbers.
@@ -49,6 +52,7 @@ impl Services {
             redis: Arc::default(),
             monitor: Arc::default(),
             tls: Arc::default(),
+            ldap: Ldap::default(),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
             output: RefCell::default(),

@@ -10,6 +10,7 @@ pub mod canned;
 pub mod channel;
 pub mod dns;
 pub mod hash;
+pub mod ldap;
 pub mod monitor;
 pub mod pool;
 pub mod probe;

@@ -34,6 +34,7 @@ use crate::script::services::Services;
 use crate::script::{Host, SetupError, State};
 use crate::time::{HttpDate, Now};
 use crate::upstream::hash::HashThread;
+use crate::upstream::ldap::Ldap;
 use crate::upstream::threads::{self, HelperThreads};
 use channels::Channels;
 use checks::Checks;
@@ -378,6 +379,7 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         redis: process.pools.clone(),
         monitor: epoch.monitor.clone(),
         tls: epoch.tls.clone(),
+        ldap: Ldap::new(&epoch.ldap),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
         output: Default::default(),

@@ -67,7 +67,10 @@ fn real_servers_go_and_come_back() {
     assert!(metrics.contains("backend_servers_status{server_status=\"wanted\"} 6\n"), "{metrics}");
     assert!(metrics.contains("backend_servers_status{server_status=\"alive\"} 3\n"), "{metrics}");
     let answer = server.ask(&nginx_login());
-    assert_eq!((answer.header("auth-server"), answer.header("auth-port")), (Some("127.0.0.1"), Some(dovecot.submission.to_string().as_str())));
+    assert_eq!(
+        (answer.header("auth-server"), answer.header("auth-port")),
+        (Some("127.0.0.1"), Some(dovecot.submission.to_string().as_str()))
+    );
 
     // A reload checks at once; before and after, the servers' own turn is waited for.
     dovecot.stop();

@@ -17,6 +17,7 @@ pub mod http_request;
 pub mod http_response;
 pub mod humanize;
 pub mod json;
+pub mod ldap;
 pub mod mail;
 pub mod misc;
 pub mod password;
@@ -72,6 +73,7 @@ pub static MODULES: &[&Module] = &[
     &template::MODULE,
     &tcp::MODULE,
     &mail::MODULE,
+    &ldap::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -13,6 +13,7 @@ mod http10;
 mod isolation;
 mod keepalive;
 mod layers;
+mod ldap;
 mod limits;
 mod monitoring;
 mod nginx_imap;

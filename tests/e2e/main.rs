@@ -29,4 +29,5 @@ mod saslauthd;
 mod secrets;
 mod slow_clients;
 mod state;
+mod tcp_module;
 mod unix_socket;

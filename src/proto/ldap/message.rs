@@ -97,7 +97,11 @@ pub fn compose(id: u32, request: &Request<'_>) -> Vec<u8> {
             Request::BindExternal => element(out, 0x60, |out| {
                 number(out, INTEGER, VERSION);
                 bytes(out, OCTET_STRING, b"");
-                element(out, 0xa3, |out| bytes(out, OCTET_STRING, b"EXTERNAL"));
+                element(out, 0xa3, |out| {
+                    bytes(out, OCTET_STRING, b"EXTERNAL");
+                    // The mechanism begins with the client's word, which is empty: the connection's identity (RFC 4422, A).
+                    bytes(out, OCTET_STRING, b"");
+                });
             }),
             Request::Search(search) => compose_search(out, search),
             Request::Modify(modify) => compose_modify(out, modify),
@@ -236,7 +240,7 @@ mod tests {
         let modify = Modify { dn: "o=x".into(), operation: Operation::Replace, attributes };
         for (request, expected) in [
             (Request::Bind("o=x", b"pw"), "3011 020101 600c 020103 0403 6f3d78 8002 7077"),
-            (Request::BindExternal, "3016 020101 6011 020103 0400 a30a 0408 45585445524e414c"),
+            (Request::BindExternal, "3018 020101 6013 020103 0400 a30c 0408 45585445524e414c 0400"),
             (Request::StartTls, "301d 020101 7718 8016 312e332e362e312e342e312e313436362e3230303337"),
             (Request::Unbind, "3005 020101 4200"),
             (Request::Search(&search), "3024 020101 631f 0403 6f3d78 0a0102 0a0100 020200c8 020100 010100 8702 636e 3004 0402 636e"),

@@ -7,6 +7,9 @@ use crate::tls::ClientTls;
 use crate::upstream::channel::Channel;
 use crate::upstream::smtp::{Dialect, Session};
 
+/// Name and password.
+type Credentials<'a> = (&'a [u8], &'a [u8]);
+
 /// One conversation.
 pub struct Talk<'a> {
     ops: &'a Ops,
@@ -117,7 +120,7 @@ impl<'a> Talk<'a> {
     }
 
     /// The test user, if there is one and the connection keeps it secret.
-    fn login(&self) -> Result<Option<(&'a [u8], &'a [u8])>, Fault> {
+    fn login(&self) -> Result<Option<Credentials<'a>>, Fault> {
         let (user, password) = (self.target.username.as_bytes(), self.target.password.expose());
         if self.target.tls.is_none() || user.is_empty() || password.is_empty() {
             return Ok(None);

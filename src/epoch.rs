@@ -8,6 +8,7 @@ use crate::auth::policy::{Action, Backend, Feature as PolicyFeature, Filter, Pol
 use crate::auth::policy::{Actions, DEFAULT_BACKEND};
 use crate::auth::scripts::{ActionKind, StageKind};
 use crate::config::section::headers::DefaultHttpRequestHeader;
+use crate::config::section::ldap::LdapPool;
 use crate::config::section::lua::When as ConfigWhen;
 use crate::config::section::tls::Tls;
 use crate::config::{self, ActionType, Config, Feature, LogLevel};
@@ -21,7 +22,11 @@ use crate::script::modules::redis::pools::{Mode, PoolSettings};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
 use crate::state::{MemoryStore, RedisStore, Store};
+use crate::tls::{DefaultTls, TlsError};
 use crate::upstream::dns::Settings as DnsSettings;
+use crate::upstream::ldap::{Bind, Pools as LdapPools, Server as LdapServer, Settings as LdapSettings};
+use crate::upstream::monitor::{Monitor, Server};
+use crate::upstream::probe::{Protocol as MailProtocol, Target as Probe};
 use crate::upstream::redis::{Protocol, Settings as RedisSettings};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
 use std::collections::HashMap;
@@ -46,6 +51,12 @@ pub struct Epoch {
     pub redis: Option<Target>,
     /// Name servers, the hosts file.
     pub dns: Arc<DnsSettings>,
+    /// The mail servers that are watched.
+    pub monitor: Arc<Monitor>,
+    /// TLS of connections that scripts open.
+    pub tls: Arc<DefaultTls>,
+    /// The directories of the section `ldap`.
+    pub ldap: Arc<LdapPools>,
     pub max_concurrent_requests: usize,
     /// A worker with fewer requests than this under way need not ask the others.
     pub requests_share: usize,
@@ -83,6 +94,9 @@ impl Epoch {
             problems.push(problem);
             None
         });
+        let tls = DefaultTls::default();
+        let monitor = monitor(config, &tls, &mut problems);
+        let ldap = ldap(config, workers, &mut problems);
         if !problems.is_empty() {
             return Err(Unusable(problems));
         }
@@ -116,6 +130,9 @@ impl Epoch {
             ),
             redis,
             dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
+            monitor: Arc::new(monitor),
+            tls: Arc::new(tls),
+            ldap: Arc::new(ldap),
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
             post_actions_max: POST_ACTIONS_MAX,
@@ -275,8 +292,7 @@ fn dialect(config: &Config) -> Settings {
             imap: mail_server(&server.imap_backend_address, server.imap_backend_port),
             pop3: mail_server(&server.pop3_backend_address, server.pop3_backend_port),
         },
-        // The monitor is not built yet: until it is, nginx is told the fixed servers, as without the feature.
-        monitoring: false,
+        monitoring: server.has_feature(Feature::BackendServerMonitoring),
         wait_delay_s: server.nginx_wait_delay.into(),
         trusted_proxies: server.trusted_proxies.iter().copied().collect(),
     }
@@ -377,6 +393,80 @@ fn redis(config: &Config) -> Result<Option<Target>, String> {
     Ok(Some(Target { addresses, settings, tls }))
 }
 
+/// The mail servers to watch, if that feature is on.
+fn monitor(config: &Config, tls: &DefaultTls, problems: &mut Vec<String>) -> Monitor {
+    if !config.server.has_feature(Feature::BackendServerMonitoring) {
+        return Monitor::default();
+    }
+    let server = |server: &config::section::monitoring::BackendServer| -> Result<Arc<Server>, TlsError> {
+        let target = Probe {
+            protocol: MailProtocol::parse(&server.protocol),
+            host: server.host.as_str().to_owned(),
+            port: server.port,
+            tls: if server.tls { Some(tls.get(server.tls_skip_verify)?) } else { None },
+            haproxy_v2: server.haproxy_v2,
+            deep_check: server.deep_check,
+            request_uri: server.request_uri.clone(),
+            username: server.test_username.clone(),
+            password: server.test_password.clone(),
+        };
+        Ok(Arc::new(Server::new(server.protocol.clone(), server.tls_skip_verify, target)))
+    };
+    let servers = config.backend_server_monitoring.backend_servers.iter();
+    let servers = servers.map(|entry| server(entry).map_err(|error| format!("backend_server_monitoring: {error}")));
+    Monitor { servers: servers.filter_map(|server| keep(server, problems)).collect() }
+}
+
+/// The pools of the section `ldap`. A pool's connections are the process's: each worker has its share of them.
+fn ldap(config: &Config, workers: usize, problems: &mut Vec<String>) -> LdapPools {
+    let Some(ldap) = &config.ldap else { return LdapPools::new() };
+    let mut pools = LdapPools::new();
+    let named = ldap.optional_ldap_pools.iter().map(|(name, pool)| (name.as_str(), pool));
+    for (name, pool) in std::iter::once(("default", &ldap.config)).chain(named) {
+        let settings = ldap_pool(pool, workers).map_err(|problem| format!("ldap pool {name:?}: {problem}"));
+        pools.extend(keep(settings, problems).map(|settings| (name.to_owned(), Arc::new(settings))));
+    }
+    pools
+}
+
+fn ldap_pool(pool: &LdapPool, workers: usize) -> Result<LdapSettings, String> {
+    let servers =
+        pool.server_uri.iter().map(|uri| LdapServer::parse(uri)).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let encrypted = pool.starttls || servers.iter().any(|server| matches!(server, LdapServer::Tcp { tls: true, .. }));
+    let tls = Tls {
+        enabled: encrypted,
+        ca_file: pool.tls_ca_cert.clone(),
+        cert: pool.tls_client_cert.clone(),
+        key: pool.tls_client_key.clone(),
+        skip_verify: pool.tls_skip_verify,
+        ..Tls::default()
+    };
+    let share = |count: u32| (count as usize).div_ceil(workers.max(1)).max(1);
+    let or = |time: Duration, otherwise: Duration| if time.is_zero() { otherwise } else { time };
+    Ok(LdapSettings {
+        servers,
+        tls: client_tls(&tls, "")?.map(|(tls, _)| tls),
+        start_tls: pool.starttls,
+        bind: match (pool.sasl_external, pool.bind_dn.is_empty()) {
+            (true, _) => Bind::External,
+            (false, true) => Bind::Anonymous,
+            (false, false) => Bind::Simple(pool.bind_dn.clone(), pool.bind_pw.clone()),
+        },
+        connections_max: share(pool.lookup_pool_size.max(pool.lookup_idle_pool_size)),
+        idle_max: share(pool.lookup_idle_pool_size),
+        waiting_max: pool.lookup_queue_length as usize,
+        connect_time: or(pool.connect_abort_timeout, LDAP_CONNECT),
+        bind_time: or(pool.bind_timeout, LDAP_REQUEST),
+        search_time: or(pool.search_timeout, LDAP_REQUEST),
+        modify_time: or(pool.modify_timeout, LDAP_REQUEST),
+        size_limit: pool.search_size_limit,
+        time_limit: pool.search_time_limit.as_secs_f64().ceil() as u32,
+        retries: pool.retry_max,
+        retry_pause: pool.retry_base,
+        retry_pause_max: pool.retry_max_backoff,
+    })
+}
+
 /// TLS to a server named `host`, if it is enabled.
 fn client_tls(tls: &Tls, host: &str) -> Result<Option<(ClientTls, String)>, String> {
     if !tls.enabled {
@@ -419,6 +509,10 @@ pub fn pool_target(pool: &PoolSettings) -> Result<Target, String> {
 
 /// Route patterns as the reference's metrics have them.
 const ROUTES: [&str; 4] = ["/api/v1/:category/:service", "/api/v1/custom/*hook", "/ping", "/metrics"];
+
+/// Times of LDAP that are not configured: a login waits for them.
+const LDAP_CONNECT: Duration = Duration::from_secs(5);
+const LDAP_REQUEST: Duration = Duration::from_secs(10);
 
 /// Waiting costs a coroutine and no thread, so this is far above the reference's ten workers: what it bounds is memory.
 const POST_ACTIONS_MAX: usize = 1000;

@@ -136,6 +136,7 @@ impl Server {
         let outcome = config::load(source).map_err(|problems| problems.to_string()).and_then(|loaded| {
             let epoch = Epoch::resolve(&loaded.config, self.workers.len(), &self.process.metrics).map_err(|error| error.to_string())?;
             crate::worker::try_scripts(&epoch, &self.process).map_err(|error| error.to_string())?;
+            epoch.monitor.know_from(&self.epoch.monitor);
             Ok((Arc::new(epoch), loaded))
         });
         match outcome {

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How we speak TLS to servers. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -83,6 +83,29 @@ impl ClientTls {
     pub(crate) fn session(&self, name: &str) -> Result<ClientConnection, TlsError> {
         let server = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
         ClientConnection::new(self.0.clone(), server).map_err(TlsError::Config)
+    }
+}
+
+/// TLS to servers that nothing special is configured for: the system's roots, TLS 1.2 or later. One per configuration; made when it is first
+/// needed, for most servers need none and reading the roots takes milliseconds.
+#[derive(Debug, Default)]
+pub struct DefaultTls {
+    checked: OnceLock<ClientTls>,
+    unchecked: OnceLock<ClientTls>,
+}
+
+impl DefaultTls {
+    /// `skip_verify`: with any certificate.
+    ///
+    /// # Errors
+    /// [`TlsError::NoRoots`].
+    pub fn get(&self, skip_verify: bool) -> Result<ClientTls, TlsError> {
+        let kept = if skip_verify { &self.unchecked } else { &self.checked };
+        if let Some(tls) = kept.get() {
+            return Ok(tls.clone());
+        }
+        let tls = ClientTls::new(&ClientTlsSettings { skip_verify, ..ClientTlsSettings::default() })?;
+        Ok(kept.get_or_init(|| tls).clone())
     }
 }
 

@@ -7,10 +7,23 @@ use crate::config::choice::{Backend, Feature};
 
 /// Key paths, sections as a whole. What is "not yet active" has no effect at all.
 pub(super) const INACTIVE: &[&str] = &[
-    "backend_server_monitoring",
     "brute_force",
     "cleartext_networks",
-    "ldap",
+    "ldap.config.auth_rate_limit_burst",
+    "ldap.config.auth_rate_limit_per_second",
+    "ldap.config.cache_impl",
+    "ldap.config.cache_max_entries",
+    "ldap.config.cb_cooldown",
+    "ldap.config.cb_failure_threshold",
+    "ldap.config.cb_half_open_max",
+    "ldap.config.dn_cache_ttl",
+    "ldap.config.encryption_secret",
+    "ldap.config.health_check_interval",
+    "ldap.config.health_check_timeout",
+    "ldap.config.include_raw_result",
+    "ldap.config.membership_cache_ttl",
+    "ldap.config.negative_cache_ttl",
+    "ldap.search",
     "realtime_blackhole_lists",
     "relay_domains",
     "server.brute_force_protocols",
@@ -40,8 +53,7 @@ pub(super) const INACTIVE: &[&str] = &[
 ];
 
 /// Enabled in `server.features`, they do nothing.
-pub(super) const INACTIVE_FEATURES: &[Feature] =
-    &[Feature::TlsEncryption, Feature::Rbl, Feature::RelayDomains, Feature::BackendServerMonitoring, Feature::BruteForce];
+pub(super) const INACTIVE_FEATURES: &[Feature] = &[Feature::TlsEncryption, Feature::Rbl, Feature::RelayDomains, Feature::BruteForce];
 
 /// Listed in `server.backends`, such a backend is passed over.
 pub(super) fn is_inactive(backend: &Backend) -> bool {

@@ -109,7 +109,9 @@ fn cache_lifetime(config: &mut Config, tree: &Node, report: &mut Report) {
 }
 
 fn inactive(config: &mut Config, tree: &Node, report: &mut Report) {
-    let (given, default) = (keys::write(config), keys::write(&mut Config::default()));
+    // The section has no default as a whole, but its keys have.
+    let mut usual = Config { ldap: config.ldap.as_ref().map(|_| Default::default()), ..Config::default() };
+    let (given, default) = (keys::write(config), keys::write(&mut usual));
     for path in INACTIVE {
         let differs = match (given.at(path), default.at(path)) {
             (Some(given), Some(default)) => !given.same(default),

@@ -75,6 +75,9 @@ indexed! {
         /// Connections to servers, but for those to Redis.
         ChannelsOpen,
         ConcurrentRequests,
+        /// Monitored servers: those configured, those that answer. The background worker's.
+        ServersWanted,
+        ServersAlive,
         /// Bytes; shown for each worker by itself.
         LuaMemory,
     }
@@ -147,12 +150,18 @@ impl Gauge {
             Gauge::ConnectionsOpen => &names::CONNECTIONS_OPEN,
             Gauge::ChannelsOpen => &names::CHANNELS_OPEN,
             Gauge::ConcurrentRequests => &names::CONCURRENT_REQUESTS,
+            Gauge::ServersWanted | Gauge::ServersAlive => &names::BACKEND_SERVERS_STATUS,
             Gauge::LuaMemory => &names::LUA_MEMORY,
         }
     }
 
-    fn is_per_worker(self) -> bool {
-        self == Gauge::LuaMemory
+    fn label(self, worker: &str) -> Option<(&'static str, &str)> {
+        match self {
+            Gauge::LuaMemory => Some(("worker", worker)),
+            Gauge::ServersWanted => Some(("server_status", "wanted")),
+            Gauge::ServersAlive => Some(("server_status", "alive")),
+            Gauge::ConnectionsOpen | Gauge::ChannelsOpen | Gauge::ConcurrentRequests => None,
+        }
     }
 }
 
@@ -257,9 +266,7 @@ impl Cells {
             scrape.number(family, labels, self.count(count) as f64);
         }
         for &gauge in Gauge::ALL {
-            let worker = [("worker", self.name.as_str())];
-            let labels = if gauge.is_per_worker() { worker.as_slice() } else { &[] };
-            scrape.number(gauge.family(), labels, self.gauge(gauge).load(Relaxed) as f64);
+            scrape.number(gauge.family(), gauge.label(&self.name).as_slice(), self.gauge(gauge).load(Relaxed) as f64);
         }
         for (&count, cells) in CountBy::ALL.iter().zip(&self.counts_by) {
             let (family, space) = count.describe();

@@ -2,4 +2,6 @@
 
 pub mod dns;
 pub mod http;
+pub mod ldap;
 pub mod resp;
+pub mod smtp;

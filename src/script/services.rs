@@ -8,6 +8,9 @@ use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::redis::pools::Pools;
 use crate::script::modules::storage::Storages;
 use crate::secret::Secret;
+use crate::tls::DefaultTls;
+use crate::upstream::ldap::Ldap;
+use crate::upstream::monitor::Monitor;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -23,6 +26,12 @@ pub struct Services {
     pub storages: Arc<Storages>,
     /// The Redis pools that scripts registered, and the scripts they uploaded: process-wide.
     pub redis: Arc<Pools>,
+    /// The mail servers that are watched.
+    pub monitor: Arc<Monitor>,
+    /// TLS of connections that scripts open.
+    pub tls: Arc<DefaultTls>,
+    /// This worker's connections to directories.
+    pub ldap: Ldap,
     /// Metrics that scripts create.
     pub metrics: ScriptMetrics,
     /// The worker's own numbers.
@@ -45,6 +54,9 @@ impl Services {
             cache: Arc::default(),
             storages: Arc::default(),
             redis: Arc::default(),
+            monitor: Arc::default(),
+            tls: Arc::default(),
+            ldap: Ldap::default(),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
             output: RefCell::default(),

@@ -32,6 +32,16 @@ impl Bench {
 
     /// A host with other settings than usual.
     pub fn with_settings(scripts: &[(StageKind, &str)], limits: Limits, change: impl FnOnce(&mut Settings)) -> Bench {
+        Bench::with_services(scripts, limits, change, |_| {})
+    }
+
+    /// A host with other settings and services than usual.
+    pub fn with_services(
+        scripts: &[(StageKind, &str)],
+        limits: Limits,
+        change: impl FnOnce(&mut Settings),
+        supply: impl FnOnce(&mut Services),
+    ) -> Bench {
         let mut set = ScriptSet::default();
         for (at, (stage, source)) in scripts.iter().enumerate() {
             set.scripts.push(Script {
@@ -61,7 +71,9 @@ impl Bench {
             ..Settings::default()
         };
         change(&mut settings);
-        let state = State::build(Arc::new(set), Services::for_tests(settings), "./?.lua", limits, watchdog.registrar());
+        let mut services = Services::for_tests(settings);
+        supply(&mut services);
+        let state = State::build(Arc::new(set), services, "./?.lua", limits, watchdog.registrar());
         Bench { host: Host::new(Rc::new(state.expect("the state"))), _watchdog: watchdog }
     }
 

@@ -5,11 +5,17 @@
 //! Every op is answered exactly once: with what came, or with a [`Failure`](crate::op::Failure). Clients of other protocols are
 //! procedures over a [`channel`], which may keep their connections in a [`pool`].
 
+#[cfg(test)]
+pub mod canned;
 pub mod channel;
 pub mod dns;
 pub mod hash;
+pub mod ldap;
+pub mod monitor;
 pub mod pool;
+pub mod probe;
 pub mod redis;
+pub mod smtp;
 pub mod threads;
 
 use std::io;

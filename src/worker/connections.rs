@@ -190,7 +190,7 @@ impl Worker {
         let epoch = &*local.epoch;
         let date = *self.date.text(self.now);
         let keep_alive = frame.keep_alive && !self.draining;
-        let envelope = Envelope { keep_alive, ..frame.envelope(&date) };
+        let envelope = Envelope { keep_alive, servers_down: epoch.monitor.is_down(), ..frame.envelope(&date) };
         let connection = self.connections.get_mut(key)?;
         let status = finished.compose(connection.outbox(), epoch, &envelope)?;
         self.answered(key, keep_alive);

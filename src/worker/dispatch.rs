@@ -39,6 +39,7 @@ impl Worker {
                     self.procedures -= 1;
                     return self.answer(ask, Answer::Done(done));
                 }
+                Poll::Ready(Ended::Check(checked)) => return self.checked(key, checked),
                 Poll::Pending => {
                     let Some((op, until)) = task.driver.take_op() else { return };
                     self.dispatch(key, Part::Whole, op, until);
@@ -227,7 +228,7 @@ impl Worker {
 
     /// Requests, post actions and hooks under way.
     pub(super) fn jobs(&self) -> usize {
-        self.tasks.len() - self.procedures
+        self.tasks.len() - self.procedures - self.checks.running()
     }
 
     fn finish(&mut self, key: Key, mut finished: Finished) {

@@ -7,6 +7,7 @@
 //! The background worker is the same code with a mailbox and without listeners. Rules: ARCHITECTURE.md; limits at the end of this file.
 
 mod channels;
+mod checks;
 mod connection;
 mod connections;
 mod dispatch;
@@ -33,8 +34,10 @@ use crate::script::services::Services;
 use crate::script::{Host, SetupError, State};
 use crate::time::{HttpDate, Now};
 use crate::upstream::hash::HashThread;
+use crate::upstream::ldap::Ldap;
 use crate::upstream::threads::{self, HelperThreads};
 use channels::Channels;
+use checks::Checks;
 use connection::Connection;
 use exchange::Job;
 use links::Links;
@@ -97,6 +100,7 @@ pub struct Worker {
     /// How many of the tasks are procedures.
     procedures: usize,
     resolver: Resolver,
+    checks: Checks,
     /// Answers of links, between link and task.
     answers: Vec<(u64, Answer)>,
     hash: HashThread,
@@ -128,6 +132,8 @@ enum Timer {
     Slept(Key),
     /// The ask's time is over.
     TimedOut(Key),
+    /// The next check of a monitored server, by round and index.
+    Check(u64, usize),
     /// Try to accept again after running out of file descriptors.
     Accept,
 }
@@ -176,6 +182,7 @@ impl Worker {
             channels: Channels::default(),
             procedures: 0,
             resolver,
+            checks: Checks::default(),
             answers,
             hash,
             helpers,
@@ -194,6 +201,7 @@ impl Worker {
             init_done: None,
         };
         worker.log_compile_errors();
+        worker.watch_servers();
         Ok((worker, sender))
     }
 
@@ -241,6 +249,7 @@ impl Worker {
                 Timer::Watch(key) => self.watch(key),
                 Timer::Slept(ask) => self.answer(ask, Answer::Slept),
                 Timer::TimedOut(ask) => self.time_out(ask),
+                Timer::Check(round, server) => self.check_due(round, server),
                 Timer::Accept => self.accept_all(),
             }
         }
@@ -330,6 +339,7 @@ impl Worker {
                 self.log = Log::new(&self.process.log, &epoch.log);
                 self.local = Rc::new(Local::new(epoch, host, self.process.clone()));
                 self.log_compile_errors();
+                self.watch_servers();
             }
             // The main thread has compiled the scripts before it sent the epoch: only a lack of memory leads here.
             Err(error) => self.log.line(Level::Error, self.now).text("msg", "reload failed").text("error", error.to_string()).end(),
@@ -346,6 +356,7 @@ impl Worker {
 
     fn drain(&mut self) {
         self.draining = true;
+        self.stop_watching();
         for listener in &mut self.listeners {
             // Deregistering fails only if it was never registered.
             let _ = self.reactor.deregister(listener);
@@ -370,6 +381,9 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         cache: process.cache.clone(),
         storages: process.storages.clone(),
         redis: process.pools.clone(),
+        monitor: epoch.monitor.clone(),
+        tls: epoch.tls.clone(),
+        ldap: Ldap::new(&epoch.ldap),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
         output: Default::default(),

@@ -8,6 +8,7 @@ use crate::metrics::LabelId;
 use crate::op::{Answer, Done, Driver};
 use crate::proto::http::Method;
 use crate::reactor::{Key, Slots};
+use crate::worker::checks::Checked;
 use crate::worker::exchange::Finished;
 use std::future::Future;
 use std::pin::Pin;
@@ -31,6 +32,7 @@ pub enum Ended {
     Job(Finished),
     /// The procedure that an ask began returned this.
     Procedure(Key, Done),
+    Check(Checked),
 }
 
 impl Task {

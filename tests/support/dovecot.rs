@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 pub struct Dovecot {
-    _process: Process,
+    process: Option<Process>,
     pub imap: u16,
     pub pop3: u16,
     pub submission: u16,
@@ -48,9 +48,7 @@ impl Dovecot {
             let config = config.replace("@SUBMISSION@", &submission.to_string());
             std::fs::write(folder.path().join("dovecot.conf"), config).unwrap();
 
-            let mut command = Command::new("dovecot");
-            command.arg("-F").arg("-c").arg(folder.path().join("dovecot.conf"));
-            let mut process = Process::spawn(&mut command, &folder.path().join("dovecot.log"));
+            let mut process = spawn(&folder);
             let listens = |port: u16| TcpStream::connect(("127.0.0.1", port)).is_ok();
             // It ends if a port was taken after our look for a free one.
             let up = until("Dovecot to listen", || match process.ended() {
@@ -58,10 +56,26 @@ impl Dovecot {
                 None => [imap, pop3, submission].into_iter().all(listens).then_some(true),
             });
             if up {
-                return Dovecot { _process: process, imap, pop3, submission, folder };
+                return Dovecot { process: Some(process), imap, pop3, submission, folder };
             }
             assert!(process.log().contains("in use"), "Dovecot ended; are we root?");
         }
+    }
+
+    /// Ends it.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again where it was.
+    pub fn restart(&mut self) {
+        let mut process = spawn(&self.folder);
+        let ports = [self.imap, self.pop3, self.submission];
+        until("Dovecot to listen again", || {
+            assert!(process.ended().is_none(), "Dovecot ended");
+            ports.into_iter().all(|port| TcpStream::connect(("127.0.0.1", port)).is_ok()).then_some(())
+        });
+        self.process = Some(process);
     }
 
     /// Runs `doveadm` on it.
@@ -73,6 +87,12 @@ impl Dovecot {
     pub fn mailbox(&self, account: &str) -> PathBuf {
         self.folder.path().join("mail").join(account)
     }
+}
+
+fn spawn(folder: &TempDir) -> Process {
+    let mut command = Command::new("dovecot");
+    command.arg("-F").arg("-c").arg(folder.path().join("dovecot.conf"));
+    Process::spawn(&mut command, &folder.path().join("dovecot.log"))
 }
 
 const SETTINGS: &str = "

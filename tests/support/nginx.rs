@@ -1,6 +1,6 @@
 //! nginx as a mail proxy, from a private configuration.
 
-use super::process::{Process, free_port};
+use super::process::{Process, free_port, spawn_on_free_port};
 use super::until;
 use std::net::TcpStream;
 use std::process::Command;
@@ -42,6 +42,76 @@ impl Nginx {
         }
     }
 }
+
+/// nginx as a plain HTTP server, which answers 200 at `/health` and 404 elsewhere.
+pub struct Web {
+    process: Option<Process>,
+    pub port: u16,
+    folder: TempDir,
+}
+
+impl Web {
+    pub fn start() -> Web {
+        let folder = tempfile::Builder::new().prefix("loligo-nginx-").tempdir().unwrap();
+        let (process, port) = spawn_on_free_port(&folder.path().join("nginx.log"), |port| web(&folder, port), listens);
+        Web { process: Some(process), port, folder }
+    }
+
+    /// Ends it.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again where it was.
+    pub fn restart(&mut self) {
+        let mut process = Process::spawn(&mut web(&self.folder, self.port), &self.folder.path().join("nginx.log"));
+        until("nginx to listen again", || {
+            assert!(process.ended().is_none(), "nginx ended");
+            listens(self.port).then_some(())
+        });
+        self.process = Some(process);
+    }
+}
+
+fn web(folder: &TempDir, port: u16) -> Command {
+    let path = folder.path().to_str().unwrap();
+    let file = folder.path().join("nginx.conf");
+    std::fs::write(&file, WEB.replace("@FOLDER@", path).replace("@PORT@", &port.to_string())).unwrap();
+    let mut command = Command::new("nginx");
+    command.args(["-e", "stderr", "-p", path, "-c"]).arg(&file);
+    command
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+const WEB: &str = "
+daemon off;
+master_process off;
+pid @FOLDER@/nginx.pid;
+error_log stderr info;
+events {
+  worker_connections 64;
+}
+http {
+  access_log off;
+  client_body_temp_path @FOLDER@/body;
+  proxy_temp_path @FOLDER@/proxy;
+  fastcgi_temp_path @FOLDER@/fastcgi;
+  uwsgi_temp_path @FOLDER@/uwsgi;
+  scgi_temp_path @FOLDER@/scgi;
+  server {
+    listen 127.0.0.1:@PORT@;
+    location = /health {
+      return 200 up;
+    }
+    location / {
+      return 404;
+    }
+  }
+}
+";
 
 /// `master_process off`: one process, which needs no other user.
 const CONFIG: &str = "

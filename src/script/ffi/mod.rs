@@ -26,5 +26,5 @@ pub use convert::DEPTH_MAX;
 pub use function::{Fault, Finish, Function, Start, Waiting};
 pub use memory::Memory;
 pub use protected::{Anchor, HookArm, main_state, new_state, push_plain, push_waiting};
-pub use shared::{Run, Shared, Wait};
+pub use shared::{Connection, Run, Shared, Wait};
 pub use thread::{Coroutine, Ended, Threads};

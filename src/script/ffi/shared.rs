@@ -7,9 +7,11 @@ use crate::script::host::Returned;
 use crate::script::services::Services;
 use crate::script::sources::Entry;
 use crate::script::watchdog::Watch;
+use crate::upstream::channel::Channel;
 use mlua::ffi::lua_State;
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -103,6 +105,8 @@ pub struct Run<'a> {
     pub(super) wait: RefCell<Option<Wait>>,
     /// What the host has for the `finish` that follows.
     pub(super) answer: RefCell<Option<(Answer, Finish)>>,
+    /// Connections that the script opened; they are closed when the run is dropped.
+    pub connections: RefCell<Vec<Rc<Connection>>>,
     /// What the entry function returned.
     returned: RefCell<Option<Returned>>,
 }
@@ -119,6 +123,7 @@ impl<'a> Run<'a> {
             now: Cell::new(now),
             wait: RefCell::new(None),
             answer: RefCell::new(None),
+            connections: RefCell::default(),
             returned: RefCell::new(None),
         }
     }
@@ -140,6 +145,17 @@ impl<'a> Run<'a> {
     /// Lays the answer ready for the coming resume.
     pub fn put_answer(&self, answer: Answer, finish: Finish) {
         *self.answer.borrow_mut() = Some((answer, finish));
+    }
+}
+
+/// A connection of a run. Whoever is using it has taken the channel out meanwhile; none is left in a closed one.
+pub struct Connection {
+    pub channel: RefCell<Option<Channel>>,
+}
+
+impl Connection {
+    pub fn new(channel: Channel) -> Connection {
+        Connection { channel: RefCell::new(Some(channel)) }
     }
 }
 

@@ -22,6 +22,8 @@ pub mod humanize;
 pub mod ioutil;
 pub mod json;
 pub mod log;
+pub mod ldap;
+pub mod mail;
 pub mod misc;
 pub mod password;
 pub mod prometheus;
@@ -33,6 +35,7 @@ pub mod storage;
 pub mod streams;
 pub mod strings;
 pub mod tac;
+pub mod tcp;
 pub mod template;
 pub mod time;
 pub mod work;
@@ -82,6 +85,9 @@ pub static MODULES: &[&Module] = &[
     &gll_prometheus::MODULE,
     &log::MODULE,
     &storage::MODULE,
+    &tcp::MODULE,
+    &mail::MODULE,
+    &ldap::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

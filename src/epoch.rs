@@ -4,9 +4,11 @@
 //! wrong. Immutable afterwards; requests hold on to the epoch they began with. No other module but `cli` and `server` looks
 //! into [`Config`].
 
+use crate::auth::brute_force::rules::{Bucket, Histories, Rules};
 use crate::auth::policy::{Action, Backend, Feature as PolicyFeature, Filter, Policy, Search, When};
 use crate::auth::policy::{Actions, DEFAULT_BACKEND};
 use crate::auth::scripts::{ActionKind, StageKind};
+use crate::config::section::brute_force::{Bucket as ConfigBucket, Toleration};
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::lua::When as ConfigWhen;
 use crate::config::section::tls::Tls;
@@ -20,10 +22,11 @@ use crate::reactor::{Address, CertificateFiles, ClientTls, ClientTlsSettings, Tl
 use crate::script::modules::redis::pools::{Mode, PoolSettings};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
-use crate::state::{MemoryStore, RedisStore, Store};
+use crate::state::{Exception, MemoryStore, RedisStore, SoftWhitelist, Spared, Store, Tolerated, Tolerations};
 use crate::upstream::dns::Settings as DnsSettings;
 use crate::upstream::redis::{Protocol, Settings as RedisSettings};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
+use ipnet::IpNet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +76,7 @@ impl Epoch {
     pub fn resolve(config: &Config, workers: usize, metrics: &Arc<Registry>) -> Result<Epoch, Unusable> {
         let mut problems = Vec::new();
         let mut scripts = ScriptSet::default();
-        let policy = policy(config, &mut scripts, &mut problems);
+        let policy = policy(config, metrics, &mut scripts, &mut problems);
         let hooks = hooks(config, &mut scripts, &mut problems);
         for path in &config.lua.config.init_script_paths {
             let index = scripts.read(path, "init", StageKind::Init, false);
@@ -136,7 +139,7 @@ impl Epoch {
     pub fn store(&self, memory: &Arc<MemoryStore>) -> Store {
         let settings = &self.script_settings;
         match self.redis {
-            Some(_) => Store::Redis(RedisStore::new(&settings.redis_prefix, settings.redis_read, settings.redis_write)),
+            Some(_) => Store::Redis(RedisStore::new(&settings.redis_prefix, settings.redis_read, settings.redis_write, memory.clone())),
             None => Store::Memory(memory.clone()),
         }
     }
@@ -155,13 +158,14 @@ fn keep<T>(outcome: Result<T, String>, problems: &mut Vec<String>) -> Option<T> 
     outcome.map_err(|problem| problems.push(problem)).ok()
 }
 
-fn policy(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> Policy {
+fn policy(config: &Config, metrics: &Registry, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> Policy {
     let lua = &config.lua;
     let server = &config.server;
     let mut policy = Policy {
         lua_features: server.has_feature(Feature::Lua),
         memory_cache_ttl: server.local_cache_auth_ttl,
         login_attempts_max: server.max_login_attempts.into(),
+        brute_force: brute_force(config, metrics),
         server_monitoring: server.has_feature(Feature::BackendServerMonitoring),
         ..Policy::default()
     };
@@ -185,6 +189,70 @@ fn policy(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) 
     policy.actions = actions(config, scripts, problems);
     policy.backends = backends(config, scripts, problems);
     policy
+}
+
+/// The brute-force rules. Lists that scripts may change are there even if the feature is not.
+fn brute_force(config: &Config, metrics: &Registry) -> Rules {
+    use config::Choice;
+    let (own, server) = (&config.brute_force, &config.server);
+    let is_on = server.has_feature(Feature::BruteForce);
+    let bucket = |bucket: &ConfigBucket| Bucket {
+        name: bucket.name.clone(),
+        period: bucket.period,
+        cidr: bucket.cidr,
+        ipv6: bucket.ipv6,
+        limit: bucket.failed_requests.into(),
+        ban_time: Some(bucket.ban_time).filter(|time| !time.is_zero()),
+        protocols: bucket.filter_by_protocol.clone(),
+        oidc_cids: bucket.filter_by_oidc_cid.clone(),
+        label: metrics.label(Space::Bucket, &[&bucket.name]),
+    };
+    let cache = server.backends.iter().position(|backend| matches!(backend, config::Backend::Cache));
+    let last_lua = server.backends.iter().rposition(|backend| matches!(backend, config::Backend::Lua(_)));
+    Rules {
+        buckets: if is_on { own.buckets.iter().map(bucket).collect() } else { Vec::new() },
+        protocols: server.brute_force_protocols.clone(),
+        ip_whitelist: own.ip_whitelist.iter().copied().collect(),
+        soft_whitelist: Arc::new(soft_whitelist(config)),
+        learning: own.learning.iter().map(|feature| feature.name().to_owned()).collect(),
+        tolerations: Arc::new(tolerations(config)),
+        histories: Histories {
+            exempt: cache.is_some(),
+            remember: cache.is_some() && cache < last_lua,
+            entries_max: server.max_password_history_entries as usize,
+            ttl: server.redis.negative_cache_ttl,
+            nonce: server.redis.password_nonce.clone(),
+        },
+        tolerations_ipv6_cidr: own.ip_scoping.tolerations_ipv6_cidr,
+        histories_ipv6_cidr: own.ip_scoping.rwp_ipv6_cidr,
+    }
+}
+
+fn soft_whitelist(config: &Config) -> SoftWhitelist {
+    let list = SoftWhitelist::default();
+    let lists = [
+        (Spared::BruteForce, &config.brute_force.soft_whitelist),
+        (Spared::RelayDomains, &config.relay_domains.soft_whitelist),
+        (Spared::Rbl, &config.realtime_blackhole_lists.soft_whitelist),
+    ];
+    for (feature, configured) in lists {
+        for (user, networks) in configured.iter() {
+            networks.iter().for_each(|network| list.add(feature, user.as_bytes(), *network));
+        }
+    }
+    list
+}
+
+fn tolerations(config: &Config) -> Tolerations {
+    let own = &config.brute_force;
+    let usual = Tolerated { percent: own.tolerate_percent.into(), ttl: own.tolerate_ttl };
+    let exception = |custom: &Toleration, network: &IpNet| Exception {
+        network: *network,
+        tolerated: Tolerated { percent: custom.tolerate_percent.into(), ttl: custom.tolerate_ttl },
+    };
+    let exceptions = own.custom_tolerations.iter();
+    let exceptions = exceptions.flat_map(|custom| custom.ip_address.iter().map(move |network| exception(custom, network)));
+    Tolerations::new(usual, exceptions.collect())
 }
 
 fn when(when: ConfigWhen) -> When {

@@ -55,7 +55,7 @@ pub(super) async fn lua<S: Scripts>(run: &Run<'_, S>) -> Result<Decision, Event>
 }
 
 /// Features leave clients without an address and on this host alone. Exactly these texts: `127.0.0.2` is not exempt.
-fn is_exempt(client_ip: &[u8]) -> bool {
+pub(super) fn is_exempt(client_ip: &[u8]) -> bool {
     matches!(client_ip, b"" | b"127.0.0.1" | b"::1")
 }
 

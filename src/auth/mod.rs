@@ -6,8 +6,10 @@
 
 mod accounts;
 mod actions;
+mod aftermath;
 pub mod attributes;
 mod backends;
+pub mod brute_force;
 pub mod cache;
 mod features;
 mod filters;

@@ -3,7 +3,7 @@
 //! | Stage | Runs | May end the request with |
 //! |---|---|---|
 //! | in-process cache | passwords, unless `in-memory=0` | nothing; a hit skips to the filters |
-//! | account lookup | always | nothing |
+//! | brute force, account lookup | passwords; the lookup always | failure |
 //! | features | passwords, not for saslauthd | failure |
 //! | credentials | always | failure, temporary failure |
 //! | backends, account mapping | always | – |
@@ -15,6 +15,7 @@
 //! the request is a temporary failure, whatever a script made of it. Rules: specification `pipeline.md` 1, 10 to 12, `decisions.md`.
 
 use crate::auth::backends::{self, User};
+use crate::auth::brute_force::{self, Block, Guard};
 use crate::auth::cache::{Key, ResultCache};
 use crate::auth::features::{self, Decision, Trigger};
 use crate::auth::login::Login;
@@ -23,7 +24,7 @@ use crate::auth::report::{CacheUse, Ending, Event, Level, Report};
 use crate::auth::request::{Field, Mode, Service};
 use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
 use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
-use crate::auth::{accounts, actions, filters};
+use crate::auth::{accounts, actions, aftermath, filters};
 use crate::op::Ops;
 use crate::state::Store;
 use crate::value::Value;
@@ -42,7 +43,7 @@ pub struct Outcome {
 /// Authenticates a login or, in mode no-auth, looks its user up.
 pub async fn authenticate<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, stores: Stores<'_>, ops: &Ops) -> Outcome {
     let run = Run { login, scripts, policy, stores, ops };
-    let mut pipeline = Pipeline { run, key: None, account: None, report: Report::default() };
+    let mut pipeline = Pipeline { run, key: None, account: None, guard: Guard::default(), report: Report::default() };
     let (Break(end) | Continue(end)) = pipeline.stages().await;
     pipeline.conclude(end)
 }
@@ -122,6 +123,8 @@ struct Pipeline<'a, S> {
     key: Option<Key>,
     /// The account that the login name is mapped to.
     account: Option<Vec<u8>>,
+    /// What brute force knows of the client.
+    guard: Guard,
     report: Report,
 }
 
@@ -131,7 +134,7 @@ impl<S: Scripts> Pipeline<'_, S> {
         let user = match self.recall() {
             Some(user) => Some(user),
             None => {
-                self.known().await;
+                self.brute_force().await?;
                 self.features().await?;
                 self.credentials()?;
                 self.backends().await?
@@ -152,12 +155,31 @@ impl<S: Scripts> Pipeline<'_, S> {
         user
     }
 
-    /// Account lookup: whose login name this is, as far as the state knows.
-    async fn known(&mut self) {
-        self.account = accounts::known(&self.run).await;
+    /// Brute force, and whose login name this is, as far as the state knows.
+    async fn brute_force(&mut self) -> ControlFlow<End> {
+        let (guard, account, block) = brute_force::check(&self.run, &mut self.report).await;
+        (self.guard, self.account) = (guard, account);
         if let Some(account) = &self.account {
             accounts::show(&mut self.run.login.facts.borrow_mut(), account);
         }
+        match block {
+            Some(block) => self.blocked(block).await,
+            None => Continue(()),
+        }
+    }
+
+    /// A client is turned away. Only its actions learn the network and the counter.
+    async fn blocked<T>(&mut self, block: Block) -> ControlFlow<End, T> {
+        {
+            let mut facts = self.run.login.facts.borrow_mut();
+            facts.feature = brute_force::FEATURE.into();
+            facts.brute_force_bucket = block.bucket;
+            (facts.client_net, facts.repeating, facts.brute_force_counter) = (block.network, block.repeating, block.counter);
+        }
+        actions::run(&self.run, ActionKind::BruteForce, &mut self.report.events).await;
+        let mut facts = self.run.login.facts.borrow_mut();
+        (facts.client_net, facts.repeating, facts.brute_force_counter) = (String::new(), false, 0);
+        Break(End { ruling: Ruling::Refuse, post_actions: true })
     }
 
     /// Features, in an order that no configuration changes.
@@ -179,6 +201,7 @@ impl<S: Scripts> Pipeline<'_, S> {
     /// A feature turned the login away: its actions come before the answer, the post actions after it.
     async fn triggered(&mut self, trigger: Trigger) -> ControlFlow<End> {
         self.run.login.facts.borrow_mut().feature = trigger.feature.into();
+        brute_force::learn(&self.run, &self.guard, trigger.feature, &mut self.report.events).await;
         actions::run(&self.run, trigger.actions, &mut self.report.events).await;
         Break(End { ruling: Ruling::Refuse, post_actions: true })
     }
@@ -206,9 +229,13 @@ impl<S: Scripts> Pipeline<'_, S> {
                 return self.failed(Stage::Backends, event);
             }
         };
-        if let Some(user) = user.as_ref().filter(|_| self.account.is_none())
-            && let Err(event) = accounts::map(&self.run, user).await
+        let (report, account) = (&mut self.report, self.account.as_deref());
+        if user.as_ref().is_some_and(|user| user.authenticated)
+            && let Some(block) = brute_force::recheck(&self.run, &mut self.guard, account, report).await
         {
+            return self.blocked(block).await;
+        }
+        if let Err(event) = aftermath::leave(&self.run, &mut self.guard, user.as_deref(), account, report).await {
             return self.failed(Stage::Backends, event);
         }
         if let (Some(user), Some(key)) = (&user, self.key)
@@ -231,6 +258,7 @@ impl<S: Scripts> Pipeline<'_, S> {
                 Err(event) => return self.failed(Stage::Filters, event),
             }
         };
+        brute_force::record(&self.run, &self.guard, accepted && user.is_some(), &mut self.report.events).await;
         let ruling = match user {
             Some(user) if accepted => Ruling::Accept(user),
             _ => Ruling::Refuse,
@@ -275,7 +303,7 @@ impl<S: Scripts> Pipeline<'_, S> {
                 if status_message.is_empty() {
                     status_message.extend_from_slice(INVALID_LOGIN);
                 }
-                let attempts = attempts(login, policy);
+                let attempts = attempts(login, policy, self.report.passwords.retries);
                 self.report.ending = Ending::Failure;
                 self.report.password_retries = attempts;
                 Verdict::Failure(Denial { status_message: status_message.clone(), attempts })
@@ -342,9 +370,9 @@ fn success(user: Arc<User>, login: &Login, policy: &Policy, memory_hit: bool) ->
     Success { account, account_field, totp_secret_field, attributes, passdb, backend_name, memory_hit, server }
 }
 
-/// How often the client has failed by now (`http-api.md` 6.6).
-fn attempts(login: &Login, policy: &Policy) -> u32 {
-    let attempts = login.request.login_attempt.min(ATTEMPTS_MAX);
+/// How often the client has failed by now: as often as it says, or as the histories do (`http-api.md` 6.6).
+fn attempts(login: &Login, policy: &Policy, retries: u32) -> u32 {
+    let attempts = login.request.login_attempt.max(retries).min(ATTEMPTS_MAX);
     let counts_on = login.request.service == Service::Nginx && attempts < policy.login_attempts_max;
     attempts + u32::from(counts_on)
 }

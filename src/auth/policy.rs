@@ -5,6 +5,7 @@
 //! and a script's position in its list is its `index` for [`crate::auth::scripts::Scripts`].
 //! Rules: specification `pipeline.md` 5 to 11, `config.md` 8.18 and 9, `decisions.md`.
 
+use crate::auth::brute_force::rules::Rules;
 use crate::auth::request::Mode;
 use crate::auth::scripts::ActionKind;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Policy {
     pub memory_cache_ttl: Duration,
     /// `NAUTHILUS_MAX_LOGIN_ATTEMPTS`: up to here a failure counts one attempt on for service nginx.
     pub login_attempts_max: u32,
+    /// Without buckets (`brute_force` not in `server.features`) nobody is judged.
+    pub brute_force: Rules,
     /// `backend_server_monitoring` is in `server.features`: the server that a filter selected counts.
     pub server_monitoring: bool,
 }
@@ -37,6 +40,7 @@ impl Default for Policy {
             actions: Actions::default(),
             memory_cache_ttl: MEMORY_CACHE_TTL,
             login_attempts_max: LOGIN_ATTEMPTS_MAX,
+            brute_force: Rules::default(),
             server_monitoring: false,
         }
     }

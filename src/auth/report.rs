@@ -8,6 +8,7 @@ use crate::auth::login::{LogValue, Login};
 use crate::auth::request::{Field, Mode};
 use crate::auth::scripts::{ScriptError, StageKind};
 use crate::auth::verdict::PassDb;
+use crate::metrics::LabelId;
 use std::borrow::Cow;
 use std::io::Write;
 use std::time::Duration;
@@ -24,6 +25,10 @@ pub struct Report {
     pub password_retries: u32,
     /// What the in-process cache said.
     pub cache: CacheUse,
+    /// The bucket that was full, if one was.
+    pub brute_force: Option<BruteForceUse>,
+    /// What the password histories say.
+    pub passwords: PasswordsSeen,
     /// Lines of their own besides the authentication line, in order.
     pub events: Vec<Event>,
 }
@@ -43,6 +48,24 @@ pub enum CacheUse {
     Unused,
     Hit,
     Miss,
+}
+
+/// A login that met a full bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BruteForceUse {
+    pub bucket: LabelId,
+    /// It went on as the repetition of one wrong password.
+    pub exempted: bool,
+}
+
+/// Wrong passwords in the histories, this one included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PasswordsSeen {
+    /// How often this one was sent.
+    pub retries: u32,
+    /// Different ones for this account from this address, and in all.
+    pub of_account: u64,
+    pub total: u64,
 }
 
 /// How a request counts in `logins_total` and the counters per protocol.
@@ -68,9 +91,8 @@ impl Report {
         }
         text(visit, "passdb_backend", self.passdb.name().as_bytes());
         visit("current_password_retries", FieldValue::Count(self.password_retries.into()));
-        // Password histories are the only source of these two.
-        visit("account_passwords_seen", FieldValue::Count(0));
-        visit("total_passwords_seen", FieldValue::Count(0));
+        visit("account_passwords_seen", FieldValue::Count(self.passwords.of_account));
+        visit("total_passwords_seen", FieldValue::Count(self.passwords.total));
         text(visit, "user_agent", request.get(Field::UserAgent));
         text(visit, "client_id", request.get(Field::ClientId));
         {

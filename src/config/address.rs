@@ -252,6 +252,11 @@ impl SoftWhitelist {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Users and their networks.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Networks)> {
+        self.0.iter().map(|(user, networks)| (user.as_str(), networks))
+    }
 }
 
 impl Value for SoftWhitelist {

@@ -8,12 +8,17 @@ use crate::config::choice::{Backend, Feature};
 /// Key paths, sections as a whole. What is "not yet active" has no effect at all.
 pub(super) const INACTIVE: &[&str] = &[
     "backend_server_monitoring",
-    "brute_force",
+    "brute_force.adaptive_toleration",
+    "brute_force.max_tolerate_percent",
+    "brute_force.min_tolerate_percent",
+    "brute_force.pw_history_for_known_accounts",
+    "brute_force.rwp_allowed_unique_hashes",
+    "brute_force.rwp_window",
+    "brute_force.scale_factor",
     "cleartext_networks",
     "ldap",
     "realtime_blackhole_lists",
     "relay_domains",
-    "server.brute_force_protocols",
     "server.chroot",
     "server.compression",
     "server.haproxy_v2",
@@ -22,7 +27,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.jwt_auth",
     "server.keep_alive",
     "server.master_user",
-    "server.max_password_history_entries",
     "server.middlewares",
     "server.oidc_auth",
     "server.prometheus_timer",
@@ -30,7 +34,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.rate_limit_per_second",
     "server.redis.account_local_cache",
     "server.redis.cluster",
-    "server.redis.negative_cache_ttl",
     "server.redis.positive_cache_ttl",
     "server.redis.replica",
     "server.redis.sentinels",
@@ -41,7 +44,7 @@ pub(super) const INACTIVE: &[&str] = &[
 
 /// Enabled in `server.features`, they do nothing.
 pub(super) const INACTIVE_FEATURES: &[Feature] =
-    &[Feature::TlsEncryption, Feature::Rbl, Feature::RelayDomains, Feature::BackendServerMonitoring, Feature::BruteForce];
+    &[Feature::TlsEncryption, Feature::Rbl, Feature::RelayDomains, Feature::BackendServerMonitoring];
 
 /// Listed in `server.backends`, such a backend is passed over.
 pub(super) fn is_inactive(backend: &Backend) -> bool {

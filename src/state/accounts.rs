@@ -1,11 +1,12 @@
 //! Login name → account: the hash `<p>USER`. Written at a user's first login, never refreshed, without an end (`pipeline.md` 7.4, 17).
 
-use super::memory::text_bytes;
+use super::memory::{MemoryStore, text_bytes};
 use super::redis::RedisStore;
 use super::table::Weigh;
 use super::{Error, Store};
 use crate::op::{Ops, Route};
 use crate::proto::resp::{Commands, Reply, View};
+use std::time::Instant;
 
 impl Store {
     /// The account that a login name was mapped to; `None`: it has never logged in here.
@@ -14,9 +15,7 @@ impl Store {
     /// The state could not be asked.
     pub async fn account(&self, ops: &Ops, username: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self {
-            Store::Memory(memory) => {
-                Ok(memory.accounts.get(username, ops.now(), |account| account.0.to_vec()).filter(|account| !account.is_empty()))
-            }
+            Store::Memory(memory) => Ok(memory.account(username, ops.now())),
             Store::Redis(redis) => {
                 let mut commands = Commands::default();
                 redis.encode_account(&mut commands, username);
@@ -32,7 +31,7 @@ impl Store {
     pub async fn map_account(&self, ops: &Ops, username: &[u8], account: &[u8]) -> Result<(), Error> {
         match self {
             Store::Memory(memory) => {
-                memory.accounts.put(username, Account(account.into()), None, ops.now());
+                memory.map_account(username, account, ops.now());
                 Ok(())
             }
             Store::Redis(redis) => {
@@ -41,6 +40,16 @@ impl Store {
                 decode_mapping(&redis.ask_one(ops, Route::Write, commands).await?)
             }
         }
+    }
+}
+
+impl MemoryStore {
+    pub(super) fn account(&self, username: &[u8], now: Instant) -> Option<Vec<u8>> {
+        self.accounts.get(username, now, |account| account.0.to_vec()).filter(|account| !account.is_empty())
+    }
+
+    pub(super) fn map_account(&self, username: &[u8], account: &[u8], now: Instant) {
+        self.accounts.put(username, Account(account.into()), None, now);
     }
 }
 

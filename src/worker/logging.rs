@@ -4,7 +4,7 @@ use super::Worker;
 use super::exchange::Finished;
 use super::tasks::Origin;
 use crate::auth::login::Login;
-use crate::auth::report::{CacheUse, Ending, Event, FieldValue, Level as Weight, Report, Tally};
+use crate::auth::report::{BruteForceUse, CacheUse, Ending, Event, FieldValue, Level as Weight, Report, Tally};
 use crate::auth::request::{Field, Mode, Request};
 use crate::log::{Level, Line};
 use crate::metrics::{Count, CountBy};
@@ -82,6 +82,12 @@ impl Worker {
             CacheUse::Hit => self.metrics.count(Count::CacheHits),
             CacheUse::Miss => self.metrics.count(Count::CacheMisses),
             CacheUse::Unused => {}
+        }
+        if let Some(BruteForceUse { bucket, exempted }) = report.brute_force {
+            self.metrics.count_by(CountBy::BruteForceRejected, bucket);
+            if exempted {
+                self.metrics.count_by(CountBy::BruteForceHits, bucket);
+            }
         }
         if report.ending == Ending::Temporary {
             self.metrics.count(Count::TemporaryFailures);

@@ -5,6 +5,7 @@
 //! into [`Config`].
 
 use crate::auth::brute_force::rules::{Bucket, Histories, Rules};
+use crate::auth::positive_cache::PositiveCache;
 use crate::auth::policy::{Action, Backend, Feature as PolicyFeature, Filter, Policy, Search, When};
 use crate::auth::policy::{Actions, DEFAULT_BACKEND};
 use crate::auth::scripts::{ActionKind, StageKind};
@@ -167,6 +168,7 @@ fn policy(config: &Config, metrics: &Registry, scripts: &mut ScriptSet, problems
         login_attempts_max: server.max_login_attempts.into(),
         brute_force: brute_force(config, metrics),
         server_monitoring: server.has_feature(Feature::BackendServerMonitoring),
+        positive_cache: positive_cache(server),
         ..Policy::default()
     };
     for feature in &lua.features {
@@ -277,6 +279,13 @@ fn actions(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>)
         }
     }
     actions
+}
+
+/// The backend `cache`, and how many Lua backends stand before it.
+fn positive_cache(server: &config::Server) -> Option<PositiveCache> {
+    let place = server.backends.iter().position(|backend| matches!(backend, config::Backend::Cache))?;
+    let position = server.backends.iter().take(place).filter(|backend| matches!(backend, config::Backend::Lua(_))).count();
+    Some(PositiveCache::new(position, server.redis.positive_cache_ttl, &server.redis.password_nonce))
 }
 
 /// The Lua backends among `server.backends`, in order; the others come with their own functions.

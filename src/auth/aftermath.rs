@@ -7,10 +7,11 @@
 use crate::auth::backends::User;
 use crate::auth::brute_force::{self, Guard, rules};
 use crate::auth::pipeline::Run;
+use crate::auth::positive_cache;
 use crate::auth::report::{Event, Level, Report};
 use crate::auth::request::{Field, Mode};
 use crate::auth::verdict::PassDb;
-use crate::state::{Failed, FailedFrom, Owner, Trace};
+use crate::state::{Cached, Failed, FailedFrom, Owner, Trace};
 use std::time::Duration;
 
 /// Leaves it behind. `account`: what the login name was mapped to before.
@@ -49,7 +50,18 @@ pub(super) async fn leave<S>(
         }
     }
     let failures = (failed && !guard.counters.is_empty()).then_some(Failed { counters: &guard.counters, period_min: Duration::ZERO });
-    let trace = Trace { mapping, failed_from, password, failures, ..Trace::default() };
+    let cache = positive_cache::of(run.policy, request);
+    let keeps = |user: &&User| user.authenticated && !user.from_cache && request.mode == Mode::Auth;
+    let kept = user.filter(keeps).zip(cache).and_then(|(user, cache)| {
+        let name = user.cache_name.as_deref()?;
+        let text = positive_cache::text(cache, request, user);
+        if text.is_none() {
+            report.events.push(Event::new(Level::Error, "Attributes cannot be cached").with("account", user.account.as_slice()));
+        }
+        Some((name, text?, user, cache.ttl))
+    });
+    let cached = kept.as_ref().map(|(cache, text, user, ttl)| Cached { cache, account: &user.account, text, ttl: *ttl });
+    let trace = Trace { mapping, failed_from, password, failures, cached, ..Trace::default() };
     if trace.is_empty() {
         return Ok(());
     }

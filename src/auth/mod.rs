@@ -16,6 +16,7 @@ mod filters;
 pub mod login;
 pub mod pipeline;
 pub mod policy;
+pub mod positive_cache;
 pub mod report;
 pub mod request;
 pub mod scripts;

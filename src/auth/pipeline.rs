@@ -221,7 +221,7 @@ impl<S: Scripts> Pipeline<'_, S> {
     /// Backends; a success is remembered before any filter can judge it.
     async fn backends(&mut self) -> ControlFlow<End, Option<Arc<User>>> {
         accounts::hide(&mut self.run.login.facts.borrow_mut());
-        let user = match backends::verify(&self.run).await {
+        let user = match backends::verify(&self.run, self.account.as_deref()).await {
             Ok(user) => user.map(Arc::new),
             Err(mut event) => {
                 let custom_log = self.run.login.custom_log.borrow().clone();
@@ -277,7 +277,11 @@ impl<S: Scripts> Pipeline<'_, S> {
         facts.unique_user_id.clone_from(&user.unique_user_id);
         facts.display_name.clone_from(&user.display_name);
         self.report.backend_name.clone_from(&user.backend_name);
-        self.report.passdb = if self.report.cache == CacheUse::Hit { PassDb::Memory } else { user.passdb };
+        self.report.passdb = match self.report.cache {
+            CacheUse::Hit => PassDb::Memory,
+            _ if user.from_cache => PassDb::Cache,
+            _ => user.passdb,
+        };
     }
 
     /// A stage could not do its work.

@@ -6,6 +6,7 @@
 //! Rules: specification `pipeline.md` 5 to 11, `config.md` 8.18 and 9, `decisions.md`.
 
 use crate::auth::brute_force::rules::Rules;
+use crate::auth::positive_cache::{self, PositiveCache};
 use crate::auth::request::Mode;
 use crate::auth::scripts::ActionKind;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Policy {
     pub brute_force: Rules,
     /// `backend_server_monitoring` is in `server.features`: the server that a filter selected counts.
     pub server_monitoring: bool,
+    /// The backend `cache`.
+    pub positive_cache: Option<PositiveCache>,
 }
 
 impl Default for Policy {
@@ -42,6 +45,7 @@ impl Default for Policy {
             login_attempts_max: LOGIN_ATTEMPTS_MAX,
             brute_force: Rules::default(),
             server_monitoring: false,
+            positive_cache: None,
         }
     }
 }
@@ -129,6 +133,13 @@ pub struct Search {
     pub protocols: Vec<String>,
     /// The namespace of this entry's logins in the Redis cache.
     pub cache_name: String,
+}
+
+impl Search {
+    /// The name of that namespace.
+    pub fn cache(&self) -> &str {
+        if self.cache_name.is_empty() { positive_cache::DEFAULT } else { &self.cache_name }
+    }
 }
 
 /// `lua.actions` by type.

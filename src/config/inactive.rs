@@ -26,7 +26,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.insights",
     "server.jwt_auth",
     "server.keep_alive",
-    "server.master_user",
     "server.middlewares",
     "server.oidc_auth",
     "server.prometheus_timer",
@@ -34,7 +33,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.rate_limit_per_second",
     "server.redis.account_local_cache",
     "server.redis.cluster",
-    "server.redis.positive_cache_ttl",
     "server.redis.replica",
     "server.redis.sentinels",
     "server.run_as_group",
@@ -49,7 +47,7 @@ pub(super) const INACTIVE_FEATURES: &[Feature] =
 /// Listed in `server.backends`, such a backend is passed over.
 pub(super) fn is_inactive(backend: &Backend) -> bool {
     match backend {
-        Backend::Lua(_) => false,
-        Backend::Cache | Backend::Ldap(_) | Backend::Test(_) => true,
+        Backend::Lua(_) | Backend::Cache => false,
+        Backend::Ldap(_) | Backend::Test(_) => true,
     }
 }

@@ -7,6 +7,7 @@ use super::accounts::Account;
 use super::blocks::Block;
 use super::buckets::Failures;
 use super::history::History;
+use super::results::Text;
 use super::table::{Table, Weigh};
 use super::tolerations::Users;
 
@@ -22,6 +23,8 @@ pub struct MemoryStore {
     /// Accounts whose logins led to a block.
     pub(super) affected: Table<()>,
     pub(super) histories: Table<History>,
+    /// The positive cache, by cache and account.
+    pub(super) cached: Table<Text>,
     /// By client: who logged in from there.
     pub(super) users: Table<Users>,
 }
@@ -35,6 +38,7 @@ impl Default for MemoryStore {
             failed_from: Table::new(REST_BYTES_MAX),
             affected: Table::new(REST_BYTES_MAX),
             histories: Table::new(REST_BYTES_MAX),
+            cached: Table::new(CACHED_BYTES_MAX),
             users: Table::new(REST_BYTES_MAX),
         }
     }
@@ -91,6 +95,9 @@ const FAILURES_BYTES_MAX: usize = 64 << 20;
 
 /// Some 60,000 networks.
 const BLOCKS_BYTES_MAX: usize = 16 << 20;
+
+/// Some 60,000 users.
+const CACHED_BYTES_MAX: usize = 64 << 20;
 
 /// Histories, tolerations and lists for the operator, each.
 const REST_BYTES_MAX: usize = 16 << 20;

@@ -9,6 +9,7 @@
 //! accounts.rs      login name → account
 //! buckets.rs       brute-force counters            blocks.rs       blocked networks
 //! history.rs       wrong passwords                 tolerations.rs  who logs in from an address
+//! results.rs       the positive cache
 //! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
 //! trace.rs         what one login leaves behind, written in one piece
 //! memory.rs        the tables of a process         table.rs        one table: sharded, expiring, bounded
@@ -26,6 +27,7 @@ mod custom_tolerations;
 mod history;
 mod memory;
 mod redis;
+mod results;
 mod soft_whitelist;
 mod table;
 mod tolerations;
@@ -37,6 +39,7 @@ pub use custom_tolerations::{Exception, Tolerated, Tolerations};
 pub use history::{Evidence, History, Owner, PasswordHash, Tolerance, WrongPassword};
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
+pub use results::Cached;
 pub use soft_whitelist::{SoftWhitelist, Spared};
 pub use tolerations::decode_recorded_users;
 pub use trace::{Failed, FailedFrom, Trace, Written};

@@ -5,6 +5,7 @@ use super::buckets::Counters;
 use super::history::WrongPassword;
 use super::memory::MemoryStore;
 use super::redis::RedisStore;
+use super::results::Cached;
 use super::{Error, Store, accounts};
 use crate::op::{Ops, Route};
 use crate::proto::resp::Commands;
@@ -21,6 +22,8 @@ pub struct Trace<'a> {
     /// An address that failed for an account, and for how long that is remembered.
     pub failed_from: Option<FailedFrom<'a>>,
     pub password: Option<WrongPassword<'a>>,
+    /// A user for the positive cache.
+    pub cached: Option<Cached<'a>>,
     pub failures: Option<Failed<'a>>,
 }
 
@@ -49,8 +52,8 @@ pub struct Written {
 
 impl Trace<'_> {
     pub fn is_empty(&self) -> bool {
-        let Trace { mapping, block, affected, failed_from, password, failures } = self;
-        mapping.is_none() && block.is_none() && affected.is_none() && failed_from.is_none() && password.is_none() && failures.is_none()
+        let Trace { mapping, block, affected, failed_from, password, cached, failures } = self;
+        mapping.is_none() && block.is_none() && affected.is_none() && failed_from.is_none() && password.is_none() && cached.is_none() && failures.is_none()
     }
 }
 
@@ -83,6 +86,9 @@ impl MemoryStore {
         }
         if let Some(wrong) = &trace.password {
             self.remember_password(wrong, now);
+        }
+        if let Some(entry) = &trace.cached {
+            self.put_cached(entry, now);
         }
         if let Some(failed) = &trace.failures {
             self.count(failed.counters, failed.period_min, now);
@@ -126,6 +132,9 @@ impl RedisStore {
         }
         if let Some(wrong) = &trace.password {
             self.encode_password(&mut commands, wrong);
+        }
+        if let Some(entry) = &trace.cached {
+            self.encode_cached(&mut commands, entry);
         }
         if let Some(failed) = &trace.failures {
             self.encode_failures(&mut commands, failed.counters, failed.period_min);

@@ -4,7 +4,7 @@
 //! wrong. Immutable afterwards; requests hold on to the epoch they began with. No other module but `cli` and `server` looks
 //! into [`Config`].
 
-use crate::auth::policy::{Action, Backend, Feature as PolicyFeature, Filter, Policy, Search, When};
+use crate::auth::policy::{Action, Backend, Blocklist, Blocklists, Feature as PolicyFeature, Filter, Policy, RelayDomains, Search, When};
 use crate::auth::policy::{Actions, DEFAULT_BACKEND};
 use crate::auth::scripts::{ActionKind, StageKind};
 use crate::config::section::headers::DefaultHttpRequestHeader;
@@ -73,7 +73,8 @@ impl Epoch {
     pub fn resolve(config: &Config, workers: usize, metrics: &Arc<Registry>) -> Result<Epoch, Unusable> {
         let mut problems = Vec::new();
         let mut scripts = ScriptSet::default();
-        let policy = policy(config, &mut scripts, &mut problems);
+        let mut policy = policy(config, &mut scripts, &mut problems);
+        built_in_features(&mut policy, config, metrics);
         let hooks = hooks(config, &mut scripts, &mut problems);
         for path in &config.lua.config.init_script_paths {
             let index = scripts.read(path, "init", StageKind::Init, false);
@@ -185,6 +186,39 @@ fn policy(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) 
     policy.actions = actions(config, scripts, problems);
     policy.backends = backends(config, scripts, problems);
     policy
+}
+
+/// Those that are listed and have something to do (`config.md` 9).
+fn built_in_features(policy: &mut Policy, config: &Config, metrics: &Registry) {
+    let server = &config.server;
+    policy.tls_encryption = server.has_feature(Feature::TlsEncryption).then(|| config.cleartext_networks.clone());
+    let relay_domains = &config.relay_domains;
+    if server.has_feature(Feature::RelayDomains) && !relay_domains.r#static.is_empty() {
+        let domains = relay_domains.r#static.iter().map(|domain| domain.as_str().to_owned());
+        policy.relay_domains = Some(RelayDomains::new(domains, relay_domains.soft_whitelist.clone()));
+    }
+    let rbl = &config.realtime_blackhole_lists;
+    if server.has_feature(Feature::Rbl) && !rbl.lists.is_empty() && rbl.threshold > 0 {
+        let lists = rbl.lists.iter().map(|list| Blocklist {
+            name: list.name.clone(),
+            zone: list.rbl.as_str().trim_end_matches('.').to_owned(),
+            ipv4: list.ipv4,
+            ipv6: list.ipv6,
+            return_codes: list.return_codes.clone(),
+            weight: list.weight,
+            allow_failure: list.allow_failure,
+            label: metrics.label(Space::Rbl, &[&list.name]),
+        });
+        policy.blocklists = Some(Blocklists {
+            lists: lists.collect(),
+            threshold: rbl.threshold.into(),
+            ip_whitelist: rbl.ip_whitelist.clone(),
+            soft_whitelist: rbl.soft_whitelist.clone(),
+        });
+    }
+    // A silent name server must leave the request most of its time.
+    policy.client_name_wait = server.dns.resolve_client_ip.then(|| server.timeouts.request / 4);
+    policy.master_user_delimiter = if server.master_user.enabled { server.master_user.delimiter.bytes().next() } else { None };
 }
 
 fn when(when: ConfigWhen) -> When {

@@ -8,6 +8,7 @@ use crate::auth::login::{LogValue, Login};
 use crate::auth::request::{Field, Mode};
 use crate::auth::scripts::{ScriptError, StageKind};
 use crate::auth::verdict::PassDb;
+use crate::metrics::LabelId;
 use std::borrow::Cow;
 use std::io::Write;
 use std::time::Duration;
@@ -24,8 +25,20 @@ pub struct Report {
     pub password_retries: u32,
     /// What the in-process cache said.
     pub cache: CacheUse,
+    /// What blocklists said about the client.
+    pub listings: Vec<Listing>,
     /// Lines of their own besides the authentication line, in order.
     pub events: Vec<Event>,
+}
+
+/// The answer of one blocklist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    pub list: LabelId,
+    /// From the question to the answer.
+    pub elapsed: Duration,
+    /// The client is on the list.
+    pub found: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

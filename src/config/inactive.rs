@@ -9,10 +9,7 @@ use crate::config::choice::{Backend, Feature};
 pub(super) const INACTIVE: &[&str] = &[
     "backend_server_monitoring",
     "brute_force",
-    "cleartext_networks",
     "ldap",
-    "realtime_blackhole_lists",
-    "relay_domains",
     "server.brute_force_protocols",
     "server.chroot",
     "server.compression",
@@ -40,8 +37,7 @@ pub(super) const INACTIVE: &[&str] = &[
 ];
 
 /// Enabled in `server.features`, they do nothing.
-pub(super) const INACTIVE_FEATURES: &[Feature] =
-    &[Feature::TlsEncryption, Feature::Rbl, Feature::RelayDomains, Feature::BackendServerMonitoring, Feature::BruteForce];
+pub(super) const INACTIVE_FEATURES: &[Feature] = &[Feature::BackendServerMonitoring, Feature::BruteForce];
 
 /// Listed in `server.backends`, such a backend is passed over.
 pub(super) fn is_inactive(backend: &Backend) -> bool {

@@ -7,7 +7,7 @@ use crate::auth::login::Login;
 use crate::auth::report::{CacheUse, Ending, Event, FieldValue, Level as Weight, Report, Tally};
 use crate::auth::request::{Field, Mode, Request};
 use crate::log::{Level, Line};
-use crate::metrics::{Count, CountBy};
+use crate::metrics::{Count, CountBy, TimeBy};
 use crate::reactor::Key;
 use std::time::Duration;
 
@@ -82,6 +82,12 @@ impl Worker {
             CacheUse::Hit => self.metrics.count(Count::CacheHits),
             CacheUse::Miss => self.metrics.count(Count::CacheMisses),
             CacheUse::Unused => {}
+        }
+        for listing in &report.listings {
+            self.metrics.observe(TimeBy::Rbl, listing.list, listing.elapsed);
+            if listing.found {
+                self.metrics.count_by(CountBy::RblRejected, listing.list);
+            }
         }
         if report.ending == Ending::Temporary {
             self.metrics.count(Count::TemporaryFailures);

@@ -15,7 +15,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.compression",
     "server.haproxy_v2",
     "server.http_client",
-    "server.insights",
     "server.jwt_auth",
     "server.keep_alive",
     "server.master_user",

@@ -5,9 +5,9 @@
 //! into [`Config`].
 
 use crate::auth::brute_force::rules::{Bucket, Histories, Rules};
-use crate::auth::positive_cache::PositiveCache;
-use crate::auth::policy::{Action, Backend, Feature as PolicyFeature, Filter, Policy, Search, When};
+use crate::auth::policy::{Action, Backend, Blocklist, Blocklists, Feature as PolicyFeature, Filter, Policy, RelayDomains, Search, When};
 use crate::auth::policy::{Actions, DEFAULT_BACKEND};
+use crate::auth::positive_cache::PositiveCache;
 use crate::auth::scripts::{ActionKind, StageKind};
 use crate::config::section::brute_force::{Bucket as ConfigBucket, Toleration};
 use crate::config::section::headers::DefaultHttpRequestHeader;
@@ -48,6 +48,8 @@ pub struct Epoch {
     pub log: LogSettings,
     /// The server's own Redis; `None`: the embedded memory state.
     pub redis: Option<Target>,
+    /// For how long this process remembers what Redis said of a login name.
+    accounts_for: Duration,
     /// Name servers, the hosts file.
     pub dns: Arc<DnsSettings>,
     pub max_concurrent_requests: usize,
@@ -77,12 +79,14 @@ impl Epoch {
     pub fn resolve(config: &Config, workers: usize, metrics: &Arc<Registry>) -> Result<Epoch, Unusable> {
         let mut problems = Vec::new();
         let mut scripts = ScriptSet::default();
-        let policy = policy(config, metrics, &mut scripts, &mut problems);
+        let mut policy = policy(config, metrics, &mut scripts, &mut problems);
+        built_in_features(&mut policy, config, metrics);
         let hooks = hooks(config, &mut scripts, &mut problems);
         for path in &config.lua.config.init_script_paths {
             let index = scripts.read(path, "init", StageKind::Init, false);
             scripts.init.extend(keep(index, &mut problems));
         }
+        let accounts = &config.server.redis.account_local_cache;
         let redis = redis(config).unwrap_or_else(|problem| {
             problems.push(problem);
             None
@@ -119,6 +123,7 @@ impl Epoch {
                 redis.as_ref().map(|target| (&target.addresses, &target.settings.username, target.settings.database))
             ),
             redis,
+            accounts_for: if accounts.enabled { accounts.ttl } else { Duration::ZERO },
             dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
@@ -140,7 +145,10 @@ impl Epoch {
     pub fn store(&self, memory: &Arc<MemoryStore>) -> Store {
         let settings = &self.script_settings;
         match self.redis {
-            Some(_) => Store::Redis(RedisStore::new(&settings.redis_prefix, settings.redis_read, settings.redis_write, memory.clone())),
+            Some(_) => {
+                let ScriptSettings { redis_prefix, redis_read, redis_write, .. } = &**settings;
+                Store::Redis(RedisStore::new(redis_prefix, *redis_read, *redis_write, self.accounts_for, memory.clone()))
+            }
             None => Store::Memory(memory.clone()),
         }
     }
@@ -168,7 +176,7 @@ fn policy(config: &Config, metrics: &Registry, scripts: &mut ScriptSet, problems
         login_attempts_max: server.max_login_attempts.into(),
         brute_force: brute_force(config, metrics),
         server_monitoring: server.has_feature(Feature::BackendServerMonitoring),
-        positive_cache: positive_cache(server),
+        positive_cache: positive_cache(config),
         ..Policy::default()
     };
     for feature in &lua.features {
@@ -257,6 +265,35 @@ fn tolerations(config: &Config) -> Tolerations {
     Tolerations::new(usual, exceptions.collect())
 }
 
+/// Those that are listed and have something to do (`config.md` 9).
+fn built_in_features(policy: &mut Policy, config: &Config, metrics: &Registry) {
+    let server = &config.server;
+    policy.tls_encryption = server.has_feature(Feature::TlsEncryption).then(|| config.cleartext_networks.clone());
+    let relay_domains = &config.relay_domains;
+    if server.has_feature(Feature::RelayDomains) && !relay_domains.r#static.is_empty() {
+        let domains = relay_domains.r#static.iter().map(|domain| domain.as_str().to_owned());
+        policy.relay_domains = Some(RelayDomains::new(domains));
+    }
+    let rbl = &config.realtime_blackhole_lists;
+    if server.has_feature(Feature::Rbl) && !rbl.lists.is_empty() && rbl.threshold > 0 {
+        let lists = rbl.lists.iter().map(|list| Blocklist {
+            name: list.name.clone(),
+            zone: list.rbl.as_str().trim_end_matches('.').to_owned(),
+            ipv4: list.ipv4,
+            ipv6: list.ipv6,
+            return_codes: list.return_codes.clone(),
+            weight: list.weight,
+            allow_failure: list.allow_failure,
+            label: metrics.label(Space::Rbl, &[&list.name]),
+        });
+        policy.blocklists =
+            Some(Blocklists { lists: lists.collect(), threshold: rbl.threshold.into(), ip_whitelist: rbl.ip_whitelist.clone() });
+    }
+    // A silent name server must leave the request most of its time.
+    policy.client_name_wait = server.dns.resolve_client_ip.then(|| server.timeouts.request / 4);
+    policy.master_user_delimiter = if server.master_user.enabled { server.master_user.delimiter.bytes().next() } else { None };
+}
+
 fn when(when: ConfigWhen) -> When {
     When { authenticated: when.when_authenticated, unauthenticated: when.when_unauthenticated, no_auth: when.when_no_auth }
 }
@@ -282,7 +319,8 @@ fn actions(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>)
 }
 
 /// The backend `cache`, and how many Lua backends stand before it.
-fn positive_cache(server: &config::Server) -> Option<PositiveCache> {
+fn positive_cache(config: &Config) -> Option<PositiveCache> {
+    let server = &config.server;
     let place = server.backends.iter().position(|backend| matches!(backend, config::Backend::Cache))?;
     let position = server.backends.iter().take(place).filter(|backend| matches!(backend, config::Backend::Lua(_))).count();
     Some(PositiveCache::new(position, server.redis.positive_cache_ttl, &server.redis.password_nonce))

@@ -5,6 +5,7 @@ use crate::log::LogSink;
 use crate::metrics::Registry;
 use crate::reactor::Sender;
 use crate::script::modules::cache::ProcessCache;
+use crate::script::modules::psnet::targets::Targets;
 use crate::script::modules::redis::pools::Pools;
 use crate::script::watchdog::Registrar;
 use crate::state::MemoryStore;
@@ -21,6 +22,8 @@ pub struct Process {
     pub cache: Arc<ProcessCache>,
     /// Redis pools and scripts that Lua scripts registered.
     pub pools: Arc<Pools>,
+    /// `nauthilus_psnet`: connections that are counted.
+    pub targets: Arc<Targets>,
     pub metrics: Arc<Registry>,
     pub log: LogSink,
     pub watchdog: Registrar,

@@ -57,7 +57,7 @@ pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>)
         match ask(run, backend).await? {
             Answer::Known(user) => {
                 let cache_name = cache.filter(|cache| cache.position <= position).map(|_| search.cache().to_owned());
-                return Ok(Some(User { cache_name, ..user }));
+                return Ok(Some(User { cache_name, ..*user }));
             }
             Answer::Denied => return Ok(None),
             Answer::Unknown => {}
@@ -90,7 +90,7 @@ pub(super) async fn list_accounts<S: Scripts>(run: &Run<'_, S>, events: &mut Vec
 
 /// What one backend says.
 enum Answer {
-    Known(User),
+    Known(Box<User>),
     Unknown,
     /// It refuses a user it did not describe; nobody else is asked.
     Denied,
@@ -112,7 +112,7 @@ async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, 
         (code, _) => return Err(fault(backend, format!("result code {code}"))),
     };
     Ok(match user {
-        Some(user) => Answer::Known(User { passdb: PassDb::Lua, backend_name: name.clone(), ..user }),
+        Some(user) => Answer::Known(Box::new(User { passdb: PassDb::Lua, backend_name: name.clone(), ..user })),
         None if code == DENIED => Answer::Denied,
         None => Answer::Unknown,
     })

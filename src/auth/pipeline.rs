@@ -2,9 +2,10 @@
 //!
 //! | Stage | Runs | May end the request with |
 //! |---|---|---|
-//! | in-process cache | passwords, unless `in-memory=0` | nothing; a hit skips to the filters |
+//! | client name | if configured | nothing |
+//! | in-process cache | passwords, unless `in-memory=0` or of a master login | nothing; a hit skips to the filters |
 //! | brute force, account lookup | passwords; the lookup always | failure |
-//! | features | passwords, not for saslauthd | failure |
+//! | features | passwords, not for saslauthd | failure, temporary failure |
 //! | credentials | always | failure, temporary failure |
 //! | backends, account mapping | always | – |
 //! | filters | always, except protocol `ory-hydra` | failure |
@@ -25,9 +26,11 @@ use crate::auth::request::{Field, Mode, Service};
 use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
 use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
 use crate::auth::{accounts, actions, aftermath, filters};
-use crate::op::Ops;
+use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops};
+use crate::proto::dns;
 use crate::state::Store;
 use crate::value::Value;
+use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
@@ -46,6 +49,21 @@ pub async fn authenticate<S: Scripts>(login: &Login, scripts: &S, policy: &Polic
     let mut pipeline = Pipeline { run, key: None, account: None, guard: Guard::default(), report: Report::default() };
     let (Break(end) | Continue(end)) = pipeline.stages().await;
     pipeline.conclude(end)
+}
+
+/// Client name: what the address of the client is called, if that is to be looked up for this service. Whatever comes of it, the request
+/// goes on; without a name it keeps the one that the client sent.
+pub async fn name_client(login: &mut Login, policy: &Policy, ops: &Ops) {
+    let Some(wait) = policy.client_name_wait else { return };
+    let meant = matches!(login.request.service, Service::Header | Service::Nginx | Service::Basic | Service::Json | Service::User);
+    let address = std::str::from_utf8(login.request.get(Field::ClientIp)).ok().and_then(|text| text.parse::<IpAddr>().ok());
+    let Some(address) = address.filter(|_| meant) else { return };
+    let op = Op::Dns(DnsOp { name: address.to_string(), kind: dns::Kind::Ptr });
+    if let Answer::Dns(DnsAnswer::Records(records)) = ops.ask(op, wait).await
+        && let Some(dns::Record::Name(name)) = records.first()
+    {
+        login.request.set(Field::ClientHostname, name.strip_suffix('.').unwrap_or(name).as_bytes());
+    }
 }
 
 /// The accounts that there are, sorted; mode list-accounts. What could not be listed is missing, and in the report's events.
@@ -143,9 +161,10 @@ impl<S: Scripts> Pipeline<'_, S> {
         self.filters(user).await
     }
 
-    /// In-process cache: a user who has just logged in the same way.
+    /// In-process cache: a user who has just logged in the same way. Master logins are none of its business.
     fn recall(&mut self) -> Option<Arc<User>> {
-        if self.run.policy.memory_cache_ttl.is_zero() {
+        let (policy, request) = (self.run.policy, &self.run.login.request);
+        if policy.memory_cache_ttl.is_zero() || policy.master_target(request.get(Field::Username)).is_some() {
             return None;
         }
         let key = self.run.stores.results.key(&self.run.login.request)?;
@@ -195,7 +214,22 @@ impl<S: Scripts> Pipeline<'_, S> {
                 Err(event) => return self.failed(Stage::Features, event),
             }
         }
-        Continue(())
+        if self.run.login.request.mode == Mode::Auth { self.built_in_features().await } else { Continue(()) }
+    }
+
+    /// Built-in features; those that are not configured pass.
+    async fn built_in_features(&mut self) -> ControlFlow<End> {
+        if let Decision::Trigger(trigger) = features::tls_encryption(&self.run) {
+            return self.triggered(trigger).await;
+        }
+        if let Decision::Trigger(trigger) = features::relay_domains(&self.run) {
+            return self.triggered(trigger).await;
+        }
+        match features::blocklists(&self.run, &mut self.report.listings).await {
+            Ok(Decision::Trigger(trigger)) => self.triggered(trigger).await,
+            Ok(_) => Continue(()),
+            Err(event) => self.failed(Stage::Features, event),
+        }
     }
 
     /// A feature turned the login away: its actions come before the answer, the post actions after it.
@@ -203,7 +237,8 @@ impl<S: Scripts> Pipeline<'_, S> {
         self.run.login.facts.borrow_mut().feature = trigger.feature.into();
         brute_force::learn(&self.run, &self.guard, trigger.feature, &mut self.report.events).await;
         actions::run(&self.run, trigger.actions, &mut self.report.events).await;
-        Break(End { ruling: Ruling::Refuse, post_actions: true })
+        let ruling = trigger.temporary.map_or(Ruling::Refuse, Ruling::Temporary);
+        Break(End { ruling, post_actions: true })
     }
 
     /// Credentials: is there anything to ask the backends for? A listing that got here has no user to check.

@@ -29,8 +29,20 @@ pub struct Report {
     pub brute_force: Option<BruteForceUse>,
     /// What the password histories say.
     pub passwords: PasswordsSeen,
+    /// What blocklists said about the client.
+    pub listings: Vec<Listing>,
     /// Lines of their own besides the authentication line, in order.
     pub events: Vec<Event>,
+}
+
+/// The answer of one blocklist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    pub list: LabelId,
+    /// From the question to the answer.
+    pub elapsed: Duration,
+    /// The client is on the list.
+    pub found: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,8 +88,8 @@ pub enum Tally {
 }
 
 impl Report {
-    /// Visits the fields of the authentication line in their order, then the pairs of `custom_log_add`. `latency` is the time
-    /// since the request came in. A listing has but its first two fields.
+    /// Visits the fields of the authentication line in their order; [`Report::pairs`] follow. `latency` is the time since the request
+    /// came in. A listing has but its first two fields.
     pub fn fields(&self, login: &Login, latency: Duration, visit: &mut dyn FnMut(&str, FieldValue<'_>)) {
         let request = &login.request;
         text(visit, "session", request.session.as_str().as_bytes());
@@ -105,6 +117,13 @@ impl Report {
         text(visit, "uri_path", request.text(request.http.path));
         text(visit, "authenticated", self.authenticated(request.mode).as_bytes());
         duration_text(latency, |latency| text(visit, "latency", latency));
+    }
+
+    /// Visits the pairs that features and scripts added, in their order; they follow the fields. Keys may be any text.
+    pub fn pairs(&self, login: &Login, visit: &mut dyn FnMut(&str, FieldValue<'_>)) {
+        if login.request.mode == Mode::ListAccounts {
+            return;
+        }
         for (name, value) in login.custom_log.borrow().iter() {
             match value {
                 LogValue::Text(text) => visit(name, FieldValue::Text(&without_password(text, login))),

@@ -259,6 +259,12 @@ impl SoftWhitelist {
     }
 }
 
+impl FromIterator<(String, Networks)> for SoftWhitelist {
+    fn from_iter<T: IntoIterator<Item = (String, Networks)>>(users: T) -> SoftWhitelist {
+        SoftWhitelist(users.into_iter().collect())
+    }
+}
+
 impl Value for SoftWhitelist {
     const SHAPE: Shape = Shape::Maps;
 

@@ -15,15 +15,11 @@ pub(super) const INACTIVE: &[&str] = &[
     "brute_force.rwp_allowed_unique_hashes",
     "brute_force.rwp_window",
     "brute_force.scale_factor",
-    "cleartext_networks",
     "ldap",
-    "realtime_blackhole_lists",
-    "relay_domains",
     "server.chroot",
     "server.compression",
     "server.haproxy_v2",
     "server.http_client",
-    "server.insights",
     "server.jwt_auth",
     "server.keep_alive",
     "server.middlewares",
@@ -31,7 +27,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.prometheus_timer",
     "server.rate_limit_burst",
     "server.rate_limit_per_second",
-    "server.redis.account_local_cache",
     "server.redis.cluster",
     "server.redis.replica",
     "server.redis.sentinels",
@@ -41,8 +36,7 @@ pub(super) const INACTIVE: &[&str] = &[
 ];
 
 /// Enabled in `server.features`, they do nothing.
-pub(super) const INACTIVE_FEATURES: &[Feature] =
-    &[Feature::TlsEncryption, Feature::Rbl, Feature::RelayDomains, Feature::BackendServerMonitoring];
+pub(super) const INACTIVE_FEATURES: &[Feature] = &[Feature::BackendServerMonitoring];
 
 /// Listed in `server.backends`, such a backend is passed over.
 pub(super) fn is_inactive(backend: &Backend) -> bool {

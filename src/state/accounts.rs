@@ -1,4 +1,6 @@
 //! Login name → account: the hash `<p>USER`. Written at a user's first login, never refreshed, without an end (`pipeline.md` 7.4, 17).
+//! What Redis said is remembered in this process for a while (`server.redis.account_local_cache.ttl`), which saves a round trip a login; that a
+//! name is not mapped is not.
 
 use super::memory::{MemoryStore, text_bytes};
 use super::redis::RedisStore;
@@ -17,9 +19,16 @@ impl Store {
         match self {
             Store::Memory(memory) => Ok(memory.account(username, ops.now())),
             Store::Redis(redis) => {
+                if let Some(account) = redis.shadow.account(username, ops.now()) {
+                    return Ok(Some(account));
+                }
                 let mut commands = Commands::default();
                 redis.encode_account(&mut commands, username);
-                decode_account(&redis.ask_one(ops, Route::Read, commands).await?)
+                let account = decode_account(&redis.ask_one(ops, Route::Read, commands).await?)?;
+                if let Some(account) = &account {
+                    redis.recall_account(username, account, ops.now());
+                }
+                Ok(account)
             }
         }
     }
@@ -37,7 +46,9 @@ impl Store {
             Store::Redis(redis) => {
                 let mut commands = Commands::default();
                 redis.encode_mapping(&mut commands, username, account);
-                decode_mapping(&redis.ask_one(ops, Route::Write, commands).await?)
+                decode_mapping(&redis.ask_one(ops, Route::Write, commands).await?)?;
+                redis.recall_account(username, account, ops.now());
+                Ok(())
             }
         }
     }
@@ -54,6 +65,13 @@ impl MemoryStore {
 }
 
 impl RedisStore {
+    /// Spares the next logins of this user the question.
+    pub(super) fn recall_account(&self, username: &[u8], account: &[u8], now: Instant) {
+        if !self.accounts_for.is_zero() {
+            self.shadow.accounts.put(username, Account(account.into()), Some(self.accounts_for), now);
+        }
+    }
+
     pub(super) fn encode_account(&self, out: &mut Commands, username: &[u8]) {
         out.begin(3);
         out.arg(b"HGET");

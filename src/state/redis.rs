@@ -20,12 +20,14 @@ pub struct RedisStore {
     write: Duration,
     /// What this process has seen of it: failures that it counted, blocks that it met.
     pub(super) shadow: Arc<MemoryStore>,
+    /// For how long this process remembers a mapping that Redis has told; zero: not at all.
+    pub(super) accounts_for: Duration,
 }
 
 impl RedisStore {
     /// `shadow` is the process's own store.
-    pub fn new(prefix: &str, read: Duration, write: Duration, shadow: Arc<MemoryStore>) -> RedisStore {
-        RedisStore { prefix: prefix.as_bytes().to_vec(), read, write, shadow }
+    pub fn new(prefix: &str, read: Duration, write: Duration, accounts_for: Duration, shadow: Arc<MemoryStore>) -> RedisStore {
+        RedisStore { prefix: prefix.as_bytes().to_vec(), read, write, shadow, accounts_for }
     }
 
     /// Sends `commands` and waits for their replies, which may be errors one by one.

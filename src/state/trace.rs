@@ -53,7 +53,13 @@ pub struct Written {
 impl Trace<'_> {
     pub fn is_empty(&self) -> bool {
         let Trace { mapping, block, affected, failed_from, password, cached, failures } = self;
-        mapping.is_none() && block.is_none() && affected.is_none() && failed_from.is_none() && password.is_none() && cached.is_none() && failures.is_none()
+        mapping.is_none()
+            && block.is_none()
+            && affected.is_none()
+            && failed_from.is_none()
+            && password.is_none()
+            && cached.is_none()
+            && failures.is_none()
     }
 }
 
@@ -107,11 +113,12 @@ impl RedisStore {
             Err(error) => Written { mapping: Err(error.clone()), rest: Err(error) },
             Ok(replies) => {
                 let (mapping, rest) = replies.split_at(usize::from(trace.mapping.is_some()).min(replies.len()));
-                let refused = rest.iter().find(|reply| reply.as_error().is_some());
-                Written {
-                    mapping: mapping.first().map_or(Ok(()), accounts::decode_mapping),
-                    rest: refused.map_or(Ok(()), |reply| Err(Error::of(reply, "redis"))),
+                let mapping = mapping.first().map_or(Ok(()), accounts::decode_mapping);
+                if let (Ok(()), Some((username, account))) = (&mapping, trace.mapping) {
+                    self.recall_account(username, account, now);
                 }
+                let refused = rest.iter().find(|reply| reply.as_error().is_some());
+                Written { mapping, rest: refused.map_or(Ok(()), |reply| Err(Error::of(reply, "redis"))) }
             }
         }
     }

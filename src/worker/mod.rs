@@ -14,6 +14,7 @@ mod exchange;
 mod links;
 mod logging;
 mod resolver;
+mod standing;
 mod tasks;
 
 pub use connection::Timeouts;
@@ -96,6 +97,8 @@ pub struct Worker {
     channels: Channels,
     /// How many of the tasks are procedures.
     procedures: usize,
+    /// Tasks that the background worker has from its start to the drain; counted among the procedures.
+    standing: Vec<Key>,
     resolver: Resolver,
     /// Answers of links, between link and task.
     answers: Vec<(u64, Answer)>,
@@ -173,6 +176,7 @@ impl Worker {
             links,
             channels: Channels::default(),
             procedures: 0,
+            standing: Vec::new(),
             resolver,
             answers,
             hash,
@@ -192,6 +196,9 @@ impl Worker {
             init_done: None,
         };
         worker.log_compile_errors();
+        if worker.listeners.is_empty() {
+            worker.begin_standing_tasks();
+        }
         Ok((worker, sender))
     }
 
@@ -343,6 +350,7 @@ impl Worker {
 
     fn drain(&mut self) {
         self.draining = true;
+        self.end_standing_tasks();
         for listener in &mut self.listeners {
             // Deregistering fails only if it was never registered.
             let _ = self.reactor.deregister(listener);
@@ -366,6 +374,7 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         settings: epoch.script_settings.clone(),
         cache: process.cache.clone(),
         redis: process.pools.clone(),
+        targets: process.targets.clone(),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
         output: Default::default(),

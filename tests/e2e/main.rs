@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocklists;
 mod body;
 mod dovecot_passdb;
 mod drain;
@@ -14,6 +15,7 @@ mod isolation;
 mod keepalive;
 mod layers;
 mod limits;
+mod log_keys;
 mod nginx_imap;
 mod nginx_pop3;
 mod nginx_smtp;

@@ -18,7 +18,7 @@ pub mod rules;
 #[cfg(test)]
 mod tests;
 
-use crate::auth::features::is_exempt;
+use crate::auth::features::is_local;
 use crate::auth::login::LogValue;
 use crate::auth::pipeline::Run;
 use crate::auth::report::{BruteForceUse, Event, Level, PasswordsSeen, Report};
@@ -141,7 +141,7 @@ impl Guard {
         }
         let log = |text: &str| run.login.custom_log.borrow_mut().push((FEATURE.into(), LogValue::Text(text.into())));
         let client_ip = request.get(Field::ClientIp);
-        if is_exempt(client_ip) {
+        if is_local(client_ip) {
             log("localhost");
             return false;
         }

@@ -57,7 +57,10 @@ pub(super) fn decode(text: &[u8]) -> Option<Known> {
         unique_user_id_field,
         display_name_field,
         attributes,
-        passdb: [PassDb::Cache, PassDb::Ldap, PassDb::Lua].into_iter().find(|passdb| *passdb as u8 == entry.passdb_backend).unwrap_or_default(),
+        passdb: [PassDb::Cache, PassDb::Ldap, PassDb::Lua]
+            .into_iter()
+            .find(|passdb| *passdb as u8 == entry.passdb_backend)
+            .unwrap_or_default(),
         ..User::default()
     };
     Some(Known { password: Secret::from(entry.password.as_str()), user })
@@ -141,7 +144,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_not_kept() {
-        for value in [Value::Map(Vec::new()), Value::string(b"\xff".to_vec()), Value::Number(f64::NAN), Value::List(vec![Value::Map(Vec::new())])] {
+        for value in
+            [Value::Map(Vec::new()), Value::string(b"\xff".to_vec()), Value::Number(f64::NAN), Value::List(vec![Value::Map(Vec::new())])]
+        {
             let mut user = alice();
             user.attributes.set_one(b"odd", value.clone());
             assert_eq!(encode(&user, "abc"), None, "{value:?}");
@@ -150,7 +155,14 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_entries() {
-        for text in ["", "null", "{}", "[1]", r#"{"passdb_backend":3}"#, r#"{"passdb_backend":-1,"password":"","account_field":"a","attributes":{}}"#] {
+        for text in [
+            "",
+            "null",
+            "{}",
+            "[1]",
+            r#"{"passdb_backend":3}"#,
+            r#"{"passdb_backend":-1,"password":"","account_field":"a","attributes":{}}"#,
+        ] {
             assert!(decode(text.as_bytes()).is_none(), "{text}");
         }
     }

@@ -11,6 +11,7 @@ pub mod bundled;
 pub mod cache;
 pub mod context;
 pub mod crypto;
+pub mod dns;
 pub mod filepath;
 pub mod hex;
 pub mod http_request;
@@ -20,6 +21,7 @@ pub mod json;
 pub mod misc;
 pub mod password;
 pub mod prometheus;
+pub mod psnet;
 pub mod redis;
 pub mod runtime;
 pub mod shellescape;
@@ -68,6 +70,8 @@ pub static MODULES: &[&Module] = &[
     &runtime::MODULE,
     &filepath::MODULE,
     &template::MODULE,
+    &dns::MODULE,
+    &psnet::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -4,9 +4,12 @@
 //! wrong. Immutable afterwards; requests hold on to the epoch they began with. No other module but `cli` and `server` looks
 //! into [`Config`].
 
-use crate::auth::policy::{Action, Backend, Feature as PolicyFeature, Filter, Policy, Search, When};
+use crate::auth::brute_force::rules::{Bucket, Histories, Rules};
+use crate::auth::policy::{Action, Backend, Blocklist, Blocklists, Feature as PolicyFeature, Filter, Policy, RelayDomains, Search, When};
 use crate::auth::policy::{Actions, DEFAULT_BACKEND};
+use crate::auth::positive_cache::PositiveCache;
 use crate::auth::scripts::{ActionKind, StageKind};
+use crate::config::section::brute_force::{Bucket as ConfigBucket, Toleration};
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::ldap::LdapPool;
 use crate::config::section::lua::When as ConfigWhen;
@@ -21,14 +24,15 @@ use crate::reactor::{Address, CertificateFiles, ClientTls, ClientTlsSettings, Tl
 use crate::script::modules::redis::pools::{Mode, PoolSettings};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
-use crate::state::{MemoryStore, RedisStore, Store};
 use crate::tls::{DefaultTls, TlsError};
+use crate::state::{Exception, MemoryStore, RedisStore, SoftWhitelist, Spared, Store, Tolerated, Tolerations};
 use crate::upstream::dns::Settings as DnsSettings;
 use crate::upstream::ldap::{Bind, Pools as LdapPools, Server as LdapServer, Settings as LdapSettings};
 use crate::upstream::monitor::{Monitor, Server};
 use crate::upstream::probe::{Protocol as MailProtocol, Target as Probe};
 use crate::upstream::redis::{Protocol, Settings as RedisSettings};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
+use ipnet::IpNet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +53,8 @@ pub struct Epoch {
     pub log: LogSettings,
     /// The server's own Redis; `None`: the embedded memory state.
     pub redis: Option<Target>,
+    /// For how long this process remembers what Redis said of a login name.
+    accounts_for: Duration,
     /// Name servers, the hosts file.
     pub dns: Arc<DnsSettings>,
     /// The mail servers that are watched.
@@ -84,12 +90,14 @@ impl Epoch {
     pub fn resolve(config: &Config, workers: usize, metrics: &Arc<Registry>) -> Result<Epoch, Unusable> {
         let mut problems = Vec::new();
         let mut scripts = ScriptSet::default();
-        let policy = policy(config, &mut scripts, &mut problems);
+        let mut policy = policy(config, metrics, &mut scripts, &mut problems);
+        built_in_features(&mut policy, config, metrics);
         let hooks = hooks(config, &mut scripts, &mut problems);
         for path in &config.lua.config.init_script_paths {
             let index = scripts.read(path, "init", StageKind::Init, false);
             scripts.init.extend(keep(index, &mut problems));
         }
+        let accounts = &config.server.redis.account_local_cache;
         let redis = redis(config).unwrap_or_else(|problem| {
             problems.push(problem);
             None
@@ -129,6 +137,7 @@ impl Epoch {
                 redis.as_ref().map(|target| (&target.addresses, &target.settings.username, target.settings.database))
             ),
             redis,
+            accounts_for: if accounts.enabled { accounts.ttl } else { Duration::ZERO },
             dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
             monitor: Arc::new(monitor),
             tls: Arc::new(tls),
@@ -153,7 +162,10 @@ impl Epoch {
     pub fn store(&self, memory: &Arc<MemoryStore>) -> Store {
         let settings = &self.script_settings;
         match self.redis {
-            Some(_) => Store::Redis(RedisStore::new(&settings.redis_prefix, settings.redis_read, settings.redis_write)),
+            Some(_) => {
+                let ScriptSettings { redis_prefix, redis_read, redis_write, .. } = &**settings;
+                Store::Redis(RedisStore::new(redis_prefix, *redis_read, *redis_write, self.accounts_for, memory.clone()))
+            }
             None => Store::Memory(memory.clone()),
         }
     }
@@ -172,14 +184,16 @@ fn keep<T>(outcome: Result<T, String>, problems: &mut Vec<String>) -> Option<T> 
     outcome.map_err(|problem| problems.push(problem)).ok()
 }
 
-fn policy(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> Policy {
+fn policy(config: &Config, metrics: &Registry, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> Policy {
     let lua = &config.lua;
     let server = &config.server;
     let mut policy = Policy {
         lua_features: server.has_feature(Feature::Lua),
         memory_cache_ttl: server.local_cache_auth_ttl,
         login_attempts_max: server.max_login_attempts.into(),
+        brute_force: brute_force(config, metrics),
         server_monitoring: server.has_feature(Feature::BackendServerMonitoring),
+        positive_cache: positive_cache(config),
         ..Policy::default()
     };
     for feature in &lua.features {
@@ -204,6 +218,99 @@ fn policy(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) 
     policy
 }
 
+/// The brute-force rules. Lists that scripts may change are there even if the feature is not.
+fn brute_force(config: &Config, metrics: &Registry) -> Rules {
+    use config::Choice;
+    let (own, server) = (&config.brute_force, &config.server);
+    let is_on = server.has_feature(Feature::BruteForce);
+    let bucket = |bucket: &ConfigBucket| Bucket {
+        name: bucket.name.clone(),
+        period: bucket.period,
+        cidr: bucket.cidr,
+        ipv6: bucket.ipv6,
+        limit: bucket.failed_requests.into(),
+        ban_time: Some(bucket.ban_time).filter(|time| !time.is_zero()),
+        protocols: bucket.filter_by_protocol.clone(),
+        oidc_cids: bucket.filter_by_oidc_cid.clone(),
+        label: metrics.label(Space::Bucket, &[&bucket.name]),
+    };
+    let cache = server.backends.iter().position(|backend| matches!(backend, config::Backend::Cache));
+    let last_lua = server.backends.iter().rposition(|backend| matches!(backend, config::Backend::Lua(_)));
+    Rules {
+        buckets: if is_on { own.buckets.iter().map(bucket).collect() } else { Vec::new() },
+        protocols: server.brute_force_protocols.clone(),
+        ip_whitelist: own.ip_whitelist.iter().copied().collect(),
+        soft_whitelist: Arc::new(soft_whitelist(config)),
+        learning: own.learning.iter().map(|feature| feature.name().to_owned()).collect(),
+        tolerations: Arc::new(tolerations(config)),
+        histories: Histories {
+            exempt: cache.is_some(),
+            remember: cache.is_some() && cache < last_lua,
+            entries_max: server.max_password_history_entries as usize,
+            ttl: server.redis.negative_cache_ttl,
+            nonce: server.redis.password_nonce.clone(),
+        },
+        tolerations_ipv6_cidr: own.ip_scoping.tolerations_ipv6_cidr,
+        histories_ipv6_cidr: own.ip_scoping.rwp_ipv6_cidr,
+    }
+}
+
+fn soft_whitelist(config: &Config) -> SoftWhitelist {
+    let list = SoftWhitelist::default();
+    let lists = [
+        (Spared::BruteForce, &config.brute_force.soft_whitelist),
+        (Spared::RelayDomains, &config.relay_domains.soft_whitelist),
+        (Spared::Rbl, &config.realtime_blackhole_lists.soft_whitelist),
+    ];
+    for (feature, configured) in lists {
+        for (user, networks) in configured.iter() {
+            networks.iter().for_each(|network| list.add(feature, user.as_bytes(), *network));
+        }
+    }
+    list
+}
+
+fn tolerations(config: &Config) -> Tolerations {
+    let own = &config.brute_force;
+    let usual = Tolerated { percent: own.tolerate_percent.into(), ttl: own.tolerate_ttl };
+    let exception = |custom: &Toleration, network: &IpNet| Exception {
+        network: *network,
+        tolerated: Tolerated { percent: custom.tolerate_percent.into(), ttl: custom.tolerate_ttl },
+    };
+    let exceptions = own.custom_tolerations.iter();
+    let exceptions = exceptions.flat_map(|custom| custom.ip_address.iter().map(move |network| exception(custom, network)));
+    Tolerations::new(usual, exceptions.collect())
+}
+
+/// Those that are listed and have something to do (`config.md` 9).
+fn built_in_features(policy: &mut Policy, config: &Config, metrics: &Registry) {
+    let server = &config.server;
+    policy.tls_encryption = server.has_feature(Feature::TlsEncryption).then(|| config.cleartext_networks.clone());
+    let relay_domains = &config.relay_domains;
+    if server.has_feature(Feature::RelayDomains) && !relay_domains.r#static.is_empty() {
+        let domains = relay_domains.r#static.iter().map(|domain| domain.as_str().to_owned());
+        policy.relay_domains = Some(RelayDomains::new(domains));
+    }
+    let rbl = &config.realtime_blackhole_lists;
+    if server.has_feature(Feature::Rbl) && !rbl.lists.is_empty() && rbl.threshold > 0 {
+        let lists = rbl.lists.iter().map(|list| Blocklist {
+            name: list.name.clone(),
+            zone: list.rbl.as_str().trim_end_matches('.').to_owned(),
+            ipv4: list.ipv4,
+            ipv6: list.ipv6,
+            return_codes: list.return_codes.clone(),
+            weight: list.weight,
+            allow_failure: list.allow_failure,
+            label: metrics.label(Space::Rbl, &[&list.name]),
+        });
+        policy.blocklists =
+            Some(Blocklists { lists: lists.collect(), threshold: rbl.threshold.into(), ip_whitelist: rbl.ip_whitelist.clone() });
+    }
+    // A silent name server must leave the request most of its time.
+    policy.client_name_wait = server.dns.resolve_client_ip.then(|| server.timeouts.request / 4);
+    policy.master_user_delimiter = if server.master_user.enabled { server.master_user.delimiter.bytes().next() } else { None };
+}
+
 fn when(when: ConfigWhen) -> When {
     When { authenticated: when.when_authenticated, unauthenticated: when.when_unauthenticated, no_auth: when.when_no_auth }
 }
@@ -226,6 +333,14 @@ fn actions(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>)
         }
     }
     actions
+}
+
+/// The backend `cache`, and how many Lua backends stand before it.
+fn positive_cache(config: &Config) -> Option<PositiveCache> {
+    let server = &config.server;
+    let place = server.backends.iter().position(|backend| matches!(backend, config::Backend::Cache))?;
+    let position = server.backends.iter().take(place).filter(|backend| matches!(backend, config::Backend::Lua(_))).count();
+    Some(PositiveCache::new(position, server.redis.positive_cache_ttl, &server.redis.password_nonce))
 }
 
 /// The Lua backends among `server.backends`, in order; the others come with their own functions.

@@ -5,6 +5,7 @@ use crate::log::LogSink;
 use crate::metrics::Registry;
 use crate::reactor::Sender;
 use crate::script::modules::cache::ProcessCache;
+use crate::script::modules::psnet::targets::Targets;
 use crate::script::modules::redis::pools::Pools;
 use crate::script::modules::storage::Storages;
 use crate::script::watchdog::Registrar;
@@ -24,6 +25,8 @@ pub struct Process {
     pub storages: Arc<Storages>,
     /// Redis pools and scripts that Lua scripts registered.
     pub pools: Arc<Pools>,
+    /// `nauthilus_psnet`: connections that are counted.
+    pub targets: Arc<Targets>,
     pub metrics: Arc<Registry>,
     pub log: LogSink,
     pub watchdog: Registrar,

@@ -12,6 +12,7 @@ use crate::log::{Level, Log, LogWriter};
 use crate::metrics::Registry;
 use crate::process::{InFlight, Process};
 use crate::reactor::{Address, Listener, Sender, UNIX_MODE};
+use crate::script::modules::psnet::targets::{Direction, Target, Targets};
 use crate::script::watchdog::Watchdog;
 use crate::time::Now;
 use crate::worker::{Fatal, Message, Start, Worker};
@@ -99,6 +100,9 @@ impl Server {
         let _ = process.background.set(background.sender.clone());
         run_init(&epoch, &background);
         let (mut listeners, addresses) = listen(config, count)?;
+        if config.server.insights.monitor_connections {
+            count_own_connections(&process.targets, &addresses);
+        }
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {
             let own = listeners.pop().unwrap_or_default();
@@ -180,6 +184,9 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 /// The stores that all workers share.
 fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watchdog) -> Result<Arc<Process>, StartError> {
     let metrics = Registry::new(&config.server.instance_name, env!("CARGO_PKG_VERSION"), Now::read());
+    let targets = Arc::new(Targets::default());
+    let collected = targets.clone();
+    metrics.collect_from(move |scrape| collected.collect(scrape));
     metrics.show_response_times(config.server.prometheus_timer.enabled);
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(io::Error::from)?;
@@ -189,12 +196,31 @@ fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watch
         cache: Arc::default(),
         storages: Arc::default(),
         pools: Arc::default(),
+        targets,
         metrics,
         log: writer.sink().clone(),
         watchdog: watchdog.registrar(),
         background: OnceLock::new(),
         in_flight: std::iter::repeat_with(InFlight::default).take(workers).collect(),
     }))
+}
+
+/// Has the connections to our own listeners counted, as those of a target that a script registered.
+fn count_own_connections(targets: &Targets, addresses: &[Address]) {
+    for address in addresses {
+        let Address::Tcp(address) = address else { continue };
+        let target = Target {
+            text: address.to_string(),
+            direction: Direction::Local,
+            description: "HTTP listener".into(),
+            host: address.ip().to_string(),
+            port: address.port(),
+            addresses: vec![address.ip()],
+            count: 0,
+        };
+        // Init scripts may have taken all places; then they are counted and this is not.
+        let _ = targets.register(target);
+    }
 }
 
 /// Starts a worker on a thread of its own and waits until it is ready to serve.

@@ -1,14 +1,10 @@
-//! Login names and accounts: what the state knows of a name before any backend is asked, and what it is told after.
+//! Accounts: whose login name this is, as far as the state knows before any backend is asked.
 //!
-//! A name is looked up once per request and mapped at its first login, right or wrong password. Called by the pipeline only.
-//! Rules: specification `pipeline.md` 2.3, 7.4.
+//! A name is looked up once per request; `aftermath` maps it once a backend has found the user. Rules: specification `pipeline.md` 2.3.
 
-use crate::auth::backends::User;
 use crate::auth::login::Facts;
 use crate::auth::pipeline::Run;
-use crate::auth::report::{Event, Level};
 use crate::auth::request::Field;
-use crate::state;
 
 /// Looks up the account of the request's login name, and lets scripts see it; `None`: there is none. An outage is none of our business
 /// yet: it will show when the name must be mapped.
@@ -34,20 +30,6 @@ pub(super) fn hide(facts: &mut Facts) {
         facts.account.clear();
         facts.account_field.clear();
     }
-}
-
-/// Maps the login name to the account that a backend found.
-///
-/// # Errors
-/// It could not be written: the login must be tried again.
-pub(super) async fn map<S>(run: &Run<'_, S>, user: &User) -> Result<(), Event> {
-    let username = run.login.request.get(Field::Username);
-    run.stores.state.map_account(run.ops, username, &user.account).await.map_err(|error| unmapped(&error))
-}
-
-/// The line of a mapping that failed.
-fn unmapped(error: &state::Error) -> Event {
-    Event::new(Level::Error, "Account cannot be mapped").with("error", error.to_string())
 }
 
 /// Where an account comes from that no backend has named.

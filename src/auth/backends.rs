@@ -7,6 +7,7 @@
 use crate::auth::attributes::Attributes;
 use crate::auth::pipeline::Run;
 use crate::auth::policy::Backend;
+use crate::auth::positive_cache;
 use crate::auth::report::{Event, Level};
 use crate::auth::request::{Field, Mode};
 use crate::auth::scripts::{BackendResult, BackendReturn, Scripts, StageKind};
@@ -23,23 +24,41 @@ pub(super) struct User {
     pub account_field: Vec<u8>,
     pub totp_secret_field: Vec<u8>,
     pub unique_user_id: Vec<u8>,
+    pub unique_user_id_field: Vec<u8>,
     pub display_name: Vec<u8>,
+    pub display_name_field: Vec<u8>,
     pub attributes: Attributes,
+    /// Who described the user in the first place.
     pub passdb: PassDb,
     pub backend_name: String,
+    /// Known by the positive cache; no backend was asked.
+    pub from_cache: bool,
+    /// Under which name the positive cache may keep it; `None`: its backend does not stand behind the cache.
+    pub cache_name: Option<String>,
 }
 
-/// Asks the backends about the user; `None`: nobody knows it, or one denied it without saying who it is.
+/// Asks the backends about the user, the cache in its place among them; `None`: nobody knows it, or one denied it without saying who it is.
+/// `account`: what the login name is mapped to.
 ///
 /// # Errors
 /// A backend failed, none serves the protocol, or time is over.
-pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>) -> Result<Option<User>, Event> {
+pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>) -> Result<Option<User>, Event> {
     let protocol = run.login.request.get(Field::Protocol);
+    let cache = positive_cache::of(run.policy, &run.login.request);
     let mut served = false;
-    for backend in run.policy.backends.iter().filter(|backend| backend.search(protocol).is_some()) {
+    for (position, backend) in run.policy.backends.iter().enumerate() {
+        if let (Some(cache), Some(account)) = (cache.filter(|cache| cache.position == position), account)
+            && let Some(user) = positive_cache::recall(run, cache, account).await?
+        {
+            return Ok(Some(user));
+        }
+        let Some(search) = backend.search(protocol) else { continue };
         served = true;
         match ask(run, backend).await? {
-            Answer::Known(user) => return Ok(Some(user)),
+            Answer::Known(user) => {
+                let cache_name = cache.filter(|cache| cache.position <= position).map(|_| search.cache().to_owned());
+                return Ok(Some(User { cache_name, ..*user }));
+            }
             Answer::Denied => return Ok(None),
             Answer::Unknown => {}
         }
@@ -71,7 +90,7 @@ pub(super) async fn list_accounts<S: Scripts>(run: &Run<'_, S>, events: &mut Vec
 
 /// What one backend says.
 enum Answer {
-    Known(User),
+    Known(Box<User>),
     Unknown,
     /// It refuses a user it did not describe; nobody else is asked.
     Denied,
@@ -93,7 +112,7 @@ async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, 
         (code, _) => return Err(fault(backend, format!("result code {code}"))),
     };
     Ok(match user {
-        Some(user) => Answer::Known(User { passdb: PassDb::Lua, backend_name: name.clone(), ..user }),
+        Some(user) => Answer::Known(Box::new(User { passdb: PassDb::Lua, backend_name: name.clone(), ..user })),
         None if code == DENIED => Answer::Denied,
         None => Answer::Unknown,
     })
@@ -118,6 +137,8 @@ fn user(result: BackendResult) -> Result<Option<User>, String> {
         totp_secret_field: result.totp_secret_field,
         unique_user_id: attribute(&result.attributes, &result.unique_user_id_field),
         display_name: attribute(&result.attributes, &result.display_name_field),
+        unique_user_id_field: result.unique_user_id_field,
+        display_name_field: result.display_name_field,
         attributes: result.attributes,
         ..User::default()
     }))

@@ -6,14 +6,17 @@
 
 mod accounts;
 mod actions;
+mod aftermath;
 pub mod attributes;
 mod backends;
+pub mod brute_force;
 pub mod cache;
 mod features;
 mod filters;
 pub mod login;
 pub mod pipeline;
 pub mod policy;
+pub mod positive_cache;
 pub mod report;
 pub mod request;
 pub mod scripts;

@@ -2,9 +2,10 @@
 //!
 //! | Stage | Runs | May end the request with |
 //! |---|---|---|
-//! | in-process cache | passwords, unless `in-memory=0` | nothing; a hit skips to the filters |
-//! | account lookup | always | nothing |
-//! | features | passwords, not for saslauthd | failure |
+//! | client name | if configured | nothing |
+//! | in-process cache | passwords, unless `in-memory=0` or of a master login | nothing; a hit skips to the filters |
+//! | brute force, account lookup | passwords; the lookup always | failure |
+//! | features | passwords, not for saslauthd | failure, temporary failure |
 //! | credentials | always | failure, temporary failure |
 //! | backends, account mapping | always | – |
 //! | filters | always, except protocol `ory-hydra` | failure |
@@ -15,6 +16,7 @@
 //! the request is a temporary failure, whatever a script made of it. Rules: specification `pipeline.md` 1, 10 to 12, `decisions.md`.
 
 use crate::auth::backends::{self, User};
+use crate::auth::brute_force::{self, Block, Guard};
 use crate::auth::cache::{Key, ResultCache};
 use crate::auth::features::{self, Decision, Trigger};
 use crate::auth::login::Login;
@@ -23,10 +25,12 @@ use crate::auth::report::{CacheUse, Ending, Event, Level, Report};
 use crate::auth::request::{Field, Mode, Service};
 use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
 use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
-use crate::auth::{accounts, actions, filters};
-use crate::op::Ops;
+use crate::auth::{accounts, actions, aftermath, filters};
+use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops};
+use crate::proto::dns;
 use crate::state::Store;
 use crate::value::Value;
+use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
@@ -42,9 +46,24 @@ pub struct Outcome {
 /// Authenticates a login or, in mode no-auth, looks its user up.
 pub async fn authenticate<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, stores: Stores<'_>, ops: &Ops) -> Outcome {
     let run = Run { login, scripts, policy, stores, ops };
-    let mut pipeline = Pipeline { run, key: None, account: None, report: Report::default() };
+    let mut pipeline = Pipeline { run, key: None, account: None, guard: Guard::default(), report: Report::default() };
     let (Break(end) | Continue(end)) = pipeline.stages().await;
     pipeline.conclude(end)
+}
+
+/// Client name: what the address of the client is called, if that is to be looked up for this service. Whatever comes of it, the request
+/// goes on; without a name it keeps the one that the client sent.
+pub async fn name_client(login: &mut Login, policy: &Policy, ops: &Ops) {
+    let Some(wait) = policy.client_name_wait else { return };
+    let meant = matches!(login.request.service, Service::Header | Service::Nginx | Service::Basic | Service::Json | Service::User);
+    let address = std::str::from_utf8(login.request.get(Field::ClientIp)).ok().and_then(|text| text.parse::<IpAddr>().ok());
+    let Some(address) = address.filter(|_| meant) else { return };
+    let op = Op::Dns(DnsOp { name: address.to_string(), kind: dns::Kind::Ptr });
+    if let Answer::Dns(DnsAnswer::Records(records)) = ops.ask(op, wait).await
+        && let Some(dns::Record::Name(name)) = records.first()
+    {
+        login.request.set(Field::ClientHostname, name.strip_suffix('.').unwrap_or(name).as_bytes());
+    }
 }
 
 /// The accounts that there are, sorted; mode list-accounts. What could not be listed is missing, and in the report's events.
@@ -122,6 +141,8 @@ struct Pipeline<'a, S> {
     key: Option<Key>,
     /// The account that the login name is mapped to.
     account: Option<Vec<u8>>,
+    /// What brute force knows of the client.
+    guard: Guard,
     report: Report,
 }
 
@@ -131,7 +152,7 @@ impl<S: Scripts> Pipeline<'_, S> {
         let user = match self.recall() {
             Some(user) => Some(user),
             None => {
-                self.known().await;
+                self.brute_force().await?;
                 self.features().await?;
                 self.credentials()?;
                 self.backends().await?
@@ -140,9 +161,10 @@ impl<S: Scripts> Pipeline<'_, S> {
         self.filters(user).await
     }
 
-    /// In-process cache: a user who has just logged in the same way.
+    /// In-process cache: a user who has just logged in the same way. Master logins are none of its business.
     fn recall(&mut self) -> Option<Arc<User>> {
-        if self.run.policy.memory_cache_ttl.is_zero() {
+        let (policy, request) = (self.run.policy, &self.run.login.request);
+        if policy.memory_cache_ttl.is_zero() || policy.master_target(request.get(Field::Username)).is_some() {
             return None;
         }
         let key = self.run.stores.results.key(&self.run.login.request)?;
@@ -152,12 +174,31 @@ impl<S: Scripts> Pipeline<'_, S> {
         user
     }
 
-    /// Account lookup: whose login name this is, as far as the state knows.
-    async fn known(&mut self) {
-        self.account = accounts::known(&self.run).await;
+    /// Brute force, and whose login name this is, as far as the state knows.
+    async fn brute_force(&mut self) -> ControlFlow<End> {
+        let (guard, account, block) = brute_force::check(&self.run, &mut self.report).await;
+        (self.guard, self.account) = (guard, account);
         if let Some(account) = &self.account {
             accounts::show(&mut self.run.login.facts.borrow_mut(), account);
         }
+        match block {
+            Some(block) => self.blocked(block).await,
+            None => Continue(()),
+        }
+    }
+
+    /// A client is turned away. Only its actions learn the network and the counter.
+    async fn blocked<T>(&mut self, block: Block) -> ControlFlow<End, T> {
+        {
+            let mut facts = self.run.login.facts.borrow_mut();
+            facts.feature = brute_force::FEATURE.into();
+            facts.brute_force_bucket = block.bucket;
+            (facts.client_net, facts.repeating, facts.brute_force_counter) = (block.network, block.repeating, block.counter);
+        }
+        actions::run(&self.run, ActionKind::BruteForce, &mut self.report.events).await;
+        let mut facts = self.run.login.facts.borrow_mut();
+        (facts.client_net, facts.repeating, facts.brute_force_counter) = (String::new(), false, 0);
+        Break(End { ruling: Ruling::Refuse, post_actions: true })
     }
 
     /// Features, in an order that no configuration changes.
@@ -173,14 +214,31 @@ impl<S: Scripts> Pipeline<'_, S> {
                 Err(event) => return self.failed(Stage::Features, event),
             }
         }
-        Continue(())
+        if self.run.login.request.mode == Mode::Auth { self.built_in_features().await } else { Continue(()) }
+    }
+
+    /// Built-in features; those that are not configured pass.
+    async fn built_in_features(&mut self) -> ControlFlow<End> {
+        if let Decision::Trigger(trigger) = features::tls_encryption(&self.run) {
+            return self.triggered(trigger).await;
+        }
+        if let Decision::Trigger(trigger) = features::relay_domains(&self.run) {
+            return self.triggered(trigger).await;
+        }
+        match features::blocklists(&self.run, &mut self.report.listings).await {
+            Ok(Decision::Trigger(trigger)) => self.triggered(trigger).await,
+            Ok(_) => Continue(()),
+            Err(event) => self.failed(Stage::Features, event),
+        }
     }
 
     /// A feature turned the login away: its actions come before the answer, the post actions after it.
     async fn triggered(&mut self, trigger: Trigger) -> ControlFlow<End> {
         self.run.login.facts.borrow_mut().feature = trigger.feature.into();
+        brute_force::learn(&self.run, &self.guard, trigger.feature, &mut self.report.events).await;
         actions::run(&self.run, trigger.actions, &mut self.report.events).await;
-        Break(End { ruling: Ruling::Refuse, post_actions: true })
+        let ruling = trigger.temporary.map_or(Ruling::Refuse, Ruling::Temporary);
+        Break(End { ruling, post_actions: true })
     }
 
     /// Credentials: is there anything to ask the backends for? A listing that got here has no user to check.
@@ -198,7 +256,7 @@ impl<S: Scripts> Pipeline<'_, S> {
     /// Backends; a success is remembered before any filter can judge it.
     async fn backends(&mut self) -> ControlFlow<End, Option<Arc<User>>> {
         accounts::hide(&mut self.run.login.facts.borrow_mut());
-        let user = match backends::verify(&self.run).await {
+        let user = match backends::verify(&self.run, self.account.as_deref()).await {
             Ok(user) => user.map(Arc::new),
             Err(mut event) => {
                 let custom_log = self.run.login.custom_log.borrow().clone();
@@ -206,9 +264,13 @@ impl<S: Scripts> Pipeline<'_, S> {
                 return self.failed(Stage::Backends, event);
             }
         };
-        if let Some(user) = user.as_ref().filter(|_| self.account.is_none())
-            && let Err(event) = accounts::map(&self.run, user).await
+        let (report, account) = (&mut self.report, self.account.as_deref());
+        if user.as_ref().is_some_and(|user| user.authenticated)
+            && let Some(block) = brute_force::recheck(&self.run, &mut self.guard, account, report).await
         {
+            return self.blocked(block).await;
+        }
+        if let Err(event) = aftermath::leave(&self.run, &mut self.guard, user.as_deref(), account, report).await {
             return self.failed(Stage::Backends, event);
         }
         if let (Some(user), Some(key)) = (&user, self.key)
@@ -231,6 +293,7 @@ impl<S: Scripts> Pipeline<'_, S> {
                 Err(event) => return self.failed(Stage::Filters, event),
             }
         };
+        brute_force::record(&self.run, &self.guard, accepted && user.is_some(), &mut self.report.events).await;
         let ruling = match user {
             Some(user) if accepted => Ruling::Accept(user),
             _ => Ruling::Refuse,
@@ -249,7 +312,11 @@ impl<S: Scripts> Pipeline<'_, S> {
         facts.unique_user_id.clone_from(&user.unique_user_id);
         facts.display_name.clone_from(&user.display_name);
         self.report.backend_name.clone_from(&user.backend_name);
-        self.report.passdb = if self.report.cache == CacheUse::Hit { PassDb::Memory } else { user.passdb };
+        self.report.passdb = match self.report.cache {
+            CacheUse::Hit => PassDb::Memory,
+            _ if user.from_cache => PassDb::Cache,
+            _ => user.passdb,
+        };
     }
 
     /// A stage could not do its work.
@@ -275,7 +342,7 @@ impl<S: Scripts> Pipeline<'_, S> {
                 if status_message.is_empty() {
                     status_message.extend_from_slice(INVALID_LOGIN);
                 }
-                let attempts = attempts(login, policy);
+                let attempts = attempts(login, policy, self.report.passwords.retries);
                 self.report.ending = Ending::Failure;
                 self.report.password_retries = attempts;
                 Verdict::Failure(Denial { status_message: status_message.clone(), attempts })
@@ -342,9 +409,9 @@ fn success(user: Arc<User>, login: &Login, policy: &Policy, memory_hit: bool) ->
     Success { account, account_field, totp_secret_field, attributes, passdb, backend_name, memory_hit, server }
 }
 
-/// How often the client has failed by now (`http-api.md` 6.6).
-fn attempts(login: &Login, policy: &Policy) -> u32 {
-    let attempts = login.request.login_attempt.min(ATTEMPTS_MAX);
+/// How often the client has failed by now: as often as it says, or as the histories do (`http-api.md` 6.6).
+fn attempts(login: &Login, policy: &Policy, retries: u32) -> u32 {
+    let attempts = login.request.login_attempt.max(retries).min(ATTEMPTS_MAX);
     let counts_on = login.request.service == Service::Nginx && attempts < policy.login_attempts_max;
     attempts + u32::from(counts_on)
 }

@@ -1,12 +1,17 @@
 //! What the configuration means for logins: everything the pipeline asks of it, resolved into plain types.
 //!
-//! Made once per epoch by whoever read the configuration; the pipeline only looks. It names no configuration type, so the shape
-//! of the file can change without the pipeline, and a test writes a policy down in a few lines. Lists are in configuration order,
+//! Made once per epoch by whoever read the configuration; the pipeline only looks. Of the configuration it names nothing but sets of
+//! networks and users, so the shape of the file can change without the pipeline, and a test writes a policy down in a few lines. Lists are in configuration order,
 //! and a script's position in its list is its `index` for [`crate::auth::scripts::Scripts`].
 //! Rules: specification `pipeline.md` 5 to 11, `config.md` 8.18 and 9, `decisions.md`.
 
+use crate::auth::brute_force::rules::Rules;
+use crate::auth::positive_cache::{self, PositiveCache};
 use crate::auth::request::Mode;
 use crate::auth::scripts::ActionKind;
+use crate::config::Networks;
+use crate::metrics::LabelId;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// The rules for logins of one epoch.
@@ -15,6 +20,16 @@ pub struct Policy {
     /// `lua` is in `server.features`; without it [`Policy::features`] do not run.
     pub lua_features: bool,
     pub features: Vec<Feature>,
+    /// Feature `tls_encryption`, if it is listed: the networks whose clients need no encryption.
+    pub tls_encryption: Option<Networks>,
+    /// Feature `relay_domains`, if it is listed and there are any.
+    pub relay_domains: Option<RelayDomains>,
+    /// Feature `rbl`, if it is listed and can trigger.
+    pub blocklists: Option<Blocklists>,
+    /// `server.dns.resolve_client_ip`: how long to wait for the client's host name; `None`: it is not looked up.
+    pub client_name_wait: Option<Duration>,
+    /// `server.master_user`: between the parts of `target*master`; `None`: there are no such logins.
+    pub master_user_delimiter: Option<u8>,
     /// In the order in which they are asked.
     pub backends: Vec<Backend>,
     pub filters: Vec<Filter>,
@@ -23,8 +38,25 @@ pub struct Policy {
     pub memory_cache_ttl: Duration,
     /// `NAUTHILUS_MAX_LOGIN_ATTEMPTS`: up to here a failure counts one attempt on for service nginx.
     pub login_attempts_max: u32,
+    /// Without buckets (`brute_force` not in `server.features`) nobody is judged.
+    pub brute_force: Rules,
     /// `backend_server_monitoring` is in `server.features`: the server that a filter selected counts.
     pub server_monitoring: bool,
+    /// The backend `cache`.
+    pub positive_cache: Option<PositiveCache>,
+}
+
+impl Policy {
+    /// The user that a master login is for: the part before the only delimiter, with text on both sides (`pipeline.md` 16). None: the name is
+    /// a user's own.
+    pub fn master_target<'a>(&self, username: &'a [u8]) -> Option<&'a [u8]> {
+        let delimiter = self.master_user_delimiter?;
+        let mut parts = username.split(|byte| *byte == delimiter);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(target), Some(master), None) if !target.is_empty() && !master.is_empty() => Some(target),
+            _ => None,
+        }
+    }
 }
 
 impl Default for Policy {
@@ -32,12 +64,19 @@ impl Default for Policy {
         Policy {
             lua_features: false,
             features: Vec::new(),
+            tls_encryption: None,
+            relay_domains: None,
+            blocklists: None,
+            client_name_wait: None,
+            master_user_delimiter: None,
             backends: Vec::new(),
             filters: Vec::new(),
             actions: Actions::default(),
             memory_cache_ttl: MEMORY_CACHE_TTL,
             login_attempts_max: LOGIN_ATTEMPTS_MAX,
+            brute_force: Rules::default(),
             server_monitoring: false,
+            positive_cache: None,
         }
     }
 }
@@ -49,6 +88,60 @@ pub struct Feature {
     /// Path as configured, for logs.
     pub path: String,
     pub when: When,
+}
+
+/// Domains that are served here.
+#[derive(Clone, Debug, Default)]
+pub struct RelayDomains {
+    domains: Vec<String>,
+}
+
+impl RelayDomains {
+    pub fn new(domains: impl IntoIterator<Item = String>) -> RelayDomains {
+        let domains = domains.into_iter().map(|domain| domain.trim_end_matches('.').to_lowercase()).collect();
+        RelayDomains { domains }
+    }
+
+    /// Whether a domain is one of them, whatever its case; a final dot makes no difference.
+    pub fn serves(&self, domain: &str) -> bool {
+        let domain = domain.strip_suffix('.').unwrap_or(domain).to_lowercase();
+        self.domains.contains(&domain)
+    }
+}
+
+/// `realtime_blackhole_lists`.
+#[derive(Clone, Debug, Default)]
+pub struct Blocklists {
+    pub lists: Vec<Blocklist>,
+    /// The score from which on a client that is on some list is turned away; more than 0.
+    pub threshold: i32,
+    /// Clients that are never looked up.
+    pub ip_whitelist: Networks,
+}
+
+/// One entry of `realtime_blackhole_lists.lists`.
+#[derive(Clone, Debug)]
+pub struct Blocklist {
+    pub name: String,
+    /// Without a final dot.
+    pub zone: String,
+    pub ipv4: bool,
+    pub ipv6: bool,
+    /// Any of these addresses means: listed.
+    pub return_codes: Vec<Ipv4Addr>,
+    /// Negative for lists of good clients.
+    pub weight: i32,
+    /// It is passed over if it does not answer.
+    pub allow_failure: bool,
+    /// What the metrics count it by.
+    pub label: LabelId,
+}
+
+impl Blocklist {
+    /// Whether it knows addresses of this family.
+    pub fn is_for(&self, address: IpAddr) -> bool {
+        if address.is_ipv4() { self.ipv4 } else { self.ipv6 }
+    }
 }
 
 /// One script of `lua.filters`.
@@ -127,6 +220,13 @@ pub struct Search {
     pub cache_name: String,
 }
 
+impl Search {
+    /// The name of that namespace.
+    pub fn cache(&self) -> &str {
+        if self.cache_name.is_empty() { positive_cache::DEFAULT } else { &self.cache_name }
+    }
+}
+
 /// `lua.actions` by type.
 #[derive(Clone, Debug, Default)]
 pub struct Actions([Vec<Action>; ActionKind::COUNT]);
@@ -177,6 +277,40 @@ mod tests {
         assert_eq!(cache(b"smtp"), Some("two"));
         for stranger in [b"IMAP".as_slice(), b"sieve", b"", b"ima"] {
             assert_eq!(cache(stranger), None);
+        }
+    }
+
+    #[test]
+    fn a_master_login_has_two_parts() {
+        let policy = Policy { master_user_delimiter: Some(b'*'), ..Policy::default() };
+        for (username, target) in [
+            ("u@a.test*boss", Some("u@a.test")),
+            ("u*boss@a.test", Some("u")),
+            ("u", None),
+            ("*boss", None),
+            ("u*", None),
+            ("*", None),
+            ("u*v*boss", None),
+            ("", None),
+        ] {
+            assert_eq!(policy.master_target(username.as_bytes()), target.map(str::as_bytes), "{username}");
+            assert_eq!(Policy::default().master_target(username.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn domains_are_served_whatever_their_case_and_final_dot() {
+        let served = RelayDomains::new(["Example.TEST.".to_owned(), "example.org".to_owned()]);
+        for (domain, expected) in [
+            ("example.test", true),
+            ("EXAMPLE.test.", true),
+            ("example.org", true),
+            ("sub.example.org", false),
+            ("example.or", false),
+            ("", false),
+            ("example.org..", false),
+        ] {
+            assert_eq!(served.serves(domain), expected, "{domain}");
         }
     }
 

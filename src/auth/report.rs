@@ -8,6 +8,7 @@ use crate::auth::login::{LogValue, Login};
 use crate::auth::request::{Field, Mode};
 use crate::auth::scripts::{ScriptError, StageKind};
 use crate::auth::verdict::PassDb;
+use crate::metrics::LabelId;
 use std::borrow::Cow;
 use std::io::Write;
 use std::time::Duration;
@@ -24,8 +25,24 @@ pub struct Report {
     pub password_retries: u32,
     /// What the in-process cache said.
     pub cache: CacheUse,
+    /// The bucket that was full, if one was.
+    pub brute_force: Option<BruteForceUse>,
+    /// What the password histories say.
+    pub passwords: PasswordsSeen,
+    /// What blocklists said about the client.
+    pub listings: Vec<Listing>,
     /// Lines of their own besides the authentication line, in order.
     pub events: Vec<Event>,
+}
+
+/// The answer of one blocklist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    pub list: LabelId,
+    /// From the question to the answer.
+    pub elapsed: Duration,
+    /// The client is on the list.
+    pub found: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +62,24 @@ pub enum CacheUse {
     Miss,
 }
 
+/// A login that met a full bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BruteForceUse {
+    pub bucket: LabelId,
+    /// It went on as the repetition of one wrong password.
+    pub exempted: bool,
+}
+
+/// Wrong passwords in the histories, this one included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PasswordsSeen {
+    /// How often this one was sent.
+    pub retries: u32,
+    /// Different ones for this account from this address, and in all.
+    pub of_account: u64,
+    pub total: u64,
+}
+
 /// How a request counts in `logins_total` and the counters per protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tally {
@@ -53,8 +88,8 @@ pub enum Tally {
 }
 
 impl Report {
-    /// Visits the fields of the authentication line in their order, then the pairs of `custom_log_add`. `latency` is the time
-    /// since the request came in. A listing has but its first two fields.
+    /// Visits the fields of the authentication line in their order; [`Report::pairs`] follow. `latency` is the time since the request
+    /// came in. A listing has but its first two fields.
     pub fn fields(&self, login: &Login, latency: Duration, visit: &mut dyn FnMut(&str, FieldValue<'_>)) {
         let request = &login.request;
         text(visit, "session", request.session.as_str().as_bytes());
@@ -68,9 +103,8 @@ impl Report {
         }
         text(visit, "passdb_backend", self.passdb.name().as_bytes());
         visit("current_password_retries", FieldValue::Count(self.password_retries.into()));
-        // Password histories are the only source of these two.
-        visit("account_passwords_seen", FieldValue::Count(0));
-        visit("total_passwords_seen", FieldValue::Count(0));
+        visit("account_passwords_seen", FieldValue::Count(self.passwords.of_account));
+        visit("total_passwords_seen", FieldValue::Count(self.passwords.total));
         text(visit, "user_agent", request.get(Field::UserAgent));
         text(visit, "client_id", request.get(Field::ClientId));
         {
@@ -83,6 +117,13 @@ impl Report {
         text(visit, "uri_path", request.text(request.http.path));
         text(visit, "authenticated", self.authenticated(request.mode).as_bytes());
         duration_text(latency, |latency| text(visit, "latency", latency));
+    }
+
+    /// Visits the pairs that features and scripts added, in their order; they follow the fields. Keys may be any text.
+    pub fn pairs(&self, login: &Login, visit: &mut dyn FnMut(&str, FieldValue<'_>)) {
+        if login.request.mode == Mode::ListAccounts {
+            return;
+        }
         for (name, value) in login.custom_log.borrow().iter() {
             match value {
                 LogValue::Text(text) => visit(name, FieldValue::Text(&without_password(text, login))),

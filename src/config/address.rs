@@ -252,6 +252,17 @@ impl SoftWhitelist {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Users and their networks.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Networks)> {
+        self.0.iter().map(|(user, networks)| (user.as_str(), networks))
+    }
+}
+
+impl FromIterator<(String, Networks)> for SoftWhitelist {
+    fn from_iter<T: IntoIterator<Item = (String, Networks)>>(users: T) -> SoftWhitelist {
+        SoftWhitelist(users.into_iter().collect())
+    }
 }
 
 impl Value for SoftWhitelist {

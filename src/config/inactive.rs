@@ -7,8 +7,13 @@ use crate::config::choice::{Backend, Feature};
 
 /// Key paths, sections as a whole. What is "not yet active" has no effect at all.
 pub(super) const INACTIVE: &[&str] = &[
-    "brute_force",
-    "cleartext_networks",
+    "brute_force.adaptive_toleration",
+    "brute_force.max_tolerate_percent",
+    "brute_force.min_tolerate_percent",
+    "brute_force.pw_history_for_known_accounts",
+    "brute_force.rwp_allowed_unique_hashes",
+    "brute_force.rwp_window",
+    "brute_force.scale_factor",
     "ldap.config.auth_rate_limit_burst",
     "ldap.config.auth_rate_limit_per_second",
     "ldap.config.cache_impl",
@@ -24,27 +29,18 @@ pub(super) const INACTIVE: &[&str] = &[
     "ldap.config.membership_cache_ttl",
     "ldap.config.negative_cache_ttl",
     "ldap.search",
-    "realtime_blackhole_lists",
-    "relay_domains",
-    "server.brute_force_protocols",
     "server.chroot",
     "server.compression",
     "server.haproxy_v2",
     "server.http_client",
-    "server.insights",
     "server.jwt_auth",
     "server.keep_alive",
-    "server.master_user",
-    "server.max_password_history_entries",
     "server.middlewares",
     "server.oidc_auth",
     "server.prometheus_timer",
     "server.rate_limit_burst",
     "server.rate_limit_per_second",
-    "server.redis.account_local_cache",
     "server.redis.cluster",
-    "server.redis.negative_cache_ttl",
-    "server.redis.positive_cache_ttl",
     "server.redis.replica",
     "server.redis.sentinels",
     "server.run_as_group",
@@ -53,12 +49,12 @@ pub(super) const INACTIVE: &[&str] = &[
 ];
 
 /// Enabled in `server.features`, they do nothing.
-pub(super) const INACTIVE_FEATURES: &[Feature] = &[Feature::TlsEncryption, Feature::Rbl, Feature::RelayDomains, Feature::BruteForce];
+pub(super) const INACTIVE_FEATURES: &[Feature] = &[];
 
 /// Listed in `server.backends`, such a backend is passed over.
 pub(super) fn is_inactive(backend: &Backend) -> bool {
     match backend {
-        Backend::Lua(_) => false,
-        Backend::Cache | Backend::Ldap(_) | Backend::Test(_) => true,
+        Backend::Lua(_) | Backend::Cache => false,
+        Backend::Ldap(_) | Backend::Test(_) => true,
     }
 }

@@ -120,7 +120,7 @@ impl<'a> Line<'a> {
 
     /// A pair from `custom_log_add`: any key; a string, number or boolean, anything else prints `UNSUPPORTED`. In logfmt the key's
     /// blanks, quotes and equals signs become `_`.
-    pub fn pair(&mut self, key: impl AsRef<[u8]>, value: &Value) -> &mut Line<'a> {
+    pub fn pair<'v>(&mut self, key: impl AsRef<[u8]>, value: impl Into<PairValue<'v>>) -> &mut Line<'a> {
         let key = key.as_ref();
         let key = key.get(..KEY_BYTES_MAX).unwrap_or(key);
         let Some((out, format)) = self.open() else { return self };
@@ -136,11 +136,10 @@ impl<'a> Line<'a> {
                 out.push(b':');
             }
         }
-        match value {
-            Value::String(text) => push_text(out, format, text, VALUE_BYTES_MAX),
-            Value::Number(number) => push_number(out, format, Number::Float(*number)),
-            Value::Bool(flag) => push_flag(out, *flag),
-            Value::Nil | Value::List(_) | Value::Map(_) => push_text(out, format, b"UNSUPPORTED", VALUE_BYTES_MAX),
+        match value.into() {
+            PairValue::Text(text) => push_text(out, format, text, VALUE_BYTES_MAX),
+            PairValue::Number(number) => push_number(out, format, number),
+            PairValue::Flag(flag) => push_flag(out, flag),
         }
         self
     }
@@ -179,6 +178,25 @@ impl<'a> Line<'a> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// The value of a [`Line::pair`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PairValue<'v> {
+    Text(&'v [u8]),
+    Number(Number),
+    Flag(bool),
+}
+
+impl<'v> From<&'v Value> for PairValue<'v> {
+    fn from(value: &'v Value) -> PairValue<'v> {
+        match value {
+            Value::String(text) => PairValue::Text(text),
+            Value::Number(number) => PairValue::Number(Number::Float(*number)),
+            Value::Bool(flag) => PairValue::Flag(*flag),
+            Value::Nil | Value::List(_) | Value::Map(_) => PairValue::Text(b"UNSUPPORTED"),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ mod line;
 pub mod testing;
 pub mod writer;
 
-pub use line::{Line, Number};
+pub use line::{Line, Number, PairValue};
 pub use writer::{LogSink, LogWriter};
 
 use crate::time::{LogTime, Now};

@@ -5,6 +5,7 @@
 use crate::metrics::WorkerMetrics;
 use crate::metrics::script::ScriptMetrics;
 use crate::script::modules::cache::ProcessCache;
+use crate::script::modules::psnet::targets::Targets;
 use crate::script::modules::redis::pools::Pools;
 use crate::script::modules::storage::Storages;
 use crate::secret::Secret;
@@ -32,6 +33,8 @@ pub struct Services {
     pub tls: Arc<DefaultTls>,
     /// This worker's connections to directories.
     pub ldap: Ldap,
+    /// `nauthilus_psnet`: what is counted, process-wide.
+    pub targets: Arc<Targets>,
     /// Metrics that scripts create.
     pub metrics: ScriptMetrics,
     /// The worker's own numbers.
@@ -57,6 +60,7 @@ impl Services {
             monitor: Arc::default(),
             tls: Arc::default(),
             ldap: Ldap::default(),
+            targets: Arc::default(),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
             output: RefCell::default(),

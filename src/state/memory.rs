@@ -4,22 +4,78 @@
 //! do not see it. With Redis configured it shadows what this process has counted, for the time when Redis is away. Bounds: `*_BYTES_MAX`.
 
 use super::accounts::Account;
-use super::table::Table;
+use super::blocks::Block;
+use super::buckets::Failures;
+use super::history::History;
+use super::results::Text;
+use super::table::{Table, Weigh};
+use super::tolerations::Users;
 
 /// See the module's head.
 pub struct MemoryStore {
     pub(super) accounts: Table<Account>,
+    /// By counter key.
+    pub(super) failures: Table<Failures>,
+    /// By network.
+    pub(super) blocks: Table<Block>,
+    /// By account: the addresses that failed for it.
+    pub(super) failed_from: Table<Addresses>,
+    /// Accounts whose logins led to a block.
+    pub(super) affected: Table<()>,
+    pub(super) histories: Table<History>,
+    /// The positive cache, by cache and account.
+    pub(super) cached: Table<Text>,
+    /// By client: who logged in from there.
+    pub(super) users: Table<Users>,
 }
 
 impl Default for MemoryStore {
     fn default() -> MemoryStore {
-        MemoryStore { accounts: Table::new(ACCOUNTS_BYTES_MAX) }
+        MemoryStore {
+            accounts: Table::new(ACCOUNTS_BYTES_MAX),
+            failures: Table::new(FAILURES_BYTES_MAX),
+            blocks: Table::new(BLOCKS_BYTES_MAX),
+            failed_from: Table::new(REST_BYTES_MAX),
+            affected: Table::new(REST_BYTES_MAX),
+            histories: Table::new(REST_BYTES_MAX),
+            cached: Table::new(CACHED_BYTES_MAX),
+            users: Table::new(REST_BYTES_MAX),
+        }
     }
 }
 
 impl std::fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+/// A small set of addresses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Addresses(Vec<Vec<u8>>);
+
+impl Addresses {
+    /// Adds one, unless there are too many already.
+    pub fn insert(&mut self, address: &[u8]) {
+        if self.0.len() < ADDRESSES_MAX && self.0.iter().all(|known| known != address) {
+            self.0.push(address.to_vec());
+        }
+    }
+
+    pub fn members(&self) -> Vec<Vec<u8>> {
+        self.0.clone()
+    }
+}
+
+impl Weigh for Addresses {
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|address| text_bytes(address) + size_of::<Vec<u8>>()).sum()
+    }
+}
+
+impl Weigh for () {
+    fn bytes(&self) -> usize {
+        0
     }
 }
 
@@ -32,3 +88,19 @@ const ALLOCATION_BYTES: usize = 16;
 
 /// Some 100,000 users.
 const ACCOUNTS_BYTES_MAX: usize = 32 << 20;
+
+/// Some 250,000 networks that have failed within the longest period: an attacker who owns more addresses than that is not to be
+/// counted out of one process's memory anyway.
+const FAILURES_BYTES_MAX: usize = 64 << 20;
+
+/// Some 60,000 networks.
+const BLOCKS_BYTES_MAX: usize = 16 << 20;
+
+/// Some 60,000 users.
+const CACHED_BYTES_MAX: usize = 64 << 20;
+
+/// Histories, tolerations and lists for the operator, each.
+const REST_BYTES_MAX: usize = 16 << 20;
+
+/// Addresses that are listed for one account.
+const ADDRESSES_MAX: usize = 1000;

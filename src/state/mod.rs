@@ -7,7 +7,12 @@
 //!
 //! ```text
 //! accounts.rs      login name → account
-//! memory.rs        the tables of a process          table.rs  one table: sharded, expiring, bounded
+//! buckets.rs       brute-force counters            blocks.rs       blocked networks
+//! history.rs       wrong passwords                 tolerations.rs  who logs in from an address
+//! results.rs       the positive cache
+//! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
+//! trace.rs         what one login leaves behind, written in one piece
+//! memory.rs        the tables of a process         table.rs        one table: sharded, expiring, bounded
 //! redis.rs         prefix, limits, asking
 //! ```
 //!
@@ -16,12 +21,28 @@
 //! An [`Error`] is never a verdict; who asked declares what it means. Rules: specification `pipeline.md` 4, 8, 17, `decisions.md`.
 
 mod accounts;
+mod blocks;
+mod buckets;
+mod custom_tolerations;
+mod history;
 mod memory;
 mod redis;
+mod results;
+mod soft_whitelist;
 mod table;
+mod tolerations;
+mod trace;
 
+pub use blocks::NewBlock;
+pub use buckets::{Counters, Kind, Standing, masked};
+pub use custom_tolerations::{Exception, Tolerated, Tolerations};
+pub use history::{Evidence, History, Owner, PasswordHash, Tolerance, WrongPassword};
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
+pub use results::Cached;
+pub use soft_whitelist::{SoftWhitelist, Spared};
+pub use tolerations::decode_recorded_users;
+pub use trace::{Failed, FailedFrom, Trace, Written};
 
 use crate::op::{Answer, Failure};
 use crate::proto::resp::Reply;

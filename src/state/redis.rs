@@ -3,24 +3,31 @@
 //! The concerns' files encode what they want with [`Commands`] and decode the replies; here is what they share. Commands of one operation
 //! leave in one piece, and the link puts those of all logins of a turn into one write. Called by the other files of this folder.
 
-use super::Error;
+use super::{Error, MemoryStore};
 use crate::op::{Answer, Op, Ops, PoolId, RedisOp, Route};
 use crate::proto::resp::{Commands, Reply};
+use crate::time::Now;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// See the module's head.
 #[derive(Clone, Debug)]
 pub struct RedisStore {
     /// `server.redis.prefix`, in front of every key.
-    prefix: Vec<u8>,
+    pub(super) prefix: Vec<u8>,
     /// Limits of one operation (`server.timeouts.redis_read`, `redis_write`).
     read: Duration,
     write: Duration,
+    /// What this process has seen of it: failures that it counted, blocks that it met.
+    pub(super) shadow: Arc<MemoryStore>,
+    /// For how long this process remembers a mapping that Redis has told; zero: not at all.
+    pub(super) accounts_for: Duration,
 }
 
 impl RedisStore {
-    pub fn new(prefix: &str, read: Duration, write: Duration) -> RedisStore {
-        RedisStore { prefix: prefix.as_bytes().to_vec(), read, write }
+    /// `shadow` is the process's own store.
+    pub fn new(prefix: &str, read: Duration, write: Duration, accounts_for: Duration, shadow: Arc<MemoryStore>) -> RedisStore {
+        RedisStore { prefix: prefix.as_bytes().to_vec(), read, write, shadow, accounts_for }
     }
 
     /// Sends `commands` and waits for their replies, which may be errors one by one.
@@ -44,6 +51,11 @@ impl RedisStore {
     /// As [`RedisStore::ask`], for a single command.
     pub(super) async fn ask_one(&self, ops: &Ops, route: Route, commands: Commands) -> Result<Reply, Error> {
         self.ask(ops, route, commands).await?.pop().ok_or(Error::Unexpected("redis"))
+    }
+
+    /// Milliseconds since 1970, for what other processes read. Only here: everything else lives by the time of its ops.
+    pub(super) fn unix_ms(&self) -> u64 {
+        Now::read().unix_ms()
     }
 
     /// Appends the key made of these parts, the prefix before them, as the next argument.

@@ -151,7 +151,8 @@ impl Job {
         let policy = &epoch.policy;
         let stores = Stores { results: &process.results, state };
         match self {
-            Job::Authenticate(login) => {
+            Job::Authenticate(mut login) => {
+                pipeline::name_client(&mut login, policy, &ops).await;
                 let outcome = pipeline::authenticate(&login, host, policy, stores, &ops).await;
                 Finished::Authenticated(login, outcome)
             }

@@ -4,10 +4,10 @@ use super::Worker;
 use super::exchange::Finished;
 use super::tasks::Origin;
 use crate::auth::login::Login;
-use crate::auth::report::{CacheUse, Ending, Event, FieldValue, Level as Weight, Report, Tally};
+use crate::auth::report::{BruteForceUse, CacheUse, Ending, Event, FieldValue, Level as Weight, Report, Tally};
 use crate::auth::request::{Field, Mode, Request};
-use crate::log::{Level, Line};
-use crate::metrics::{Count, CountBy};
+use crate::log::{Level, Line, PairValue};
+use crate::metrics::{Count, CountBy, TimeBy};
 use crate::reactor::Key;
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ impl Worker {
         if self.log.takes(Level::Info) {
             let mut line = self.log.line(Level::Info, self.now);
             report.fields(login, elapsed, &mut |name, value| field(&mut line, name, value));
+            report.pairs(login, &mut |name, value| pair(&mut line, name, value));
             line.end();
         }
     }
@@ -46,7 +47,7 @@ impl Worker {
             let mut line = self.log.line(level, self.now);
             line.text("msg", event.message.as_bytes());
             let nobody = Login::default();
-            event.fields(login.unwrap_or(&nobody), &mut |name, value| field(&mut line, name, value));
+            event.fields(login.unwrap_or(&nobody), &mut |name, value| pair(&mut line, name, value));
             line.end();
         }
     }
@@ -83,6 +84,18 @@ impl Worker {
             CacheUse::Miss => self.metrics.count(Count::CacheMisses),
             CacheUse::Unused => {}
         }
+        if let Some(BruteForceUse { bucket, exempted }) = report.brute_force {
+            self.metrics.count_by(CountBy::BruteForceRejected, bucket);
+            if exempted {
+                self.metrics.count_by(CountBy::BruteForceHits, bucket);
+            }
+        }
+        for listing in &report.listings {
+            self.metrics.observe(TimeBy::Rbl, listing.list, listing.elapsed);
+            if listing.found {
+                self.metrics.count_by(CountBy::RblRejected, listing.list);
+            }
+        }
         if report.ending == Ending::Temporary {
             self.metrics.count(Count::TemporaryFailures);
         }
@@ -105,6 +118,17 @@ fn field(line: &mut Line<'_>, name: &str, value: FieldValue<'_>) {
         FieldValue::Number(number) => line.number(name, number),
         FieldValue::Bool(flag) => line.flag(name, flag),
     };
+}
+
+/// As [`field`], for keys that scripts and paths may have made.
+fn pair(line: &mut Line<'_>, name: &str, value: FieldValue<'_>) {
+    let value = match value {
+        FieldValue::Text(text) => PairValue::Text(text),
+        FieldValue::Count(count) => PairValue::Number(count.into()),
+        FieldValue::Number(number) => PairValue::Number(number.into()),
+        FieldValue::Bool(flag) => PairValue::Flag(flag),
+    };
+    line.pair(name, value);
 }
 
 /// The status that the log shows for a request whose client went away before its answer; no such status is ever sent.

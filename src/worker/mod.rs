@@ -15,6 +15,7 @@ mod exchange;
 mod links;
 mod logging;
 mod resolver;
+mod standing;
 mod tasks;
 
 pub use connection::Timeouts;
@@ -99,6 +100,8 @@ pub struct Worker {
     channels: Channels,
     /// How many of the tasks are procedures.
     procedures: usize,
+    /// Tasks that the background worker has from its start to the drain; counted among the procedures.
+    standing: Vec<Key>,
     resolver: Resolver,
     checks: Checks,
     /// Answers of links, between link and task.
@@ -181,6 +184,7 @@ impl Worker {
             links,
             channels: Channels::default(),
             procedures: 0,
+            standing: Vec::new(),
             resolver,
             checks: Checks::default(),
             answers,
@@ -202,6 +206,9 @@ impl Worker {
         };
         worker.log_compile_errors();
         worker.watch_servers();
+        if worker.listeners.is_empty() {
+            worker.begin_standing_tasks();
+        }
         Ok((worker, sender))
     }
 
@@ -357,6 +364,7 @@ impl Worker {
     fn drain(&mut self) {
         self.draining = true;
         self.stop_watching();
+        self.end_standing_tasks();
         for listener in &mut self.listeners {
             // Deregistering fails only if it was never registered.
             let _ = self.reactor.deregister(listener);
@@ -384,6 +392,7 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         monitor: epoch.monitor.clone(),
         tls: epoch.tls.clone(),
         ldap: Ldap::new(&epoch.ldap),
+        targets: process.targets.clone(),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
         output: Default::default(),

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocklists;
 mod body;
 mod dovecot_passdb;
 mod drain;
@@ -16,6 +17,7 @@ mod layers;
 mod ldap;
 mod limits;
 mod monitoring;
+mod log_keys;
 mod nginx_imap;
 mod nginx_pop3;
 mod nginx_smtp;

@@ -7,6 +7,7 @@ use crate::auth::request::Mode;
 fn fields(outcome: &Outcome, login: &Login) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     outcome.report.fields(login, Duration::from_nanos(2_061_497), &mut |name, value| fields.push((name.to_owned(), shown(value))));
+    outcome.report.pairs(login, &mut |name, value| fields.push((name.to_owned(), shown(value))));
     fields
 }
 
@@ -111,6 +112,7 @@ fn a_listing_has_two_fields() {
     let (_, report) = case.drive(async |ops| pipeline::list_accounts(&login, &case.scripts, &case.policy, case.stores(), ops).await);
     let mut names = Vec::new();
     report.fields(&login, Duration::ZERO, &mut |name, value| names.push(format!("{name}={}", shown(value))));
+    report.pairs(&login, &mut |name, _| panic!("{name} is there"));
     assert_eq!(names, [format!("session={}", "0".repeat(27)), "mode=list-accounts".into()]);
 }
 

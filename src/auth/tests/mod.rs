@@ -3,6 +3,7 @@
 
 mod actions;
 mod backends;
+mod built_in_features;
 mod cache;
 mod facts;
 mod failures;
@@ -21,7 +22,7 @@ use crate::auth::scripts::{
     ActionKind, BackendCall, BackendResult, BackendReturn, FeatureReturn, FilterReturn, ScriptError, ScriptErrorKind, Scripts, StageKind,
 };
 use crate::auth::verdict::{TemporaryReason, Verdict};
-use crate::op::{self, Answer, Op, Ops};
+use crate::op::{self, Answer, DnsOp, Op, Ops};
 use crate::state::Store;
 use crate::value::Value;
 use std::cell::{Cell, RefCell};
@@ -38,6 +39,8 @@ pub(super) struct Case {
     pub state: Store,
     scripts: Closures,
     now: Cell<Instant>,
+    /// What the domain name system says.
+    dns: Box<dyn Fn(&DnsOp) -> Answer>,
 }
 
 /// The scripts, and what became of them.
@@ -64,6 +67,7 @@ impl Case {
             state: Store::Memory(Arc::default()),
             scripts: Closures::default(),
             now: Cell::new(Instant::now()),
+            dns: Box::new(|op| panic!("nobody answers {op:?}")),
         }
     }
 
@@ -120,6 +124,11 @@ impl Case {
         self
     }
 
+    pub fn dns(mut self, dns: impl Fn(&DnsOp) -> Answer + 'static) -> Case {
+        self.dns = Box::new(dns);
+        self
+    }
+
     pub fn later(&self, by: Duration) {
         self.now.set(self.now.get() + by);
     }
@@ -147,6 +156,10 @@ impl Case {
         Stores { results: &self.cache, state: &self.state }
     }
 
+    pub fn name_client(&self, login: &mut Login) {
+        self.drive(async |ops| pipeline::name_client(login, &self.policy, ops).await);
+    }
+
     /// The scripts that ran since the last call, in order.
     pub fn calls(&self) -> String {
         self.scripts.calls.take().join(" ")
@@ -167,11 +180,26 @@ impl Case {
         let deadline = self.now.get() + DEADLINE;
         let (ops, driver) = op::slot(self.now.get(), deadline);
         let clock = driver.clone();
-        op::drive(task(&ops), &driver, move |op| {
-            assert!(matches!(op, Op::Sleep(_)), "a test waits for nothing but time");
-            clock.set_now(deadline);
-            Answer::Failed(op::Failure::Deadline)
+        op::drive(task(&ops), &driver, move |op| match op {
+            Op::Sleep(_) => {
+                clock.set_now(deadline);
+                Answer::Failed(op::Failure::Deadline)
+            }
+            op => self.answer(op),
         })
+    }
+
+    /// Names are looked up; a test waits for nothing else.
+    fn answer(&self, op: Op) -> Answer {
+        match op {
+            Op::Dns(op) => (self.dns)(&op),
+            Op::All(ops) => Answer::All(ops.into_iter().map(|op| self.answer(op)).collect()),
+            Op::Run(procedure) => {
+                let (ops, driver) = op::slot(self.now.get(), self.now.get() + DEADLINE);
+                Answer::Done(op::drive(procedure.begin(ops), &driver, |op| self.answer(op)))
+            }
+            op => panic!("nobody answers {op:?}"),
+        }
     }
 }
 

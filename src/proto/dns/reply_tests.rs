@@ -210,7 +210,12 @@ fn lies_are_told_from_replies() {
     assert_eq!(lie(|message| message.queries.clear()), Err(Lie::OtherQuestion));
     assert_eq!(lie(|message| message.queries = vec![Query::query(name("b.example."), RecordType::A)]), Err(Lie::OtherQuestion));
     assert_eq!(lie(|message| message.queries = vec![Query::query(name("a.example."), RecordType::AAAA)]), Err(Lie::OtherQuestion));
-    assert_eq!(lie(|message| drop(message.queries[0].set_query_class(DNSClass::CH))), Err(Lie::OtherQuestion));
+    assert_eq!(
+        lie(|message| {
+            message.queries[0].set_query_class(DNSClass::CH);
+        }),
+        Err(Lie::OtherQuestion)
+    );
     assert_eq!(lie(|message| message.queries.push(message.queries[0].clone())), Err(Lie::OtherQuestion));
     // Servers may spell the name in another case.
     assert!(lie(|message| message.queries = vec![Query::query(name("A.eXample."), RecordType::A)]).is_ok());

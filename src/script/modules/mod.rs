@@ -12,6 +12,7 @@ pub mod cache;
 pub mod cmd;
 pub mod context;
 pub mod crypto;
+pub mod dns;
 pub mod filepath;
 pub mod gll_prometheus;
 pub mod goos;
@@ -27,6 +28,7 @@ pub mod mail;
 pub mod misc;
 pub mod password;
 pub mod prometheus;
+pub mod psnet;
 pub mod redis;
 pub mod runtime;
 pub mod shellescape;
@@ -88,6 +90,8 @@ pub static MODULES: &[&Module] = &[
     &tcp::MODULE,
     &mail::MODULE,
     &ldap::MODULE,
+    &dns::MODULE,
+    &psnet::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -35,7 +35,7 @@ impl Subject {
         let server = Redis::start();
         let mut connection = Connection::open(&server);
         let carry = Box::new(move |op| connection.answer(op));
-        let store = Store::Redis(RedisStore::new("nt_", Duration::from_secs(5), Duration::from_secs(5)));
+        let store = Store::Redis(RedisStore::new("nt_", Duration::from_secs(5), Duration::from_secs(5), Duration::ZERO, Arc::default()));
         Subject { store, carry, now: Instant::now(), _server: Some(server) }
     }
 

@@ -1,0 +1,275 @@
+//! Brute force: is this client's network blocked, has it failed too often, and what does a failure leave behind.
+//!
+//! [`check`] judges a password login before anything else looks at it. One question to the state answers for all buckets, and for the
+//! account of the login name. A client that is blocked, or whose bucket is full, is turned away without asking a backend, unless it
+//! only repeats one wrong password of a known user, or its address is tolerated. What the backends' word leaves behind is [`super::aftermath`].
+//!
+//! Attempts that arrive together all see the same counters, so more of them than a bucket allows may reach the backends. But none of them
+//! succeeds once the bucket is full: a success that failures may have outrun is judged again ([`recheck`]), in the order in which the
+//! state sees them. So an attacker learns no more from many guesses at once than from as many one after the other. Attempts are not
+//! reserved beforehand, for that would turn away the parallel logins of honest clients. (Across processes: [`Store::is_outrun`].)
+//!
+//! Without Redis the client is judged by what this process has seen; nobody is exempt or tolerated then. Called by the pipeline only.
+//! Rules: specification `pipeline.md` 4, `decisions.md`.
+//!
+//! [`Store::is_outrun`]: crate::state::Store::is_outrun
+
+pub mod rules;
+#[cfg(test)]
+mod tests;
+
+use crate::auth::features::is_local;
+use crate::auth::login::LogValue;
+use crate::auth::pipeline::Run;
+use crate::auth::report::{BruteForceUse, Event, Level, PasswordsSeen, Report};
+use crate::auth::request::{Field, Mode};
+use crate::auth::{accounts, scripts::Scripts};
+use crate::state::{self, Counters, Evidence, Failed, NewBlock, Owner, Standing, Tolerance, Trace, WrongPassword};
+use rules::{Bucket, Buckets, Rules};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// What the check found out about a login, for the stages after it.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    /// The client's counters; none: nothing of this login is counted.
+    pub counters: Counters,
+    buckets: Buckets,
+    pub address: Option<IpAddr>,
+    /// How the client stood when it was let in; `None`: it was not judged, or spared.
+    standing: Option<Standing>,
+    /// The password is in the histories already.
+    pub is_noted: bool,
+}
+
+/// A login that is turned away.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Block {
+    pub network: String,
+    pub bucket: String,
+    /// The network was blocked already.
+    pub repeating: bool,
+    /// Failures before this one; 0 for a network that was blocked already.
+    pub counter: u64,
+}
+
+/// Judges a login. Looks its account up in any case.
+pub(super) async fn check<S: Scripts>(run: &Run<'_, S>, report: &mut Report) -> (Guard, Option<Vec<u8>>, Option<Block>) {
+    let mut guard = Guard::default();
+    if !guard.begin(run, &mut report.events) {
+        return (guard, accounts::known(run).await, None);
+    }
+    let mut standing = run.stores.state.standing(run.ops, run.login.request.get(Field::Username), &guard.counters).await;
+    if let Some(error) = &standing.outage {
+        report.events.push(Event::new(Level::Error, OWN_COUNTERS).with("error", error.to_string()));
+    }
+    let account = standing.account.take();
+    let block = guard.judge(run, standing, account.as_deref(), report).await;
+    (guard, account, block)
+}
+
+/// Judges a login again whose password was right, if failures were counted since that may have filled a bucket.
+pub(super) async fn recheck<S: Scripts>(run: &Run<'_, S>, guard: &mut Guard, account: Option<&[u8]>, report: &mut Report) -> Option<Block> {
+    let before = guard.standing.take()?;
+    let state = run.stores.state;
+    if !state.is_outrun(&before, &guard.counters, run.ops.now()) {
+        return None;
+    }
+    let standing = state.standing(run.ops, b"", &guard.counters).await;
+    guard.judge(run, standing, account, report).await
+}
+
+/// Counts a failure that is none of a password: of a feature that counts as one.
+pub(super) async fn learn<S: Scripts>(run: &Run<'_, S>, guard: &Guard, feature: &str, events: &mut Vec<Event>) {
+    if guard.counters.is_empty() || !run.policy.brute_force.is_learning(feature) {
+        return;
+    }
+    let failures = Some(Failed { counters: &guard.counters, period_min: Duration::ZERO });
+    let written = run.stores.state.leave(run.ops, &Trace { failures, ..Trace::default() }).await;
+    note_outage(written.rest, events);
+}
+
+/// Records how a login ended, for tolerations.
+pub(super) async fn record<S: Scripts>(run: &Run<'_, S>, guard: &Guard, succeeded: bool, events: &mut Vec<Event>) {
+    let rules = &run.policy.brute_force;
+    let Some(address) = guard.address.filter(|_| !guard.counters.is_empty()) else { return };
+    let Some(tolerated) = rules.tolerations.of(address) else { return };
+    let client = rules.toleration_client(address);
+    let tolerance = Tolerance { client: client.as_bytes(), within: tolerated.ttl };
+    let recorded = run.stores.state.record_user(run.ops, tolerance, run.login.request.get(Field::Username), succeeded).await;
+    note_outage(recorded, events);
+}
+
+/// What histories say once the password is in them; and the password, to be put there, as far as they have room.
+pub(super) fn enter<'a>(
+    rules: &Rules,
+    owner: Owner<'a>,
+    hash: state::PasswordHash,
+    mut evidence: Evidence,
+    events: &mut Vec<Event>,
+) -> (WrongPassword<'a>, PasswordsSeen) {
+    let has_room = |history: &state::History| history.len() <= rules.histories.entries_max;
+    let (of_account, of_client) = (has_room(&evidence.account), has_room(&evidence.client));
+    if of_account {
+        evidence.account.add(&hash);
+    } else {
+        events.push(Event::new(Level::Warn, "Too many password hashes for this account").with("account", owner.name));
+    }
+    if of_client {
+        evidence.client.add(&hash);
+    }
+    let of_this_account = evidence.account.len();
+    let merged = evidence.account.merged(&evidence.client);
+    let retries = u32::try_from(merged.count(&hash)).unwrap_or(u32::MAX);
+    let seen = PasswordsSeen { retries, of_account: of_this_account as u64, total: merged.len() as u64 };
+    (WrongPassword { owner, hash, ttl: rules.histories.ttl, of_account, of_client }, seen)
+}
+
+/// Failures that could not be written are counted in this process all the same.
+pub(super) fn note_outage(written: Result<(), state::Error>, events: &mut Vec<Event>) {
+    if let Err(error) = written {
+        events.push(Event::new(Level::Error, "Brute-force state cannot be written").with("error", error.to_string()));
+    }
+}
+
+impl Guard {
+    /// Whether the login is to be judged; whether it is to be counted, its counters say. In the order of `pipeline.md` 4.2.
+    fn begin<S>(&mut self, run: &Run<'_, S>, events: &mut Vec<Event>) -> bool {
+        let (rules, request) = (&run.policy.brute_force, &run.login.request);
+        if request.mode != Mode::Auth || rules.buckets.is_empty() {
+            return false;
+        }
+        let log = |text: &str| run.login.custom_log.borrow_mut().push((FEATURE.into(), LogValue::Text(text.into())));
+        let client_ip = request.get(Field::ClientIp);
+        if is_local(client_ip) {
+            log("localhost");
+            return false;
+        }
+        let Some(address) = rules::address(client_ip) else {
+            let text = format!("unable to parse IP address '{}'", String::from_utf8_lossy(client_ip));
+            events.push(Event::new(Level::Error, "Client is not checked").with("error", text));
+            return false;
+        };
+        let protocol = request.get(Field::Protocol);
+        let (is_whitelisted, is_protocol) = (rules.is_whitelisted(address), rules.is_protocol(protocol));
+        if !is_whitelisted && is_protocol {
+            (self.counters, self.buckets) = rules.counters(address, protocol, request.get(Field::OidcCid));
+            self.address = Some(address);
+        }
+        if rules.soft_whitelist.spares(state::Spared::BruteForce, request.get(Field::Username), address) {
+            log("Username is whitelisted");
+            return false;
+        }
+        if is_whitelisted {
+            log("Client is whitelisted");
+        } else if !is_protocol {
+            let text = format!("Not enabled for protocol '{}'", String::from_utf8_lossy(protocol));
+            events.push(Event::new(Level::Warn, "Client is not checked").with(FEATURE, text));
+        }
+        !self.counters.is_empty()
+    }
+
+    /// What follows from a standing.
+    async fn judge<S>(&mut self, run: &Run<'_, S>, standing: Standing, account: Option<&[u8]>, report: &mut Report) -> Option<Block> {
+        let full = standing.blocked.or_else(|| self.counters.first_full(&standing.counts));
+        let Some(at) = full else {
+            self.standing = Some(standing);
+            return None;
+        };
+        let bucket = self.buckets.get(at).and_then(|at| run.policy.brute_force.buckets.get(*at))?;
+        let counter = if standing.blocked.is_some() { 0 } else { standing.counts.get(at).copied().unwrap_or_default() };
+        let block = Block {
+            network: String::from_utf8_lossy(self.counters.network(at)).into_owned(),
+            bucket: bucket.name.clone(),
+            repeating: standing.blocked.is_some(),
+            counter,
+        };
+        let is_outage = standing.outage.is_some();
+        self.enforce(run, block, (at, bucket), account, is_outage, report).await
+    }
+
+    /// Turns a client away, or spares it; either way its password goes into the histories.
+    async fn enforce<S>(
+        &mut self,
+        run: &Run<'_, S>,
+        block: Block,
+        (at, bucket): (usize, &Bucket),
+        account: Option<&[u8]>,
+        is_outage: bool,
+        report: &mut Report,
+    ) -> Option<Block> {
+        let (rules, request, state) = (&run.policy.brute_force, &run.login.request, run.stores.state);
+        let address = self.address?;
+        let (client, at_tolerations) = (rules.history_client(address), rules.toleration_client(address));
+        let owner = Owner { name: account.unwrap_or(request.get(Field::Username)), client: client.as_bytes() };
+        let tolerated = rules.tolerations.of(address);
+        let hash = rules.histories.hash(request);
+        let mut spared = None;
+        let mut password = None;
+        if !is_outage {
+            let within = tolerated.map(|tolerated| Tolerance { client: at_tolerations.as_bytes(), within: tolerated.ttl });
+            match state.evidence(run.ops, &owner, within).await {
+                Ok(evidence) => {
+                    let repeats = !block.repeating && rules.histories.exempt && account.is_some() && is_only(&evidence, &hash);
+                    let is_tolerated = tolerated.is_some_and(|tolerated| tolerated.allows(evidence.positive, evidence.negative));
+                    spared = if repeats { Some(Spared::Repeats) } else { is_tolerated.then_some(Spared::Tolerated) };
+                    let (wrong, seen) = enter(rules, owner, hash, evidence, &mut report.events);
+                    password = Some(wrong);
+                    report.passwords = seen;
+                }
+                // Nothing speaks for the client.
+                Err(error) => note_outage(Err(error), &mut report.events),
+            }
+        }
+        self.is_noted = password.is_some();
+        report.brute_force = Some(BruteForceUse { bucket: bucket.label, exempted: spared == Some(Spared::Repeats) });
+        report.events.push(line(run, &block, spared, report.passwords.retries));
+        let is_new = spared.is_none() && !block.repeating;
+        let new_block = NewBlock { network: block.network.as_bytes(), bucket: block.bucket.as_bytes(), time: bucket.ban_time };
+        let trace = Trace {
+            block: is_new.then_some(new_block),
+            affected: account.filter(|_| spared.is_none()),
+            password,
+            failures: spared.is_none().then_some(Failed { counters: &self.counters, period_min: self.counters.period(at) }),
+            ..Trace::default()
+        };
+        note_outage(state.leave(run.ops, &trace).await.rest, &mut report.events);
+        spared.is_none().then_some(block)
+    }
+}
+
+/// Why a client is let in although its bucket is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spared {
+    /// It only ever sent this one wrong password.
+    Repeats,
+    Tolerated,
+}
+
+/// Whether all that is known of a client is this one password, of this account.
+fn is_only(evidence: &Evidence, hash: &state::PasswordHash) -> bool {
+    evidence.account.count(hash) > 0 && evidence.account.clone().merged(&evidence.client).len() == 1
+}
+
+/// The line about a bucket that is full.
+fn line<S>(run: &Run<'_, S>, block: &Block, spared: Option<Spared>, retries: u32) -> Event {
+    let message = match spared {
+        Some(Spared::Repeats) => "Repeating wrong password",
+        Some(Spared::Tolerated) => "IP address is tolerated",
+        None if block.repeating => "Brute force attack detected (cached result)",
+        None => "Brute force attack detected",
+    };
+    let request = &run.login.request;
+    Event::new(Level::Info, "Brute force")
+        .with(FEATURE, message)
+        .with("username", request.get(Field::Username))
+        .with("client_ip", request.get(Field::ClientIp))
+        .with("rule_network", block.network.as_str())
+        .with("rule", block.bucket.as_str())
+        .with("counter", retries.to_string())
+}
+
+/// As scripts and logs name the feature.
+pub(super) const FEATURE: &str = "brute_force";
+
+const OWN_COUNTERS: &str = "Redis cannot be asked: clients are judged by what this process has counted";

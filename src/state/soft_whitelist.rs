@@ -1,0 +1,166 @@
+//! Users that a feature spares when they come from given networks: the configured ones, and what scripts add while the server runs.
+//!
+//! One per epoch, shared by all workers; a reload forgets what scripts added. Names are compared without regard to case. Whoever asks of a
+//! feature without any entry takes no lock. Rules: `pipeline.md` 4.1, `lua/modules-nauthilus.md` 12. Bounds: `USERS_MAX`, `NETWORKS_MAX`.
+
+use ipnet::IpNet;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+/// The features that have such a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spared {
+    BruteForce,
+    RelayDomains,
+    Rbl,
+}
+
+impl Spared {
+    pub const ALL: [Spared; 3] = [Spared::BruteForce, Spared::RelayDomains, Spared::Rbl];
+
+    /// The feature of this name, as scripts spell it.
+    pub fn named(name: &[u8]) -> Option<Spared> {
+        Spared::ALL.into_iter().find(|feature| feature.name().as_bytes() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Spared::BruteForce => "brute_force",
+            Spared::RelayDomains => "relay_domains",
+            Spared::Rbl => "rbl",
+        }
+    }
+}
+
+/// See the module's head.
+#[derive(Debug, Default)]
+pub struct SoftWhitelist([List; Spared::ALL.len()]);
+
+#[derive(Debug, Default)]
+struct List {
+    /// Somebody is listed: read without the lock.
+    any: AtomicBool,
+    users: RwLock<HashMap<String, Vec<IpNet>>>,
+}
+
+impl SoftWhitelist {
+    /// Whether `user` is spared at `address`.
+    pub fn spares(&self, feature: Spared, user: &[u8], address: IpAddr) -> bool {
+        let list = self.list(feature);
+        if !list.any.load(Ordering::Acquire) {
+            return false;
+        }
+        let users = list.users.read().unwrap_or_else(PoisonError::into_inner);
+        users.get(&folded(user)).is_some_and(|networks| networks.iter().any(|network| network.contains(&address)))
+    }
+
+    /// Adds a network of a user. One without a name, and what would be too much, is left out.
+    pub fn add(&self, feature: Spared, user: &[u8], network: IpNet) {
+        if user.is_empty() {
+            return;
+        }
+        let list = self.list(feature);
+        let mut users = list.users.write().unwrap_or_else(PoisonError::into_inner);
+        let name = folded(user);
+        if users.len() < USERS_MAX || users.contains_key(&name) {
+            let networks = users.entry(name).or_default();
+            if networks.len() < NETWORKS_MAX {
+                networks.push(network);
+                list.any.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// The networks of a user, in the order in which they were added.
+    pub fn networks(&self, feature: Spared, user: &[u8]) -> Vec<IpNet> {
+        let users = self.list(feature).users.read().unwrap_or_else(PoisonError::into_inner);
+        users.get(&folded(user)).cloned().unwrap_or_default()
+    }
+
+    /// Removes a network of a user, however often it was added.
+    pub fn remove(&self, feature: Spared, user: &[u8], network: IpNet) {
+        let list = self.list(feature);
+        let mut users = list.users.write().unwrap_or_else(PoisonError::into_inner);
+        let name = folded(user);
+        if let Some(networks) = users.get_mut(&name) {
+            networks.retain(|known| *known != network);
+            if networks.is_empty() {
+                users.remove(&name);
+            }
+        }
+        list.any.store(!users.is_empty(), Ordering::Release);
+    }
+
+    fn list(&self, feature: Spared) -> &List {
+        let SoftWhitelist([brute_force, relay_domains, rbl]) = self;
+        match feature {
+            Spared::BruteForce => brute_force,
+            Spared::RelayDomains => relay_domains,
+            Spared::Rbl => rbl,
+        }
+    }
+}
+
+fn folded(user: &[u8]) -> String {
+    String::from_utf8_lossy(user).to_lowercase()
+}
+
+/// Users, and networks of one, that scripts may add: enough for any list somebody keeps by hand.
+const USERS_MAX: usize = 100_000;
+const NETWORKS_MAX: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn net(text: &str) -> IpNet {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_user_is_spared_in_its_networks_by_its_feature() {
+        let list = SoftWhitelist::default();
+        list.add(Spared::BruteForce, b"Ada", net("192.0.2.0/24"));
+        for (feature, user, address, spared) in [
+            (Spared::BruteForce, b"ada".as_slice(), "192.0.2.9", true),
+            (Spared::BruteForce, b"ADA", "192.0.2.9", true),
+            (Spared::BruteForce, b"ada", "198.51.100.1", false),
+            (Spared::BruteForce, b"ada", "2001:db8::1", false),
+            (Spared::BruteForce, b"bob", "192.0.2.9", false),
+            (Spared::BruteForce, b"", "192.0.2.9", false),
+            (Spared::Rbl, b"ada", "192.0.2.9", false),
+        ] {
+            assert_eq!(list.spares(feature, user, address.parse().unwrap()), spared, "{feature:?} {user:?} {address}");
+        }
+    }
+
+    #[test]
+    fn duplicates_are_kept_and_removed_together() {
+        let list = SoftWhitelist::default();
+        for network in ["192.0.2.0/24", "2001:db8::/32", "192.0.2.0/24"] {
+            list.add(Spared::Rbl, b"ada", net(network));
+        }
+        assert_eq!(list.networks(Spared::Rbl, b"ada").len(), 3);
+        list.remove(Spared::Rbl, b"ada", net("192.0.2.0/24"));
+        assert_eq!(list.networks(Spared::Rbl, b"ada"), [net("2001:db8::/32")]);
+        list.remove(Spared::Rbl, b"ada", net("2001:db8::/32"));
+        assert!(!list.spares(Spared::Rbl, b"ada", "2001:db8::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn nobody_is_not_listed() {
+        let list = SoftWhitelist::default();
+        list.add(Spared::BruteForce, b"", net("0.0.0.0/0"));
+        assert!(!list.spares(Spared::BruteForce, b"", "192.0.2.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn features_by_name() {
+        for feature in Spared::ALL {
+            assert_eq!(Spared::named(feature.name().as_bytes()), Some(feature));
+        }
+        assert_eq!(Spared::named(b"weather"), None);
+    }
+}

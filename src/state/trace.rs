@@ -1,0 +1,174 @@
+//! What one login leaves behind, written in one piece: mapping, block, wrong password, failures.
+
+use super::blocks::NewBlock;
+use super::buckets::Counters;
+use super::history::WrongPassword;
+use super::memory::MemoryStore;
+use super::redis::RedisStore;
+use super::results::Cached;
+use super::{Error, Store, accounts};
+use crate::op::{Ops, Route};
+use crate::proto::resp::Commands;
+use std::time::{Duration, Instant};
+
+/// What is to be written; nothing, unless a field says so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trace<'a> {
+    /// A login name and its account.
+    pub mapping: Option<(&'a [u8], &'a [u8])>,
+    pub block: Option<NewBlock<'a>>,
+    /// An account whose login was turned away.
+    pub affected: Option<&'a [u8]>,
+    /// An address that failed for an account, and for how long that is remembered.
+    pub failed_from: Option<FailedFrom<'a>>,
+    pub password: Option<WrongPassword<'a>>,
+    /// A user for the positive cache.
+    pub cached: Option<Cached<'a>>,
+    pub failures: Option<Failed<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct FailedFrom<'a> {
+    pub account: &'a [u8],
+    pub client: &'a [u8],
+    pub ttl: Duration,
+}
+
+/// One failure, to be counted in the counters whose period is at least `period_min`.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed<'a> {
+    pub counters: &'a Counters,
+    pub period_min: Duration,
+}
+
+/// What came of it. Blocks and failures are known to this process in any case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Whether the login name is mapped now.
+    pub mapping: Result<(), Error>,
+    /// Whether all the rest was written.
+    pub rest: Result<(), Error>,
+}
+
+impl Trace<'_> {
+    pub fn is_empty(&self) -> bool {
+        let Trace { mapping, block, affected, failed_from, password, cached, failures } = self;
+        mapping.is_none()
+            && block.is_none()
+            && affected.is_none()
+            && failed_from.is_none()
+            && password.is_none()
+            && cached.is_none()
+            && failures.is_none()
+    }
+}
+
+impl Store {
+    /// Writes what a login leaves behind: one round trip.
+    pub async fn leave(&self, ops: &Ops, trace: &Trace<'_>) -> Written {
+        match self {
+            Store::Memory(memory) => {
+                memory.leave(trace, ops.now());
+                Written { mapping: Ok(()), rest: Ok(()) }
+            }
+            Store::Redis(redis) => redis.leave(ops, trace).await,
+        }
+    }
+}
+
+impl MemoryStore {
+    fn leave(&self, trace: &Trace<'_>, now: Instant) {
+        if let Some((username, account)) = trace.mapping {
+            self.map_account(username, account, now);
+        }
+        if let Some(block) = &trace.block {
+            self.block(block, now);
+        }
+        if let Some(account) = trace.affected {
+            self.affected.put(account, (), None, now);
+        }
+        if let Some(failed) = &trace.failed_from {
+            self.failed_from.update(failed.account, Some(failed.ttl), now, |set| set.insert(failed.client));
+        }
+        if let Some(wrong) = &trace.password {
+            self.remember_password(wrong, now);
+        }
+        if let Some(entry) = &trace.cached {
+            self.put_cached(entry, now);
+        }
+        if let Some(failed) = &trace.failures {
+            self.count(failed.counters, failed.period_min, now);
+        }
+    }
+}
+
+impl RedisStore {
+    async fn leave(&self, ops: &Ops, trace: &Trace<'_>) -> Written {
+        let now = ops.now();
+        if let Some(block) = &trace.block {
+            self.shadow.block(block, now);
+        }
+        let _unsettled = trace.failures.map(|failed| Unsettled::count(&self.shadow, failed, now));
+        match self.ask(ops, Route::Write, self.encode(trace)).await {
+            Err(error) => Written { mapping: Err(error.clone()), rest: Err(error) },
+            Ok(replies) => {
+                let (mapping, rest) = replies.split_at(usize::from(trace.mapping.is_some()).min(replies.len()));
+                let mapping = mapping.first().map_or(Ok(()), accounts::decode_mapping);
+                if let (Ok(()), Some((username, account))) = (&mapping, trace.mapping) {
+                    self.recall_account(username, account, now);
+                }
+                let refused = rest.iter().find(|reply| reply.as_error().is_some());
+                Written { mapping, rest: refused.map_or(Ok(()), |reply| Err(Error::of(reply, "redis"))) }
+            }
+        }
+    }
+
+    fn encode(&self, trace: &Trace<'_>) -> Commands {
+        let mut commands = Commands::with_capacity(USUAL_BYTES);
+        if let Some((username, account)) = trace.mapping {
+            self.encode_mapping(&mut commands, username, account);
+        }
+        if let Some(block) = &trace.block {
+            self.encode_block(&mut commands, block);
+        }
+        if let Some(account) = trace.affected {
+            self.encode_affected(&mut commands, account);
+        }
+        if let Some(failed) = &trace.failed_from {
+            self.encode_failed_from(&mut commands, failed.account, failed.client, failed.ttl);
+        }
+        if let Some(wrong) = &trace.password {
+            self.encode_password(&mut commands, wrong);
+        }
+        if let Some(entry) = &trace.cached {
+            self.encode_cached(&mut commands, entry);
+        }
+        if let Some(failed) = &trace.failures {
+            self.encode_failures(&mut commands, failed.counters, failed.period_min);
+        }
+        commands
+    }
+}
+
+/// Failures counted in this process and not yet in Redis, as far as we know. Settled when it has replied, or when nobody waits any more.
+struct Unsettled<'a> {
+    shadow: &'a MemoryStore,
+    failed: Failed<'a>,
+    now: Instant,
+}
+
+impl<'a> Unsettled<'a> {
+    fn count(shadow: &'a MemoryStore, failed: Failed<'a>, now: Instant) -> Unsettled<'a> {
+        shadow.count(failed.counters, failed.period_min, now);
+        Unsettled { shadow, failed, now }
+    }
+}
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        self.shadow.settle(self.failed.counters, self.failed.period_min, self.now);
+    }
+}
+
+/// The failures of two buckets.
+const USUAL_BYTES: usize = 384;

@@ -1,0 +1,124 @@
+//! Standing tasks: what the background worker does again and again, from its start to the drain.
+//!
+//! They are tasks like any other and wait through the same door; they are nobody's request, and the drain does not wait for them.
+
+use super::Worker;
+use super::tasks::Task;
+use crate::op::{self, Op, Ops, Work};
+use crate::script::modules::psnet::targets::Targets;
+use crate::upstream::dns::resolve_host;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Worker {
+    /// Begins the standing tasks.
+    pub(super) fn begin_standing_tasks(&mut self) {
+        let targets = self.process.targets.clone();
+        self.stand(|ops| count_connections(targets, ops));
+    }
+
+    /// Ends them.
+    pub(super) fn end_standing_tasks(&mut self) {
+        for key in std::mem::take(&mut self.standing) {
+            self.procedures -= 1;
+            self.cancel_task(key);
+        }
+    }
+
+    fn stand<F: Future<Output = Infallible> + 'static>(&mut self, body: impl FnOnce(Ops) -> F) {
+        let (ops, driver) = op::slot(self.now.mono, self.now.mono + FOREVER);
+        let future = body(ops);
+        let future = async move { match future.await {} };
+        let key = self.tasks.insert(Task::new(future, driver, None, self.now.mono));
+        // Like procedures they are no jobs.
+        self.procedures += 1;
+        self.standing.push(key);
+        self.runnable.push_back(key);
+    }
+}
+
+/// Keeps the counts of `nauthilus_psnet` and the addresses of its targets up to date.
+async fn count_connections(targets: Arc<Targets>, ops: Ops) -> Infallible {
+    let mut looked_up = ops.now();
+    loop {
+        ops.ask(Op::Sleep(COUNT_EVERY), Duration::MAX).await;
+        if targets.is_empty() {
+            continue;
+        }
+        if ops.now() - looked_up >= LOOK_UP_EVERY {
+            looked_up = ops.now();
+            for host in targets.hosts() {
+                // A name that cannot be found stays where it was.
+                if let Ok(addresses) = resolve_host(&ops, &host).await {
+                    targets.set_addresses(&host, &addresses);
+                }
+            }
+        }
+        let counting = targets.clone();
+        // When the helpers are busy, the old counts stand until the next time.
+        ops.ask(Op::Work(Work::new(move || counting.count())), COUNT_EVERY).await;
+    }
+}
+
+/// `lua/modules-nauthilus.md` 10.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+const LOOK_UP_EVERY: Duration = Duration::from_secs(60);
+
+/// A hundred years.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::{Answer, DnsAnswer};
+    use crate::proto::dns::Record;
+    use crate::script::modules::psnet::targets::{Direction, Target};
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use std::time::Instant;
+
+    #[test]
+    fn counts_every_five_seconds_and_looks_names_up_every_minute() {
+        let targets = Arc::new(Targets::default());
+        let target = Target {
+            text: "db.example:1".into(),
+            direction: Direction::Remote,
+            description: String::new(),
+            host: "db.example".into(),
+            port: 1,
+            addresses: Vec::new(),
+            count: 7,
+        };
+        targets.register(target).unwrap();
+        let mut now = Instant::now();
+        let (ops, driver) = op::slot(now, now + FOREVER);
+        let mut task = pin!(count_connections(targets.clone(), ops));
+        let (mut counted, mut looked_up) = (0, Vec::new());
+        while counted < 30 {
+            driver.set_now(now);
+            assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            let answer = match driver.take_op().unwrap().0 {
+                Op::Sleep(duration) => {
+                    now += duration;
+                    Answer::Slept
+                }
+                Op::Work(work) => {
+                    counted += 1;
+                    Answer::Done(work.run().into())
+                }
+                Op::All(parts) => {
+                    looked_up.push(counted);
+                    let found = || Answer::Dns(DnsAnswer::Records([Record::Address([192, 0, 2, 1].into())].into()));
+                    Answer::All(parts.iter().map(|_| found()).collect())
+                }
+                op => panic!("{op:?}"),
+            };
+            driver.put_answer(answer);
+        }
+        // After 60 and 120 seconds, before the count of that time.
+        assert_eq!(looked_up, [11, 23]);
+        assert_eq!(targets.count_of("db.example:1"), Some(0));
+    }
+}

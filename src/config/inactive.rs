@@ -17,7 +17,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.http_client",
     "server.jwt_auth",
     "server.keep_alive",
-    "server.master_user",
     "server.max_password_history_entries",
     "server.middlewares",
     "server.oidc_auth",

@@ -80,6 +80,7 @@ impl Server {
             settings: epoch.script_settings.clone(),
             cache: Default::default(),
             redis: Default::default(),
+            targets: Default::default(),
             metrics: metrics.script_metrics(),
             worker: Rc::new(metrics.worker("0")),
             output: Default::default(),

@@ -84,6 +84,7 @@ impl Server {
             monitor: Default::default(),
             tls: Default::default(),
             ldap: Default::default(),
+            targets: Default::default(),
             metrics: metrics.script_metrics(),
             worker: Rc::new(metrics.worker("0")),
             output: Default::default(),

@@ -48,9 +48,9 @@ impl Resolver {
     /// Handles readiness of a query's socket; answers go to `out`.
     pub fn handle(&mut self, key: Key, scratch: &mut [u8], now: Instant, out: &mut Vec<(u64, Answer)>) {
         let query = QueryId(key.to_bits());
-        // What the machine makes of the bytes may end the query; its socket is closed by the next flush.
+        // What the machine makes of the bytes may end the query, whose socket is closed by the next flush: a flood of datagrams is not read.
         let Some(socket) = self.sockets.get_mut(&query) else { return };
-        loop {
+        while self.machine.is_open(query) {
             match socket.receive(scratch) {
                 Ok(None) => return,
                 Ok(Some(count)) => self.machine.handle_bytes(query, scratch.get(..count).unwrap_or_default(), now, out),

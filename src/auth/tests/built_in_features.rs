@@ -183,8 +183,9 @@ fn zone(answers: &'static [(&'static str, &'static str)]) -> impl Fn(&DnsOp) -> 
 
 #[test]
 fn weights_of_the_lists_that_know_the_client_add_up() {
-    type Zone = &'static [(&'static str, &'static str)];
-    let table: [(i32, &[i32], Zone, &str, &[&str]); 8] = [
+    /// Threshold, weights, what the lists say, calls, log.
+    type Row = (i32, &'static [i32], &'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
+    let table: [Row; 8] = [
         (10, &[10], &[("9.2.0.192.one.test.", "127.0.0.2")], "rbl1 post1", &["rbl one=10"]),
         (10, &[10], &[("9.2.0.192.one.test.", "127.0.0.9 127.0.0.4")], "rbl1 post1", &["rbl one=10"]),
         (10, &[10], &[("9.2.0.192.one.test.", "127.0.0.3")], "b1 x1 post1", &[]),

@@ -111,7 +111,7 @@ fn left_out_keys_are_accepted_with_a_warning_each() {
 #[test]
 fn what_is_not_yet_active_warns_once_per_section_and_only_if_it_differs() {
     let text = concat!(
-        "server:\n  backends: [test]\n  haproxy_v2: false\n  master_user: {enabled: true, delimiter: '+'}\n  features: [rbl]\n",
+        "server:\n  backends: [test]\n  haproxy_v2: false\n  rate_limit_burst: 7\n  features: [backend_server_monitoring]\n",
         "brute_force:\n  tolerate_percent: 5\n  tolerate_ttl: 1h\n  buckets: []\n",
     );
     let all: Vec<String> = warnings(text).into_iter().filter(|line| line.contains("not yet active")).collect();
@@ -119,9 +119,9 @@ fn what_is_not_yet_active_warns_once_per_section_and_only_if_it_differs() {
         all,
         [
             "2: server.backends: \"test\" is not yet active: it is passed over",
-            "5: server.features: \"rbl\" is not yet active",
+            "5: server.features: \"backend_server_monitoring\" is not yet active",
             "6: brute_force: is not yet active: it has no effect",
-            "4: server.master_user: is not yet active: it has no effect",
+            "4: server.rate_limit_burst: is not yet active: it has no effect",
         ]
     );
 }

@@ -167,6 +167,11 @@ impl Resolver {
         }
     }
 
+    /// Whether a query still waits for its reply.
+    pub fn is_open(&self, query: QueryId) -> bool {
+        self.lookups.get(&(query.0 >> 8)).is_some_and(|lookup| query_id(query.0 >> 8, lookup.exchange.number) == query)
+    }
+
     /// A query's socket could not be opened, or failed, or was closed by the server.
     pub fn handle_failed(&mut self, query: QueryId, error: &io::Error, now: Instant, out: &mut Vec<(u64, Answer)>) {
         let Some((id, lookup)) = self.of(query) else { return };

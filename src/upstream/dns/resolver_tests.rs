@@ -247,8 +247,10 @@ fn many_lies_lead_to_tcp() {
     let mut lie = a(&sent.bytes, 66);
     lie[0] ^= 1;
     for _ in 0..LIES_MAX {
+        assert!(bench.resolver.is_open(sent.query));
         bench.reply(&sent, &lie);
     }
+    assert!(!bench.resolver.is_open(sent.query));
     let again = bench.one();
     assert_eq!((again.transport, again.server), (Transport::Stream, sent.server));
     // What comes for the old query does not count any more, even with its id.

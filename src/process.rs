@@ -8,6 +8,7 @@ use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::redis::pools::Pools;
 use crate::script::watchdog::Registrar;
 use crate::state::MemoryStore;
+use crate::stores::Stores;
 use crate::worker::Message;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -22,6 +23,8 @@ pub struct Process {
     /// Redis pools and scripts that Lua scripts registered.
     pub pools: Arc<Pools>,
     pub metrics: Arc<Registry>,
+    /// How the stores are doing.
+    pub stores: Arc<Stores>,
     pub log: LogSink,
     pub watchdog: Registrar,
     /// The background worker's mailbox; set before the first request is served.

@@ -13,6 +13,7 @@ use crate::metrics::Registry;
 use crate::process::{InFlight, Process};
 use crate::reactor::{Address, Listener, Sender, UNIX_MODE};
 use crate::script::watchdog::Watchdog;
+use crate::stores::Stores;
 use crate::time::Now;
 use crate::worker::{Fatal, Message, Start, Worker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -182,12 +183,18 @@ fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watch
     metrics.show_response_times(config.server.prometheus_timer.enabled);
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(io::Error::from)?;
+    let stores: Arc<Stores> = Arc::default();
+    metrics.collect_from({
+        let stores = stores.clone();
+        move |scrape| stores.collect(scrape)
+    });
     Ok(Arc::new(Process {
         results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
         memory: Arc::default(),
         cache: Arc::default(),
         pools: Arc::default(),
         metrics,
+        stores,
         log: writer.sink().clone(),
         watchdog: watchdog.registrar(),
         background: OnceLock::new(),

@@ -6,9 +6,11 @@
 
 pub mod dovecot;
 pub mod http;
+pub mod logins;
 pub mod mail;
 pub mod nginx;
 pub mod process;
+pub mod proxy;
 pub mod redis;
 pub mod server;
 pub mod site;

@@ -22,10 +22,13 @@ mod nodes;
 mod pool;
 mod refusal;
 mod sentinel;
+#[cfg(test)]
+mod testing;
 
 pub use link::Link;
 pub use nodes::Node;
 pub use pool::{Health, Pool};
+pub use sentinel::{master_address, replica_addresses};
 
 use crate::secret::Secret;
 use std::time::Duration;

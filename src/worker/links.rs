@@ -137,9 +137,15 @@ impl Links {
     /// Sees to timeouts, opens connections that are wanted and sends what was asked since.
     pub fn flush(&mut self, reactor: &mut Reactor, now: Instant, out: &mut Vec<(u64, Answer)>) {
         for connected in self.pools.iter_mut().flatten() {
-            connected.pool.turn(now, out);
-            for place in 0..connected.pool.places() {
-                connected.drive(place, &mut self.names, reactor, now, out);
+            loop {
+                connected.pool.turn(now, out);
+                for place in 0..connected.pool.places() {
+                    connected.drive(place, &mut self.names, reactor, now, out);
+                }
+                // A connection that failed at once may send commands elsewhere, each a few times at most.
+                if !connected.pool.has_news() {
+                    break;
+                }
             }
         }
     }

@@ -12,7 +12,8 @@ fn reads_go_to_replicas_while_there_are_any() {
     let addresses: Vec<String> = replicas.iter().map(Redis::address).collect();
     let server = site(json!({ "master": { "address": master.address() }, "replica": { "addresses": addresses } })).start();
     let _: () = master.ask("SET password:ada right");
-    assert_eq!(master.ask::<u32>("WAIT 2 10000"), 2);
+    let has_it = |redis: &Redis| redis.try_ask("GET password:ada").is_ok_and(|value: Option<String>| value.is_some());
+    until("the replicas to hear of it", || replicas.iter().all(has_it).then_some(()));
     let reads = |redis: &Redis| redis.calls("get");
     until("both replicas to be read from", || {
         assert_eq!(status(&server, "ada", "right"), 200);

@@ -14,7 +14,7 @@ fn a_failover_is_followed_without_a_wrong_verdict() {
     let redis = json!({ "sentinels": { "master": "set", "addresses": sentinels.addresses(), "password": "of-the-sentinels" } });
     let server = site(redis).start();
     let _: () = master.ask("SET password:ada right");
-    assert_eq!(master.ask::<u32>("WAIT 1 10000"), 1);
+    until("the replica to hear of it", || replica.ask::<Option<String>>("GET password:ada"));
     until("logins to work", || (status(&server, "ada", "right") == 200).then_some(()));
     assert_eq!(status(&server, "ada", "wrong"), 403);
 

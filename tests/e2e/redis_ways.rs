@@ -60,7 +60,9 @@ fn tls() {
     let server = site(config(json!({ "enabled": true, "ca_file": path("cert.pem") }))).start();
     enrol(&server, &["ada"]);
     assert_eq!(status(&server, "ada", "wrong"), 403);
-    // Without the authority nobody is let in, and nobody refused.
-    let stranger = site(config(json!({ "enabled": true }))).start();
+    // With another authority nobody is let in, and nobody refused.
+    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(path("other.pem"), other.cert.pem()).unwrap();
+    let stranger = site(config(json!({ "enabled": true, "ca_file": path("other.pem") }))).start();
     assert_eq!(status(&stranger, "ada", "right"), 500);
 }

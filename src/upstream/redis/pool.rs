@@ -159,6 +159,11 @@ impl Pool {
         }
     }
 
+    /// Whether [`Pool::turn`] has something to look at.
+    pub fn has_news(&self) -> bool {
+        !self.inner.is_empty()
+    }
+
     /// When [`Pool::turn`] is due without an event.
     pub fn next_timeout(&self) -> Option<Instant> {
         let due = |node: &Node| if node.is_addressed { node.link.next_timeout() } else { node.link.next_expiry() };

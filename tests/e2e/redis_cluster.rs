@@ -77,7 +77,13 @@ fn commands_on_many_slots() {
     // One seed is enough.
     let server = site(json!({ "cluster": { "addresses": [cluster.0[1].address()] } })).set(hooks).file("many.lua", HOOK).start();
     let answer = server.ask(&Request::get("/api/v1/custom/many"));
-    assert_eq!((answer.status, answer.text().as_str()), (200, "OK\n4321nil\nOK 1 x OK y nil 1\ns1!\ns2!\ns3!\ns4!\ns5!\nCROSSSLOT Keys in request don't hash to the same slot\nPONG\ns1 s2 s3 s4 s5\np1 p2"));
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (
+            200,
+            "OK\n4321nil\nOK 1 x OK y nil 1\ns1!\ns2!\ns3!\ns4!\ns5!\nCROSSSLOT Keys in request don't hash to the same slot\nPONG\ns1 s2 s3 s4 s5\np1 p2"
+        )
+    );
 }
 
 #[test]
@@ -115,7 +121,8 @@ fn a_node_that_is_killed_fails_its_own_users_only() {
     let logins = Logins::of(&server, &USERS);
     let node_of = |key: String| Cluster::of_slot(cluster.0[1].ask(&format!("CLUSTER KEYSLOT {key}")));
     // A login uses two keys.
-    let needs: Vec<bool> = USERS.iter().map(|user| node_of(format!("password:{user}")) == 0 || node_of(format!("counts:{user}")) == 0).collect();
+    let needs: Vec<bool> =
+        USERS.iter().map(|user| node_of(format!("password:{user}")) == 0 || node_of(format!("counts:{user}")) == 0).collect();
     assert!(needs.contains(&true) && needs.contains(&false));
     cluster.0[0].stop();
     for (user, needs) in USERS.iter().zip(&needs) {
@@ -125,8 +132,10 @@ fn a_node_that_is_killed_fails_its_own_users_only() {
     let verdicts = logins.stop("a node killed");
     assert!(verdicts.temporary > 0 && verdicts.accepted > 0 && verdicts.rejected > 0);
     cluster.0[0].restart();
+    until("the cluster to be whole", || {
+        cluster.0.iter().all(|node| node.ask::<String>("CLUSTER INFO").contains("cluster_slots_ok:16384")).then_some(())
+    });
     let back = Instant::now();
-    until("the cluster to be whole", || cluster.0.iter().all(|node| node.ask::<String>("CLUSTER INFO").contains("cluster_slots_ok:16384")).then_some(()));
     enrol(&server, &USERS);
     for user in USERS {
         recovered(&server, user, back, "a node of the cluster was killed");

@@ -131,14 +131,8 @@ fn with_another_password() {
 
 #[test]
 fn loading() {
-    let mut redis = Redis::with(&[
-        "--enable-debug-command",
-        "yes",
-        "--key-load-delay",
-        "500",
-        "--loading-process-events-interval-bytes",
-        "1024",
-    ]);
+    let mut redis =
+        Redis::with(&["--enable-debug-command", "yes", "--key-load-delay", "500", "--loading-process-events-interval-bytes", "1024"]);
     let server = server(&redis);
     enrol(&server, &["ada"]);
     // What is left on the disk takes a second to load, and the password is among it.

@@ -214,7 +214,16 @@ impl Cluster {
 fn cluster_node() -> Redis {
     let bus = free_port().to_string();
     // A bus port that was taken meanwhile ends the node, which says so and is started on other ports.
-    Redis::with(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"])
+    Redis::with(&[
+        "--cluster-enabled",
+        "yes",
+        "--cluster-port",
+        &bus,
+        "--cluster-node-timeout",
+        "2000",
+        "--cluster-require-full-coverage",
+        "no",
+    ])
 }
 
 fn program() -> String {

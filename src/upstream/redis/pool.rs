@@ -24,7 +24,7 @@ pub struct Pool {
 #[derive(Debug)]
 enum Routing {
     Direct(Direct),
-    Sentinel(Direct, Sentinels),
+    Sentinel(Direct, Box<Sentinels>),
     Cluster(Box<Cluster>),
 }
 
@@ -71,7 +71,7 @@ impl Pool {
                 let first = nodes.add(Settings { address: String::new(), role, verify_role: true, ..settings.clone() }, now);
                 let replicas = first.filter(|_| all_to_replicas).into_iter().collect();
                 let sentinels = Sentinels::new(name, sentinels, watchers, settings, serve, &mut nodes, seed, now);
-                Routing::Sentinel(Direct { replicas, turn: 0, all_to_replicas }, sentinels)
+                Routing::Sentinel(Direct { replicas, turn: 0, all_to_replicas }, Box::new(sentinels))
             }
             Layout::Cluster { seeds, reads_at_replicas, redirects_max } => {
                 let settings = Settings { database: 0, reads_at_replicas, ..settings };

@@ -29,15 +29,9 @@ fn a_command_on_one_slot_stays_whole() {
 fn a_command_across_slots_is_taken_apart_or_refused() {
     let at = |key: &str| Place::Slot(slot_of(key.as_bytes()));
     let one = |key: &str, text: &str| (at(key), text.to_owned());
-    assert_eq!(
-        parts("MGET {a}1 {b}1 {a}2"),
-        Ok((vec![one("a", "MGET {a}1 {a}2"), one("b", "MGET {b}1")], Merge::Values(vec![0, 1, 0])))
-    );
+    assert_eq!(parts("MGET {a}1 {b}1 {a}2"), Ok((vec![one("a", "MGET {a}1 {a}2"), one("b", "MGET {b}1")], Merge::Values(vec![0, 1, 0]))));
     assert_eq!(parts("del a b"), Ok((vec![one("a", "del a"), one("b", "del b")], Merge::Sum)));
-    assert_eq!(
-        parts("MSET {a}1 x b y {a}2 z"),
-        Ok((vec![one("a", "MSET {a}1 x {a}2 z"), one("b", "MSET b y")], Merge::Status))
-    );
+    assert_eq!(parts("MSET {a}1 x b y {a}2 z"), Ok((vec![one("a", "MSET {a}1 x {a}2 z"), one("b", "MSET b y")], Merge::Status)));
     // An odd one is for Redis to complain of.
     assert_eq!(parts("MSET a x b"), Ok((vec![one("a", "MSET a x"), one("b", "MSET b")], Merge::Status)));
     for command in ["RENAME a b", "EVAL src 2 a b", "PFMERGE a b", "SUNION a b", "MSETNX a 1 b 2"] {

@@ -148,9 +148,11 @@ fn scripts_are_loaded_everywhere_and_run_by_their_keys() {
     let mut seen = world.seen;
     seen.sort();
     let run = format!("c:3 EVALSHA sha 1 {}", key_of("c:3"));
-    assert_eq!(seen, ["c:1 SCRIPT LOAD x", "c:2 SCRIPT LOAD x", "c:3 EVALSHA sha 1 k", "c:3 SCRIPT LOAD x"].map(|line| {
-        if line.contains("EVALSHA") { run.clone() } else { line.to_owned() }
-    }));
+    assert_eq!(
+        seen,
+        ["c:1 SCRIPT LOAD x", "c:2 SCRIPT LOAD x", "c:3 EVALSHA sha 1 k", "c:3 SCRIPT LOAD x"]
+            .map(|line| { if line.contains("EVALSHA") { run.clone() } else { line.to_owned() } })
+    );
 }
 
 #[test]

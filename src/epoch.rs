@@ -1,7 +1,6 @@
 //! One configuration, resolved: everything workers need of it, in the types of those who use it.
 //!
-//! Made by the main thread at start and on reload: reads the script files, resolves names (which may block), and fails with all that is
-//! wrong. Immutable afterwards; requests hold on to the epoch they began with. No other module but `cli` and `server` looks
+//! Made by the main thread at start and on reload: reads the script files and certificates, and fails with all that is wrong. Immutable afterwards; requests hold on to the epoch they began with. No other module but `cli` and `server` looks
 //! into [`Config`].
 
 use crate::auth::brute_force::rules::{Bucket, Histories, Rules};
@@ -20,7 +19,7 @@ use crate::dialect::settings::{Endpoints, MailServer, MailServers, Settings};
 use crate::log::{Format, Level, LogSettings};
 use crate::metrics::{LabelId, Registry, Space};
 use crate::proto::http::{Limits as HttpLimits, Method};
-use crate::reactor::{Address, CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion};
+use crate::reactor::{CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion};
 use crate::script::modules::redis::pools::{Mode, PoolSettings};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
@@ -30,7 +29,7 @@ use crate::upstream::dns::Settings as DnsSettings;
 use crate::upstream::ldap::{Bind, Pools as LdapPools, Server as LdapServer, Settings as LdapSettings};
 use crate::upstream::monitor::{Monitor, Server};
 use crate::upstream::probe::{Protocol as MailProtocol, Target as Probe};
-use crate::upstream::redis::{Protocol, Settings as RedisSettings};
+use crate::upstream::redis::{Layout, Plan, Protocol, Serve, Settings as RedisSettings};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
 use ipnet::IpNet;
 use std::collections::HashMap;
@@ -73,8 +72,6 @@ pub struct Epoch {
     /// What the metrics count each route pattern by.
     pub route_labels: Vec<(&'static str, LabelId)>,
     hooks: HashMap<(Vec<u8>, &'static str), usize>,
-    /// Of `redis`, to tell whether a reload changed it.
-    redis_key: String,
 }
 
 /// What is wrong with a configuration that is sound by itself: files and names that it points to. One line each.
@@ -83,10 +80,10 @@ pub struct Epoch {
 pub struct Unusable(pub Vec<String>);
 
 impl Epoch {
-    /// Resolves a configuration for so many workers. Blocks on script files, certificates and host names.
+    /// Resolves a configuration for so many workers. Blocks on script files and certificates.
     ///
     /// # Errors
-    /// Everything that cannot be read or resolved.
+    /// Everything that cannot be read.
     pub fn resolve(config: &Config, workers: usize, metrics: &Arc<Registry>) -> Result<Epoch, Unusable> {
         let mut problems = Vec::new();
         let mut scripts = ScriptSet::default();
@@ -132,10 +129,6 @@ impl Epoch {
                 .min()
                 .unwrap_or_default(),
             log: log_settings(config),
-            redis_key: format!(
-                "{:?}",
-                redis.as_ref().map(|target| (&target.addresses, &target.settings.username, target.settings.database))
-            ),
             redis,
             accounts_for: if accounts.enabled { accounts.ttl } else { Duration::ZERO },
             dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
@@ -176,7 +169,8 @@ impl Epoch {
 
     /// Where the server's Redis is now, if that is somewhere else than `before`.
     pub fn redis_if_changed(&self, before: &Epoch) -> Option<&Target> {
-        if self.redis_key == before.redis_key { None } else { self.redis.as_ref() }
+        let same = |target: &&Target| before.redis.as_ref().is_some_and(|old| old.is_same(target));
+        self.redis.as_ref().filter(|target| !same(target))
     }
 }
 
@@ -452,20 +446,22 @@ fn header_name<'a>(headers: &'a DefaultHttpRequestHeader, key: &str) -> Option<&
 fn script_settings(config: &Config) -> ScriptSettings {
     use config::Choice;
     let redis = &config.server.redis;
+    let (redis_read, redis_write) = redis_times(config);
     ScriptSettings {
         log_format: if config.server.log.json { "json" } else { "default" }.into(),
         log_level: config.server.log.level.name().into(),
         redis_prefix: redis.prefix.clone(),
         password_nonce: redis.password_nonce.clone(),
         encryption_secret: redis.encryption_secret.clone(),
-        redis_read: config.server.timeouts.redis_read,
-        redis_write: config.server.timeouts.redis_write,
+        redis_read,
+        redis_write,
         ip_scoping_v6_cidr: config.lua.config.ip_scoping_v6_cidr,
         ip_scoping_v4_cidr: config.lua.config.ip_scoping_v4_cidr,
         rwp_ipv6_cidr: config.brute_force.ip_scoping.rwp_ipv6_cidr,
         tolerations_ipv6_cidr: config.brute_force.ip_scoping.tolerations_ipv6_cidr,
         developer_mode: false,
         has_redis: redis.is_configured(),
+        redis_is_cluster: redis.cluster.is_some(),
     }
 }
 
@@ -489,23 +485,41 @@ fn package_path(configured: &str) -> String {
     [engine, usual, configured].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(";")
 }
 
-/// The server's own Redis, its names looked up.
+/// The server's own Redis. A cluster wins over sentinels, which win over master and replicas.
 fn redis(config: &Config) -> Result<Option<Target>, String> {
     let redis = &config.server.redis;
-    let Some(master) = &redis.master.address else { return Ok(None) };
-    let address = master.to_string();
+    let texts = |addresses: &[config::HostPort]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (layout, username, password) = if let Some(cluster) = &redis.cluster {
+        let reads_at_replicas = cluster.route_reads_to_replicas || cluster.route_by_latency || cluster.route_randomly;
+        let redirects_max = if cluster.max_redirects == 0 { REDIRECTS_MAX } else { cluster.max_redirects.try_into().unwrap_or(u8::MAX) };
+        (Layout::Cluster { seeds: texts(&cluster.addresses), reads_at_replicas, redirects_max }, &cluster.username, &cluster.password)
+    } else if let Some(set) = &redis.sentinels {
+        let layout = Layout::Sentinel {
+            sentinels: texts(&set.addresses),
+            name: set.master.clone(),
+            username: set.username.clone(),
+            password: set.password.clone(),
+            // As the reference has it: who names several sentinels reads from replicas.
+            serve: if set.addresses.len() > 1 { Serve::MasterAndReplicas } else { Serve::Master },
+        };
+        (layout, &redis.master.username, &redis.master.password)
+    } else if let Some(master) = &redis.master.address {
+        let layout = Layout::Direct { master: master.to_string(), replicas: texts(&redis.replica.addresses) };
+        (layout, &redis.master.username, &redis.master.password)
+    } else {
+        return Ok(None);
+    };
     let settings = RedisSettings {
-        username: redis.master.username.clone(),
-        password: redis.master.password.clone(),
+        username: username.clone(),
+        password: password.clone(),
         database: redis.database_number.into(),
         protocol: if redis.protocol == 3 { Protocol::Resp3 } else { Protocol::Resp2 },
         client_name: config.server.instance_name.replace(' ', "_"),
         connect_timeout: redis.dial_timeout.min(Duration::from_secs(1)),
-        ..RedisSettings::new(address.clone())
+        ..RedisSettings::new("")
     };
-    let addresses = Address::resolve(&address).map_err(|error| format!("server.redis.master.address: {error}"))?;
-    let tls = client_tls(&redis.tls, master.host()).map_err(|error| format!("server.redis.tls: {error}"))?;
-    Ok(Some(Target { addresses, settings, tls }))
+    let tls = client_tls(&redis.tls).map_err(|error| format!("server.redis.tls: {error}"))?;
+    Ok(Some(Target { plan: Plan { layout, settings }, tls }))
 }
 
 /// The mail servers to watch, if that feature is on.
@@ -560,7 +574,7 @@ fn ldap_pool(pool: &LdapPool, workers: usize) -> Result<LdapSettings, String> {
     let or = |time: Duration, otherwise: Duration| if time.is_zero() { otherwise } else { time };
     Ok(LdapSettings {
         servers,
-        tls: client_tls(&tls, "")?.map(|(tls, _)| tls),
+        tls: client_tls(&tls)?,
         start_tls: pool.starttls,
         bind: match (pool.sasl_external, pool.bind_dn.is_empty()) {
             (true, _) => Bind::External,
@@ -582,8 +596,19 @@ fn ldap_pool(pool: &LdapPool, workers: usize) -> Result<LdapSettings, String> {
     })
 }
 
-/// TLS to a server named `host`, if it is enabled.
-fn client_tls(tls: &Tls, host: &str) -> Result<Option<(ClientTls, String)>, String> {
+/// How long a command may take: the smaller of the stage's and the connection's time.
+fn redis_times(config: &Config) -> (Duration, Duration) {
+    let redis = &config.server.redis;
+    let (mut read, mut write) = (redis.read_timeout, redis.write_timeout);
+    if let Some(cluster) = &redis.cluster {
+        let or = |own: Duration, otherwise| if own.is_zero() { otherwise } else { own };
+        (read, write) = (or(cluster.read_timeout, read), or(cluster.write_timeout, write));
+    }
+    (config.server.timeouts.redis_read.min(read), config.server.timeouts.redis_write.min(write))
+}
+
+/// TLS to a server, if it is enabled.
+fn client_tls(tls: &Tls) -> Result<Option<ClientTls>, String> {
     if !tls.enabled {
         return Ok(None);
     }
@@ -593,37 +618,49 @@ fn client_tls(tls: &Tls, host: &str) -> Result<Option<(ClientTls, String)>, Stri
     };
     let minimum = if tls.min_tls_version == config::TlsVersion::Tls13 { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
     let settings = ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, minimum };
-    ClientTls::new(&settings).map(|tls| Some((tls, host.to_owned()))).map_err(|error| error.to_string())
+    ClientTls::new(&settings).map(Some).map_err(|error| error.to_string())
 }
 
-/// Where the Redis of a pool is that a script registered. Names are looked up, which may block: once per pool and worker.
+/// Where the Redis of a pool is that a script registered. Reads certificates, once per pool and worker.
 ///
 /// # Errors
-/// Why there is no way to it: an address that is none, certificates that cannot be read, a mode that is not served.
+/// Why there is no way to it: no address, certificates that cannot be read.
 pub fn pool_target(pool: &PoolSettings) -> Result<Target, String> {
-    if pool.mode != Mode::Standalone {
-        return Err("this Redis pool's mode is not served yet: only standalone is".into());
-    }
-    let address = pool.addresses.first().ok_or("the Redis pool has no address")?;
+    let first = pool.addresses.first().ok_or("the Redis pool has no address")?;
+    let sentinel = |serve| Layout::Sentinel {
+        sentinels: pool.addresses.clone(),
+        name: pool.master_name.clone(),
+        username: pool.sentinel_username.clone(),
+        password: pool.sentinel_password.clone(),
+        serve,
+    };
+    let layout = match pool.mode {
+        Mode::Standalone => Layout::Direct { master: first.clone(), replicas: Vec::new() },
+        Mode::Sentinel => sentinel(Serve::Master),
+        Mode::SentinelReplica => sentinel(Serve::Replicas),
+        Mode::Cluster => Layout::Cluster { seeds: pool.addresses.clone(), reads_at_replicas: false, redirects_max: REDIRECTS_MAX },
+    };
     let settings = RedisSettings {
         username: pool.username.clone(),
         password: pool.password.clone(),
         database: pool.database,
-        ..RedisSettings::new(address.clone())
+        ..RedisSettings::new("")
     };
-    let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
     let tls = pool.tls.as_ref().map(|tls| Tls {
         enabled: true,
         cert: tls.cert_file.as_ref().map(Into::into),
         key: tls.key_file.as_ref().map(Into::into),
         ..Tls::default()
     });
-    let tls = tls.map_or(Ok(None), |tls| client_tls(&tls, host.trim_matches(['[', ']'])))?;
-    Ok(Target { addresses: Address::resolve(address).map_err(|error| error.to_string())?, settings, tls })
+    let tls = tls.map_or(Ok(None), |tls| client_tls(&tls))?;
+    Ok(Target { plan: Plan { layout, settings }, tls })
 }
 
+/// Redirections of one command in a cluster, unless the configuration says otherwise: what client libraries usually follow.
+const REDIRECTS_MAX: u8 = 3;
+
 /// Route patterns as the reference's metrics have them.
-const ROUTES: [&str; 4] = ["/api/v1/:category/:service", "/api/v1/custom/*hook", "/ping", "/metrics"];
+const ROUTES: [&str; 5] = ["/api/v1/:category/:service", "/api/v1/custom/*hook", "/ping", "/metrics", "/healthz"];
 
 /// Times of LDAP that are not configured: a login waits for them.
 const LDAP_CONNECT: Duration = Duration::from_secs(5);

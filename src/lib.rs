@@ -6,6 +6,8 @@
 //!  shells    reactor (names mio) · script (names mlua) · upstream (links over proto)
 //!  cores     dialect      over     auth · state · op      over     proto
 //!  base      config · metrics · log · password · time · secret · value
+//!  cores     dialect      over     auth · op      over     proto
+//!  base      config · metrics · log · password · stores · time · secret · value
 //! ```
 //!
 //! A request is accepted by one [`worker`] and never leaves it: [`proto::http`] cuts it out of the byte stream, [`dialect`] reads it
@@ -29,6 +31,7 @@ pub mod script;
 pub mod secret;
 pub mod server;
 pub mod state;
+pub mod stores;
 pub mod time;
 pub mod tls;
 pub mod upstream;

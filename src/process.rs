@@ -10,6 +10,7 @@ use crate::script::modules::redis::pools::Pools;
 use crate::script::modules::storage::Storages;
 use crate::script::watchdog::Registrar;
 use crate::state::MemoryStore;
+use crate::stores::Stores;
 use crate::worker::Message;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -28,6 +29,8 @@ pub struct Process {
     /// `nauthilus_psnet`: connections that are counted.
     pub targets: Arc<Targets>,
     pub metrics: Arc<Registry>,
+    /// How the stores are doing.
+    pub stores: Arc<Stores>,
     pub log: LogSink,
     pub watchdog: Registrar,
     /// The background worker's mailbox; set before the first request is served.

@@ -45,6 +45,13 @@ impl Secret {
     }
 }
 
+impl PartialEq for Secret {
+    /// As [`Secret::matches`].
+    fn eq(&self, other: &Secret) -> bool {
+        self.matches(&other.0)
+    }
+}
+
 impl Drop for Secret {
     fn drop(&mut self) {
         self.0.zeroize();

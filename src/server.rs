@@ -14,6 +14,7 @@ use crate::process::{InFlight, Process};
 use crate::reactor::{Address, Listener, Sender, UNIX_MODE};
 use crate::script::modules::psnet::targets::{Direction, Target, Targets};
 use crate::script::watchdog::Watchdog;
+use crate::stores::Stores;
 use crate::time::Now;
 use crate::worker::{Fatal, Message, Start, Worker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -190,6 +191,11 @@ fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watch
     metrics.show_response_times(config.server.prometheus_timer.enabled);
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(io::Error::from)?;
+    let stores: Arc<Stores> = Arc::default();
+    metrics.collect_from({
+        let stores = stores.clone();
+        move |scrape| stores.collect(scrape)
+    });
     Ok(Arc::new(Process {
         results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
         memory: Arc::default(),
@@ -198,6 +204,7 @@ fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watch
         pools: Arc::default(),
         targets,
         metrics,
+        stores,
         log: writer.sink().clone(),
         watchdog: watchdog.registrar(),
         background: OnceLock::new(),

@@ -52,7 +52,7 @@ pub fn is_covered(route: &Route<'_>) -> bool {
     match route {
         Route::Auth(service) => *service != Service::Basic,
         Route::Hook { .. } | Route::UnknownService | Route::NotFound(NotFound::Empty) => true,
-        Route::Ping | Route::Metrics | Route::TrailingSlash { .. } | Route::NotFound(NotFound::Text) => false,
+        Route::Ping | Route::Metrics | Route::Health | Route::TrailingSlash { .. } | Route::NotFound(NotFound::Text) => false,
     }
 }
 

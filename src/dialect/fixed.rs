@@ -18,6 +18,12 @@ pub fn metrics(out: &mut Vec<u8>, text: &[u8], envelope: &Envelope<'_>) -> u16 {
     envelope.write(out, 200, Some(METRICS), text)
 }
 
+/// Appends the answer to `GET /healthz`; says the status. A balancer should go on sending requests to a server whose stores are away (it
+/// answers what it can, and temporary failures otherwise; its neighbours have the same stores), but to none that is about to end.
+pub fn health(out: &mut Vec<u8>, body: &str, is_draining: bool, envelope: &Envelope<'_>) -> u16 {
+    envelope.write(out, if is_draining { 503 } else { 200 }, Some(JSON), body.as_bytes())
+}
+
 /// Appends one of the two forms of 404; says the status.
 pub fn not_found(out: &mut Vec<u8>, form: NotFound, envelope: &Envelope<'_>) -> u16 {
     match form {

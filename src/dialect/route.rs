@@ -22,6 +22,8 @@ pub enum Route<'a> {
     },
     Ping,
     Metrics,
+    /// Whether the server serves, and how its stores are.
+    Health,
     /// `auth/SERVICE` for a service that is none: [`unknown_service_status`].
     UnknownService,
     /// A known path with a slash too many.
@@ -45,7 +47,8 @@ pub fn route<'a>(method: Method, path: &'a [u8], endpoints: &Endpoints) -> Route
     match (method, path) {
         (Method::Get, b"/ping") => return Route::Ping,
         (Method::Get, b"/metrics") => return Route::Metrics,
-        (Method::Get, b"/ping/" | b"/metrics/") => return Route::TrailingSlash { path: without_last(path) },
+        (Method::Get, b"/healthz") => return Route::Health,
+        (Method::Get, b"/ping/" | b"/metrics/" | b"/healthz/") => return Route::TrailingSlash { path: without_last(path) },
         _ => {}
     }
     match path.strip_prefix(API) {

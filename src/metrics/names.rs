@@ -83,6 +83,8 @@ families! {
     LOG_LINES_DROPPED = Counter "loligo_log_lines_dropped_total" "Log lines lost because standard output was stuck or broken.";
     LUA_MEMORY = Gauge "loligo_lua_memory_bytes" "Memory of the Lua state of a worker.";
     POST_ACTIONS_DROPPED = Counter "loligo_post_action_queue_overflows_total" "Post actions not run because their queue was full.";
+    REDIS_IN_FLIGHT = Gauge "loligo_redis_in_flight" "Redis commands that wait for their answers.";
+    REDIS_UP = Gauge "loligo_redis_up" "1 if every worker has its connections to the masters of a Redis pool, else 0.";
     REQUEST_DURATION = Summary "loligo_request_duration_seconds"
         "From the last byte of a request to the first byte of its answer, all routes; quantiles of the last one to two minutes.";
     REQUESTS_REFUSED = Counter "loligo_requests_refused_total" "Requests answered with 429.";

@@ -46,7 +46,8 @@ pub enum Op {
 /// What came of an [`Op`], kind by kind.
 #[derive(Debug)]
 pub enum Answer {
-    /// The reply to a [`RedisOp`] of one command. A Redis error is a reply, not a failure.
+    /// The reply to a [`RedisOp`] of one command. A Redis error about the command is a reply; one about the server is a failure
+    /// ([`Failure::NotServing`]).
     Reply(resp::Reply),
     /// The replies to a [`RedisOp`] of several commands, in their order.
     Replies(Vec<resp::Reply>),
@@ -128,6 +129,9 @@ pub enum Failure {
     /// The connection went away with the op in flight; it may or may not have been carried out.
     #[error("connection closed by {0}")]
     Closed(String),
+    /// The server is there and does not do it: it is loading, lost its master, is a replica now, is full. Its words, a code first.
+    #[error("{0}")]
+    NotServing(String),
     /// The op's own time limit is over.
     #[error("i/o timeout")]
     TimedOut,

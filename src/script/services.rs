@@ -107,4 +107,6 @@ pub struct Settings {
     pub developer_mode: bool,
     /// True if a Redis is configured: without one the default handle answers with a clear error.
     pub has_redis: bool,
+    /// The server's own Redis is a cluster.
+    pub redis_is_cluster: bool,
 }

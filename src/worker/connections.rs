@@ -162,6 +162,16 @@ impl Worker {
                 self.metrics.request(route, Duration::ZERO, self.now);
                 self.answered(key, frame.keep_alive);
             }
+            Opened::Health => {
+                let body = self.process.stores.health(self.draining);
+                let status = match self.connections.get_mut(key) {
+                    Some(connection) => fixed::health(connection.outbox(), &body, self.draining, &envelope),
+                    None => return,
+                };
+                self.log_access(&request, key, status, None, Duration::ZERO);
+                self.metrics.request(route, Duration::ZERO, self.now);
+                self.answered(key, frame.keep_alive);
+            }
             Opened::Metrics => {
                 let text = self.process.metrics.render(self.now);
                 if let Some(connection) = self.connections.get_mut(key) {

@@ -107,7 +107,10 @@ impl Worker {
     fn dispatch_redis(&mut self, task: Key, part: Part, op: &RedisOp, until: Instant) {
         if op.pool != PoolId::DEFAULT && !self.links.has(op.pool) {
             match self.target_of(op.pool) {
-                Ok(target) => self.links.set(op.pool, target, self.now.mono, &mut self.answers),
+                Ok(target) => {
+                    let name = self.process.pools.name(op.pool).unwrap_or_else(|| format!("pool {}", op.pool.0));
+                    self.links.set(op.pool, target, self.process.stores.open(&name), self.now.mono, &mut self.answers);
+                }
                 Err(failure) => return self.settle(task, part, Answer::Failed(failure)),
             }
         }

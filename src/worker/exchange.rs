@@ -59,6 +59,8 @@ pub enum Opened {
     Answered(u16, Option<Rejection>),
     /// The scrape of the metrics, which the worker composes.
     Metrics,
+    /// The state of the server, which the worker composes.
+    Health,
 }
 
 /// How a job ended.
@@ -77,6 +79,7 @@ pub fn route_pattern(route: &Route<'_>) -> &'static str {
         Route::Hook { .. } => "/api/v1/custom/*hook",
         Route::Ping => "/ping",
         Route::Metrics => "/metrics",
+        Route::Health => "/healthz",
         Route::TrailingSlash { .. } | Route::NotFound(_) => "",
     }
 }
@@ -116,6 +119,7 @@ pub fn open(
         },
         Route::Ping => answered(fixed::ping(out, envelope)),
         Route::Metrics => Opened::Metrics,
+        Route::Health => Opened::Health,
         Route::UnknownService => {
             let status = unknown_service_status(request.text(request.http.query));
             answered(fixed::empty(out, status, envelope))

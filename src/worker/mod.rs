@@ -14,6 +14,7 @@ mod dispatch;
 mod exchange;
 mod links;
 mod logging;
+mod names;
 mod resolver;
 mod standing;
 mod tasks;
@@ -28,7 +29,7 @@ use crate::auth::session::SessionIds;
 use crate::epoch::Epoch;
 use crate::log::{Level, Log};
 use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
-use crate::op::{Answer, Failure, Worked};
+use crate::op::{Answer, Failure, PoolId, Worked};
 use crate::process::Process;
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
@@ -157,13 +158,14 @@ impl Worker {
         let metrics = Rc::new(process.metrics.worker(&name));
         let host = host(&epoch, &process, &metrics)?;
         let local = Rc::new(Local::new(epoch, host, process.clone()));
-        let mut links = Links::new(u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]));
+        let link_seed = u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
+        let mut links = Links::new(link_seed, reactor.waker());
         let mut dns_seed = [0; 32];
         getrandom::fill(&mut dns_seed).map_err(io::Error::from)?;
         let resolver = Resolver::new(local.epoch.dns.clone(), dns_seed);
         let mut answers = Vec::new();
         if let Some(target) = &local.epoch.redis {
-            links.set(crate::op::PoolId::DEFAULT, target.clone(), now.mono, &mut answers);
+            links.set(PoolId::DEFAULT, target.clone(), process.stores.open(DEFAULT_POOL), now.mono, &mut answers);
         }
         let mut listeners = listeners;
         for (at, listener) in listeners.iter_mut().enumerate() {
@@ -291,6 +293,8 @@ impl Worker {
         while let Some((who, companion)) = self.companions.receive() {
             self.answer(Key::from_bits(who), companion.into());
         }
+        self.links.take_names(&mut self.reactor, self.now.mono, &mut self.answers);
+        self.deliver_answers();
         while let Some(message) = self.mailbox.receive() {
             match message {
                 Message::PostActions(login) => self.begin_post_actions(login),
@@ -316,6 +320,7 @@ impl Worker {
         self.metrics.set(Gauge::ConnectionsOpen, i64::try_from(self.connections.len()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::ChannelsOpen, i64::try_from(self.channels.len()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::LuaMemory, i64::try_from(self.local.host.state().used_bytes()).unwrap_or(i64::MAX));
+        self.links.publish();
         self.metrics.observe(TimeBy::Turn, LabelId::OTHER, self.now.mono.elapsed());
         self.drain_script_output();
         self.log.flush();
@@ -338,8 +343,12 @@ impl Worker {
         match host(&epoch, &self.process, &self.metrics) {
             Ok(host) => {
                 if let Some(target) = epoch.redis_if_changed(&self.local.epoch) {
-                    self.links.set(crate::op::PoolId::DEFAULT, target.clone(), self.now.mono, &mut self.answers);
+                    let store = self.process.stores.open(DEFAULT_POOL);
+                    self.links.set(PoolId::DEFAULT, target.clone(), store, self.now.mono, &mut self.answers);
                     self.deliver_answers();
+                } else {
+                    // Certificates may have been renewed: for connections to come.
+                    self.links.set_tls(PoolId::DEFAULT, epoch.redis.as_ref().and_then(|target| target.tls.clone()));
                 }
                 self.resolver.configure(epoch.dns.clone());
                 self.drain_script_output();
@@ -454,6 +463,9 @@ const MAILBOX_MAX: usize = 8192;
 
 /// Password checks that may wait for the hash thread: at 50 ms each a queue longer than this ends past every deadline.
 const HASHES_MAX: usize = 256;
+
+/// What metrics and `/healthz` call the server's own Redis.
+const DEFAULT_POOL: &str = "default";
 
 /// How long init scripts may take together.
 const INIT_MAX: Duration = Duration::from_secs(120);

@@ -7,9 +7,11 @@
 pub mod dns;
 pub mod dovecot;
 pub mod http;
+pub mod logins;
 pub mod mail;
 pub mod nginx;
 pub mod process;
+pub mod proxy;
 pub mod redis;
 pub mod server;
 pub mod site;

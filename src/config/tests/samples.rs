@@ -37,6 +37,9 @@ fn the_defaults_in_the_sample_are_the_defaults() {
     config.server.backends.clear();
     config.lua.config.backend_script_path = None;
     config.lua.search.clear();
+    // Sections without defaults: there are examples.
+    config.server.redis.sentinels = None;
+    config.server.redis.cluster = None;
     assert_eq!(config.effective(), Config::default().effective());
 }
 

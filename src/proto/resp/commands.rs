@@ -74,17 +74,16 @@ impl Commands {
         &self.bytes
     }
 
-    /// The key that most likely decides where in a cluster the first command belongs: its second word, or the first of the
-    /// keys that a script is called with. A guess; a wrong one is corrected by the cluster with MOVED.
-    pub fn first_key(&self) -> Option<&[u8]> {
-        let mut words = Words { rest: &self.bytes, left: 0 };
-        words.left = words.head(b'*')?;
-        let name = words.next()?;
-        let second = words.next()?;
-        if SCRIPT_CALLS.iter().any(|call| name.eq_ignore_ascii_case(call)) {
-            return if words.next()? == b"0" { None } else { words.next() };
-        }
-        Some(second)
+    /// The commands one by one, as they were encoded.
+    pub fn iter(&self) -> impl Iterator<Item = Command<'_>> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || {
+            let mut words = Words::of(rest)?;
+            words.by_ref().for_each(drop);
+            let (bytes, after) = rest.split_at_checked(rest.len() - words.rest.len())?;
+            rest = after;
+            Some(Command { bytes })
+        })
     }
 
     fn head(&mut self, kind: u8, number: usize) {
@@ -100,13 +99,47 @@ impl std::fmt::Debug for Commands {
     }
 }
 
-/// Reads back what [`Commands`] wrote.
-struct Words<'a> {
+/// One of [`Commands`].
+#[derive(Clone, Copy)]
+pub struct Command<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Command<'a> {
+    /// Its name and arguments.
+    pub fn words(&self) -> Words<'a> {
+        Words::of(self.bytes).unwrap_or(Words { rest: &[], left: 0 })
+    }
+
+    /// This command alone.
+    pub fn to_commands(&self) -> Commands {
+        Commands { bytes: self.bytes.to_vec(), count: 1, missing: 0 }
+    }
+
+    /// This command, with another before it; two replies.
+    pub fn after(&self, first: &[&[u8]]) -> Commands {
+        let mut commands = Commands::one(first);
+        commands.bytes.extend_from_slice(self.bytes);
+        commands.count += 1;
+        commands
+    }
+}
+
+/// The words of a command: reads back what [`Commands`] wrote.
+#[derive(Clone)]
+pub struct Words<'a> {
     rest: &'a [u8],
     left: usize,
 }
 
 impl<'a> Words<'a> {
+    /// Of the command at the start of `bytes`.
+    fn of(bytes: &'a [u8]) -> Option<Words<'a>> {
+        let mut words = Words { rest: bytes, left: 0 };
+        words.left = words.head(b'*')?;
+        Some(words)
+    }
+
     fn head(&mut self, kind: u8) -> Option<usize> {
         let end = memchr::memchr(b'\n', self.rest)?;
         let (line, rest) = self.rest.split_at_checked(end + 1)?;
@@ -129,9 +162,6 @@ impl<'a> Iterator for Words<'a> {
 
 /// `$`, a length of the usual size, two line ends.
 const ARG_OVERHEAD: usize = 9;
-
-/// Name, script, number of keys, keys.
-const SCRIPT_CALLS: [&[u8]; 6] = [b"EVALSHA", b"EVAL", b"EVALSHA_RO", b"EVAL_RO", b"FCALL", b"FCALL_RO"];
 
 #[cfg(test)]
 mod tests {
@@ -170,24 +200,26 @@ mod tests {
         assert_eq!(format!("{:?}", Commands::one(&[b"AUTH", b"hunter2"])), "Commands(1, 27 bytes)");
     }
 
-    #[test]
-    fn the_first_key() {
-        type Case<'a> = (&'a [&'a [u8]], Option<&'a [u8]>);
-        let table: [Case<'_>; 7] = [
-            (&[b"GET", b"k"], Some(b"k")),
-            (&[b"PING"], None),
-            (&[], None),
-            (&[b"EVALSHA", b"sha", b"2", b"k1", b"k2", b"v"], Some(b"k1")),
-            (&[b"evalsha", b"sha", b"0", b"v"], None),
-            (&[b"EVAL", b"return 1", b"1"], None),
-            (&[b"HGET", b"", b"f"], Some(b"")),
-        ];
-        for (args, expected) in table {
-            assert_eq!(Commands::one(args).first_key(), expected, "{args:?}");
-        }
-    }
-
     proptest! {
+        #[test]
+        fn commands_come_apart_as_they_were_put_together(
+            list in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..6), 0..6))
+        {
+            let mut commands = Commands::default();
+            for args in &list {
+                commands.push(&args.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            }
+            let apart: Vec<Vec<Vec<u8>>> = commands.iter().map(|command| command.words().map(<[u8]>::to_vec).collect()).collect();
+            prop_assert_eq!(&apart, &list);
+            let together: Vec<u8> = commands.iter().flat_map(|command| command.to_commands().bytes().to_vec()).collect();
+            prop_assert_eq!(together, commands.bytes());
+            for command in commands.iter() {
+                let with = command.after(&[b"ASKING"]);
+                prop_assert_eq!(with.count(), 2);
+                prop_assert_eq!(with.iter().nth(1).map(|second| second.to_commands().bytes().to_vec()), Some(command.to_commands().bytes().to_vec()));
+            }
+        }
+
         #[test]
         fn redis_would_read_what_was_meant(args in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..6)) {
             let slices: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();

@@ -10,7 +10,7 @@ mod decoder;
 mod frame;
 mod reply;
 
-pub use commands::Commands;
+pub use commands::{Command, Commands, Words};
 pub use decoder::Decoder;
 pub use frame::Error;
 pub use reply::{Items, Reply, View};

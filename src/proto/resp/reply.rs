@@ -96,6 +96,12 @@ impl Reply {
         self.frame.first() == Some(&b'>')
     }
 
+    /// Whether it is an error, known from its first byte.
+    #[inline]
+    pub fn is_error(&self) -> bool {
+        matches!(self.frame.first(), Some(b'-' | b'!'))
+    }
+
     /// The text of an error reply.
     pub fn as_error(&self) -> Option<&[u8]> {
         match self.view() {

@@ -23,7 +23,7 @@ impl Backoff {
     pub(super) fn failed(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let doubled = DELAY_MIN.saturating_mul(1 << (self.failures - 1).min(DOUBLINGS_MAX)).min(DELAY_MAX);
-        doubled - doubled.mul_f64(self.fraction() / 2.0)
+        self.jitter(doubled)
     }
 
     /// A connection was lost that had been ready for `lasted`; how long to wait before the next attempt.
@@ -33,6 +33,16 @@ impl Backoff {
         }
         self.failures = 0;
         Duration::ZERO
+    }
+
+    /// The failures were another server's.
+    pub(super) fn forget(&mut self) {
+        self.failures = 0;
+    }
+
+    /// `time`, cut by up to half at random.
+    pub(super) fn jitter(&mut self, time: Duration) -> Duration {
+        time - time.mul_f64(self.fraction() / 2.0)
     }
 
     /// Uniform in 0..1.

@@ -3,10 +3,11 @@
 //! All in one write: HELLO 3 with AUTH (or AUTH alone for RESP2), CLIENT SETNAME and SETINFO if wanted, SELECT, and a PING, which is
 //! there to be refused: a server that is loading its data (LOADING), a replica without its master (MASTERDOWN) or one that wants a
 //! password (NOAUTH) says so to PING, and then no ask has been sent yet. Nothing depends on SETNAME and SETINFO, so their errors are
-//! ignored; so is a PING that the user's ACL forbids.
+//! ignored; so is a PING that the user's ACL forbids. Where somebody else says which server is the master (a sentinel), ROLE is asked too
+//! and one of the other role refused: what sentinels say may be out of date. READONLY lets a cluster's replica serve reads.
 //! Rules: the Redis command reference, HELLO, AUTH, CLIENT. The bytes hold the password and are wiped.
 
-use super::{Protocol, Settings};
+use super::{Protocol, Role, Settings};
 use crate::proto::resp::{Reply, View};
 use crate::secret::Secret;
 use std::collections::VecDeque;
@@ -27,6 +28,8 @@ enum Step {
     Name,
     Info,
     Select,
+    ReadOnly,
+    Role(Role),
     Ping,
 }
 
@@ -65,6 +68,12 @@ impl Greeting {
         if settings.database != 0 {
             greeting.say(Step::Select, &[b"SELECT", settings.database.to_string().as_bytes()]);
         }
+        if settings.reads_at_replicas {
+            greeting.say(Step::ReadOnly, &[b"READONLY"]);
+        }
+        if settings.verify_role {
+            greeting.say(Step::Role(settings.role), &[b"ROLE"]);
+        }
         greeting.say(Step::Ping, &[b"PING"]);
         greeting
     }
@@ -86,6 +95,12 @@ impl Greeting {
         {
             return outcome;
         }
+        if let Some(Step::Role(wanted)) = step
+            && let Some(found) = role(reply)
+            && found != wanted.word()
+        {
+            return Outcome::Refused(format!("the server is no {wanted} but a {}", String::from_utf8_lossy(found)));
+        }
         if self.steps.is_empty() { Outcome::Done } else { Outcome::Pending }
     }
 
@@ -105,10 +120,15 @@ impl Greeting {
 fn judge(step: Option<Step>, text: &[u8], password: &Secret) -> Option<Outcome> {
     match step {
         Some(Step::Name | Step::Info) => None,
-        Some(Step::Ping) if text.starts_with(b"NOPERM") => None,
+        Some(Step::Ping | Step::Role(_)) if text.starts_with(b"NOPERM") => None,
         Some(Step::Hello) if text.starts_with(b"NOPROTO") || text.starts_with(b"ERR unknown command") => Some(Outcome::Downgrade),
         _ => Some(Outcome::Refused(server_text(text, password))),
     }
+}
+
+/// What a server says that it is.
+fn role(reply: &Reply) -> Option<&[u8]> {
+    reply.view().items()?.next()?.as_bytes()
 }
 
 /// The server's words as logs may show them. Servers (and proxies before them) like to quote what they did not understand, which in a
@@ -152,6 +172,22 @@ mod tests {
         assert!(said(&Greeting::new(&full, Protocol::Resp2)).starts_with("*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n"));
         let named = Settings { username: "app".to_owned(), ..full };
         assert!(said(&Greeting::new(&named, Protocol::Resp2)).starts_with("*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$2\r\npw\r\n"));
+    }
+
+    #[test]
+    fn a_server_of_another_role_is_refused() {
+        let said_to_be = |role| Settings { verify_role: true, role, ..settings() };
+        for (wanted, found, outcome) in [
+            (Role::Master, Reply::array(&[Reply::bulk(b"master"), Reply::int(1), Reply::array(&[])]), Outcome::Pending),
+            (Role::Master, Reply::array(&[Reply::bulk(b"slave")]), Outcome::Refused("the server is no master but a slave".into())),
+            (Role::Replica, Reply::array(&[Reply::bulk(b"slave")]), Outcome::Pending),
+            (Role::Replica, Reply::array(&[Reply::bulk(b"master")]), Outcome::Refused("the server is no replica but a master".into())),
+            (Role::Master, Reply::error("NOPERM no"), Outcome::Pending),
+        ] {
+            let mut greeting = Greeting::new(&said_to_be(wanted), Protocol::Resp2);
+            assert_eq!(said(&greeting), "*1\r\n$4\r\nROLE\r\n*1\r\n$4\r\nPING\r\n");
+            assert_eq!(greeting.handle_reply(&found, &Secret::default()), outcome);
+        }
     }
 
     #[test]

@@ -8,9 +8,10 @@
 //! about fails with [`Failure::Refused`] and was certainly not. Nothing is sent for an asker whose time ran out before.
 //! Bounds: [`Settings::asks_max`] asks, [`OUTGOING_BYTES_MAX`] unsent bytes, one partial reply (`proto::resp`).
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, STABLE};
 use super::greeting::{Greeting, Outcome};
-use super::{Protocol, Settings};
+use super::refusal::{self, Refusal};
+use super::{Protocol, Role, Settings};
 use crate::op::{Answer, Failure};
 use crate::proto::resp::{Commands, Decoder, Reply};
 use crate::upstream::{dial_text, dial_timeout_text, error_text};
@@ -45,6 +46,8 @@ pub struct Link {
     waiting: VecDeque<Asker>,
     /// No living asker's time is over before this. May be too early: those answered since do not count.
     earliest: Option<Instant>,
+    /// Connections that were in use and are over.
+    losses: u64,
 }
 
 #[derive(Debug)]
@@ -88,6 +91,7 @@ impl Link {
             transmitted: 0,
             waiting: VecDeque::new(),
             earliest: None,
+            losses: 0,
         }
     }
 
@@ -118,6 +122,11 @@ impl Link {
         matches!(self.state, State::Disconnected { .. })
     }
 
+    /// Whether the worker is on its way to a connection.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting { .. })
+    }
+
     /// Whether asks are sent straight away.
     pub fn is_ready(&self) -> bool {
         matches!(self.state, State::Ready { .. })
@@ -130,6 +139,37 @@ impl Link {
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Connections that were in use and are over, for whatever reason.
+    pub fn losses(&self) -> u64 {
+        self.losses
+    }
+
+    /// Why asks are refused now; None if they are not.
+    pub fn refuses(&self, now: Instant) -> Option<&str> {
+        match &self.state {
+            State::Disconnected { retry_at, why } if *retry_at > now => Some(why),
+            _ => None,
+        }
+    }
+
+    /// The server is somewhere else from now on: a connection is wanted at once. What was in flight fails; what has not been sent goes there.
+    pub fn redirect(&mut self, address: &str, now: Instant, out: &mut Vec<(u64, Answer)>) {
+        if self.is_ready() {
+            self.lose(Failure::Closed(self.settings.address.clone()), now, out);
+        }
+        self.settings.address = address.to_owned();
+        self.protocol = self.settings.protocol;
+        self.decoder = Decoder::default();
+        self.backoff.forget();
+        self.state = State::Disconnected { retry_at: now, why: String::new() };
+    }
+
+    /// There is no way to the server, not even an address to try: `why`.
+    pub fn handle_unreachable(&mut self, why: String, now: Instant, out: &mut Vec<(u64, Answer)>) {
+        debug_assert!(!self.is_ready(), "it was reached");
+        self.refuse(why, now, out);
     }
 
     /// The worker has begun to connect.
@@ -169,6 +209,13 @@ impl Link {
             (State::Connecting { .. } | State::Greeting { .. }, None) => self.refuse(format!("connection closed by {address}"), now, out),
             (State::Ready { .. }, _) => self.lose(Failure::Closed(address.clone()), now, out),
         }
+    }
+
+    /// Ends for good: everybody is told.
+    pub fn close(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
+        let failure = Failure::Closed(self.settings.address.clone());
+        self.answer_all(&failure, out);
+        self.state = State::Disconnected { retry_at: now, why: failure.to_string() };
     }
 
     /// What is to be written now. Empty until the greeting is over, but for the greeting itself.
@@ -212,6 +259,11 @@ impl Link {
             (Some(own), Some(earliest)) => Some(own.min(earliest)),
             (own, earliest) => own.or(earliest),
         }
+    }
+
+    /// When the time of somebody who waits is over. May be early.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.earliest
     }
 
     /// Answers those whose time is over, and gives up on a server that does not come forward.
@@ -272,21 +324,50 @@ impl Link {
             return self.lose(Failure::Protocol(EARLY_REPLY.to_owned()), now, out);
         }
         asker.due -= 1;
-        if asker.count > 1 && asker.who.is_some() {
-            asker.replies.push(reply);
-            if asker.due > 0 {
-                return;
-            }
-            let replies = std::mem::take(&mut asker.replies);
-            out.extend(asker.who.map(|who| (who, Answer::Replies(replies))));
-        } else if asker.due > 0 {
-            return;
-        } else {
-            out.extend(asker.who.map(|who| (who, Answer::Reply(reply))));
+        let refused = refusal::of_reply(&reply);
+        if let Some((_, failure)) = &refused
+            && let Some(who) = asker.who.take()
+        {
+            // One for all: whoever sent several commands counts on all of them.
+            asker.replies = Vec::new();
+            out.push((who, Answer::Failed(failure.clone())));
         }
-        self.waiting.pop_front();
-        if self.waiting.is_empty() {
-            self.earliest = None;
+        match asker.who {
+            Some(_) if asker.count > 1 => {
+                asker.replies.push(reply);
+                if asker.due == 0 {
+                    let replies = std::mem::take(&mut asker.replies);
+                    out.extend(asker.who.map(|who| (who, Answer::Replies(replies))));
+                }
+            }
+            who => out.extend(who.map(|who| (who, Answer::Reply(reply)))),
+        }
+        if asker.due == 0 {
+            self.waiting.pop_front();
+            if self.waiting.is_empty() {
+                self.earliest = None;
+            }
+        }
+        if let Some((refusal, failure)) = refused {
+            self.heed(refusal, failure, now, out);
+        }
+    }
+
+    /// Gives the connection up if the refusal says that it is good for nothing. A server that is no master any more is left once a second
+    /// at most: it may be the one that the operator means.
+    fn heed(&mut self, refusal: Refusal, failure: Failure, now: Instant, out: &mut Vec<(u64, Answer)>) {
+        let State::Ready { since } = self.state else { return };
+        let gives_up = match refusal {
+            Refusal::Passing => false,
+            Refusal::ReadOnly => self.settings.role == Role::Master && now.saturating_duration_since(since) >= STABLE,
+            Refusal::Unwilling => true,
+        };
+        if gives_up {
+            // What else was in flight may have been carried out, unlike what was refused.
+            self.lose(Failure::Closed(self.settings.address.clone()), now, out);
+            if let State::Disconnected { why, .. } = &mut self.state {
+                *why = failure.to_string();
+            }
         }
     }
 
@@ -340,6 +421,7 @@ impl Link {
         let State::Ready { since } = self.state else {
             return self.refuse(failure.to_string(), now, out);
         };
+        self.losses += 1;
         self.answer_all(&failure, out);
         let retry_at = now + self.backoff.lost(now.saturating_duration_since(since));
         self.state = State::Disconnected { retry_at, why: failure.to_string() };

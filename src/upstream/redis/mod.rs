@@ -1,27 +1,111 @@
-//! One pipelined connection to one Redis: [`Link`].
+//! Redis, as a pool sees it: one server, a master with replicas, a set watched by sentinels, a cluster.
 //!
-//! Each worker has one per server, so that all commands of a turn leave in one write and nothing is shared between threads.
-//! Which server a command belongs to (master, replica, cluster node) is decided above; what bytes mean is `proto::resp`'s.
+//! Each worker has one pipelined connection per server, so that all commands of a turn leave in one write and nothing is shared between
+//! threads. A [`Pool`] knows the servers of one [`Plan`] and sends each command where it belongs; what bytes mean is `proto::resp`'s,
+//! sockets are `worker::links`'s. An error that is about the server rather than the command is a failure, never a reply.
 //!
 //! ```text
+//! pool.rs       which server: the worker's side of all of this
+//! nodes.rs      the servers of a pool, each with its link
 //! link.rs       asks in, bytes out; bytes in, answers out; timeouts
-//! greeting.rs   what is said first on a new connection: HELLO, AUTH, SELECT
-//! backoff.rs    when to try again
+//! greeting.rs   what is said first on a new connection: HELLO, AUTH, SELECT, ROLE
+//! backoff.rs    when to try again              refusal.rs  errors that are about the server
+//! sentinel.rs   who is master, by the sentinels' word
+//! cluster/      slots, redirections, commands of many keys
 //! ```
 
 mod backoff;
+pub mod cluster;
 mod greeting;
 mod link;
+mod nodes;
+mod pool;
+mod refusal;
+mod sentinel;
+#[cfg(test)]
+mod testing;
 
 pub use link::Link;
+pub use nodes::Node;
+pub use pool::{Health, Pool};
+pub use sentinel::{master_address, replica_addresses};
 
 use crate::secret::Secret;
 use std::time::Duration;
 
+/// The servers of a pool, and how to talk to them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub layout: Layout,
+    /// For the servers that hold the data. The address and what a server's role implies are filled in by the pool.
+    pub settings: Settings,
+}
+
+/// Which servers there are. Addresses are `host:port` or a path.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Layout {
+    /// One master. Reads go to its replicas in turn, and to the master if there are none or none is there.
+    Direct { master: String, replicas: Vec<String> },
+    /// A master, perhaps with replicas, that sentinels know of.
+    Sentinel {
+        sentinels: Vec<String>,
+        /// Of the set, as the sentinels call it.
+        name: String,
+        /// For the sentinels themselves.
+        username: String,
+        password: Secret,
+        serve: Serve,
+    },
+    /// A cluster, found through any of these.
+    Cluster {
+        seeds: Vec<String>,
+        reads_at_replicas: bool,
+        /// How often one command may be sent elsewhere.
+        redirects_max: u8,
+    },
+}
+
+/// Which servers of a set that sentinels watch are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serve {
+    Master,
+    /// Reads go to replicas in turn, if there are any.
+    MasterAndReplicas,
+    /// Everything goes to replicas; writes are refused by them.
+    Replicas,
+}
+
+/// What a server is expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Writes go there: if it refuses them as a replica does, the connection is given up.
+    Master,
+    Replica,
+}
+
+impl Role {
+    /// As ROLE says it.
+    fn word(self) -> &'static [u8] {
+        match self {
+            Role::Master => b"master",
+            Role::Replica => b"slave",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Role::Master => "master",
+            Role::Replica => "replica",
+        })
+    }
+}
+
 /// How to reach one Redis, and how long to bear with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// `host:port` or a path, for error texts; the worker connects.
+    /// `host:port` or a path; the worker connects.
     pub address: String,
     /// Empty: the default user.
     pub username: String,
@@ -30,6 +114,11 @@ pub struct Settings {
     /// Must be 0 for a cluster.
     pub database: u32,
     pub protocol: Protocol,
+    pub role: Role,
+    /// Ask the server for its role and refuse one of the other.
+    pub verify_role: bool,
+    /// Say READONLY: what makes replicas of a cluster answer reads.
+    pub reads_at_replicas: bool,
     /// Shown by CLIENT LIST; empty: none.
     pub client_name: String,
     /// Tell name and version of this program (CLIENT SETINFO).
@@ -59,6 +148,9 @@ impl Settings {
             password: Secret::default(),
             database: 0,
             protocol: Protocol::Resp3,
+            role: Role::Master,
+            verify_role: false,
+            reads_at_replicas: false,
             client_name: String::new(),
             identify: false,
             connect_timeout: CONNECT_TIMEOUT,

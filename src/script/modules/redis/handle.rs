@@ -41,7 +41,7 @@ impl Target {
         if !call.services().settings.has_redis {
             return Err(Refused::answer(NO_REDIS));
         }
-        Ok(Target { pool: PoolId::DEFAULT, master_only: handle.is_some(), is_cluster: false })
+        Ok(Target { pool: PoolId::DEFAULT, master_only: handle.is_some(), is_cluster: call.services().settings.redis_is_cluster })
     }
 
     /// Asks for the replies to `commands`.

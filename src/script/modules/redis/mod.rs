@@ -5,6 +5,10 @@
 //! reference differ, the newer one's way is taken unless a script of the older kind would stop working. Rules: specification
 //! `lua/modules-nauthilus.md` 2.
 //!
+//! In a cluster commands go where their keys are. MGET, MSET and the commands of a pipeline may use any keys; what cannot be taken apart
+//! (RENAME, PFMERGE …) answers CROSSSLOT unless its keys share a hash tag. KEYS and script uploads go to all masters; SCAN walks from one to the
+//! next, its cursor saying where it is; PING goes to any node. The commands of one pipeline keep their order at each node, not among nodes.
+//!
 //! ```text
 //! arguments.rs   Lua arguments as words of a command
 //! command.rs     Command: what is sent and what becomes of the reply, as data

@@ -113,6 +113,13 @@ impl Pools {
         read(&self.registry).get(id).cloned()
     }
 
+    /// The name that a pool was registered with last.
+    pub fn name(&self, id: PoolId) -> Option<String> {
+        let registry = read(&self.registry);
+        let mut names = registry.masters.iter().chain(&registry.replicas);
+        names.find(|(_, known)| **known == id).map(|(name, _)| String::from_utf8_lossy(name).into_owned())
+    }
+
     /// Remembers an uploaded script, or replaces the one of this name.
     ///
     /// # Errors
@@ -213,6 +220,7 @@ mod tests {
         let new = pools.register(b"side", settings(Mode::Standalone, "b")).unwrap();
         assert_ne!(old, new);
         assert_eq!(pools.find(b"side"), Some((new, Mode::Standalone)));
+        assert_eq!((pools.name(new).as_deref(), pools.name(old)), (Some("side"), None));
         assert!(pools.settings(old).unwrap().password.matches(b"a"));
         assert!(pools.settings(new).unwrap().password.matches(b"b"));
     }

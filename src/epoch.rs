@@ -387,7 +387,7 @@ fn client_tls(tls: &Tls, host: &str) -> Result<Option<(ClientTls, String)>, Stri
         _ => None,
     };
     let minimum = if tls.min_tls_version == config::TlsVersion::Tls13 { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
-    let settings = ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, minimum };
+    let settings = ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, skip_name: false, minimum };
     ClientTls::new(&settings).map(|tls| Some((tls, host.to_owned()))).map_err(|error| error.to_string())
 }
 

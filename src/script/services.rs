@@ -5,6 +5,7 @@
 use crate::metrics::WorkerMetrics;
 use crate::metrics::script::ScriptMetrics;
 use crate::script::modules::cache::ProcessCache;
+use crate::script::modules::db::Databases;
 use crate::script::modules::redis::pools::Pools;
 use crate::secret::Secret;
 use std::cell::RefCell;
@@ -20,6 +21,8 @@ pub struct Services {
     pub cache: Arc<ProcessCache>,
     /// The Redis pools that scripts registered, and the scripts they uploaded: process-wide.
     pub redis: Arc<Pools>,
+    /// The databases that scripts opened.
+    pub databases: Databases,
     /// Metrics that scripts create.
     pub metrics: ScriptMetrics,
     /// The worker's own numbers.
@@ -41,6 +44,7 @@ impl Services {
             settings: Arc::new(settings),
             cache: Arc::default(),
             redis: Arc::default(),
+            databases: Databases::default(),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
             output: RefCell::default(),

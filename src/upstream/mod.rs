@@ -7,9 +7,11 @@
 
 pub mod channel;
 pub mod dns;
+pub mod gate;
 pub mod hash;
 pub mod pool;
 pub mod redis;
+pub mod sql;
 pub mod threads;
 
 use std::io;

@@ -26,7 +26,7 @@ use crate::auth::session::SessionIds;
 use crate::epoch::Epoch;
 use crate::log::{Level, Log};
 use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
-use crate::op::{Answer, Failure, Worked};
+use crate::op::{Answer, Failure, Rung, Worked};
 use crate::process::Process;
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
@@ -94,6 +94,8 @@ pub struct Worker {
     runnable: VecDeque<Key>,
     links: Links,
     channels: Channels,
+    /// Asks whose bells have rung.
+    rung: Rung,
     /// How many of the tasks are procedures.
     procedures: usize,
     resolver: Resolver,
@@ -172,6 +174,7 @@ impl Worker {
             runnable: VecDeque::new(),
             links,
             channels: Channels::default(),
+            rung: Rung::default(),
             procedures: 0,
             resolver,
             answers,
@@ -366,6 +369,7 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         settings: epoch.script_settings.clone(),
         cache: process.cache.clone(),
         redis: process.pools.clone(),
+        databases: Default::default(),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
         output: Default::default(),

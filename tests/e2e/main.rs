@@ -26,5 +26,8 @@ mod runaway;
 mod saslauthd;
 mod secrets;
 mod slow_clients;
+mod sql_mariadb;
+mod sql_postgres;
+mod sql_sqlite;
 mod state;
 mod unix_socket;

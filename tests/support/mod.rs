@@ -12,6 +12,7 @@ pub mod process;
 pub mod redis;
 pub mod server;
 pub mod site;
+pub mod sql;
 
 pub use http::{Client, Request};
 pub use server::Server;

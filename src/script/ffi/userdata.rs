@@ -40,6 +40,17 @@ impl Call<'_> {
         self.shared.types.borrow_mut().push(Registered { rust: TypeId::of::<T>(), metatable: address, reference });
     }
 
+    /// Pushes the metatable of the registered type `T`, to add metamethods while the state is set up. Scripts must never see it.
+    ///
+    /// # Errors
+    /// A fault if the type was never registered.
+    pub fn push_type<T: 'static>(&self) -> Result<(), Fault> {
+        let reference = registered::<T>(self.shared).ok_or_else(|| Fault::message("unknown userdata type"))?.1;
+        // SAFETY: pushes one value, which a C function always has room for.
+        unsafe { ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference) };
+        Ok(())
+    }
+
     /// Pushes `value` as a userdata of its registered type.
     ///
     /// # Errors

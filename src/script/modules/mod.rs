@@ -11,6 +11,7 @@ pub mod bundled;
 pub mod cache;
 pub mod context;
 pub mod crypto;
+pub mod db;
 pub mod filepath;
 pub mod hex;
 pub mod http_request;
@@ -60,6 +61,7 @@ pub static MODULES: &[&Module] = &[
     &base64::MODULE,
     &strings::MODULE,
     &crypto::MODULE,
+    &db::MODULE,
     &bit::MODULE,
     &hex::MODULE,
     &stats::MODULE,

@@ -111,11 +111,6 @@ impl ServerError {
         }
         error
     }
-
-    /// The server ends the connection behind it: an administrator's doing, or the end of the server.
-    pub fn is_fatal(&self) -> bool {
-        self.code.starts_with("57P")
-    }
 }
 
 impl fmt::Display for ServerError {

@@ -26,6 +26,7 @@ mod runaway;
 mod saslauthd;
 mod secrets;
 mod slow_clients;
+mod sql_caching_sha2;
 mod sql_mariadb;
 mod sql_postgres;
 mod sql_sqlite;

@@ -1,7 +1,9 @@
 //! `db` with a real MariaDB: types, transactions, pools, and what happens when the server goes away.
 
-use crate::support::sql::{Database, ask, eval, request, script};
+use crate::support::sql::{Database, ask, eval, request, script, script_with, value};
 use serde_json::json;
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::LazyLock;
 
 /// Shared by the tests that do not stop it; ends with the process.
@@ -27,7 +29,8 @@ fn values_are_what_their_columns_say() {
             local out = {}
             for i, name in ipairs(result.columns) do
                 local value = result.rows[1][i]
-                out[i] = name .. "=" .. type(value):sub(1, 1) .. ":" .. (name == "bl" or name == "bi") and (name .. #value .. value:byte(-1)) or (name .. "=" .. type(value):sub(1, 1) .. ":" .. tostring(value))
+                local binary = name == "bl" or name == "bi"
+                out[i] = name .. "=" .. (binary and #value .. ":" .. value:byte(-1) or type(value):sub(1, 1) .. ":" .. tostring(value))
             end
             local nulls = 0
             for i in ipairs(result.columns) do
@@ -37,8 +40,8 @@ fn values_are_what_their_columns_say() {
         end
         return { text = show(text), prepared = show(prepared) }
     "#;
-    let all = "ti=n:-5 u=n:4000000000 b=n:-9007199254740991 bu=s:18446744073709551615 f=n:3.14 d=n:0.1 dec1=s:3.50 s=s:Grüße 🙂 bl2255 j=s:{} en=s:y \
-               bi15 da=s:2018-12-02 dt=s:2018-12-02 03:33:05.250 ts=s:2018-12-02 03:33:05 t=s:-12:34:56 y=n:2024 bo=n:1 nulls=17 {PLAIN}";
+    let all = "ti=n:-5 u=n:4000000000 b=n:-9007199254740991 bu=s:18446744073709551615 f=n:3.14 d=n:0.1 dec1=s:3.50 s=s:Grüße 🙂 bl=2:255 j=s:{} en=s:y \
+               bi=1:5 da=s:2018-12-02 dt=s:2018-12-02 03:33:05.250 ts=s:2018-12-02 03:33:05 t=s:-12:34:56 y=n:2024 bo=n:1 nulls=17 {PLAIN}";
     let all = all.split_whitespace().collect::<Vec<_>>().join(" ");
     let shown = eval("mysql", &format!("{}?time_zone=%27%2B00%3A00%27", address()), body);
     assert_eq!((shown["text"].as_str(), shown["prepared"].as_str()), (Some(all.as_str()), Some(all.as_str())));
@@ -55,7 +58,8 @@ fn dates_are_seconds_on_demand_and_values_go_both_ways() {
         return { r.rows[1][1], r.rows[1][2], v[1], v[2], v[3], tostring(v[4]), v[5], v[6], count }
     "#;
     let shown = eval("mysql", &format!("{}?parseTime=true&loc=Europe%2FBerlin", address()), body);
-    let expected = json!([1_543_718_u64 * 1000 - 15, 1_543_705_200, "it's {a}", 7, 1, "nil", "1e21", 42, "sql: expected 6 arguments, got 1"]);
+    let expected =
+        json!([1_543_718_u64 * 1000 - 15, 1_543_705_200, "it's {a}", 7, 1, "nil", "1e21", 42, "sql: expected 6 arguments, got 1"]);
     assert_eq!(shown, expected);
 }
 
@@ -155,7 +159,7 @@ fn a_hundred_scripts_share_ten_connections_of_one_core() {
     }
     let mut connections = std::collections::HashSet::new();
     for client in &mut clients {
-        let answer: serde_json::Value = serde_json::from_str(&client.answer().text()).unwrap();
+        let answer = value(&client.answer());
         assert_eq!(answer[0], json!(true), "{answer}");
         connections.insert(answer[1].to_string());
     }
@@ -172,12 +176,15 @@ fn who_waits_too_long_for_a_connection_gets_an_error_and_who_leaves_frees_it() {
             return { r and r.rows[1][1] or err }
         end
     "#;
-    let server = script(&lua.replace("ADDRESS", &format!("{:?}", address())));
-    let mut busy = server.connect();
-    busy.send(&request("SELECT SLEEP(60)").bytes());
+    let patient = json!({ "server": { "timeouts": { "lua_script": "100s", "request": "100s" } } });
+    let server = script_with(&lua.replace("ADDRESS", &format!("{:?}", address())), patient);
+    let mut busy = TcpStream::connect(server.address).unwrap();
+    busy.write_all(&request("SELECT SLEEP(100)").bytes()).unwrap();
     // The first request is under way when the second one is looked at: both came to the one worker in this order.
     let error = "sql: all connections are in use, and none became free within 5 s";
     assert_eq!(ask(&server, "SELECT 1"), json!([error]));
+    // A client that only stops sending may still want its answer; one that resets the connection does not.
+    socket2::SockRef::from(&busy).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     drop(busy);
     assert_eq!(ask(&server, "SELECT 2"), json!([2]));
 }
@@ -201,7 +208,7 @@ fn a_server_that_goes_away_is_an_error_and_is_found_again() {
     let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
     crate::support::until("the statement to run", || (ask(&server, running)[0] == json!(1)).then_some(()));
     database.stop();
-    let answer: serde_json::Value = serde_json::from_str(&waiting.answer().text()).unwrap();
+    let answer = value(&waiting.answer());
     assert_eq!(answer[0], json!("nil"));
     assert!(answer[1].as_str().is_some_and(|text| text.starts_with("connection closed by ")), "{answer}");
     assert!(ask(&server, "SELECT 1")[1].as_str().is_some_and(|text| text.contains("connection refused")));

@@ -1,6 +1,6 @@
 //! `db` with a real PostgreSQL: types, ways to log in, transactions, and what happens when the server goes away.
 
-use crate::support::sql::{Database, ask, eval, request, script};
+use crate::support::sql::{Database, ask, eval, request, script, value};
 use crate::support::until;
 use serde_json::json;
 use std::sync::LazyLock;
@@ -32,8 +32,25 @@ fn values_are_what_their_types_say() {
         return { show(assert(h:query(sql))), show(assert(assert(h:stmt(sql)):query())) }
     "#;
     let row = json!([
-        "n5", "n-9007199254740991", "n1.5", "nNaN", "btrue", "sGrüße 🙂", "s{a}", "s{}", "s1.25", "s2255", "n1543721585.25", "n1543708800",
-        "sinfinity", "s12:00:00", "t[a|b c]", "t[1|2]", "s{{1},{2}}", "nnil", "s7"
+        "n5",
+        "n-9007199254740991",
+        "n1.5",
+        "nNaN",
+        "btrue",
+        "sGrüße 🙂",
+        "s{a}",
+        "s{}",
+        "s1.25",
+        "s2255",
+        "n1543721585.25",
+        "n1543708800",
+        "sinfinity",
+        "s12:00:00",
+        "t[a|b c]",
+        "t[1|2]",
+        "s{{1},{2}}",
+        "nnil",
+        "s7"
     ]);
     let shown = eval("postgres", &address(), body);
     let lower = |value: &serde_json::Value| value.to_string().to_lowercase();
@@ -62,8 +79,19 @@ fn statements_take_values_and_survive_changes_of_the_table() {
             after.rows[1][3], after.rows[1][5], count, wrong, bad, many[40] }
     "#;
     let expected = json!([
-        1, "nil", "it's", 1.5, true, 4, 5, 7, 3, "sql: expected 1 arguments, got 0", "pq: column \"nosuch\" does not exist at column 8 (42703)",
-        "pq: invalid input syntax for type integer: \"x\" (22P02)", 40
+        1,
+        "nil",
+        "it's",
+        1.5,
+        true,
+        4,
+        5,
+        7,
+        3,
+        "sql: expected 1 arguments, got 0",
+        "pq: column \"nosuch\" does not exist at column 8 (42703)",
+        "pq: invalid input syntax for type integer: \"x\" (22P02)",
+        40
     ]);
     assert_eq!(eval("postgres", &address(), body), expected);
 }
@@ -112,8 +140,15 @@ fn every_way_to_log_in_works_and_a_wrong_password_does_not() {
     "#;
     let body = body.replace("PORT", &POSTGRES.port.to_string()).replace("FOLDER", &POSTGRES.folder.display().to_string());
     let expected = json!([
-        "authfalse", "oldfalse", "plaintrue", "authfalse", "authtrue", "authtrue", "tls: ",
-        "pq: password authentication failed for user \"auth\" (28P01)", "pq: password authentication failed for user \"old\" (28P01)",
+        "authfalse",
+        "oldfalse",
+        "plaintrue",
+        "authfalse",
+        "authtrue",
+        "authtrue",
+        "tls: ",
+        "pq: password authentication failed for user \"auth\" (28P01)",
+        "pq: password authentication failed for user \"old\" (28P01)",
         "pq: unsupported sslmode; only \"require\" (default), \"verify-full\", \"verify-ca\", and \"disable\" supported"
     ]);
     assert_eq!(eval("postgres", &address(), &body), expected);
@@ -152,7 +187,7 @@ fn a_hundred_scripts_share_ten_connections_of_one_core() {
     }
     let mut connections = std::collections::HashSet::new();
     for client in &mut clients {
-        let answer: serde_json::Value = serde_json::from_str(&client.answer().text()).unwrap();
+        let answer = value(&client.answer());
         assert_eq!(answer[0], json!(true), "{answer}");
         connections.insert(answer[1].to_string());
     }
@@ -177,7 +212,7 @@ fn a_server_that_goes_away_is_an_error_and_is_found_again() {
     let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
     until("the statement to run", || (ask(&server, running)[0] == json!(1)).then_some(()));
     database.stop();
-    let answer: serde_json::Value = serde_json::from_str(&waiting.answer().text()).unwrap();
+    let answer = value(&waiting.answer());
     assert_eq!(answer[0], json!("nil"));
     assert!(answer[1].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
     database.restart();

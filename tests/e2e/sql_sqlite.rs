@@ -1,6 +1,6 @@
 //! `db` with SQLite: files shared with other processes' rules, and statements that nobody waits for any more.
 
-use crate::support::sql::{ask, eval, request, script};
+use crate::support::sql::{ask, eval, request, script_with};
 use serde_json::json;
 
 #[test]
@@ -43,11 +43,11 @@ fn a_statement_that_nobody_waits_for_is_stopped() {
             return { r and r.rows[1][1] or err }
         end
     "#;
-    let server = script(lua);
+    let server = script_with(lua, json!({ "server": { "timeouts": { "lua_script": "1s" } } }));
     // As many as there are helper threads, so that nothing would be answered if they went on.
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     let mut busy: Vec<_> = (0..4).map(|_| server.connect()).collect();
     busy.iter_mut().for_each(|client| client.send(&request(endless).bytes()));
-    drop(busy);
+    busy.iter_mut().for_each(|client| assert_eq!(client.answer().status, 500, "its time is over"));
     assert_eq!(ask(&server, "SELECT 7"), json!([7]));
 }

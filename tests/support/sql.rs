@@ -3,7 +3,7 @@
 //! Servers that several tests share are started by the first of them and end with the process, however that ends: a shell that waits at
 //! a pipe of ours kills them and removes their folder. PostgreSQL refuses to run as root; there it runs as `postgres`.
 
-use super::http::Request;
+use super::http::{Answer, Request};
 use super::process::free_port;
 use super::server::Server;
 use super::site::Site;
@@ -20,6 +20,8 @@ use std::process::{Child, Command, Stdio};
 pub struct Database {
     /// What it is started by again.
     command: Vec<String>,
+    /// The signal that ends it at once.
+    signal: &'static str,
     keeper: Option<Child>,
     pub folder: PathBuf,
     pub port: u16,
@@ -30,7 +32,9 @@ impl Database {
     pub fn mariadb() -> Database {
         let folder = folder("mariadb");
         let data = folder.join("data");
-        run(Command::new("mariadb-install-db").args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", "--user=root"]).arg(format!("--datadir={}", data.display())));
+        run(Command::new("mariadb-install-db")
+            .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", "--user=root"])
+            .arg(format!("--datadir={}", data.display())));
         std::fs::write(folder.join("init.sql"), MARIADB_SETUP).unwrap();
         certificate(&folder);
         let port = free_port();
@@ -53,7 +57,7 @@ impl Database {
             "--innodb-buffer-pool-size=16M".into(),
             "--performance-schema=OFF".into(),
         ];
-        Database { command: command.into(), keeper: None, folder, port }.started()
+        Database { command: command.into(), signal: "KILL", keeper: None, folder, port }.started()
     }
 
     /// A PostgreSQL with the database `mail` and the users `auth` (SCRAM), `old` (MD5) and `plain` (clear text), password `secret`.
@@ -68,14 +72,22 @@ impl Database {
         let bin = postgres_bin();
         let as_user = |program: &str| -> Vec<String> {
             let program = bin.join(program).display().to_string();
-            if is_root { ["runuser", "-u", "postgres", "--", &program].map(str::to_owned).into() } else { vec![program] }
+            if is_root {
+                ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", &program].map(str::to_owned).into()
+            } else {
+                vec![program]
+            }
         };
         let initdb = as_user("initdb");
-        run(Command::new(&initdb[0]).args(&initdb[1..]).args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]).arg(&data));
+        run(Command::new(&initdb[0])
+            .args(&initdb[1..])
+            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
+            .arg(&data));
         let single = as_user("postgres");
         for (database, statements) in [("postgres", POSTGRES_SETUP), ("mail", POSTGRES_TABLES)] {
-            let mut child = Command::new(&single[0]).args(&single[1..]).arg("--single").arg("-D").arg(&data).arg(database);
-            let mut child = child.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let mut command = Command::new(&single[0]);
+            command.args(&single[1..]).arg("--single").arg("-D").arg(&data).arg(database);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             child.stdin.take().unwrap().write_all(statements.as_bytes()).unwrap();
             assert!(child.wait().unwrap().success());
         }
@@ -95,11 +107,12 @@ impl Database {
         ] {
             command.extend(["-c".into(), setting]);
         }
-        Database { command, keeper: None, folder, port }.started()
+        Database { command, signal: "QUIT", keeper: None, folder, port }.started()
     }
 
-    /// Kills it, whatever it is doing.
+    /// Ends it at once, whatever it is doing.
     pub fn stop(&mut self) {
+        std::fs::write(self.path("stays"), "").unwrap();
         if let Some(mut keeper) = self.keeper.take() {
             drop(keeper.stdin.take());
             let _ = keeper.wait();
@@ -109,8 +122,6 @@ impl Database {
     /// Starts it again where it was.
     pub fn restart(&mut self) {
         self.stop();
-        // What a killed PostgreSQL leaves behind.
-        let _ = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
         self.start();
     }
 
@@ -124,18 +135,18 @@ impl Database {
     }
 
     fn start(&mut self) {
+        let before = std::fs::metadata(self.path("db.log")).map_or(0, |about| about.len() as usize);
         let log = std::fs::File::options().create(true).append(true).open(self.path("db.log")).unwrap();
         let mut command = Command::new("bash");
-        // The server gets a group of its own, which is killed as a whole when our end of the pipe closes.
-        command.args(["-c", "set -m; \"$@\" <&- & cat >/dev/null; kill -KILL -$!; wait 2>/dev/null; true", "keeper"]).args(&self.command);
+        command.arg("-c").arg(KEEPER).arg(&self.folder).arg(self.signal).args(&self.command);
         command.process_group(0).stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
         self.keeper = Some(command.spawn().unwrap_or_else(|error| panic!("cannot start bash: {error}")));
-        let ready = |log: &str| log.matches("ready for connections").count() + log.matches("ready to accept connections").count();
+        let is_ready = |log: &str| log.contains("ready for connections") || log.contains("ready to accept connections");
         until("the database to be ready", || {
-            let log = std::fs::read_to_string(self.path("db.log")).unwrap_or_default();
+            let log = std::fs::read_to_string(self.path("db.log")).unwrap_or_default().split_off(before);
             let ended = self.keeper.as_mut().is_some_and(|keeper| keeper.try_wait().unwrap().is_some());
             assert!(!ended, "the database ended:\n{log}");
-            (ready(&log) > 0 && TcpStream::connect(("127.0.0.1", self.port)).is_ok()).then_some(())
+            (is_ready(&log) && TcpStream::connect(("127.0.0.1", self.port)).is_ok()).then_some(())
         });
     }
 }
@@ -150,11 +161,17 @@ impl Drop for Database {
     }
 }
 
-/// A server with one hook, whose script is `lua` behind `local db = require("db")`.
+/// A server with one hook, whose script is `lua` behind `local db = require("db")`. What its function returns may be anything: hooks
+/// must return maps, and so it is put into one.
 pub fn script(lua: &str) -> Server {
-    let site = Site::new().file("hook.lua", &format!("local db = require(\"db\")\n{lua}"));
+    script_with(lua, json!({}))
+}
+
+/// As [`script`], with settings laid over the configuration.
+pub fn script_with(lua: &str, settings: Value) -> Server {
+    let site = Site::new().file("hook.lua", &format!("local db = require(\"db\")\n{lua}\n{WRAPPER}"));
     let hook = json!({ "http_location": "sql", "http_method": "POST", "script_path": "hook.lua" });
-    site.set(json!({ "lua": { "custom_hooks": [hook] } })).start()
+    site.set(json!({ "lua": { "custom_hooks": [hook] } })).set(settings).start()
 }
 
 /// Asks the hook, with a body for the script.
@@ -162,7 +179,14 @@ pub fn ask(server: &Server, body: &str) -> Value {
     let answer = server.ask(&request(body));
     let text = answer.text();
     assert_eq!(answer.status, 200, "{text}\n{}", server.log());
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    value(&answer)
+}
+
+/// What the hook's function returned.
+pub fn value(answer: &Answer) -> Value {
+    let text = answer.text();
+    let mut whole: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    whole["result"].take()
 }
 
 pub fn request(body: &str) -> Request {
@@ -201,6 +225,18 @@ fn postgres_bin() -> PathBuf {
     let found = std::fs::read_dir("/usr/lib/postgresql").ok().into_iter().flatten().flatten().map(|entry| entry.path().join("bin")).max();
     found.unwrap_or_default()
 }
+
+const WRAPPER: &str = "local run = nauthilus_run_hook function nauthilus_run_hook(...) return { result = run(...) } end";
+
+/// Runs a server in a process group of its own, which is ended as a whole when our end of the pipe closes, and removes its folder unless
+/// somebody will come back to it. Arguments: folder, signal, the server's command.
+const KEEPER: &str = r#"set -m
+signal=$1; shift
+"$@" </dev/null &
+cat >/dev/null
+kill -"$signal" -- -$!
+wait
+[ -e "$0/stays" ] || rm -rf "$0""#;
 
 const MARIADB_SETUP: &str = "
 CREATE DATABASE IF NOT EXISTS mail CHARACTER SET utf8mb4;

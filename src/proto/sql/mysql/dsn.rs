@@ -88,8 +88,8 @@ impl Dsn {
         let (database, parameters) = rest.split_once('?').unwrap_or((rest, ""));
         let (credentials, net) = address.rsplit_once('@').unwrap_or(("", address));
         let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-        // Where the slash stands within a password, what looks like the network is a part of it.
-        let is_plain = address.contains('@') && !rest.contains('@');
+        // Where the slash stands within a password, or this is an address of another kind, what looks like the network may be secret.
+        let is_plain = address.contains('@') && !rest.contains('@') && !credentials.contains(char::is_whitespace);
         let mut dsn = Dsn {
             user: user.to_owned(),
             password: password.into(),
@@ -277,6 +277,7 @@ mod tests {
             ("user:pw/db", "default addr for network unknown"),
             ("user:my@pass/word@host/db", "default addr for network 'host' unknown"),
             ("user:my@pass/word@host", "default addr for network unknown"),
+            ("user=u password='@secret/'", "default addr for network unknown"),
             ("u@tcp(h:1/d", "invalid DSN: network address not terminated (missing closing brace)"),
             ("u@tcp(h:x)/d", "invalid DSN: the port is no number"),
             ("/d?parseTime=perhaps", "invalid value for parameter parseTime"),

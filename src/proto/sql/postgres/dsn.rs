@@ -208,9 +208,10 @@ fn word_pairs(text: &str) -> Result<Pairs, DsnError> {
         let end = rest.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(rest.len());
         let (name, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let Some(behind) = behind.trim_start().strip_prefix('=') else {
-            // Behind a password it may be a part of it.
-            let shown = if text.to_ascii_lowercase().contains("pass") { String::new() } else { format!(" after \"{name}\"") };
-            return Err(DsnError::NoEquals(shown));
+            // Behind a password it may be a part of it, and what is no name may be an address of another kind.
+            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let may_be_shown = is_name && !text.to_ascii_lowercase().contains("pass");
+            return Err(DsnError::NoEquals(if may_be_shown { format!(" after \"{name}\"") } else { String::new() }));
         };
         let (value, behind) = word(behind.trim_start())?;
         pairs.push((name.to_owned(), value));
@@ -358,6 +359,7 @@ mod tests {
     fn refuses_what_is_none() {
         for (text, error) in [
             ("garbage", "missing \"=\" after \"garbage\" in connection info string\""),
+            ("u:hunter2@tcp(h)/d", "missing \"=\" in connection info string\""),
             ("password=hunter2 x", "missing \"=\" in connection info string\""),
             ("password='hunter2", "unterminated quoted string in connection info string"),
             ("postgres://u:%zz@h/d", "invalid URL in connection info string"),

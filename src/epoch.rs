@@ -617,7 +617,7 @@ fn client_tls(tls: &Tls) -> Result<Option<ClientTls>, String> {
         _ => None,
     };
     let minimum = if tls.min_tls_version == config::TlsVersion::Tls13 { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
-    let settings = ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, minimum };
+    let settings = ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, skip_name: false, minimum };
     ClientTls::new(&settings).map(Some).map_err(|error| error.to_string())
 }
 

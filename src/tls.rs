@@ -5,9 +5,12 @@
 //! Rules: specification `config.md` 8.12 (`tls.*`) and `decisions.md`, "Outgoing TLS": the system's roots, which SSL_CERT_FILE and
 //! SSL_CERT_DIR replace; certificate and host name are checked unless `skip_verify` is set.
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, ServerConnection, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, ServerConnection, SignatureScheme,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::path::{Path, PathBuf};
@@ -30,6 +33,8 @@ pub struct ClientTlsSettings {
     pub certificate: Option<CertificateFiles>,
     /// Accept any certificate. Encrypts against listeners, not against impostors.
     pub skip_verify: bool,
+    /// Accept a trusted certificate whatever name it is for (`sslmode=verify-ca` of PostgreSQL).
+    pub skip_name: bool,
     pub minimum: TlsVersion,
 }
 
@@ -70,6 +75,12 @@ impl ClientTls {
             .map_err(TlsError::Config)?;
         let builder = if settings.skip_verify {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        } else if settings.skip_name {
+            let roots = Arc::new(roots(settings.ca_file.as_deref())?);
+            let inner = WebPkiServerVerifier::builder_with_provider(roots, provider)
+                .build()
+                .map_err(|error| TlsError::Config(rustls::Error::General(error.to_string())))?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyName(inner)))
         } else {
             builder.with_root_certificates(roots(settings.ca_file.as_deref())?)
         };
@@ -215,6 +226,51 @@ impl ServerCertVerifier for Anyone {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// `skip_name`: a certificate that leads to a root that we trust, whoever it is for.
+#[derive(Debug)]
+struct AnyName(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+            // The name is looked at last, when everything else was found good.
+            Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }
 

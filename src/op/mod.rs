@@ -5,9 +5,11 @@
 //! [`Answer`] back and polls again. There is no executor and no waker: one slot per task, at most one op outstanding
 //! (`Op::All` for several at once). A deadline that is over answers every further op at once with [`Failure::Deadline`].
 
+mod bell;
 mod channel;
 mod procedure;
 
+pub use bell::{Bell, Rung};
 pub use channel::{ChannelId, ChannelOp, Dropped, Handle};
 pub use procedure::{Done, Procedure, Work, Worked};
 
@@ -37,6 +39,8 @@ pub enum Op {
     Work(Work),
     /// Records of a name.
     Dns(DnsOp),
+    /// A bell that another task of this worker rings.
+    Bell(Bell),
     /// Nothing but time.
     Sleep(Duration),
     /// Several that go out together; answered by [`Answer::All`] in the same order when the last one is in.
@@ -54,6 +58,8 @@ pub enum Answer {
     /// Whether the password matched, or why that cannot be said (an unknown scheme, say).
     Hash(Result<bool, String>),
     Dns(DnsAnswer),
+    /// The [`Bell`] has rung.
+    Rung,
     Slept,
     /// [`ChannelOp::Open`]: the connection.
     Opened(Handle),

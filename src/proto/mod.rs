@@ -5,3 +5,4 @@ pub mod http;
 pub mod ldap;
 pub mod resp;
 pub mod smtp;
+pub mod sql;

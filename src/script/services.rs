@@ -6,6 +6,7 @@ use crate::metrics::WorkerMetrics;
 use crate::metrics::script::ScriptMetrics;
 use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::psnet::targets::Targets;
+use crate::script::modules::db::Databases;
 use crate::script::modules::redis::pools::Pools;
 use crate::script::modules::storage::Storages;
 use crate::secret::Secret;
@@ -35,6 +36,8 @@ pub struct Services {
     pub ldap: Ldap,
     /// `nauthilus_psnet`: what is counted, process-wide.
     pub targets: Arc<Targets>,
+    /// The databases that scripts opened.
+    pub databases: Databases,
     /// Metrics that scripts create.
     pub metrics: ScriptMetrics,
     /// The worker's own numbers.
@@ -61,6 +64,7 @@ impl Services {
             tls: Arc::default(),
             ldap: Ldap::default(),
             targets: Arc::default(),
+            databases: Databases::default(),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
             output: RefCell::default(),

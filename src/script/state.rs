@@ -148,6 +148,7 @@ impl State {
         if used {
             self.threads.clear(self.envs, slot);
             self.threads.clear(self.requests, slot);
+            self.shared.services.databases.stage_ended(slot);
         }
         self.slots.borrow_mut().free.push(slot);
     }

@@ -9,6 +9,7 @@
 pub mod canned;
 pub mod channel;
 pub mod dns;
+pub mod gate;
 pub mod hash;
 pub mod ldap;
 pub mod monitor;
@@ -16,6 +17,7 @@ pub mod pool;
 pub mod probe;
 pub mod redis;
 pub mod smtp;
+pub mod sql;
 pub mod threads;
 
 use std::io;

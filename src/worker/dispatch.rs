@@ -24,8 +24,15 @@ impl Worker {
 
     /// Polls every task that can go on, including those that become able to meanwhile.
     pub(super) fn run_tasks(&mut self) {
-        while let Some(key) = self.runnable.pop_front() {
-            self.run_task(key);
+        loop {
+            while let Some(key) = self.runnable.pop_front() {
+                self.run_task(key);
+            }
+            let rung = self.rung.take();
+            if rung.is_empty() {
+                return;
+            }
+            rung.into_iter().for_each(|ask| self.answer(Key::from_bits(ask), Answer::Rung));
         }
     }
 
@@ -90,6 +97,14 @@ impl Worker {
                 match self.helpers.submit(ask.to_bits(), until, work) {
                     Ok(()) => self.timers.set(until, Timer::TimedOut(ask)),
                     Err(failure) => self.answer(ask, Answer::Failed(failure)),
+                }
+            }
+            Op::Bell(bell) => {
+                let ask = self.asks.add(&mut self.tasks, task, part);
+                if bell.listen(ask.to_bits(), &self.rung) {
+                    self.timers.set(until, Timer::TimedOut(ask));
+                } else {
+                    self.answer(ask, Answer::Rung);
                 }
             }
             Op::Channel(op) => self.dispatch_channel(task, part, op, until),

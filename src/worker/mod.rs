@@ -29,7 +29,7 @@ use crate::auth::session::SessionIds;
 use crate::epoch::Epoch;
 use crate::log::{Level, Log};
 use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
-use crate::op::{Answer, Failure, PoolId, Worked};
+use crate::op::{Answer, Failure, PoolId, Rung, Worked};
 use crate::process::Process;
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
@@ -99,6 +99,8 @@ pub struct Worker {
     runnable: VecDeque<Key>,
     links: Links,
     channels: Channels,
+    /// Asks whose bells have rung.
+    rung: Rung,
     /// How many of the tasks are procedures.
     procedures: usize,
     /// Tasks that the background worker has from its start to the drain; counted among the procedures.
@@ -185,6 +187,7 @@ impl Worker {
             runnable: VecDeque::new(),
             links,
             channels: Channels::default(),
+            rung: Rung::default(),
             procedures: 0,
             standing: Vec::new(),
             resolver,
@@ -402,6 +405,7 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         tls: epoch.tls.clone(),
         ldap: Ldap::new(&epoch.ldap),
         targets: process.targets.clone(),
+        databases: Default::default(),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
         output: Default::default(),

@@ -16,6 +16,7 @@ pub mod redis;
 pub mod server;
 pub mod site;
 pub mod slapd;
+pub mod sql;
 
 pub use http::{Client, Request};
 pub use server::Server;

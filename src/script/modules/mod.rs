@@ -13,6 +13,7 @@ pub mod cmd;
 pub mod context;
 pub mod crypto;
 pub mod dns;
+pub mod db;
 pub mod filepath;
 pub mod gll_prometheus;
 pub mod goos;
@@ -72,6 +73,7 @@ pub static MODULES: &[&Module] = &[
     &base64::MODULE,
     &strings::MODULE,
     &crypto::MODULE,
+    &db::MODULE,
     &bit::MODULE,
     &hex::MODULE,
     &stats::MODULE,

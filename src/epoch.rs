@@ -22,6 +22,7 @@ use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
 use crate::state::{MemoryStore, RedisStore, Store};
 use crate::upstream::dns::Settings as DnsSettings;
+use crate::upstream::http::{Environment, Proxies, Proxy, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits};
 use crate::upstream::redis::{Protocol, Settings as RedisSettings};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
 use std::collections::HashMap;
@@ -46,6 +47,8 @@ pub struct Epoch {
     pub redis: Option<Target>,
     /// Name servers, the hosts file.
     pub dns: Arc<DnsSettings>,
+    /// How scripts ask other servers by HTTP.
+    pub http_client: Arc<HttpClientSettings>,
     pub max_concurrent_requests: usize,
     /// A worker with fewer requests than this under way need not ask the others.
     pub requests_share: usize,
@@ -83,6 +86,10 @@ impl Epoch {
             problems.push(problem);
             None
         });
+        let http_client = http_client(config).map(Arc::new).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Arc::new(HttpClientSettings::plain())
+        });
         if !problems.is_empty() {
             return Err(Unusable(problems));
         }
@@ -116,6 +123,7 @@ impl Epoch {
             ),
             redis,
             dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
+            http_client,
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
             post_actions_max: POST_ACTIONS_MAX,
@@ -377,18 +385,38 @@ fn redis(config: &Config) -> Result<Option<Target>, String> {
     Ok(Some(Target { addresses, settings, tls }))
 }
 
+/// How scripts ask other servers by HTTP: `server.http_client`, and what the environment says of proxies.
+fn http_client(config: &Config) -> Result<HttpClientSettings, String> {
+    let http = &config.server.http_client;
+    // The older key of the same meaning stands with the listener's settings.
+    let skip_verify = http.tls.skip_verify || config.server.tls.skip_verify;
+    let settings = ClientTlsSettings { skip_verify, ..tls_settings(&http.tls) };
+    let tls = HttpTls::new(&settings).map_err(|error| format!("server.http_client.tls: {error}"))?;
+    // What is no proxy counts as none set, here and in the environment (`config.md` 8.14).
+    let proxies = match Proxy::parse(http.proxy.expose()) {
+        Ok(proxy) if !http.proxy.is_empty() => Proxies::All(Arc::new(proxy)),
+        _ => Proxies::Environment(Environment::read(|name| std::env::var(name).ok()).0),
+    };
+    let per_host = http.max_idle_connections_per_host as usize;
+    let limits = http_limits(per_host, http.max_idle_connections as usize, http.idle_connection_timeout);
+    Ok(HttpClientSettings { tls, proxies, limits })
+}
+
 /// TLS to a server named `host`, if it is enabled.
 fn client_tls(tls: &Tls, host: &str) -> Result<Option<(ClientTls, String)>, String> {
     if !tls.enabled {
         return Ok(None);
     }
+    ClientTls::new(&tls_settings(tls)).map(|tls| Some((tls, host.to_owned()))).map_err(|error| error.to_string())
+}
+
+fn tls_settings(tls: &Tls) -> ClientTlsSettings {
     let certificate = match (&tls.cert, &tls.key) {
         (Some(certificate), Some(key)) => Some(CertificateFiles { certificate: certificate.clone(), key: key.clone() }),
         _ => None,
     };
     let minimum = if tls.min_tls_version == config::TlsVersion::Tls13 { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
-    let settings = ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, minimum };
-    ClientTls::new(&settings).map(|tls| Some((tls, host.to_owned()))).map_err(|error| error.to_string())
+    ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, minimum }
 }
 
 /// Where the Redis of a pool is that a script registered. Names are looked up, which may block: once per pool and worker.

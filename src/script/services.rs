@@ -7,6 +7,7 @@ use crate::metrics::script::ScriptMetrics;
 use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::redis::pools::Pools;
 use crate::secret::Secret;
+use crate::upstream::http;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -20,6 +21,8 @@ pub struct Services {
     pub cache: Arc<ProcessCache>,
     /// The Redis pools that scripts registered, and the scripts they uploaded: process-wide.
     pub redis: Arc<Pools>,
+    /// HTTP, with this worker's idle connections.
+    pub http: http::Client,
     /// Metrics that scripts create.
     pub metrics: ScriptMetrics,
     /// The worker's own numbers.
@@ -41,6 +44,7 @@ impl Services {
             settings: Arc::new(settings),
             cache: Arc::default(),
             redis: Arc::default(),
+            http: http::Client::new(Arc::new(http::Settings::plain())),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
             output: RefCell::default(),

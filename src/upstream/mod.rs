@@ -8,6 +8,7 @@
 pub mod channel;
 pub mod dns;
 pub mod hash;
+pub mod http;
 pub mod pool;
 pub mod redis;
 pub mod threads;

@@ -366,6 +366,7 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         settings: epoch.script_settings.clone(),
         cache: process.cache.clone(),
         redis: process.pools.clone(),
+        http: crate::upstream::http::Client::new(epoch.http_client.clone()),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
         output: Default::default(),

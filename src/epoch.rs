@@ -343,6 +343,7 @@ fn script_settings(config: &Config) -> ScriptSettings {
         tolerations_ipv6_cidr: config.brute_force.ip_scoping.tolerations_ipv6_cidr,
         developer_mode: false,
         has_redis: redis.is_configured(),
+        tracing: None,
     }
 }
 

@@ -31,6 +31,7 @@ pub mod server;
 pub mod state;
 pub mod time;
 pub mod tls;
+pub mod trace;
 pub mod upstream;
 pub mod value;
 pub mod worker;

@@ -6,7 +6,9 @@ use crate::metrics::WorkerMetrics;
 use crate::metrics::script::ScriptMetrics;
 use crate::script::modules::cache::ProcessCache;
 use crate::script::modules::redis::pools::Pools;
+use crate::script::modules::regexp;
 use crate::secret::Secret;
+use crate::trace;
 use crate::upstream::http;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -27,6 +29,10 @@ pub struct Services {
     pub metrics: ScriptMetrics,
     /// The worker's own numbers.
     pub worker: Rc<WorkerMetrics>,
+    /// Regular expressions that scripts used lately, compiled.
+    pub regexps: regexp::Cache,
+    /// Spans that scripts finished.
+    pub spans: trace::Buffer,
     /// What scripts printed; the worker hands it to the log after each run.
     pub output: RefCell<Vec<u8>>,
     /// Warnings for the log, each worth a line; the worker takes them after each run.
@@ -47,6 +53,8 @@ impl Services {
             http: http::Client::new(Arc::new(http::Settings::plain())),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
+            regexps: regexp::Cache::default(),
+            spans: trace::Buffer::default(),
             output: RefCell::default(),
             warnings: RefCell::default(),
             warned: RefCell::default(),
@@ -89,6 +97,8 @@ pub struct Settings {
     pub rwp_ipv6_cidr: u8,
     pub tolerations_ipv6_cidr: u8,
     pub developer_mode: bool,
+    /// `server.insights.tracing`; none: spans are not recorded.
+    pub tracing: Option<trace::Settings>,
     /// True if a Redis is configured: without one the default handle answers with a clear error.
     pub has_redis: bool,
 }

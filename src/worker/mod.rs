@@ -372,6 +372,8 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         output: Default::default(),
         warnings: Default::default(),
         warned: Default::default(),
+        regexps: Default::default(),
+        spans: Default::default(),
     };
     let state = State::build(epoch.scripts.clone(), services, &epoch.package_path, epoch.limits, process.watchdog.clone())?;
     Ok(Host::new(Rc::new(state)))

@@ -18,9 +18,12 @@ pub mod http_response;
 pub mod humanize;
 pub mod json;
 pub mod misc;
+pub mod neural;
+pub mod opentelemetry;
 pub mod password;
 pub mod prometheus;
 pub mod redis;
+pub mod regexp;
 pub mod runtime;
 pub mod shellescape;
 pub mod stats;
@@ -29,6 +32,8 @@ pub mod strings;
 pub mod template;
 pub mod time;
 pub mod work;
+pub mod xmlpath;
+pub mod yaml;
 
 use crate::script::ffi::{Function, Waiting};
 
@@ -68,6 +73,11 @@ pub static MODULES: &[&Module] = &[
     &runtime::MODULE,
     &filepath::MODULE,
     &template::MODULE,
+    &regexp::MODULE,
+    &yaml::MODULE,
+    &xmlpath::MODULE,
+    &neural::MODULE,
+    &opentelemetry::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

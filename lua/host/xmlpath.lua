@@ -1,45 +1,37 @@
--- The Lua half of the module xmlpath: the objects. A node holds its document, so that the collector knows what it keeps alive.
+-- The Lua half of the module xmlpath: the objects. A document's nodes share a metatable that holds it: no weak tables, with which a document
+-- would outlive its last node by some of the collector's cycles.
 local xmlpath = ...
 local load, compile, select_places, text = xmlpath.load, xmlpath.compile, xmlpath.select, xmlpath.text
+local getmetatable = debug.getmetatable -- sees what __metatable hides from scripts
 xmlpath.select, xmlpath.text = nil, nil
 
-local DOCUMENT = setmetatable({}, { __mode = "k" }) -- node → its document
-local PLACE = setmetatable({}, { __mode = "k" }) -- node → where it is in there
-local PATH = setmetatable({}, { __mode = "k" }) -- path object → compiled path
-
 local node_methods, path_methods = {}, {}
-local NODE = { __index = node_methods, __metatable = false }
-local PATH_OBJECT = { __index = path_methods, __metatable = false }
 
-local function new_node(document, place)
-    local node = setmetatable({}, NODE)
-    DOCUMENT[node], PLACE[node] = document, place
+-- What an object's metatable holds under `key`; raises for anything else.
+local function behind(value, key, position, name, expected)
+    local metatable = type(value) == "table" and getmetatable(value)
 
-    return node
-end
-
-local function check(value, known, position, name, expected)
-    if value == nil or known[value] == nil then
+    if not metatable or metatable[key] == nil then
         error("bad argument #" .. position .. " to " .. name .. " (" .. expected .. " expected, got " .. type(value) .. ")", 3)
     end
+
+    return metatable[key], metatable
 end
 
 function node_methods.string(node)
-    check(node, DOCUMENT, 1, "string", "xmlpath node")
+    local document = behind(node, "__document", 1, "string", "xmlpath node")
 
-    return text(nil, DOCUMENT[node], PLACE[node])
+    return text(nil, document, rawget(node, 1))
 end
 
 -- The list of the nodes that the path leads to from this one.
 function path_methods.iter(path, node)
-    check(path, PATH, 1, "iter", "xmlpath path")
-    check(node, DOCUMENT, 2, "iter", "xmlpath node")
-
-    local document = DOCUMENT[node]
-    local nodes = select_places(PATH[path], document, PLACE[node])
+    local compiled = behind(path, "__path", 1, "iter", "xmlpath path")
+    local document, metatable = behind(node, "__document", 2, "iter", "xmlpath node")
+    local nodes = select_places(compiled, document, rawget(node, 1))
 
     for at, place in ipairs(nodes) do
-        nodes[at] = new_node(document, place)
+        nodes[at] = setmetatable({ place }, metatable)
     end
 
     return nodes
@@ -52,7 +44,7 @@ function xmlpath.load(page)
         return nil, err
     end
 
-    return new_node(document, 0)
+    return setmetatable({ 0 }, { __index = node_methods, __metatable = false, __document = document })
 end
 
 function xmlpath.compile(path)
@@ -62,8 +54,5 @@ function xmlpath.compile(path)
         return nil, err
     end
 
-    local object = setmetatable({}, PATH_OBJECT)
-    PATH[object] = compiled
-
-    return object
+    return setmetatable({}, { __index = path_methods, __metatable = false, __path = compiled })
 end

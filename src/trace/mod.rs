@@ -202,6 +202,9 @@ impl Span {
     }
 
     fn fits(&mut self, bytes: usize) -> bool {
+        if !self.place.sampled {
+            return false;
+        }
         let fits = self.bytes + bytes <= SPAN_BYTES_MAX;
         if fits {
             self.bytes += bytes;

@@ -49,7 +49,8 @@ impl Call<'_> {
     }
 
     /// As [`Call::push_userdata`], for a value that holds `bytes` of memory elsewhere: the block is that much larger. So the collector
-    /// and the state's memory limit count what they cannot see. The room is never touched; where it is large, it stays virtual.
+    /// and the state's memory limit count what they cannot see. The room is never touched; where it is large, it stays virtual. The
+    /// collector does as much work at once: its next cycle may be far, and such values are few and large.
     ///
     /// # Errors
     /// A fault if the type was never registered.
@@ -59,6 +60,9 @@ impl Call<'_> {
         // (and with it the collector's drop) is set.
         unsafe {
             const { assert!(align_of::<T>() <= 16) };
+            if bytes >= 1024 {
+                ffi::lua_gc(self.state, ffi::LUA_GCSTEP, c_int::try_from(bytes >> 10).unwrap_or(c_int::MAX));
+            }
             let block = ffi::lua_newuserdata(self.state, size_of::<T>() + bytes).cast::<T>();
             block.write(value);
             ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);

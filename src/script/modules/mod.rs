@@ -9,6 +9,7 @@ pub mod base64;
 pub mod bit;
 pub mod bundled;
 pub mod cache;
+pub mod cert_util;
 pub mod context;
 pub mod crypto;
 pub mod filepath;
@@ -78,6 +79,7 @@ pub static MODULES: &[&Module] = &[
     &xmlpath::MODULE,
     &neural::MODULE,
     &opentelemetry::MODULE,
+    &cert_util::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -33,7 +33,8 @@ pub(super) fn start(call: &Call<'_>) -> Result<i32, Fault> {
     let mut span = Span::new(place, parent, &scope, &name, options.kind, now());
     span.set(options.attributes);
     options.links.into_iter().for_each(|link| span.add_link(link));
-    call.push_userdata_weighing(Handle(RefCell::new(Some(span))), SPAN_BYTES_MAX)?;
+    let weight = if place.sampled { SPAN_BYTES_MAX } else { 0 };
+    call.push_userdata_weighing(Handle(RefCell::new(Some(span))), weight)?;
     Ok(call.and_nil())
 }
 

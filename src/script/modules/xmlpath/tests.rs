@@ -1,9 +1,13 @@
 //! Paths by a table, bounds, and the module as scripts call it.
 
 use super::{Document, LoadError, Path, TooLong};
-use crate::script::testing::eval;
+use crate::auth::scripts::StageKind;
+use crate::op::Answer;
+use crate::script::Limits;
+use crate::script::testing::{Bench, LIMITS, eval};
 use crate::value::Value;
 use proptest::prelude::*;
+use std::time::Duration;
 
 const PAGE: &str = r#"<!DOCTYPE html><title>A page</title><UL class="x" id=list><li id="1">one</li><li id="2">two <b>bold</b></li>
     <li id="3">three<!-- note --></li></UL><p>last &amp; <i>least</i></p>"#;
@@ -158,12 +162,15 @@ fn functions_and_methods() {
 
 #[test]
 fn documents_count_as_memory_of_the_state() {
-    let source = r#"local page, kept = ("<p>x"):rep(20000), {}
-        for n = 1, 40 do kept[n] = require("xmlpath").compile("/html/body"):iter(require("xmlpath").load(page))[1] end"#;
-    let error = eval(source).unwrap_err();
+    let source = r#"local page, kept = ("<p>x"):rep(10000), {}
+        for n = 1, 24 do kept[n] = require("xmlpath").compile("/html/body"):iter(require("xmlpath").load(page))[1] end"#;
+    let run = |body: &str| {
+        let limits = Limits { memory_bytes: 16 << 20, cpu: Duration::from_secs(60), ..LIMITS };
+        Bench::with_limits(&[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end"))], limits).hook(|_| Answer::Slept)
+    };
+    let error = run(source).unwrap_err();
     assert!(error.contains("not enough memory"), "{error}");
-    let source = source.replace("kept[n] =", "kept[1] =");
-    assert_eq!(eval(&source), Ok(Value::Nil));
+    assert_eq!(run(&source.replace("kept[n] =", "kept[1] =")), Ok(Value::Nil));
 }
 
 proptest! {

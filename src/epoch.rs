@@ -21,8 +21,12 @@ use crate::script::modules::redis::pools::{Mode, PoolSettings};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
 use crate::state::{MemoryStore, RedisStore, Store};
+use crate::trace::propagation::Propagator;
+use crate::trace::{self, otlp};
 use crate::upstream::dns::Settings as DnsSettings;
-use crate::upstream::http::{Environment, Proxies, Proxy, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits};
+use crate::upstream::http::{
+    Environment, Proxies, Proxy, Request as HttpRequest, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits,
+};
 use crate::upstream::redis::{Protocol, Settings as RedisSettings};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
 use std::collections::HashMap;
@@ -49,6 +53,8 @@ pub struct Epoch {
     pub dns: Arc<DnsSettings>,
     /// How scripts ask other servers by HTTP.
     pub http_client: Arc<HttpClientSettings>,
+    /// Where scripts' spans are sent; none: nowhere.
+    pub tracing: Option<Collector>,
     pub max_concurrent_requests: usize,
     /// A worker with fewer requests than this under way need not ask the others.
     pub requests_share: usize,
@@ -90,6 +96,10 @@ impl Epoch {
             problems.push(problem);
             Arc::new(HttpClientSettings::plain())
         });
+        let tracing = collector(config).unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
         if !problems.is_empty() {
             return Err(Unusable(problems));
         }
@@ -124,6 +134,7 @@ impl Epoch {
             redis,
             dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
             http_client,
+            tracing,
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
             post_actions_max: POST_ACTIONS_MAX,
@@ -343,7 +354,7 @@ fn script_settings(config: &Config) -> ScriptSettings {
         tolerations_ipv6_cidr: config.brute_force.ip_scoping.tolerations_ipv6_cidr,
         developer_mode: false,
         has_redis: redis.is_configured(),
-        tracing: None,
+        tracing: trace_settings(&config.server.insights.tracing),
     }
 }
 
@@ -401,6 +412,44 @@ fn http_client(config: &Config) -> Result<HttpClientSettings, String> {
     let per_host = http.max_idle_connections_per_host as usize;
     let limits = http_limits(per_host, http.max_idle_connections as usize, http.idle_connection_timeout);
     Ok(HttpClientSettings { tls, proxies, limits })
+}
+
+/// What sends spans to a collector.
+pub struct Collector {
+    pub url: String,
+    /// The name that we have there.
+    pub service: String,
+    /// TLS of its own kind; none: plain HTTP, or that of scripts' requests if the endpoint is a URL that says so.
+    pub tls: Option<ClientTls>,
+    /// A line in the log for each batch.
+    pub log_results: bool,
+}
+
+/// `server.insights.tracing`, as far as it is about sending.
+fn collector(config: &Config) -> Result<Option<Collector>, String> {
+    let tracing = &config.server.insights.tracing;
+    if !tracing.enabled || tracing.exporter != "otlphttp" {
+        return Ok(None);
+    }
+    let tls = client_tls(&tracing.tls, "").map_err(|error| format!("server.insights.tracing.tls: {error}"))?;
+    let endpoint = tracing.endpoint.trim_end_matches('/');
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let base = if endpoint.contains("://") { endpoint.to_owned() } else { format!("{scheme}://{endpoint}") };
+    let url = if base.ends_with(otlp::PATH) { base } else { base + otlp::PATH };
+    HttpRequest::post(&url, "", []).map_err(|error| format!("server.insights.tracing.endpoint: {error}"))?;
+    let name = &tracing.service_name;
+    let service = if name.is_empty() { config.server.instance_name.clone() } else { name.clone() };
+    Ok(Some(Collector { url, service, tls: tls.map(|(tls, _)| tls), log_results: tracing.log_export_results }))
+}
+
+/// The same, as far as it is about scripts.
+fn trace_settings(tracing: &config::section::insights::Tracing) -> Option<trace::Settings> {
+    let named = |(name, propagator)| tracing.propagators.iter().any(|wanted| wanted == name).then_some(propagator);
+    let propagators = match tracing.propagators.is_empty() {
+        true => vec![Propagator::TraceContext, Propagator::Baggage],
+        false => Propagator::ALL.into_iter().filter_map(named).collect(),
+    };
+    tracing.enabled.then_some(trace::Settings { sampler_ratio: tracing.sampler_ratio, propagators })
 }
 
 /// TLS to a server named `host`, if it is enabled.

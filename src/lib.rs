@@ -5,7 +5,7 @@
 //!  loop      worker
 //!  shells    reactor (names mio) · script (names mlua) · upstream (links over proto)
 //!  cores     dialect      over     auth · state · op      over     proto
-//!  base      config · metrics · log · password · time · secret · value
+//!  base      config · metrics · log · password · time · trace · secret · value
 //! ```
 //!
 //! A request is accepted by one [`worker`] and never leaves it: [`proto::http`] cuts it out of the byte stream, [`dialect`] reads it

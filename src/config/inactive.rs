@@ -18,7 +18,7 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.compression",
     "server.haproxy_v2",
     "server.http_client",
-    "server.insights",
+    "server.insights.monitor_connections",
     "server.jwt_auth",
     "server.keep_alive",
     "server.master_user",

@@ -1,10 +1,11 @@
 //! Tracing: spans that scripts make, the context they belong to, and what leaves the process.
 //!
 //! A [`Context`] belongs to one request: its trace, the spans that are open, the baggage. Finished spans of sampled traces go into the
-//! worker's [`Buffer`], out of which they are taken in batches; [`otlp`] writes a batch as an OTLP/HTTP request, [`propagation`] the context
+//! worker's [`Buffer`], and from there to the background worker's [`exporter`]; [`otlp`] writes a batch as an OTLP/HTTP request, [`propagation`] the context
 //! as headers. No socket, no clock, no Lua. Rules: specification `lua/modules-nauthilus.md` 17, `config.md` 8.11; OTLP 1.x, W3C Trace Context
 //! and Baggage. Bounds: [`SPAN_BYTES_MAX`], [`BUFFERED_MAX`], [`OPEN_MAX`], [`propagation::BAGGAGE_MAX`].
 
+pub mod exporter;
 pub mod otlp;
 pub mod propagation;
 
@@ -249,6 +250,11 @@ impl Buffer {
         } else {
             self.dropped.set(self.dropped.get() + 1);
         }
+    }
+
+    /// Whether nothing was kept or dropped since the last time.
+    pub fn is_empty(&self) -> bool {
+        self.spans.borrow().is_empty() && self.dropped.get() == 0
     }
 
     /// Everything that was kept since the last time, oldest first.

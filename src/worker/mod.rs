@@ -11,6 +11,7 @@ mod connection;
 mod connections;
 mod dispatch;
 mod exchange;
+mod exports;
 mod links;
 mod logging;
 mod resolver;
@@ -32,6 +33,8 @@ use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timer
 use crate::script::services::Services;
 use crate::script::{Host, SetupError, State};
 use crate::time::{HttpDate, Now};
+use crate::trace::Span;
+use crate::trace::exporter::Exporter;
 use crate::upstream::hash::HashThread;
 use crate::upstream::threads::{self, HelperThreads};
 use channels::Channels;
@@ -53,6 +56,8 @@ pub enum Message {
     PostActions(Box<Login>),
     /// Serve new requests by this configuration.
     Reload(Arc<Epoch>),
+    /// Spans to be exported.
+    Spans(Vec<Span>),
     /// Run the init scripts; the sender is dropped when they have ended.
     Init(mpsc::Sender<()>),
     /// Accept no more, finish what is under way, end.
@@ -115,6 +120,8 @@ pub struct Worker {
     woke_background: bool,
     /// Jobs that wait until fewer are under way (background).
     waiting: VecDeque<Box<Login>>,
+    /// Spans of all workers; the background worker's.
+    exporter: Exporter,
     draining: bool,
     init_done: Option<mpsc::Sender<()>>,
 }
@@ -188,6 +195,7 @@ impl Worker {
             date: HttpDate::new(),
             woke_background: false,
             waiting: VecDeque::new(),
+            exporter: Exporter::default(),
             draining: false,
             init_done: None,
         };
@@ -275,6 +283,7 @@ impl Worker {
         while let Some(message) = self.mailbox.receive() {
             match message {
                 Message::PostActions(login) => self.begin_post_actions(login),
+                Message::Spans(spans) => self.export_spans(spans),
                 Message::Reload(epoch) => self.reload(epoch),
                 Message::Init(done) => {
                     self.init_done = Some(done);
@@ -287,6 +296,7 @@ impl Worker {
     }
 
     fn end_turn(&mut self) {
+        self.hand_over_spans();
         if std::mem::take(&mut self.woke_background)
             && let Some(background) = self.process.background.get()
         {
@@ -324,6 +334,7 @@ impl Worker {
                 }
                 self.resolver.configure(epoch.dns.clone());
                 self.drain_script_output();
+                self.hand_over_spans();
                 self.log = Log::new(&self.process.log, &epoch.log);
                 self.local = Rc::new(Local::new(epoch, host, self.process.clone()));
                 self.log_compile_errors();

@@ -6,6 +6,7 @@
 mod support;
 
 mod body;
+mod cert_util;
 mod dovecot_passdb;
 mod drain;
 mod hash_thread;
@@ -27,4 +28,5 @@ mod saslauthd;
 mod secrets;
 mod slow_clients;
 mod state;
+mod tracing;
 mod unix_socket;

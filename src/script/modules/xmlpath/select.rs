@@ -189,8 +189,8 @@ impl Evaluation<'_> {
     }
 }
 
-/// Some 10 ns each.
-const STEPS_MAX: usize = 10_000_000;
+/// Some 10 ns each, and 16 bytes while a step of the path is taken: 50 MB at most.
+const STEPS_MAX: usize = 3_000_000;
 
 /// As much as is copied and searched in the time of a step.
 const BYTES_PER_STEP: usize = 16;

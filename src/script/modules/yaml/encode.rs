@@ -4,7 +4,7 @@
 //! printable is written as it is. Bound: what is encoded comes from a copy, which has one ([`crate::script::ffi::Call::value`]'s).
 
 use super::scalar;
-use crate::value::{Value, number_text};
+use crate::value::{Value, exponent_text, number_text};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::fmt::Write;
@@ -105,12 +105,15 @@ impl Emitter<'_> {
         }
     }
 
+    /// Integers inside int64 with all their digits, others as Go's shortest form, which no reader takes for an integer.
     fn number(&mut self, n: f64) {
+        const INT64_BOUND: f64 = 9_223_372_036_854_775_808.0;
         match n {
             n if n.is_nan() => self.out.push_str(".nan"),
             f64::INFINITY => self.out.push_str(".inf"),
             f64::NEG_INFINITY => self.out.push_str("-.inf"),
-            n => self.out.push_str(&number_text(n)),
+            n if n.fract() == 0.0 && n.abs() < INT64_BOUND => self.out.push_str(&number_text(n)),
+            n => self.out.push_str(&exponent_text(n, -4, 6)),
         }
     }
 

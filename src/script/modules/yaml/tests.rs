@@ -91,8 +91,8 @@ fn values_become_documents() {
         ("{ { a = 1, b = 2 }, { { 1 } } }", "- a: 1\n  b: 2\n- - - 1\n"),
         ("{ [3] = 'x', [1] = 'z' }", "1: z\n3: x\n"),
         (
-            "{ 1e15, 1e20, 0.1, -0.5, 1/0, -1/0, 0/0 }",
-            "- 1000000000000000\n- 100000000000000000000\n- 0.1\n- -0.5\n- .inf\n- -.inf\n- .nan\n",
+            "{ 1e15, 1e20, 2^63, 1234567.5, 0.1, -0.5, 1/0, -1/0, 0/0 }",
+            "- 1000000000000000\n- 1e+20\n- 9.223372036854776e+18\n- 1.2345675e+06\n- 0.1\n- -0.5\n- .inf\n- -.inf\n- .nan\n",
         ),
         (
             "{ 'yes', '1', 'null', '~', '', 'y', '2001-12-14' }",
@@ -157,7 +157,7 @@ fn value() -> impl Strategy<Value = Value> {
         prop::collection::vec(any::<u8>(), 0..12).prop_map(Value::String),
         "[-?:,\\[\\]{}#&*!|>'\"%@` \n~0-9yn.]{1,6}".prop_map(Value::string),
     ];
-    let number = prop_oneof![any::<i32>().prop_map(|n| Value::Number(f64::from(n))), (-1e300..1e300f64).prop_map(Value::Number)];
+    let number = prop_oneof![any::<i32>().prop_map(|n| Value::Number(f64::from(n))), (-1e300..1e300f64).prop_map(Value::Number), (-1e20..1e20f64).prop_map(Value::Number)];
     let leaf = prop_oneof![text.clone(), number, any::<bool>().prop_map(Value::Bool)];
     leaf.prop_recursive(4, 32, 5, move |inner| {
         let pairs = prop::collection::btree_map("[ -~\n]{0,6}", inner.clone(), 1..5);

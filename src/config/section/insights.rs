@@ -59,16 +59,17 @@ impl Section for Tracing {
     fn keys(&mut self, keys: &mut Keys<'_>) {
         keys.value("enabled", &mut self.enabled);
         keys.or_default("exporter", &mut self.exporter, one_of(&["otlphttp", "none"]));
-        keys.checked("endpoint", &mut self.endpoint, no_blank);
+        if self.enabled && self.exporter == "otlphttp" {
+            keys.required("endpoint", &mut self.endpoint, no_blank);
+        } else {
+            keys.checked("endpoint", &mut self.endpoint, no_blank);
+        }
         keys.checked("sampler_ratio", &mut self.sampler_ratio, ratio);
         keys.or_default("service_name", &mut self.service_name, printable(255));
         keys.checked("propagators", &mut self.propagators, each_one_of(&["tracecontext", "baggage", "b3", "b3multi", "jaeger"]));
         keys.left_out("enable_redis", "commands to Redis make no spans");
         keys.value("log_export_results", &mut self.log_export_results);
         keys.section("tls", &mut self.tls);
-        if self.enabled && self.exporter == "otlphttp" {
-            keys.require("endpoint");
-        }
     }
 }
 

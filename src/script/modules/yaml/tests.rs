@@ -157,7 +157,11 @@ fn value() -> impl Strategy<Value = Value> {
         prop::collection::vec(any::<u8>(), 0..12).prop_map(Value::String),
         "[-?:,\\[\\]{}#&*!|>'\"%@` \n~0-9yn.]{1,6}".prop_map(Value::string),
     ];
-    let number = prop_oneof![any::<i32>().prop_map(|n| Value::Number(f64::from(n))), (-1e300..1e300f64).prop_map(Value::Number), (-1e20..1e20f64).prop_map(Value::Number)];
+    let number = prop_oneof![
+        any::<i32>().prop_map(|n| Value::Number(f64::from(n))),
+        (-1e300..1e300f64).prop_map(Value::Number),
+        (-1e20..1e20f64).prop_map(Value::Number)
+    ];
     let leaf = prop_oneof![text.clone(), number, any::<bool>().prop_map(Value::Bool)];
     leaf.prop_recursive(4, 32, 5, move |inner| {
         let pairs = prop::collection::btree_map("[ -~\n]{0,6}", inner.clone(), 1..5);

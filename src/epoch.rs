@@ -30,6 +30,11 @@ use crate::upstream::ldap::{Bind, Pools as LdapPools, Server as LdapServer, Sett
 use crate::upstream::monitor::{Monitor, Server};
 use crate::upstream::probe::{Protocol as MailProtocol, Target as Probe};
 use crate::upstream::redis::{Layout, Plan, Protocol, Serve, Settings as RedisSettings};
+use crate::trace::propagation::Propagator;
+use crate::trace::{self, otlp};
+use crate::upstream::http::{
+    Environment, Proxies, Proxy, Request as HttpRequest, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits,
+};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
 use ipnet::IpNet;
 use std::collections::HashMap;
@@ -62,6 +67,10 @@ pub struct Epoch {
     pub tls: Arc<DefaultTls>,
     /// The directories of the section `ldap`.
     pub ldap: Arc<LdapPools>,
+    /// How scripts ask other servers by HTTP.
+    pub http_client: Arc<HttpClientSettings>,
+    /// Where scripts' spans are sent; none: nowhere.
+    pub tracing: Option<Collector>,
     pub max_concurrent_requests: usize,
     /// A worker with fewer requests than this under way need not ask the others.
     pub requests_share: usize,
@@ -102,6 +111,14 @@ impl Epoch {
         let tls = DefaultTls::default();
         let monitor = monitor(config, &tls, &mut problems);
         let ldap = ldap(config, workers, &mut problems);
+        let http_client = http_client(config).map(Arc::new).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Arc::new(HttpClientSettings::plain())
+        });
+        let tracing = collector(config).unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
         if !problems.is_empty() {
             return Err(Unusable(problems));
         }
@@ -135,6 +152,8 @@ impl Epoch {
             monitor: Arc::new(monitor),
             tls: Arc::new(tls),
             ldap: Arc::new(ldap),
+            http_client,
+            tracing,
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
             post_actions_max: POST_ACTIONS_MAX,
@@ -462,6 +481,7 @@ fn script_settings(config: &Config) -> ScriptSettings {
         developer_mode: false,
         has_redis: redis.is_configured(),
         redis_is_cluster: redis.cluster.is_some(),
+        tracing: trace_settings(&config.server.insights.tracing),
     }
 }
 
@@ -607,18 +627,76 @@ fn redis_times(config: &Config) -> (Duration, Duration) {
     (config.server.timeouts.redis_read.min(read), config.server.timeouts.redis_write.min(write))
 }
 
+/// How scripts ask other servers by HTTP: `server.http_client`, and what the environment says of proxies.
+fn http_client(config: &Config) -> Result<HttpClientSettings, String> {
+    let http = &config.server.http_client;
+    // The older key of the same meaning stands with the listener's settings.
+    let skip_verify = http.tls.skip_verify || config.server.tls.skip_verify;
+    let settings = ClientTlsSettings { skip_verify, ..tls_settings(&http.tls) };
+    let tls = HttpTls::new(&settings).map_err(|error| format!("server.http_client.tls: {error}"))?;
+    // What is no proxy counts as none set, here and in the environment (`config.md` 8.14).
+    let proxies = match Proxy::parse(http.proxy.expose()) {
+        Ok(proxy) if !http.proxy.is_empty() => Proxies::All(Arc::new(proxy)),
+        _ => Proxies::Environment(Environment::read(|name| std::env::var(name).ok()).0),
+    };
+    let per_host = http.max_idle_connections_per_host as usize;
+    let limits = http_limits(per_host, http.max_idle_connections as usize, http.idle_connection_timeout);
+    Ok(HttpClientSettings { tls, proxies, limits })
+}
+
+/// What sends spans to a collector.
+pub struct Collector {
+    pub url: String,
+    /// The name that we have there.
+    pub service: String,
+    /// TLS of its own kind; none: plain HTTP, or that of scripts' requests if the endpoint is a URL that says so.
+    pub tls: Option<ClientTls>,
+    /// A line in the log for each batch.
+    pub log_results: bool,
+}
+
+/// `server.insights.tracing`, as far as it is about sending.
+fn collector(config: &Config) -> Result<Option<Collector>, String> {
+    let tracing = &config.server.insights.tracing;
+    if !tracing.enabled || tracing.exporter != "otlphttp" {
+        return Ok(None);
+    }
+    let tls = client_tls(&tracing.tls).map_err(|error| format!("server.insights.tracing.tls: {error}"))?;
+    let endpoint = tracing.endpoint.trim_end_matches('/');
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let base = if endpoint.contains("://") { endpoint.to_owned() } else { format!("{scheme}://{endpoint}") };
+    let url = if base.ends_with(otlp::PATH) { base } else { base + otlp::PATH };
+    HttpRequest::post(&url, "", []).map_err(|error| format!("server.insights.tracing.endpoint: {error}"))?;
+    let name = &tracing.service_name;
+    let service = if name.is_empty() { config.server.instance_name.clone() } else { name.clone() };
+    Ok(Some(Collector { url, service, tls, log_results: tracing.log_export_results }))
+}
+
+/// The same, as far as it is about scripts.
+fn trace_settings(tracing: &config::section::insights::Tracing) -> Option<trace::Settings> {
+    let named = |(name, propagator)| tracing.propagators.iter().any(|wanted| wanted == name).then_some(propagator);
+    let propagators = match tracing.propagators.is_empty() {
+        true => vec![Propagator::TraceContext, Propagator::Baggage],
+        false => Propagator::ALL.into_iter().filter_map(named).collect(),
+    };
+    tracing.enabled.then_some(trace::Settings { sampler_ratio: tracing.sampler_ratio, propagators })
+}
+
 /// TLS to a server, if it is enabled.
 fn client_tls(tls: &Tls) -> Result<Option<ClientTls>, String> {
     if !tls.enabled {
         return Ok(None);
     }
+    ClientTls::new(&tls_settings(tls)).map(Some).map_err(|error| error.to_string())
+}
+
+fn tls_settings(tls: &Tls) -> ClientTlsSettings {
     let certificate = match (&tls.cert, &tls.key) {
         (Some(certificate), Some(key)) => Some(CertificateFiles { certificate: certificate.clone(), key: key.clone() }),
         _ => None,
     };
     let minimum = if tls.min_tls_version == config::TlsVersion::Tls13 { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
-    let settings = ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, skip_name: false, minimum };
-    ClientTls::new(&settings).map(Some).map_err(|error| error.to_string())
+    ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, skip_name: false, minimum }
 }
 
 /// Where the Redis of a pool is that a script registered. Reads certificates, once per pool and worker.

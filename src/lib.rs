@@ -8,6 +8,7 @@
 //!  base      config · metrics · log · password · time · secret · value
 //!  cores     dialect      over     auth · op      over     proto
 //!  base      config · metrics · log · password · stores · time · secret · value
+//!  base      config · metrics · log · password · time · trace · secret · value
 //! ```
 //!
 //! A request is accepted by one [`worker`] and never leaves it: [`proto::http`] cuts it out of the byte stream, [`dialect`] reads it
@@ -34,6 +35,7 @@ pub mod state;
 pub mod stores;
 pub mod time;
 pub mod tls;
+pub mod trace;
 pub mod upstream;
 pub mod value;
 pub mod worker;

@@ -13,8 +13,9 @@ use rustls::{
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// How we speak TLS to servers. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -91,6 +92,23 @@ impl ClientTls {
         Ok(ClientTls(Arc::new(config)))
     }
 
+    /// For one connection to a server that nothing is said to: any certificate is taken, and kept for a look at it.
+    ///
+    /// # Errors
+    /// [`TlsError::Config`].
+    pub fn recording() -> Result<(ClientTls, Shown), TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let shown = Shown::default();
+        let verifier = Recorder { anyone: Anyone(provider.clone()), shown: shown.clone() };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(TlsVersion::Tls12.and_later())
+            .map_err(TlsError::Config)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok((ClientTls(Arc::new(config)), shown))
+    }
+
     pub(crate) fn session(&self, name: &str) -> Result<ClientConnection, TlsError> {
         let server = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
         ClientConnection::new(self.0.clone(), server).map_err(TlsError::Config)
@@ -117,6 +135,21 @@ impl DefaultTls {
         }
         let tls = ClientTls::new(&ClientTlsSettings { skip_verify, ..ClientTlsSettings::default() })?;
         Ok(kept.get_or_init(|| tls).clone())
+    }
+}
+
+/// The same settings, not settings that are alike: connections may be shared only among those who were given the same.
+impl PartialEq for ClientTls {
+    fn eq(&self, other: &ClientTls) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ClientTls {}
+
+impl Hash for ClientTls {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }
 
@@ -188,6 +221,61 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
         .map_err(|error| TlsError::file(path, error))?;
     if all.is_empty() { Err(TlsError::file(path, "holds no certificate")) } else { Ok(all) }
+}
+
+/// The certificates that a server has shown, its own first; DER.
+#[derive(Clone, Debug, Default)]
+pub struct Shown(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Shown {
+    pub fn take(&self) -> Vec<Vec<u8>> {
+        self.0.lock().map(|mut shown| std::mem::take(&mut *shown)).unwrap_or_default()
+    }
+}
+
+/// As [`Anyone`], and keeps what it was shown.
+#[derive(Debug)]
+struct Recorder {
+    anyone: Anyone,
+    shown: Shown,
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Ok(mut shown) = self.shown.0.lock() {
+            *shown = std::iter::once(certificate).chain(intermediates).map(|certificate| certificate.to_vec()).collect();
+        }
+        self.anyone.verify_server_cert(certificate, intermediates, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.anyone.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.anyone.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.anyone.supported_verify_schemes()
+    }
 }
 
 /// `skip_verify`: whoever answers is the right one, as long as they hold the key of the certificate they show.

@@ -85,11 +85,14 @@ impl Server {
             tls: Default::default(),
             ldap: Default::default(),
             targets: Default::default(),
+            http: loligo::upstream::http::Client::new(epoch.http_client.clone()),
             metrics: metrics.script_metrics(),
             worker: Rc::new(metrics.worker("0")),
             output: Default::default(),
             warnings: Default::default(),
             warned: Default::default(),
+            regexps: Default::default(),
+            spans: Default::default(),
         };
         let state = State::build(epoch.scripts.clone(), services, &epoch.package_path, epoch.limits, watchdog.registrar()).unwrap();
         let (host, results) = (Host::new(Rc::new(state)), ResultCache::new(&[7; 32], 0));

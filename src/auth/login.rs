@@ -5,6 +5,7 @@
 
 use crate::auth::attributes::Attributes;
 use crate::auth::request::Request;
+use crate::trace;
 use crate::value::Value;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct Login {
     pub facts: RefCell<Facts>,
     /// `nauthilus_context`: shared by all scripts of this request, post actions included.
     pub context: RefCell<Context>,
+    /// The spans that scripts of this request make belong together.
+    pub trace: RefCell<trace::Context>,
     /// `custom_log_add`: pairs for the log line, in call order.
     pub custom_log: RefCell<Vec<(String, LogValue)>>,
     /// `status_message_set`: the last text set; empty if none.

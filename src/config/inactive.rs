@@ -33,6 +33,7 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.compression",
     "server.haproxy_v2",
     "server.http_client",
+    "server.insights.monitor_connections",
     "server.jwt_auth",
     "server.keep_alive",
     "server.middlewares",

@@ -6,3 +6,4 @@ pub mod ldap;
 pub mod resp;
 pub mod smtp;
 pub mod sql;
+pub mod url;

@@ -5,6 +5,8 @@
 //! `ffi` is the unsafe half that every request uses; `modules` has one Lua-visible module per file; the Lua half lies in
 //! `lua/host`. Only this folder names mlua. Rules: specification `lua/*.md`; ARCHITECTURE.md "The Lua host".
 
+#[cfg(test)]
+mod annotations_tests;
 mod builtin;
 pub mod ffi;
 mod host;

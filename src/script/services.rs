@@ -13,6 +13,9 @@ use crate::secret::Secret;
 use crate::tls::DefaultTls;
 use crate::upstream::ldap::Ldap;
 use crate::upstream::monitor::Monitor;
+use crate::script::modules::regexp;
+use crate::trace;
+use crate::upstream::http;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -38,10 +41,16 @@ pub struct Services {
     pub targets: Arc<Targets>,
     /// The databases that scripts opened.
     pub databases: Databases,
+    /// HTTP, with this worker's idle connections.
+    pub http: http::Client,
     /// Metrics that scripts create.
     pub metrics: ScriptMetrics,
     /// The worker's own numbers.
     pub worker: Rc<WorkerMetrics>,
+    /// Regular expressions that scripts used lately, compiled.
+    pub regexps: regexp::Cache,
+    /// Spans that scripts finished.
+    pub spans: trace::Buffer,
     /// What scripts printed; the worker hands it to the log after each run.
     pub output: RefCell<Vec<u8>>,
     /// Warnings for the log, each worth a line; the worker takes them after each run.
@@ -65,8 +74,11 @@ impl Services {
             ldap: Ldap::default(),
             targets: Arc::default(),
             databases: Databases::default(),
+            http: http::Client::new(Arc::new(http::Settings::plain())),
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
+            regexps: regexp::Cache::default(),
+            spans: trace::Buffer::default(),
             output: RefCell::default(),
             warnings: RefCell::default(),
             warned: RefCell::default(),
@@ -109,6 +121,8 @@ pub struct Settings {
     pub rwp_ipv6_cidr: u8,
     pub tolerations_ipv6_cidr: u8,
     pub developer_mode: bool,
+    /// `server.insights.tracing`; none: spans are not recorded.
+    pub tracing: Option<trace::Settings>,
     /// True if a Redis is configured: without one the default handle answers with a clear error.
     pub has_redis: bool,
     /// The server's own Redis is a cluster.

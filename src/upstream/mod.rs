@@ -13,6 +13,7 @@ pub mod gate;
 pub mod hash;
 pub mod ldap;
 pub mod monitor;
+pub mod http;
 pub mod pool;
 pub mod probe;
 pub mod redis;

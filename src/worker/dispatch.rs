@@ -262,6 +262,7 @@ impl Worker {
             }
             Finished::PostActions(..) => self.next_waiting(),
             Finished::Init(_) => self.init_done = None,
+            Finished::Exported(count, outcome) => self.spans_exported(count, outcome),
             _ => {}
         }
     }

@@ -20,8 +20,10 @@ use crate::process::Process;
 use crate::proto::http::Method;
 use crate::script::Host;
 use crate::state::Store;
+use crate::trace::Span;
 use crate::value::Value;
 use crate::worker::connection::Received;
+use crate::worker::exports;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -50,6 +52,8 @@ pub enum Job {
     Hook(Box<Login>, usize),
     PostActions(Box<Login>),
     Init(Box<Login>),
+    /// Send these spans to the collector.
+    Export(Vec<Span>),
 }
 
 /// What [`open`] made of a request.
@@ -70,6 +74,8 @@ pub enum Finished {
     Hook(Box<Login>, Result<Value, ScriptError>),
     PostActions(Box<Login>, Vec<Event>),
     Init(Vec<ScriptError>),
+    /// How many spans, and why not.
+    Exported(usize, Result<(), String>),
 }
 
 /// The label of the metrics' `path`: the reference's route patterns.
@@ -173,6 +179,7 @@ impl Job {
                 Finished::PostActions(login, events)
             }
             Job::Init(login) => Finished::Init(host.init(&login, &ops).await),
+            Job::Export(spans) => Finished::Exported(spans.len(), exports::export(&local, &spans, &ops).await),
         }
     }
 }
@@ -190,7 +197,7 @@ impl Finished {
                 let location = location.get(leading..).unwrap_or_default();
                 Some(hook::compose(out, location, returned, &login.response.borrow(), envelope))
             }
-            Finished::PostActions(..) | Finished::Init(_) => None,
+            Finished::PostActions(..) | Finished::Init(_) | Finished::Exported(..) => None,
         }
     }
 
@@ -200,7 +207,7 @@ impl Finished {
             Finished::Authenticated(_, outcome) => std::mem::take(&mut outcome.report.events),
             Finished::Accounts(_, _, report, _) => std::mem::take(&mut report.events),
             Finished::Hook(login, Err(error)) => vec![Event::script_failed(StageKind::Hook, error, login)],
-            Finished::Hook(_, Ok(_)) => Vec::new(),
+            Finished::Hook(_, Ok(_)) | Finished::Exported(..) => Vec::new(),
             Finished::PostActions(_, events) => std::mem::take(events),
             Finished::Init(errors) => {
                 let login = Login::default();
@@ -216,7 +223,7 @@ impl Finished {
             | Finished::Accounts(login, ..)
             | Finished::Hook(login, _)
             | Finished::PostActions(login, _) => Some(login),
-            Finished::Init(_) => None,
+            Finished::Init(_) | Finished::Exported(..) => None,
         }
     }
 }

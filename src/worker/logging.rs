@@ -20,7 +20,7 @@ impl Worker {
         match finished {
             Finished::Authenticated(login, outcome) => self.log_authentication(&outcome.report, login, elapsed),
             Finished::Accounts(login, _, report, _) => self.log_authentication(report, login, elapsed),
-            Finished::Hook(..) | Finished::PostActions(..) | Finished::Init(_) => {}
+            Finished::Hook(..) | Finished::PostActions(..) | Finished::Init(_) | Finished::Exported(..) => {}
         }
         if let (Some(origin), Some(login)) = (origin, finished.login()) {
             self.log_access(&login.request, origin.connection, status.unwrap_or(CLIENT_GONE), None, elapsed);

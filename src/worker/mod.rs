@@ -12,6 +12,7 @@ mod connection;
 mod connections;
 mod dispatch;
 mod exchange;
+mod exports;
 mod links;
 mod logging;
 mod names;
@@ -35,6 +36,8 @@ use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timer
 use crate::script::services::Services;
 use crate::script::{Host, SetupError, State};
 use crate::time::{HttpDate, Now};
+use crate::trace::Span;
+use crate::trace::exporter::Exporter;
 use crate::upstream::hash::HashThread;
 use crate::upstream::ldap::Ldap;
 use crate::upstream::threads::{self, HelperThreads};
@@ -58,6 +61,8 @@ pub enum Message {
     PostActions(Box<Login>),
     /// Serve new requests by this configuration.
     Reload(Arc<Epoch>),
+    /// Spans to be exported.
+    Spans(Vec<Span>),
     /// Run the init scripts; the sender is dropped when they have ended.
     Init(mpsc::Sender<()>),
     /// Accept no more, finish what is under way, end.
@@ -125,6 +130,8 @@ pub struct Worker {
     woke_background: bool,
     /// Jobs that wait until fewer are under way (background).
     waiting: VecDeque<Box<Login>>,
+    /// Spans of all workers; the background worker's.
+    exporter: Exporter,
     draining: bool,
     init_done: Option<mpsc::Sender<()>>,
 }
@@ -206,6 +213,7 @@ impl Worker {
             date: HttpDate::new(),
             woke_background: false,
             waiting: VecDeque::new(),
+            exporter: Exporter::default(),
             draining: false,
             init_done: None,
         };
@@ -301,6 +309,7 @@ impl Worker {
         while let Some(message) = self.mailbox.receive() {
             match message {
                 Message::PostActions(login) => self.begin_post_actions(login),
+                Message::Spans(spans) => self.export_spans(spans),
                 Message::Reload(epoch) => self.reload(epoch),
                 Message::Init(done) => {
                     self.init_done = Some(done);
@@ -313,6 +322,7 @@ impl Worker {
     }
 
     fn end_turn(&mut self) {
+        self.hand_over_spans();
         if std::mem::take(&mut self.woke_background)
             && let Some(background) = self.process.background.get()
         {
@@ -355,6 +365,7 @@ impl Worker {
                 }
                 self.resolver.configure(epoch.dns.clone());
                 self.drain_script_output();
+                self.hand_over_spans();
                 self.log = Log::new(&self.process.log, &epoch.log);
                 self.local = Rc::new(Local::new(epoch, host, self.process.clone()));
                 self.log_compile_errors();
@@ -406,11 +417,14 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         ldap: Ldap::new(&epoch.ldap),
         targets: process.targets.clone(),
         databases: Default::default(),
+        http: crate::upstream::http::Client::new(epoch.http_client.clone()),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
         output: Default::default(),
         warnings: Default::default(),
         warned: Default::default(),
+        regexps: Default::default(),
+        spans: Default::default(),
     };
     let state = State::build(epoch.scripts.clone(), services, &epoch.package_path, epoch.limits, process.watchdog.clone())?;
     Ok(Host::new(Rc::new(state)))

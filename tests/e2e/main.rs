@@ -7,6 +7,7 @@ mod support;
 
 mod blocklists;
 mod body;
+mod cert_util;
 mod dovecot_passdb;
 mod drain;
 mod hash_thread;
@@ -41,4 +42,5 @@ mod sql_postgres;
 mod sql_sqlite;
 mod state;
 mod tcp_module;
+mod tracing;
 mod unix_socket;

@@ -90,13 +90,13 @@ fn keys_may_be_in_any_case_but_not_twice() {
 fn left_out_keys_are_accepted_with_a_warning_each() {
     let text = concat!(
         "server:\n  http3: false\n  backends: [test]\n  frontend: {enabled: false, csrf_secret: x}\n",
-        "  redis: {batching: {enabled: false}}\n  insights: {tracing: {enabled: true}}\n  dedup: {}\n",
+        "  redis: {batching: {enabled: false}}\n  insights: {enable_pprof: true}\n  dedup: {}\n",
         "idp: {oidc: {}}\noauth2: {clients: [{name: x}]}\nlogin_page: /login\n",
     );
     let all = warnings(text);
     let told: Vec<&str> = all.iter().filter(|line| line.contains("is ignored")).map(|line| line.split(": ").nth(1).unwrap()).collect();
     let expected = [
-        "server.insights.tracing",
+        "server.insights.enable_pprof",
         "server.redis.batching",
         "server.http3",
         "server.frontend",

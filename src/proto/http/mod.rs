@@ -1,4 +1,4 @@
-//! HTTP/1 as a server speaks it: heads, bodies, escapes and forms in; answers out.
+//! HTTP/1 as a server speaks it: heads, bodies, escapes and forms in; answers out. As a client speaks it: [`client`].
 //!
 //! Pure: no socket, no clock, no routing. Called by the worker's HTTP connections (heads, bodies, answers) and by `dialect`
 //! (escapes, queries, forms). Refuses whatever two servers in a row could read differently; each refusal is a [`HeadError`] or
@@ -6,6 +6,7 @@
 //! Rules: RFC 9110 and 9112, and the table of specification `http-api.md` 1. Bounds: [`Limits`], and the constants beside it.
 
 mod body;
+pub mod client;
 mod error;
 mod escape;
 mod fold;

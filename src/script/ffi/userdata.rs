@@ -56,12 +56,25 @@ impl Call<'_> {
     /// # Errors
     /// A fault if the type was never registered.
     pub fn push_userdata<T: 'static>(&self, value: T) -> Result<(), Fault> {
+        self.push_userdata_weighing(value, 0)
+    }
+
+    /// As [`Call::push_userdata`], for a value that holds `bytes` of memory elsewhere: the block is that much larger. So the collector
+    /// and the state's memory limit count what they cannot see. The room is never touched; where it is large, it stays virtual. The
+    /// collector does as much work at once: its next cycle may be far, and such values are few and large.
+    ///
+    /// # Errors
+    /// A fault if the type was never registered.
+    pub fn push_userdata_weighing<T: 'static>(&self, value: T, bytes: usize) -> Result<(), Fault> {
         let reference = registered::<T>(self.shared).ok_or_else(|| Fault::message("unknown userdata type"))?.1;
         // SAFETY: the block is as large as T and, like malloc's, aligned for anything up to 16 bytes; it is filled before the metatable
         // (and with it the collector's drop) is set.
         unsafe {
             const { assert!(align_of::<T>() <= 16) };
-            let block = ffi::lua_newuserdata(self.state, size_of::<T>()).cast::<T>();
+            if bytes >= 1024 {
+                ffi::lua_gc(self.state, ffi::LUA_GCSTEP, c_int::try_from(bytes >> 10).unwrap_or(c_int::MAX));
+            }
+            let block = ffi::lua_newuserdata(self.state, size_of::<T>() + bytes).cast::<T>();
             block.write(value);
             ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);
             ffi::lua_setmetatable(self.state, -2);

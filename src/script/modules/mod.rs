@@ -10,6 +10,7 @@ pub mod bit;
 pub mod bundled;
 pub mod cache;
 pub mod cmd;
+pub mod cert_util;
 pub mod context;
 pub mod crypto;
 pub mod dns;
@@ -27,10 +28,13 @@ pub mod log;
 pub mod ldap;
 pub mod mail;
 pub mod misc;
+pub mod neural;
+pub mod opentelemetry;
 pub mod password;
 pub mod prometheus;
 pub mod psnet;
 pub mod redis;
+pub mod regexp;
 pub mod runtime;
 pub mod shellescape;
 pub mod stats;
@@ -42,6 +46,8 @@ pub mod tcp;
 pub mod template;
 pub mod time;
 pub mod work;
+pub mod xmlpath;
+pub mod yaml;
 
 use crate::script::ffi::{Function, Waiting};
 
@@ -94,6 +100,12 @@ pub static MODULES: &[&Module] = &[
     &ldap::MODULE,
     &dns::MODULE,
     &psnet::MODULE,
+    &regexp::MODULE,
+    &yaml::MODULE,
+    &xmlpath::MODULE,
+    &neural::MODULE,
+    &opentelemetry::MODULE,
+    &cert_util::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

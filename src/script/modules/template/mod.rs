@@ -12,91 +12,75 @@ mod render;
 pub use parse::{ParseError, Template};
 pub use render::{Data, RenderError};
 
-use crate::script::ffi::{Call, Fault, Function, Kind};
-use crate::script::modules::Module;
-use crate::upstream::error_text;
-use std::io::Read;
+use crate::script::ffi::{Call, Fault, Function, Kind, Start, Waiting};
+use crate::script::modules::{Module, work};
 
-pub static MODULE: Module =
-    Module { names: &["template"], functions: &[Function { name: "choose", body: choose }], waiting: &[], setup: Some(&SETUP), lua: None };
-
-static SETUP: Function = Function {
-    name: "template",
-    body: |call| {
-        call.register_type::<Engine>(METHODS);
-        Ok(0)
-    },
+pub static MODULE: Module = Module {
+    names: &["template"],
+    // `render` and `render_file` are taken off the table by the Lua half, which makes them methods of the engine.
+    functions: &[Function { name: "choose", body: choose }, Function { name: "render", body: render }],
+    waiting: &[Waiting { name: "render_file", start: render_file }],
+    setup: None,
+    lua: Some(include_str!("../../../../lua/host/template.lua")),
 };
 
-static METHODS: &[Function] = &[Function { name: "render", body: render }, Function { name: "render_file", body: render_file }];
-
-/// What `choose` returns. It has nothing to remember.
-struct Engine;
-
-/// `choose(name)` → engine.
+/// `choose(name)` → whether there is such an engine, or `nil, message`.
 fn choose(call: &Call<'_>) -> Result<i32, Fault> {
     let name = call.text(1)?;
     if name != "mustache" {
         return Ok(call.nil_and(format!("unknown template engine: {name}")));
     }
-    call.push_userdata(Engine)?;
+    call.push_bool(true);
     Ok(1)
 }
 
 /// `engine:render(text, values)` → text.
 fn render(call: &Call<'_>) -> Result<i32, Fault> {
-    insist_on_engine(call)?;
     let text = call.string(2)?;
-    push_rendered(call, &text)
+    let rendered = values(call)?.and_then(|values| rendered(&text, &values));
+    Ok(push(call, rendered))
 }
 
-/// `engine:render_file(path, values)` → text.
-fn render_file(call: &Call<'_>) -> Result<i32, Fault> {
-    insist_on_engine(call)?;
-    let path = call.text(2)?;
-    call.table(3)?;
-    match read(&path) {
-        Ok(text) => push_rendered(call, &text),
-        Err(error) => Ok(call.nil_and(format!("open {path}: {}", error_text(&error)))),
-    }
-}
-
-fn insist_on_engine(call: &Call<'_>) -> Result<(), Fault> {
-    call.userdata::<Engine>(1).map(drop).ok_or_else(|| Fault::Argument(1, "template engine expected".into()))
-}
-
-fn push_rendered(call: &Call<'_>, text: &[u8]) -> Result<i32, Fault> {
-    call.table(3)?;
-    if call.push_index(3, 1) != Kind::Nil {
-        return Ok(call.nil_and("arguments #1 must be a table, but got an array"));
-    }
-    call.pop(1);
-    let rendered = if text.len() > TEMPLATE_BYTES_MAX {
-        Err(format!("template is larger than {TEMPLATE_BYTES_MAX} bytes"))
-    } else {
-        let values = Data::from_value(call.value(3)?);
-        Template::parse(text)
-            .map_err(|error| error.to_string())
-            .and_then(|template| values.and_then(|values| template.render(&values)).map_err(|error| error.to_string()))
+/// `engine:render_file(path, values)` → text. The file is read by a helper thread.
+fn render_file(call: &Call<'_>) -> Result<Start, Fault> {
+    let (path, values) = (call.string(2)?.into_owned(), values(call)?);
+    let values = match values {
+        Ok(values) => values,
+        Err(error) => return Ok(Start::Done(push(call, Err(error)))),
     };
+    Ok(work::on_helper(
+        move || work::read_file(work::path(&path)),
+        move |call, read| Ok(push(call, work::flat(read).and_then(|text| rendered(&text, &values)))),
+    ))
+}
+
+/// The third argument, or what is wrong with it.
+fn values(call: &Call<'_>) -> Result<Result<Data, String>, Fault> {
+    call.table(3)?;
+    let is_list = call.push_index(3, 1) != Kind::Nil;
+    call.pop(1);
+    if is_list {
+        return Ok(Err("arguments #1 must be a table, but got an array".to_owned()));
+    }
+    Ok(Data::from_value(call.value(3)?).map_err(|error| error.to_string()))
+}
+
+fn rendered(text: &[u8], values: &Data) -> Result<Vec<u8>, String> {
+    if text.len() > TEMPLATE_BYTES_MAX {
+        return Err(format!("template is larger than {TEMPLATE_BYTES_MAX} bytes"));
+    }
+    let template = Template::parse(text).map_err(|error| error.to_string())?;
+    template.render(values).map_err(|error| error.to_string())
+}
+
+fn push(call: &Call<'_>, rendered: Result<Vec<u8>, String>) -> i32 {
     match rendered {
         Ok(text) => {
             call.push_string(&text);
-            Ok(1)
+            1
         }
-        Err(error) => Ok(call.nil_and(error)),
+        Err(error) => call.nil_and(error),
     }
-}
-
-/// The text of a file. A pipe or device, which could keep the core waiting, is none.
-fn read(path: &str) -> std::io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
-    }
-    let mut text = Vec::new();
-    // One byte more than a template may have shows that the file is too large.
-    std::fs::File::open(path)?.take(TEMPLATE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 /// Mails and chat messages have some kilobytes; a megabyte is parsed in a few milliseconds.

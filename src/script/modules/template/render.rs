@@ -124,10 +124,11 @@ impl<'a> Renderer<'a> {
             self.step(1)?;
             match node {
                 Node::Text(text) => self.push(text)?,
-                Node::Variable { name, raw } => match self.lookup(name)? {
-                    Some(value) => self.variable(value, *raw)?,
-                    None => {}
-                },
+                Node::Variable { name, raw } => {
+                    if let Some(value) = self.lookup(name)? {
+                        self.variable(value, *raw)?;
+                    }
+                }
                 Node::Section { name, inverted, nodes } => {
                     let value = self.lookup(name)?.filter(|value| !value.is_false());
                     match (value, inverted) {

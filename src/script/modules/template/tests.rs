@@ -143,7 +143,6 @@ fn arguments() {
         ("choose()", "bad argument #1 to choose (string expected, got nil)"),
         ("choose('mustache'):render(nil, {})", "bad argument #2 to render (string expected, got nil)"),
         ("choose('mustache'):render('')", "bad argument #3 to render (table expected, got nil)"),
-        ("choose('mustache').render(io.stdout, '', {})", "bad argument #1 to render (template engine expected)"),
         ("choose('mustache'):render_file('x', 5)", "bad argument #3 to render_file (table expected, got number)"),
     ] {
         let raised = eval(&format!("require('template').{source}")).unwrap_err();
@@ -152,7 +151,7 @@ fn arguments() {
 }
 
 #[test]
-fn render_file_reads_regular_files() {
+fn render_file_reads_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hello.mustache");
     std::fs::write(&path, "Hello {{name}}").unwrap();
@@ -161,7 +160,7 @@ fn render_file_reads_regular_files() {
     };
     assert_eq!(of(path.to_str().unwrap()), Ok(Value::string("Hello Ada")));
     assert_eq!(of("/nowhere/x"), Ok(Value::string("open /nowhere/x: no such file or directory")));
-    assert_eq!(of("/dev/zero"), Ok(Value::string("open /dev/zero: not a regular file")));
+    assert_eq!(of("/dev/zero"), Ok(Value::string("read /dev/zero: file too large")));
 }
 
 /// Templates of tags in any order, most of them faulty.

@@ -1,0 +1,4 @@
+---@meta glua_crypto
+
+-- Another name for crypto.
+return require("crypto")

@@ -1,0 +1,36 @@
+---@meta nauthilus_backend
+
+--- What filters change of the answer. Filters only.
+---@class nauthilus_backend
+local nauthilus_backend = {}
+
+--- The backend servers that are alive.
+---@return nauthilus_backend_server[]
+function nauthilus_backend.get_backend_servers() end
+
+--- The server that the answer names; the last call counts.
+---@param ip string
+---@param port integer
+function nauthilus_backend.select_backend_server(ip, port) end
+
+--- Adds the attributes of the result to the answer.
+---@param result nauthilus_backend_result
+function nauthilus_backend.apply_backend_result(result) end
+
+--- Removes attributes from the answer, before any are added.
+---@param names string[]
+function nauthilus_backend.remove_from_backend_result(names) end
+
+--- Whether a server (`host` or `ip_address`, `port`) can be connected to. Waits.
+---@param server table
+---@return string? error nil if it can
+function nauthilus_backend.check_backend_connection(server) end
+
+---@class nauthilus_backend_server
+---@field protocol string
+---@field ip string
+---@field port integer
+---@field haproxy_v2 boolean
+---@field tls boolean
+
+return nauthilus_backend

@@ -62,6 +62,8 @@ pub struct Epoch {
     pub tls: Arc<DefaultTls>,
     /// The directories of the section `ldap`.
     pub ldap: Arc<LdapPools>,
+    /// The configuration as JSON, secrets masked.
+    pub effective: String,
     pub max_concurrent_requests: usize,
     /// A worker with fewer requests than this under way need not ask the others.
     pub requests_share: usize,
@@ -135,6 +137,7 @@ impl Epoch {
             monitor: Arc::new(monitor),
             tls: Arc::new(tls),
             ldap: Arc::new(ldap),
+            effective: config.effective_json(),
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
             post_actions_max: POST_ACTIONS_MAX,
@@ -391,6 +394,7 @@ fn dialect(config: &Config) -> Settings {
             auth_saslauthd: !off.auth_saslauthd,
             auth_basic: !off.auth_basic,
             custom_hooks: !off.custom_hooks,
+            configuration: !off.configuration,
         },
         caller: server.basic_auth.enabled.then(|| {
             let basic = &server.basic_auth;

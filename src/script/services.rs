@@ -2,6 +2,7 @@
 //!
 //! One per Lua state, made by the worker. Shared stores are behind `Arc`; what belongs to the worker alone is in cells.
 
+use crate::auth::brute_force::rules::Rules;
 use crate::metrics::WorkerMetrics;
 use crate::metrics::script::ScriptMetrics;
 use crate::script::modules::cache::ProcessCache;
@@ -13,6 +14,7 @@ use crate::secret::Secret;
 use crate::tls::DefaultTls;
 use crate::upstream::ldap::Ldap;
 use crate::upstream::monitor::Monitor;
+use crate::state::Store;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -22,6 +24,9 @@ use std::time::Duration;
 /// See the module's head.
 pub struct Services {
     pub settings: Arc<Settings>,
+    /// The domain's state, and the brute-force rules with the lists that scripts may change.
+    pub state: Arc<Store>,
+    pub rules: Arc<Rules>,
     /// `nauthilus_cache`: one store for the whole process.
     pub cache: Arc<ProcessCache>,
     /// `storage`: the stores that scripts opened, process-wide.
@@ -57,6 +62,8 @@ impl Services {
         let registry = crate::metrics::Registry::new("test", "0", crate::time::Now::read());
         Services {
             settings: Arc::new(settings),
+            state: Arc::new(Store::Memory(Arc::default())),
+            rules: Arc::default(),
             cache: Arc::default(),
             storages: Arc::default(),
             redis: Arc::default(),

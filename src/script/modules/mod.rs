@@ -3,10 +3,12 @@
 //! [`MODULES`] lists them all. A module is a list of functions, of waiting functions, and perhaps a set-up function that adds constants and
 //! types to its table, or a Lua half. Rules: specification `lua/modules-*.md`.
 
+pub mod asking;
 pub mod backend;
 pub mod base;
 pub mod base64;
 pub mod bit;
+pub mod brute_force;
 pub mod bundled;
 pub mod cache;
 pub mod cmd;
@@ -33,6 +35,7 @@ pub mod psnet;
 pub mod redis;
 pub mod runtime;
 pub mod shellescape;
+pub mod soft_whitelist;
 pub mod stats;
 pub mod storage;
 pub mod streams;
@@ -64,6 +67,8 @@ pub static MODULES: &[&Module] = &[
     &redis::MODULE,
     &password::MODULE,
     &misc::MODULE,
+    &brute_force::MODULE,
+    &soft_whitelist::MODULE,
     &cache::MODULE,
     &http_request::MODULE,
     &http_response::MODULE,

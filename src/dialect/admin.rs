@@ -306,7 +306,12 @@ fn listed<T>(body: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>
 }
 
 fn read<T: for<'de> Deserialize<'de>>(request: &Request) -> Result<T, Refusal> {
-    serde_json::from_slice(request.text(request.http.body)).map_err(|_| Refusal::Malformed)
+    let body = request.text(request.http.body);
+    // A list would do for a struct, too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal::Malformed);
+    }
+    serde_json::from_slice(body).map_err(|_| Refusal::Malformed)
 }
 
 const JOBS: &[u8] = b"async/jobs/";

@@ -7,6 +7,7 @@ mod support;
 
 mod blocklists;
 mod body;
+mod brute_force;
 mod dovecot_passdb;
 mod drain;
 mod hash_thread;

@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn bucket(name: &str, period_s: u64, cidr: u8, limit: u64) -> Bucket {
     Bucket {
         name: name.into(),
-        period: period_s * SECOND,
+        period: Duration::from_secs(period_s),
         cidr,
         ipv6: false,
         limit,
@@ -30,7 +31,7 @@ fn bucket(name: &str, period_s: u64, cidr: u8, limit: u64) -> Bucket {
 }
 
 fn rules(buckets: Vec<Bucket>) -> Rules {
-    let histories = Histories { entries_max: 100, ttl: 3600 * SECOND, ..Histories::default() };
+    let histories = Histories { entries_max: 100, ttl: HOUR, ..Histories::default() };
     Rules { buckets, protocols: vec!["imap".into()], histories, ..Rules::default() }
 }
 
@@ -137,7 +138,8 @@ fn who_is_spared_and_who_is_not_even_counted() {
         soft_whitelist: Arc::new(soft_whitelist),
         ..rules(vec![bucket("b", 60, 8, 1)])
     };
-    let log = |login: &Login| login.custom_log.borrow().iter().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>().join(" ");
+    let log =
+        |login: &Login| login.custom_log.borrow().iter().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>().join(" ");
     for (client_ip, username, protocol, counted, logged) in [
         ("127.0.0.1", "ghost", "imap", 0, "localhost"),
         ("::1", "ghost", "imap", 0, "localhost"),
@@ -244,18 +246,17 @@ fn full_histories_are_left_alone() {
     let mut own = rules(vec![bucket("b", 60, 32, 1)]);
     own.histories.entries_max = 2;
     let case = case(own);
-    let totals = ["p0", "p1", "p2", "p3", "p4", "p5"].map(|password| case.run(&from("192.0.2.9", "ghost", password)).report.passwords.total);
+    let totals =
+        ["p0", "p1", "p2", "p3", "p4", "p5"].map(|password| case.run(&from("192.0.2.9", "ghost", password)).report.passwords.total);
     assert_eq!(totals, [0, 1, 2, 3, 3, 3]);
 }
 
 #[test]
 fn an_address_with_enough_good_users_is_tolerated() {
-    let tolerated = Tolerated { percent: 100, ttl: 3600 * SECOND };
+    let tolerated = Tolerated { percent: 100, ttl: HOUR };
     let exception = Exception { network: "192.0.2.0/24".parse().unwrap(), tolerated };
-    let own = Rules {
-        tolerations: Arc::new(Tolerations::new(Tolerated::default(), vec![exception])),
-        ..rules(vec![bucket("b", 60, 32, 2)])
-    };
+    let own =
+        Rules { tolerations: Arc::new(Tolerations::new(Tolerated::default(), vec![exception])), ..rules(vec![bucket("b", 60, 32, 2)]) };
     let mut case = Case::new().backend("b", &["imap"], |login: &Login| {
         let right = login.request.get(Field::Password) == b"secret";
         Ok(BackendReturn { code: 0, result: Some(found("account", right)) })
@@ -350,7 +351,7 @@ proptest! {
             .iter()
             .enumerate()
             .map(|(at, (period, cidr, limit, ban))| Bucket {
-                ban_time: ban.map(|ban| ban * SECOND),
+                ban_time: ban.map(Duration::from_secs),
                 ..bucket(&format!("b{at}"), *period, *cidr, *limit)
             })
             .collect();
@@ -359,7 +360,7 @@ proptest! {
         let (case, mut model, mut now) = (case(rules(buckets.clone())), Model::default(), 0);
         for (client, right, seconds) in attempts {
             now += seconds;
-            case.later(seconds * SECOND);
+            case.later(Duration::from_secs(seconds));
             let password = if right { "secret" } else { "wrong" };
             let is = case.attempt(&format!("192.0.2.{client}"), "alice", password);
             prop_assert_eq!(is, model.attempt(&buckets, client, right, now));

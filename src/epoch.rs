@@ -3,12 +3,12 @@
 //! Made by the main thread at start and on reload: reads the script files and certificates, and fails with all that is wrong. Immutable afterwards; requests hold on to the epoch they began with. No other module but `cli` and `server` looks
 //! into [`Config`].
 
-use crate::auth::brute_force::rules::{Bucket, Histories, Rules};
+mod brute_force;
+
 use crate::auth::policy::{Action, Backend, Blocklist, Blocklists, Feature as PolicyFeature, Filter, Policy, RelayDomains, Search, When};
 use crate::auth::policy::{Actions, DEFAULT_BACKEND};
 use crate::auth::positive_cache::PositiveCache;
 use crate::auth::scripts::{ActionKind, StageKind};
-use crate::config::section::brute_force::{Bucket as ConfigBucket, Toleration};
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::ldap::LdapPool;
 use crate::config::section::lua::When as ConfigWhen;
@@ -23,20 +23,19 @@ use crate::reactor::{CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion}
 use crate::script::modules::redis::pools::{Mode, PoolSettings};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
+use crate::state::{MemoryStore, RedisStore, Store};
 use crate::tls::{DefaultTls, TlsError};
-use crate::state::{Exception, MemoryStore, RedisStore, SoftWhitelist, Spared, Store, Tolerated, Tolerations};
+use crate::trace::propagation::Propagator;
+use crate::trace::{self, otlp};
 use crate::upstream::dns::Settings as DnsSettings;
+use crate::upstream::http::{
+    Environment, Proxies, Proxy, Request as HttpRequest, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits,
+};
 use crate::upstream::ldap::{Bind, Pools as LdapPools, Server as LdapServer, Settings as LdapSettings};
 use crate::upstream::monitor::{Monitor, Server};
 use crate::upstream::probe::{Protocol as MailProtocol, Target as Probe};
 use crate::upstream::redis::{Layout, Plan, Protocol, Serve, Settings as RedisSettings};
-use crate::trace::propagation::Propagator;
-use crate::trace::{self, otlp};
-use crate::upstream::http::{
-    Environment, Proxies, Proxy, Request as HttpRequest, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits,
-};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
-use ipnet::IpNet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +70,8 @@ pub struct Epoch {
     pub http_client: Arc<HttpClientSettings>,
     /// Where scripts' spans are sent; none: nowhere.
     pub tracing: Option<Collector>,
+    /// The configuration as JSON, secrets masked.
+    pub effective: String,
     pub max_concurrent_requests: usize,
     /// A worker with fewer requests than this under way need not ask the others.
     pub requests_share: usize,
@@ -154,6 +155,7 @@ impl Epoch {
             ldap: Arc::new(ldap),
             http_client,
             tracing,
+            effective: config.effective_json(),
             max_concurrent_requests: server.max_concurrent_requests as usize,
             requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
             post_actions_max: POST_ACTIONS_MAX,
@@ -204,7 +206,7 @@ fn policy(config: &Config, metrics: &Registry, scripts: &mut ScriptSet, problems
         lua_features: server.has_feature(Feature::Lua),
         memory_cache_ttl: server.local_cache_auth_ttl,
         login_attempts_max: server.max_login_attempts.into(),
-        brute_force: brute_force(config, metrics),
+        brute_force: brute_force::rules(config, metrics),
         server_monitoring: server.has_feature(Feature::BackendServerMonitoring),
         positive_cache: positive_cache(config),
         ..Policy::default()
@@ -229,70 +231,6 @@ fn policy(config: &Config, metrics: &Registry, scripts: &mut ScriptSet, problems
     policy.actions = actions(config, scripts, problems);
     policy.backends = backends(config, scripts, problems);
     policy
-}
-
-/// The brute-force rules. Lists that scripts may change are there even if the feature is not.
-fn brute_force(config: &Config, metrics: &Registry) -> Rules {
-    use config::Choice;
-    let (own, server) = (&config.brute_force, &config.server);
-    let is_on = server.has_feature(Feature::BruteForce);
-    let bucket = |bucket: &ConfigBucket| Bucket {
-        name: bucket.name.clone(),
-        period: bucket.period,
-        cidr: bucket.cidr,
-        ipv6: bucket.ipv6,
-        limit: bucket.failed_requests.into(),
-        ban_time: Some(bucket.ban_time).filter(|time| !time.is_zero()),
-        protocols: bucket.filter_by_protocol.clone(),
-        oidc_cids: bucket.filter_by_oidc_cid.clone(),
-        label: metrics.label(Space::Bucket, &[&bucket.name]),
-    };
-    let cache = server.backends.iter().position(|backend| matches!(backend, config::Backend::Cache));
-    let last_lua = server.backends.iter().rposition(|backend| matches!(backend, config::Backend::Lua(_)));
-    Rules {
-        buckets: if is_on { own.buckets.iter().map(bucket).collect() } else { Vec::new() },
-        protocols: server.brute_force_protocols.clone(),
-        ip_whitelist: own.ip_whitelist.iter().copied().collect(),
-        soft_whitelist: Arc::new(soft_whitelist(config)),
-        learning: own.learning.iter().map(|feature| feature.name().to_owned()).collect(),
-        tolerations: Arc::new(tolerations(config)),
-        histories: Histories {
-            exempt: cache.is_some(),
-            remember: cache.is_some() && cache < last_lua,
-            entries_max: server.max_password_history_entries as usize,
-            ttl: server.redis.negative_cache_ttl,
-            nonce: server.redis.password_nonce.clone(),
-        },
-        tolerations_ipv6_cidr: own.ip_scoping.tolerations_ipv6_cidr,
-        histories_ipv6_cidr: own.ip_scoping.rwp_ipv6_cidr,
-    }
-}
-
-fn soft_whitelist(config: &Config) -> SoftWhitelist {
-    let list = SoftWhitelist::default();
-    let lists = [
-        (Spared::BruteForce, &config.brute_force.soft_whitelist),
-        (Spared::RelayDomains, &config.relay_domains.soft_whitelist),
-        (Spared::Rbl, &config.realtime_blackhole_lists.soft_whitelist),
-    ];
-    for (feature, configured) in lists {
-        for (user, networks) in configured.iter() {
-            networks.iter().for_each(|network| list.add(feature, user.as_bytes(), *network));
-        }
-    }
-    list
-}
-
-fn tolerations(config: &Config) -> Tolerations {
-    let own = &config.brute_force;
-    let usual = Tolerated { percent: own.tolerate_percent.into(), ttl: own.tolerate_ttl };
-    let exception = |custom: &Toleration, network: &IpNet| Exception {
-        network: *network,
-        tolerated: Tolerated { percent: custom.tolerate_percent.into(), ttl: custom.tolerate_ttl },
-    };
-    let exceptions = own.custom_tolerations.iter();
-    let exceptions = exceptions.flat_map(|custom| custom.ip_address.iter().map(move |network| exception(custom, network)));
-    Tolerations::new(usual, exceptions.collect())
 }
 
 /// Those that are listed and have something to do (`config.md` 9).
@@ -410,6 +348,7 @@ fn dialect(config: &Config) -> Settings {
             auth_saslauthd: !off.auth_saslauthd,
             auth_basic: !off.auth_basic,
             custom_hooks: !off.custom_hooks,
+            configuration: !off.configuration,
         },
         caller: server.basic_auth.enabled.then(|| {
             let basic = &server.basic_auth;

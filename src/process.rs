@@ -1,5 +1,6 @@
 //! What all workers of the process share. Everything here is either immutable, sharded, or off the request path.
 
+use crate::auth::admin::Jobs;
 use crate::auth::cache::ResultCache;
 use crate::log::LogSink;
 use crate::metrics::Registry;
@@ -20,6 +21,8 @@ pub struct Process {
     pub results: ResultCache,
     /// The domain's state where no Redis is configured; where one is, what this process has seen of it.
     pub memory: Arc<MemoryStore>,
+    /// Flushes that were put off.
+    pub jobs: Jobs,
     /// `nauthilus_cache`.
     pub cache: Arc<ProcessCache>,
     /// The stores of the module `storage`.

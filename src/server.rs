@@ -199,6 +199,7 @@ fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watch
     Ok(Arc::new(Process {
         results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
         memory: Arc::default(),
+        jobs: Default::default(),
         cache: Arc::default(),
         storages: Arc::default(),
         pools: Arc::default(),

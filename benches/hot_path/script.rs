@@ -78,6 +78,8 @@ impl Server {
         let watchdog = Watchdog::spawn().unwrap();
         let services = Services {
             settings: epoch.script_settings.clone(),
+            state: Arc::new(epoch.store(&Arc::default())),
+            rules: Arc::new(epoch.policy.brute_force.clone()),
             cache: Default::default(),
             storages: Default::default(),
             redis: Default::default(),

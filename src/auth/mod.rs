@@ -6,6 +6,7 @@
 
 mod accounts;
 mod actions;
+pub mod admin;
 mod aftermath;
 pub mod attributes;
 mod backends;

@@ -1,10 +1,12 @@
 //! The command line. One file per command; exit codes: 0 done, 1 it failed, 2 the arguments are wrong.
 
+mod bruteforce;
 mod check;
+mod client;
 mod serve;
 mod show;
 
-use crate::config::{Format, Source};
+use crate::config::{self, Config, Format, Source};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +27,13 @@ enum Command {
     Check(ConfigArguments),
     /// Print the effective configuration, secrets masked.
     Config(ConfigArguments),
+    /// Ask the running server about brute force.
+    Bruteforce {
+        #[command(flatten)]
+        config: ConfigArguments,
+        #[command(subcommand)]
+        command: bruteforce::Command,
+    },
 }
 
 #[derive(Args)]
@@ -43,6 +52,11 @@ impl ConfigArguments {
         let format = self.config_format.as_deref().map(named).transpose()?;
         Ok(Source::from_process(self.config.clone(), format))
     }
+
+    /// The configuration of the server that is to be asked.
+    fn load(&self) -> Result<Config, String> {
+        config::load(&self.source()?).map(|loaded| loaded.config).map_err(|problems| problems.to_string())
+    }
 }
 
 /// Runs the program.
@@ -52,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => arguments.source().and_then(serve::run),
         Command::Check(arguments) => arguments.source().and_then(check::run),
         Command::Config(arguments) => arguments.source().and_then(show::run),
+        Command::Bruteforce { config, command } => config.load().and_then(|config| bruteforce::run(command, &config)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

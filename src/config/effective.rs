@@ -1,4 +1,4 @@
-//! The effective configuration as YAML, which the loader reads again. Secrets are stars. Called by `loligo config`.
+//! The effective configuration as YAML or JSON, which the loader reads again. Secrets are stars. Called by `loligo config` and `config/load`.
 
 use crate::config::node::{Kind, Node};
 
@@ -9,6 +9,21 @@ pub(super) fn yaml(tree: &Node) -> String {
         map(entries, 0, &mut out);
     }
     out
+}
+
+/// Numbers and truth values as such, all other scalars as strings.
+pub(super) fn json(node: &Node) -> serde_json::Value {
+    use serde_json::Value;
+    match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Scalar(text) => match text.as_str() {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            digits => digits.parse::<i64>().ok().filter(|n| n.to_string() == digits).map_or_else(|| Value::from(digits), Value::from),
+        },
+        Kind::List(elements) => elements.iter().map(json).collect(),
+        Kind::Map(entries) => Value::Object(entries.iter().map(|(key, node)| (key.clone(), json(node))).collect()),
+    }
 }
 
 fn map(entries: &[(String, Node)], indent: usize, out: &mut String) {

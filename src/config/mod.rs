@@ -60,6 +60,11 @@ impl Config {
     pub fn effective(&self) -> String {
         effective::yaml(&keys::write(&mut self.clone()))
     }
+
+    /// The same as JSON, on one line.
+    pub fn effective_json(&self) -> String {
+        effective::json(&keys::write(&mut self.clone())).to_string()
+    }
 }
 
 impl Section for Config {

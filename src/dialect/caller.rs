@@ -51,8 +51,8 @@ impl std::fmt::Debug for Caller {
 pub fn is_covered(route: &Route<'_>) -> bool {
     match route {
         Route::Auth(service) => *service != Service::Basic,
-        Route::Hook { .. } | Route::UnknownService | Route::NotFound(NotFound::Empty) => true,
         Route::Ping | Route::Metrics | Route::Health | Route::TrailingSlash { .. } | Route::NotFound(NotFound::Text) => false,
+        Route::Hook { .. } | Route::Admin(_) | Route::UnknownService | Route::NotFound(NotFound::Empty) => true,
     }
 }
 

@@ -14,6 +14,7 @@
 //! - **nginx** (`auth_request`) passes the user's own `Authorization` on to the service `basic`: 200, 401 and 403 decide.
 //! - **HAProxy** sends TLS facts as headers, in lower case, empty ones too.
 
+pub mod admin;
 pub mod answer;
 mod attributes;
 mod basic;

@@ -3,10 +3,12 @@
 //! Matching is exact and case-sensitive, on the percent-decoded path; a wrong method is "not found", never 405. Called once per
 //! request, before anything of it is read. Rules: specification `http-api.md` 2, older paths: `decisions.md`.
 //!
-//! Everything under `/api/v1` is a pair `/CATEGORY/SERVICE`, but for hooks, whose location may hold slashes. An endpoint that comes to
-//! be (bruteforce, cache, config, jwt) is a line in [`pair`] and a variant of [`Route`]; until then it is like any unknown pair.
+//! Everything under `/api/v1` is a pair `/CATEGORY/SERVICE`, but for hooks, whose location may hold slashes, and a few admin endpoints,
+//! whose table is in [`admin`]. An endpoint that comes to be (jwt) is a line in [`pair`] and a variant of [`Route`]; until then it is like
+//! any unknown pair.
 
 use crate::auth::request::{Mode, Service};
+use crate::dialect::admin::{self, Endpoint};
 use crate::dialect::input;
 use crate::dialect::settings::Endpoints;
 use crate::proto::http::Method;
@@ -20,6 +22,7 @@ pub enum Route<'a> {
     Hook {
         location: &'a [u8],
     },
+    Admin(Endpoint),
     Ping,
     Metrics,
     /// Whether the server serves, and how its stores are.
@@ -66,6 +69,9 @@ pub fn unknown_service_status(query: &[u8]) -> u16 {
 fn api<'a>(method: Method, path: &'a [u8], rest: &'a [u8], endpoints: &Endpoints) -> Route<'a> {
     if let Some(location) = rest.strip_prefix(b"custom/") {
         return if endpoints.custom_hooks { Route::Hook { location: without_leading_slashes(location) } } else { EMPTY };
+    }
+    if let Some(endpoint) = admin::endpoint(method, rest) {
+        return if endpoint != Endpoint::ConfigLoad || endpoints.configuration { Route::Admin(endpoint) } else { EMPTY };
     }
     let mut parts = rest.split(|byte| *byte == b'/');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {

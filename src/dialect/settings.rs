@@ -58,11 +58,21 @@ pub struct Endpoints {
     pub auth_saslauthd: bool,
     pub auth_basic: bool,
     pub custom_hooks: bool,
+    /// `config/load`
+    pub configuration: bool,
 }
 
 impl Default for Endpoints {
     fn default() -> Endpoints {
-        Endpoints { auth_header: true, auth_nginx: true, auth_json: true, auth_saslauthd: true, auth_basic: true, custom_hooks: true }
+        Endpoints {
+            auth_header: true,
+            auth_nginx: true,
+            auth_json: true,
+            auth_saslauthd: true,
+            auth_basic: true,
+            custom_hooks: true,
+            configuration: true,
+        }
     }
 }
 

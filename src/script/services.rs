@@ -2,20 +2,22 @@
 //!
 //! One per Lua state, made by the worker. Shared stores are behind `Arc`; what belongs to the worker alone is in cells.
 
+use crate::auth::brute_force::rules::Rules;
 use crate::metrics::WorkerMetrics;
 use crate::metrics::script::ScriptMetrics;
 use crate::script::modules::cache::ProcessCache;
-use crate::script::modules::psnet::targets::Targets;
 use crate::script::modules::db::Databases;
+use crate::script::modules::psnet::targets::Targets;
 use crate::script::modules::redis::pools::Pools;
+use crate::script::modules::regexp;
 use crate::script::modules::storage::Storages;
 use crate::secret::Secret;
+use crate::state::Store;
 use crate::tls::DefaultTls;
-use crate::upstream::ldap::Ldap;
-use crate::upstream::monitor::Monitor;
-use crate::script::modules::regexp;
 use crate::trace;
 use crate::upstream::http;
+use crate::upstream::ldap::Ldap;
+use crate::upstream::monitor::Monitor;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -25,6 +27,9 @@ use std::time::Duration;
 /// See the module's head.
 pub struct Services {
     pub settings: Arc<Settings>,
+    /// The domain's state, and the brute-force rules with the lists that scripts may change.
+    pub state: Arc<Store>,
+    pub rules: Arc<Rules>,
     /// `nauthilus_cache`: one store for the whole process.
     pub cache: Arc<ProcessCache>,
     /// `storage`: the stores that scripts opened, process-wide.
@@ -66,6 +71,8 @@ impl Services {
         let registry = crate::metrics::Registry::new("test", "0", crate::time::Now::read());
         Services {
             settings: Arc::new(settings),
+            state: Arc::new(Store::Memory(Arc::default())),
+            rules: Arc::default(),
             cache: Arc::default(),
             storages: Arc::default(),
             redis: Arc::default(),

@@ -59,6 +59,36 @@ impl Store {
         Ok(blocks)
     }
 
+    /// The buckets that block one of the counters' networks, by name.
+    ///
+    /// # Errors
+    /// Redis could not be asked.
+    pub async fn blocking(&self, ops: &Ops, counters: &Counters) -> Result<Vec<Vec<u8>>, Error> {
+        let mut buckets = Vec::new();
+        match self {
+            Store::Memory(memory) => {
+                buckets
+                    .extend(counters.networks().filter_map(|network| memory.blocks.get(network, ops.now(), |block| block.bucket.to_vec())));
+            }
+            Store::Redis(_) if counters.is_empty() => {}
+            Store::Redis(redis) => {
+                let mut commands = Commands::default();
+                for hash in [BLOCKS, ENDS] {
+                    redis.encode_fields(&mut commands, hash, counters);
+                }
+                let replies = redis.ask(ops, Route::Write, commands).await?;
+                let mut replies = replies.iter();
+                let (names, ends) = (values(next(&mut replies)?, counters.len())?, values(next(&mut replies)?, counters.len())?);
+                let now = redis.unix_ms();
+                let in_force = names.iter().zip(ends).filter(|(_, end)| !end.is_some_and(|end| is_over(end, now)));
+                buckets.extend(in_force.filter_map(|(name, _)| name.map(<[u8]>::to_vec)));
+            }
+        }
+        buckets.sort_unstable();
+        buckets.dedup();
+        Ok(buckets)
+    }
+
     /// Accounts whose logins led to a block, each with the addresses that failed for it, all sorted.
     ///
     /// # Errors
@@ -150,9 +180,14 @@ impl Weigh for Block {
 impl RedisStore {
     /// Appends the question which of the counters' networks are blocked: one command.
     pub(super) fn encode_blocks(&self, out: &mut Commands, counters: &Counters) {
+        self.encode_fields(out, BLOCKS, counters);
+    }
+
+    /// Appends a look at the networks' fields in a hash.
+    fn encode_fields(&self, out: &mut Commands, hash: &[u8], counters: &Counters) {
         out.begin(2 + counters.len());
         out.arg(b"HMGET");
-        self.key(out, &[BLOCKS]);
+        self.key(out, &[hash]);
         counters.networks().for_each(|network| out.arg(network));
     }
 

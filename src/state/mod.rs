@@ -41,7 +41,6 @@ pub use memory::MemoryStore;
 pub use redis::RedisStore;
 pub use results::Cached;
 pub use soft_whitelist::{SoftWhitelist, Spared};
-pub use tolerations::decode_recorded_users;
 pub use trace::{Failed, FailedFrom, Trace, Written};
 
 use crate::op::{Answer, Failure};

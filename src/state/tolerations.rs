@@ -173,7 +173,7 @@ impl RedisStore {
         }
     }
 
-    pub fn encode_recorded_users(&self, client: &[u8]) -> Commands {
+    fn encode_recorded_users(&self, client: &[u8]) -> Commands {
         let mut commands = Commands::default();
         commands.begin(4);
         commands.arg(b"HMGET");
@@ -185,7 +185,7 @@ impl RedisStore {
 }
 
 /// The two sizes; `None`: there is no such hash.
-pub fn decode_recorded_users(reply: &Reply) -> Result<Option<(u64, u64)>, Error> {
+fn decode_recorded_users(reply: &Reply) -> Result<Option<(u64, u64)>, Error> {
     let mut items = reply.view().items().ok_or_else(|| Error::of(reply, "HMGET"))?;
     let mut number = || items.next().and_then(|view| std::str::from_utf8(view.as_bytes()?).ok()?.parse().ok());
     let (positive, negative): (Option<u64>, Option<u64>) = (number(), number());

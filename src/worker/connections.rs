@@ -144,7 +144,7 @@ impl Worker {
             fixed::too_many_requests(connection.outbox(), current, epoch.max_concurrent_requests, &envelope);
             return self.answered(key, frame.keep_alive);
         }
-        let (opened, pattern, request) = exchange::open(received, session, epoch, &envelope, connection.outbox());
+        let (opened, pattern, request) = exchange::open(received, session, &local, &envelope, connection.outbox());
         let route = self.route_label(pattern);
         match opened {
             Opened::Job(job) => {
@@ -171,6 +171,12 @@ impl Worker {
                 self.log_access(&request, key, status, None, Duration::ZERO);
                 self.metrics.request(route, Duration::ZERO, self.now);
                 self.answered(key, frame.keep_alive);
+            }
+            Opened::Accepted(status, job) => {
+                self.log_access(&request, key, status, None, Duration::ZERO);
+                self.metrics.request(route, Duration::ZERO, self.now);
+                self.answered(key, frame.keep_alive);
+                self.spawn(job, None, self.now.mono + epoch.request_time);
             }
             Opened::Metrics => {
                 let text = self.process.metrics.render(self.now);

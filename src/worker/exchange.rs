@@ -3,23 +3,25 @@
 //! [`open`] routes a request and either has its answer at once or makes the [`Job`]; [`Job::run`] is the task; [`Finished::compose`]
 //! writes the answer. No socket here, and no decision about logins: `dialect` knows the wire forms, `auth` the verdicts.
 
+use crate::auth::admin::{Blocked, Flush, JobState};
 use crate::auth::login::Login;
 use crate::auth::pipeline::{self, Outcome, Stores};
-use crate::auth::report::{Event, Report};
+use crate::auth::report::{Event, Level, Report};
 use crate::auth::request::{Mode, Request, Service, SessionId};
 use crate::auth::scripts::{ScriptError, StageKind};
+use crate::dialect::admin::{Endpoint, Question, Wanted};
 use crate::dialect::caller::Admission;
 use crate::dialect::envelope::Envelope;
 use crate::dialect::input::{self, Rejection};
 use crate::dialect::list_accounts::Format;
 use crate::dialect::route::{Route, route, unknown_service_status};
-use crate::dialect::{answer, caller, fixed, hook, list_accounts};
+use crate::dialect::{admin, answer, caller, fixed, hook, list_accounts};
 use crate::epoch::Epoch;
 use crate::op::Ops;
 use crate::process::Process;
 use crate::proto::http::Method;
 use crate::script::Host;
-use crate::state::Store;
+use crate::state::{Error, Store};
 use crate::trace::Span;
 use crate::value::Value;
 use crate::worker::connection::Received;
@@ -50,6 +52,9 @@ pub enum Job {
     ListAccounts(Box<Login>, Format),
     /// The hook with this index; its location for the answer.
     Hook(Box<Login>, usize),
+    Admin(Box<Request>, Question),
+    /// A flush whose answer is out already.
+    FlushLater(SessionId, Flush),
     PostActions(Box<Login>),
     Init(Box<Login>),
     /// Send these spans to the collector.
@@ -61,6 +66,8 @@ pub enum Opened {
     Job(Job),
     /// The answer is in the buffer: its status, and why if the client is to blame.
     Answered(u16, Option<Rejection>),
+    /// The answer is in the buffer, and this is to be done all the same: its status.
+    Accepted(u16, Job),
     /// The scrape of the metrics, which the worker composes.
     Metrics,
     /// The state of the server, which the worker composes.
@@ -72,6 +79,9 @@ pub enum Finished {
     Authenticated(Box<Login>, Outcome),
     Accounts(Box<Login>, Vec<Vec<u8>>, Report, Format),
     Hook(Box<Login>, Result<Value, ScriptError>),
+    Blocked(Box<Request>, Wanted, Blocked),
+    Flushed(Box<Request>, Flush, Result<Vec<Vec<u8>>, Error>),
+    FlushedLater(Flush, Result<Vec<Vec<u8>>, Error>),
     PostActions(Box<Login>, Vec<Event>),
     Init(Vec<ScriptError>),
     /// How many spans, and why not.
@@ -82,6 +92,7 @@ pub enum Finished {
 pub fn route_pattern(route: &Route<'_>) -> &'static str {
     match route {
         Route::Auth(_) | Route::UnknownService => "/api/v1/:category/:service",
+        Route::Admin(_) => "/api/v1/:category/:service",
         Route::Hook { .. } => "/api/v1/custom/*hook",
         Route::Ping => "/ping",
         Route::Metrics => "/metrics",
@@ -94,11 +105,12 @@ pub fn route_pattern(route: &Route<'_>) -> &'static str {
 pub fn open(
     received: Received,
     session: SessionId,
-    epoch: &Epoch,
+    local: &Local,
     envelope: &Envelope<'_>,
     out: &mut Vec<u8>,
 ) -> (Opened, &'static str, Box<Request>) {
     let Received { raw, head, body } = received;
+    let epoch = &*local.epoch;
     let mut request = Box::new(input::open(raw, head, body, session));
     let path = request.text(request.http.path);
     let route = route(request.http.head.method, path, &epoch.dialect.endpoints);
@@ -123,6 +135,7 @@ pub fn open(
             }
             None => answered(hook::not_found(out, location, &session, envelope)),
         },
+        Route::Admin(endpoint) => administration(&mut request, endpoint, local, envelope, out),
         Route::Ping => answered(fixed::ping(out, envelope)),
         Route::Metrics => Opened::Metrics,
         Route::Health => Opened::Health,
@@ -154,6 +167,27 @@ fn authentication(request: &mut Request, service: Service, epoch: &Epoch, envelo
     }
 }
 
+fn administration(request: &mut Request, endpoint: Endpoint, local: &Local, envelope: &Envelope<'_>, out: &mut Vec<u8>) -> Opened {
+    let session = request.session;
+    let question = match endpoint {
+        Endpoint::ConfigLoad => return Opened::Answered(admin::config(out, &local.epoch.effective, &session, envelope), None),
+        Endpoint::Job => {
+            let id = admin::job_id(request.text(request.http.path));
+            return Opened::Answered(admin::job(out, &id, local.process.jobs.get(&id).as_ref(), &session, envelope), None);
+        }
+        Endpoint::BruteForceList => admin::wanted(request).map(Question::Blocked),
+        Endpoint::BruteForceFlush | Endpoint::BruteForceFlushLater => admin::flush(request).map(Question::Flush),
+    };
+    match question {
+        Err(refusal) => Opened::Answered(admin::refused(out, &refusal, envelope), None),
+        Ok(Question::Flush(flush)) if endpoint == Endpoint::BruteForceFlushLater => {
+            local.process.jobs.set(session.as_str(), JobState::Queued);
+            Opened::Accepted(admin::queued(out, &session, envelope), Job::FlushLater(session, flush))
+        }
+        Ok(question) => Opened::Job(Job::Admin(Box::new(std::mem::take(request)), question)),
+    }
+}
+
 impl Job {
     /// The job as a task.
     pub async fn run(self, local: Rc<Local>, ops: Ops) -> Finished {
@@ -173,6 +207,20 @@ impl Job {
             Job::Hook(login, index) => {
                 let returned = pipeline::hook(&login, host, index, &ops).await;
                 Finished::Hook(login, returned)
+            }
+            Job::Admin(request, Question::Blocked(wanted)) => {
+                let blocked = crate::auth::admin::blocked(state, &ops).await;
+                Finished::Blocked(request, wanted, blocked)
+            }
+            Job::Admin(request, Question::Flush(flush)) => {
+                let removed = crate::auth::admin::flush(&policy.brute_force, state, &ops, &flush).await;
+                Finished::Flushed(request, flush, removed)
+            }
+            Job::FlushLater(session, flush) => {
+                let removed = crate::auth::admin::flush(&policy.brute_force, state, &ops, &flush).await;
+                let done = removed.clone().map_or_else(|error| JobState::Failed(error.to_string()), JobState::Done);
+                process.jobs.set(session.as_str(), done);
+                Finished::FlushedLater(flush, removed)
             }
             Job::PostActions(login) => {
                 let events = pipeline::post_actions(&login, host, policy, stores, &ops).await;
@@ -197,7 +245,9 @@ impl Finished {
                 let location = location.get(leading..).unwrap_or_default();
                 Some(hook::compose(out, location, returned, &login.response.borrow(), envelope))
             }
-            Finished::PostActions(..) | Finished::Init(_) | Finished::Exported(..) => None,
+            Finished::Blocked(request, wanted, blocked) => Some(admin::list(out, blocked, wanted, &request.session, envelope)),
+            Finished::Flushed(request, flush, removed) => Some(admin::flushed(out, flush, removed, &request.session, envelope)),
+            Finished::FlushedLater(..) | Finished::PostActions(..) | Finished::Init(_) | Finished::Exported(..) => None,
         }
     }
 
@@ -207,7 +257,8 @@ impl Finished {
             Finished::Authenticated(_, outcome) => std::mem::take(&mut outcome.report.events),
             Finished::Accounts(_, _, report, _) => std::mem::take(&mut report.events),
             Finished::Hook(login, Err(error)) => vec![Event::script_failed(StageKind::Hook, error, login)],
-            Finished::Hook(_, Ok(_)) | Finished::Exported(..) => Vec::new(),
+            Finished::Hook(_, Ok(_)) | Finished::Blocked(..) | Finished::Exported(..) => Vec::new(),
+            Finished::Flushed(_, flush, removed) | Finished::FlushedLater(flush, removed) => flush_events(flush, removed),
             Finished::PostActions(_, events) => std::mem::take(events),
             Finished::Init(errors) => {
                 let login = Login::default();
@@ -223,8 +274,28 @@ impl Finished {
             | Finished::Accounts(login, ..)
             | Finished::Hook(login, _)
             | Finished::PostActions(login, _) => Some(login),
-            Finished::Init(_) | Finished::Exported(..) => None,
+            Finished::Blocked(..) | Finished::Flushed(..) | Finished::FlushedLater(..) | Finished::Init(_) | Finished::Exported(..) => None,
         }
+    }
+
+    /// The request of an exchange that is about no login.
+    pub fn request(&self) -> Option<&Request> {
+        match self {
+            Finished::Blocked(request, ..) | Finished::Flushed(request, ..) => Some(request),
+            other => other.login().map(|login| &login.request),
+        }
+    }
+}
+
+/// A line for every key that a flush removed.
+fn flush_events(flush: &Flush, removed: &Result<Vec<Vec<u8>>, Error>) -> Vec<Event> {
+    let about = |event: Event| event.with("ip_address", flush.address.to_string()).with("rule_name", flush.rule.as_str());
+    match removed {
+        Ok(keys) => {
+            let line = |key: &Vec<u8>| Event::new(Level::Info, "Brute force").with("keys", key.as_slice()).with("status", "flushed");
+            keys.iter().map(|key| about(line(key))).collect()
+        }
+        Err(error) => vec![about(Event::new(Level::Error, "Flush failed").with("error", error.to_string()))],
     }
 }
 

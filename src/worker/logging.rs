@@ -20,10 +20,10 @@ impl Worker {
         match finished {
             Finished::Authenticated(login, outcome) => self.log_authentication(&outcome.report, login, elapsed),
             Finished::Accounts(login, _, report, _) => self.log_authentication(report, login, elapsed),
-            Finished::Hook(..) | Finished::PostActions(..) | Finished::Init(_) | Finished::Exported(..) => {}
+            _ => {}
         }
-        if let (Some(origin), Some(login)) = (origin, finished.login()) {
-            self.log_access(&login.request, origin.connection, status.unwrap_or(CLIENT_GONE), None, elapsed);
+        if let (Some(origin), Some(request)) = (origin, finished.request()) {
+            self.log_access(request, origin.connection, status.unwrap_or(CLIENT_GONE), None, elapsed);
         }
         self.drain_script_output();
     }

@@ -409,6 +409,8 @@ impl Worker {
 fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> Result<Host, SetupError> {
     let services = Services {
         settings: epoch.script_settings.clone(),
+        state: Arc::new(epoch.store(&process.memory)),
+        rules: Arc::new(epoch.policy.brute_force.clone()),
         cache: process.cache.clone(),
         storages: process.storages.clone(),
         redis: process.pools.clone(),

@@ -7,6 +7,7 @@ mod support;
 
 mod blocklists;
 mod body;
+mod brute_force;
 mod cert_util;
 mod dovecot_passdb;
 mod drain;
@@ -17,8 +18,8 @@ mod keepalive;
 mod layers;
 mod ldap;
 mod limits;
-mod monitoring;
 mod log_keys;
+mod monitoring;
 mod nginx_imap;
 mod nginx_pop3;
 mod nginx_smtp;

@@ -2,6 +2,7 @@
 //!
 //! Rules: specification `pipeline.md` 4.1 to 4.3, 4.7.
 
+use crate::auth::admin::Flush;
 use crate::auth::request::{Field, Request};
 use crate::metrics::LabelId;
 use crate::secret::Secret;
@@ -88,6 +89,29 @@ impl Rules {
         (counters, buckets)
     }
 
+    /// A counter for every network of an address that a bucket may block, filters or not.
+    pub fn all_counters(&self, address: IpAddr) -> Counters {
+        let mut counters = Counters::default();
+        for bucket in self.buckets.iter().filter(|bucket| bucket.ipv6 == address.is_ipv6()) {
+            counters.push(&bucket.unfiltered(), address);
+        }
+        counters
+    }
+
+    /// The counters that a flush is about: those of its bucket, one for each filter that it does not name.
+    pub fn counters_to_flush(&self, flush: &Flush) -> Counters {
+        let address = flush.address.to_canonical();
+        let mut counters = Counters::default();
+        for bucket in self.buckets.iter().filter(|bucket| bucket.ipv6 == address.is_ipv6() && flush.is_meant(&bucket.name)) {
+            for protocol in entries(&bucket.protocols, flush.protocol.as_deref()) {
+                for oidc_cid in entries(&bucket.oidc_cids, flush.oidc_cid.as_deref()) {
+                    counters.push(&Kind { protocol, oidc_cid, ..bucket.unfiltered() }, address);
+                }
+            }
+        }
+        counters
+    }
+
     /// The client of `request`, as tolerations name it.
     pub fn toleration_client(&self, address: IpAddr) -> String {
         scoped(address, self.tolerations_ipv6_cidr)
@@ -108,13 +132,11 @@ impl Bucket {
         if self.ipv6 != address.is_ipv6() {
             return None;
         }
-        Some(Kind {
-            period: self.period,
-            cidr: self.cidr,
-            limit: self.limit,
-            protocol: filtered(&self.protocols, protocol)?,
-            oidc_cid: filtered(&self.oidc_cids, oidc_cid)?,
-        })
+        Some(Kind { protocol: filtered(&self.protocols, protocol)?, oidc_cid: filtered(&self.oidc_cids, oidc_cid)?, ..self.unfiltered() })
+    }
+
+    fn unfiltered(&self) -> Kind<'_> {
+        Kind { period: self.period, cidr: self.cidr, limit: self.limit, protocol: None, oidc_cid: None }
     }
 }
 
@@ -143,6 +165,14 @@ pub fn address(text: &[u8]) -> Option<IpAddr> {
 /// The entry of a filter that a value matches; `None`: none does. A filter without entries lets everything through.
 fn filtered<'a>(filter: &'a [String], value: &[u8]) -> Option<Option<&'a str>> {
     if filter.is_empty() { Some(None) } else { filter.iter().find(|entry| entry.as_bytes() == value).map(|entry| Some(entry.as_str())) }
+}
+
+/// The entries of a filter that are meant, if only one is; a filter without entries has one that says nothing.
+fn entries<'a>(filter: &'a [String], meant: Option<&str>) -> Vec<Option<&'a str>> {
+    if filter.is_empty() {
+        return vec![None];
+    }
+    filter.iter().map(String::as_str).filter(|entry| meant.is_none_or(|meant| meant == *entry)).map(Some).collect()
 }
 
 fn scoped(address: IpAddr, ipv6_cidr: u8) -> String {

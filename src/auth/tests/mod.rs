@@ -176,7 +176,7 @@ impl Case {
         self.policy.backends.push(Backend::Lua { index, name: name.into(), path: format!("b{}.lua", index + 1), search: vec![search] });
     }
 
-    fn drive<T>(&self, task: impl AsyncFnOnce(&Ops) -> T) -> T {
+    pub fn drive<T>(&self, task: impl AsyncFnOnce(&Ops) -> T) -> T {
         let deadline = self.now.get() + DEADLINE;
         let (ops, driver) = op::slot(self.now.get(), deadline);
         let clock = driver.clone();

@@ -112,7 +112,7 @@ fn left_out_keys_are_accepted_with_a_warning_each() {
 fn what_is_not_yet_active_warns_once_per_section_and_only_if_it_differs() {
     let text = concat!(
         "server:\n  backends: [test]\n  haproxy_v2: false\n  rate_limit_burst: 7\n  features: [backend_server_monitoring]\n",
-        "brute_force:\n  tolerate_percent: 5\n  tolerate_ttl: 1h\n  buckets: []\n",
+        "brute_force:\n  rwp_window: 5m\n  scale_factor: 1\n  buckets: []\n",
     );
     let all: Vec<String> = warnings(text).into_iter().filter(|line| line.contains("not yet active")).collect();
     assert_eq!(
@@ -120,7 +120,7 @@ fn what_is_not_yet_active_warns_once_per_section_and_only_if_it_differs() {
         [
             "2: server.backends: \"test\" is not yet active: it is passed over",
             "5: server.features: \"backend_server_monitoring\" is not yet active",
-            "6: brute_force: is not yet active: it has no effect",
+            "7: brute_force.rwp_window: is not yet active: it has no effect",
             "4: server.rate_limit_burst: is not yet active: it has no effect",
         ]
     );

@@ -3,18 +3,20 @@
 //! [`MODULES`] lists them all. A module is a list of functions, of waiting functions, and perhaps a set-up function that adds constants and
 //! types to its table, or a Lua half. Rules: specification `lua/modules-*.md`.
 
+pub mod asking;
 pub mod backend;
 pub mod base;
 pub mod base64;
 pub mod bit;
+pub mod brute_force;
 pub mod bundled;
 pub mod cache;
-pub mod cmd;
 pub mod cert_util;
+pub mod cmd;
 pub mod context;
 pub mod crypto;
-pub mod dns;
 pub mod db;
+pub mod dns;
 pub mod filepath;
 pub mod gll_prometheus;
 pub mod goos;
@@ -24,8 +26,8 @@ pub mod http_response;
 pub mod humanize;
 pub mod ioutil;
 pub mod json;
-pub mod log;
 pub mod ldap;
+pub mod log;
 pub mod mail;
 pub mod misc;
 pub mod neural;
@@ -37,6 +39,7 @@ pub mod redis;
 pub mod regexp;
 pub mod runtime;
 pub mod shellescape;
+pub mod soft_whitelist;
 pub mod stats;
 pub mod storage;
 pub mod streams;
@@ -70,6 +73,8 @@ pub static MODULES: &[&Module] = &[
     &redis::MODULE,
     &password::MODULE,
     &misc::MODULE,
+    &brute_force::MODULE,
+    &soft_whitelist::MODULE,
     &cache::MODULE,
     &http_request::MODULE,
     &http_response::MODULE,

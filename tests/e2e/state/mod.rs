@@ -4,10 +4,12 @@
 //! somebody who answers its ops; a further kind (Sentinel, Cluster) is a further constructor and a line in `suite!`.
 
 mod accounts;
+mod brute_force;
+mod outage;
 
 use crate::support::redis::Redis;
-use loligo::op::{self, Answer, Failure, Op, Ops};
-use loligo::proto::resp::Decoder;
+use loligo::op::{self, Answer, Failure, Op, Ops, PoolId, RedisOp, Route};
+use loligo::proto::resp::{Commands, Decoder};
 use loligo::state::{RedisStore, Store};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -22,21 +24,52 @@ pub struct Subject {
     /// The clock of the ops, which a test may put forward where the store has no other.
     now: Instant,
     /// What must go on running meanwhile.
-    _server: Option<Redis>,
+    server: Option<Redis>,
 }
 
 impl Subject {
     pub fn memory() -> Subject {
         let carry = Box::new(|op| panic!("the memory store asks nobody: {op:?}"));
-        Subject { store: Store::Memory(Arc::default()), carry, now: Instant::now(), _server: None }
+        Subject { store: Store::Memory(Arc::default()), carry, now: Instant::now(), server: None }
     }
 
     pub fn redis() -> Subject {
-        let server = Redis::start();
-        let mut connection = Connection::open(&server);
-        let carry = Box::new(move |op| connection.answer(op));
+        let mut subject = Subject::answering(|_| Answer::Failed(Failure::Closed("redis".into())));
+        subject.server = Some(Redis::start());
+        subject.reconnect();
+        subject
+    }
+
+    /// A Redis that answers as it is told here.
+    pub fn answering(carry: impl FnMut(Op) -> Answer + 'static) -> Subject {
         let store = Store::Redis(RedisStore::new("nt_", Duration::from_secs(5), Duration::from_secs(5), Duration::ZERO, Arc::default()));
-        Subject { store, carry, now: Instant::now(), _server: Some(server) }
+        Subject { store, carry: Box::new(carry), now: Instant::now(), server: None }
+    }
+
+    /// From now on Redis is away; what it holds stays.
+    pub fn cut_off(&mut self) {
+        self.carry = Box::new(|_| Answer::Failed(Failure::Closed("redis".into())));
+    }
+
+    pub fn reconnect(&mut self) {
+        let mut connection = Connection::open(self.server.as_ref().unwrap());
+        self.carry = Box::new(move |op| connection.answer(op));
+    }
+
+    /// Sends a command to Redis beside the store.
+    pub fn command(&mut self, words: &[&str]) {
+        let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
+        let op = RedisOp { pool: PoolId::DEFAULT, route: Route::Write, commands: Commands::one(&words) };
+        assert!(matches!((self.carry)(Op::Redis(op)), Answer::Reply(reply) if reply.as_error().is_none()));
+    }
+
+    /// Lets time go by: on the ops' clock, and where a store looks at the real one, there.
+    pub fn pass(&mut self, time: Duration) {
+        self.now += time;
+        if self.server.is_some() {
+            let until = Instant::now() + time;
+            crate::support::until("the time to pass", || (Instant::now() >= until).then_some(()));
+        }
     }
 
     /// Runs something that asks the store.

@@ -1,0 +1,106 @@
+//! What operators ask about the domain's state: who is blocked, and to unblock them.
+//!
+//! Called by the worker for the admin endpoints; `dialect::admin` knows their wire form. Rules: specification `http-api.md` 8.
+
+use crate::auth::brute_force::rules::Rules;
+use crate::op::Ops;
+use crate::state::{Error, Store};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+/// Blocked networks and their buckets; accounts whose logins led to a block and the addresses that failed for them. Each part may fail
+/// by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blocked {
+    pub networks: Result<Vec<(Vec<u8>, Vec<u8>)>, Error>,
+    pub accounts: Result<Vec<(Vec<u8>, Vec<Vec<u8>>)>, Error>,
+}
+
+/// Who is to be unblocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flush {
+    pub address: IpAddr,
+    /// The bucket's name; `*`: all of them.
+    pub rule: String,
+    /// Of a bucket with such a filter, only the counter of this protocol or OIDC client.
+    pub protocol: Option<String>,
+    pub oidc_cid: Option<String>,
+}
+
+impl Flush {
+    pub fn is_meant(&self, bucket: &str) -> bool {
+        self.rule == ALL || self.rule == bucket
+    }
+}
+
+/// Lists who is blocked.
+pub async fn blocked(state: &Store, ops: &Ops) -> Blocked {
+    Blocked { networks: state.blocks(ops).await, accounts: state.affected_accounts(ops).await }
+}
+
+/// Unblocks a client's networks, and forgets their counters: the keys that were removed, sorted.
+///
+/// # Errors
+/// The state could not be asked; some keys may be removed.
+pub async fn flush(rules: &Rules, state: &Store, ops: &Ops, flush: &Flush) -> Result<Vec<Vec<u8>>, Error> {
+    let counters = rules.counters_to_flush(flush);
+    state.flush_blocks(ops, &counters, |bucket| flush.rule == ALL || flush.rule.as_bytes() == bucket).await
+}
+
+/// Flushes that were put off: `bruteforce/flush/async`. Of the whole process; the oldest are forgotten first.
+#[derive(Debug, Default)]
+pub struct Jobs(Mutex<VecDeque<(String, JobState)>>);
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobState {
+    Queued,
+    /// The keys that were removed.
+    Done(Vec<Vec<u8>>),
+    Failed(String),
+}
+
+impl Jobs {
+    /// Notes how far a job is.
+    pub fn set(&self, id: &str, state: JobState) {
+        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match jobs.iter_mut().find(|(known, _)| known == id) {
+            Some((_, old)) => *old = state,
+            None => {
+                if jobs.len() >= JOBS_MAX {
+                    jobs.pop_front();
+                }
+                jobs.push_back((id.to_owned(), state));
+            }
+        }
+    }
+
+    /// How far a job is; `None`: there was none of this name, or it was long ago.
+    pub fn get(&self, id: &str) -> Option<JobState> {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.iter().find(|(known, _)| known == id).map(|(_, state)| state.clone())
+    }
+}
+
+const ALL: &str = "*";
+
+/// Operators put off a handful at a time.
+const JOBS_MAX: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_jobs_are_forgotten() {
+        let jobs = Jobs::default();
+        for n in 0..=JOBS_MAX {
+            jobs.set(&n.to_string(), JobState::Queued);
+        }
+        jobs.set("1", JobState::Done(Vec::new()));
+        assert_eq!(jobs.get("0"), None);
+        assert_eq!(jobs.get("1"), Some(JobState::Done(Vec::new())));
+        assert_eq!(jobs.get("2"), Some(JobState::Queued));
+    }
+}

@@ -1,0 +1,63 @@
+//! `loligo bruteforce`: who is blocked, and unblocking, asked of the running server.
+//!
+//! The server that the configuration describes is asked over its own admin endpoints, as any other client would: so the commands work for
+//! state in Redis and in the process alike. Credentials come from the configuration.
+
+use super::client;
+use crate::config::Config;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List blocked networks, and the accounts whose logins led to a block.
+    List {
+        /// Only networks with one of these addresses in them.
+        #[arg(long = "ip", value_name = "ADDRESS")]
+        addresses: Vec<IpAddr>,
+        /// Only these accounts.
+        #[arg(long = "account", value_name = "ACCOUNT")]
+        accounts: Vec<String>,
+    },
+    /// Unblock the networks of an address and forget its counters.
+    Flush {
+        #[arg(value_name = "ADDRESS")]
+        address: IpAddr,
+        /// The bucket; without it, all of them.
+        #[arg(value_name = "RULE", default_value = "*")]
+        rule: String,
+        /// Only the counter of this protocol, of a bucket that counts by protocol.
+        #[arg(long, value_name = "PROTOCOL")]
+        protocol: Option<String>,
+        /// Only the counter of this OIDC client.
+        #[arg(long, value_name = "CLIENT")]
+        oidc_cid: Option<String>,
+        /// Do not wait for the end.
+        #[arg(long)]
+        later: bool,
+    },
+}
+
+/// Asks the server, and prints the result of its answer.
+pub fn run(command: &Command, config: &Config) -> Result<(), String> {
+    let (method, path, body) = request(command);
+    let answer = client::ask(config, method, path, body.as_ref())?;
+    let result = answer.get("result").unwrap_or(&answer);
+    println!("{}", serde_json::to_string_pretty(result).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
+fn request(command: &Command) -> (&'static str, &'static str, Option<Value>) {
+    match command {
+        Command::List { addresses, accounts } if addresses.is_empty() && accounts.is_empty() => ("GET", "/api/v1/bruteforce/list", None),
+        Command::List { addresses, accounts } => {
+            ("POST", "/api/v1/bruteforce/list", Some(json!({ "ip_addresses": addresses, "accounts": accounts })))
+        }
+        Command::Flush { address, rule, protocol, oidc_cid, later } => {
+            let path = if *later { "/api/v1/bruteforce/flush/async" } else { "/api/v1/bruteforce/flush" };
+            let body = json!({ "ip_address": address, "rule_name": rule, "protocol": protocol, "oidc_cid": oidc_cid });
+            ("DELETE", path, Some(body))
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Brute force from outside: many attempts at once over two workers, Redis going away, operators listing and flushing.
+
+use crate::support::http::Answer;
+use crate::support::redis::Redis;
+use crate::support::site::loligo;
+use crate::support::{Client, Request, Server, Site, until};
+use serde_json::{Value, json};
+use std::sync::{Arc, Barrier};
+
+/// One bucket: an address may fail `limit` times within the hour.
+fn site(limit: u64, redis: Option<&Redis>) -> Site {
+    let redis = redis.map_or(json!({}), |redis| json!({ "master": { "address": redis.address() }, "prefix": "nt_" }));
+    Site::new().set(json!({
+        "server": { "workers": 2, "features": ["brute_force"], "brute_force_protocols": ["imap"], "redis": redis },
+        "brute_force": { "buckets": [{ "name": "b", "period": "1h", "cidr": 32, "ipv4": true, "failed_requests": limit }] },
+    }))
+}
+
+fn login_from(client_ip: &str, user: &str, password: &str) -> Request {
+    let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", user).header("Auth-Pass", password);
+    request.header("Auth-Protocol", "imap").header("Client-IP", client_ip)
+}
+
+fn ask(server: &Server, request: &Request) -> Answer {
+    server.ask(request)
+}
+
+/// Sends all of them at the same moment, each over a connection of its own: their status codes.
+fn all_at_once(server: &Server, requests: Vec<Request>) -> Vec<u16> {
+    let start = Arc::new(Barrier::new(requests.len()));
+    let address = server.address;
+    let threads: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let start = start.clone();
+            std::thread::spawn(move || {
+                let mut client = Client::tcp(address);
+                start.wait();
+                client.ask(&request).status
+            })
+        })
+        .collect();
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+fn blocked_networks(server: &Server) -> Value {
+    let answer: Value = serde_json::from_slice(&ask(server, &Request::get("/api/v1/bruteforce/list")).body).unwrap();
+    answer["result"][0]["ip_addresses"].clone()
+}
+
+/// Nobody is answered before a hundred are in. `late`, who knows the right password, is answered when the others have failed.
+const BACKEND: &str = r#"
+local cache = require("nauthilus_cache")
+local time = require("time")
+
+function nauthilus_backend_verify_password(request)
+    local result = nauthilus_backend_result.new()
+    result:user_found(true)
+    result:account_field("account")
+    result:attributes({ account = request.username })
+    local right = request.password == "right"
+    cache.cache_update("entered", function(old) return (old or 0) + 1 end)
+    while cache.cache_get("entered") < 100 do time.sleep(0.002) end
+    if request.username == "late" then
+        while (cache.cache_get("failed") or 0) < 99 do time.sleep(0.002) end
+        @SETTLED@
+    elseif not right then
+        cache.cache_update("failed", function(old) return (old or 0) + 1 end)
+    end
+    result:authenticated(right)
+    return nauthilus_builtin.BACKEND_RESULT_OK, result
+end
+"#;
+
+/// In Redis, too: its replies to two workers come in no order.
+const SETTLED: &str = r#"
+        local redis = require("nauthilus_redis")
+        while (tonumber(redis.redis_get("default", "nt_bf:3600:32:5:4:192.0.2.9/32")) or 0) < 99 do time.sleep(0.002) end
+"#;
+
+#[test]
+fn of_a_hundred_attempts_at_once_none_succeeds_once_the_bucket_is_full() {
+    let redis = Redis::start();
+    for (redis, settled) in [(None, ""), (Some(&redis), SETTLED)] {
+        let server = site(5, redis).backend(&BACKEND.replace("@SETTLED@", settled)).start();
+        let mut requests: Vec<_> = (0..99).map(|n| login_from("192.0.2.9", &format!("user{n}"), "wrong")).collect();
+        requests.push(login_from("192.0.2.9", "late", "right"));
+        assert_eq!(all_at_once(&server, requests), vec![403; 100]);
+        assert_eq!(blocked_networks(&server), json!({ "192.0.2.9/32": "b" }));
+        assert_eq!(ask(&server, &login_from("192.0.2.9", "late", "right")).status, 403);
+        assert_eq!(ask(&server, &login_from("192.0.2.10", "late", "right")).status, 200);
+    }
+}
+
+#[test]
+fn a_hundred_right_logins_at_once_all_succeed() {
+    let redis = Redis::start();
+    for redis in [None, Some(&redis)] {
+        let server = site(1, redis).start();
+        let requests = (0..100).map(|n| login_from("192.0.2.9", &format!("user{n}"), "right")).collect();
+        assert_eq!(all_at_once(&server, requests), vec![200; 100]);
+        assert_eq!(blocked_networks(&server), json!({}));
+    }
+}
+
+#[test]
+fn without_redis_the_process_counts_by_itself() {
+    let mut redis = Redis::start();
+    let server = site(2, Some(&redis)).start();
+    assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "right")).status, 200);
+    assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "wrong")).status, 403);
+
+    redis.stop();
+    // Nobody can be told whether the password is right; a wrong one counts nevertheless.
+    assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "wrong")).status, 500);
+    // The third attempt is refused: one failure is known from before.
+    assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "right")).status, 403);
+    assert_eq!(ask(&server, &login_from("192.0.2.10", "ada", "right")).status, 500);
+    assert_eq!(ask(&server, &Request::get("/api/v1/bruteforce/list")).status, 500);
+
+    redis.restart();
+    until("logins to work again", || (ask(&server, &login_from("192.0.2.10", "ada", "right")).status == 200).then_some(()));
+    // This Redis has lost everything, and what it says counts.
+    until("the block to be gone", || (ask(&server, &login_from("192.0.2.9", "ada", "right")).status == 200).then_some(()));
+}
+
+/// Runs `loligo bruteforce …` on the server's own configuration: what it prints.
+fn command(server: &Server, arguments: &[&str]) -> Value {
+    let mut command = loligo();
+    command.arg("bruteforce").arg("-c").arg(server.path("asked.json")).args(arguments);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn operators_list_and_flush_from_the_command_line() {
+    let server = site(1, None).start();
+    let config = json!({
+        "server": { "address": server.address.to_string(), "workers": 1, "backends": ["lua"] },
+        "lua": { "config": { "backend_script_path": server.path("backend.lua") }, "search": [{ "protocol": ["imap"], "cache_name": "c" }] },
+    });
+    std::fs::write(server.path("asked.json"), config.to_string()).unwrap();
+    let block = |address: &str| {
+        for _ in 0..2 {
+            assert_eq!(ask(&server, &login_from(address, "ada", "wrong")).status, 403);
+        }
+    };
+    block("192.0.2.9");
+    block("192.0.2.10");
+    let both = json!({ "192.0.2.10/32": "b", "192.0.2.9/32": "b" });
+    assert_eq!(command(&server, &["list"])[0], json!({ "ip_addresses": both, "error": null }));
+    let one = json!({ "ip_addresses": { "192.0.2.9/32": "b" }, "error": null });
+    assert_eq!(command(&server, &["list", "--ip", "192.0.2.9"])[0], one);
+
+    let flushed = command(&server, &["flush", "192.0.2.9", "b"]);
+    assert_eq!(flushed["removed_keys"], json!(["BRUTEFORCE", "bf:3600:32:1:4:192.0.2.9/32"]));
+    assert_eq!(command(&server, &["flush", "192.0.2.9"])["status"], "not flushed");
+    assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "right")).status, 200);
+
+    // Put off, it is done a moment later.
+    let job = command(&server, &["flush", "--later", "192.0.2.10"]);
+    assert_eq!(job["status"], "QUEUED");
+    let path = format!("/api/v1/async/jobs/{}", job["jobId"].as_str().unwrap());
+    until("the flush", || {
+        let answer: Value = serde_json::from_slice(&ask(&server, &Request::get(&path)).body).unwrap();
+        (answer["result"]["status"] == "DONE").then(|| assert_eq!(answer["result"]["removed_keys"][0], "BRUTEFORCE"))
+    });
+    assert_eq!(blocked_networks(&server), json!({}));
+    assert_eq!(ask(&server, &Request::get("/api/v1/async/jobs/unknown")).status, 404);
+}
+
+#[test]
+fn the_configuration_in_force_can_be_read_without_its_secrets() {
+    let server = site(1, None).set(json!({ "server": { "redis": { "password_nonce": "a-nonce-that-is-secret" } } })).start();
+    let answer = ask(&server, &Request::get("/api/v1/config/load"));
+    assert!(!answer.text().contains("a-nonce-that-is-secret"));
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    let config: Value = serde_json::from_str(answer["result"].as_str().unwrap()).unwrap();
+    assert_eq!((&answer["object"], &answer["operation"]), (&json!("config"), &json!("load")));
+    assert_eq!(config["brute_force"]["buckets"][0]["failed_requests"], 1);
+}

@@ -1,0 +1,88 @@
+//! Redis away, slow or strange: the process goes on with what it has counted itself.
+
+use super::Subject;
+use loligo::op::{Answer, Failure};
+use loligo::proto::resp::Reply;
+use loligo::state::{Counters, Error, Failed, Kind, NewBlock, Trace};
+use std::time::Duration;
+
+fn counters() -> Counters {
+    let mut counters = Counters::default();
+    let kind = Kind { period: Duration::from_secs(60), cidr: 32, limit: 2, protocol: None, oidc_cid: None };
+    counters.push(&kind, "192.0.2.9".parse().unwrap());
+    counters
+}
+
+fn fail<'a>(counters: &'a Counters) -> Trace<'a> {
+    Trace { failures: Some(Failed { counters, period_min: Duration::ZERO }), ..Trace::default() }
+}
+
+#[test]
+fn failures_before_and_during_an_outage_count() {
+    let mut subject = Subject::redis();
+    let counters = counters();
+    subject.run(async |store, ops| drop(store.leave(ops, &fail(&counters)).await));
+    subject.cut_off();
+    subject.run(async |store, ops| {
+        let standing = store.standing(ops, b"alice", &counters).await;
+        assert_eq!((standing.counts.to_vec(), standing.outage.is_some()), (vec![1], true));
+        let written = store.leave(ops, &fail(&counters)).await;
+        assert!(written.rest.is_err());
+        let standing = store.standing(ops, b"alice", &counters).await;
+        assert_eq!(counters.first_full(&standing.counts), Some(0));
+        let block = Some(NewBlock { network: b"192.0.2.9/32", bucket: b"b", time: None });
+        assert!(store.leave(ops, &Trace { block, ..Trace::default() }).await.rest.is_err());
+        assert_eq!(store.standing(ops, b"alice", &counters).await.blocked, Some(0));
+        assert!(store.account(ops, b"alice").await.is_err());
+        assert!(store.blocks(ops).await.is_err());
+    });
+    subject.reconnect();
+    subject.run(async |store, ops| {
+        // What Redis says counts again.
+        let standing = store.standing(ops, b"alice", &counters).await;
+        assert_eq!((standing.counts.to_vec(), standing.blocked, standing.outage), (vec![1], None, None));
+    });
+}
+
+#[test]
+fn a_block_that_was_met_holds_during_an_outage() {
+    let mut subject = Subject::redis();
+    let counters = counters();
+    subject.command(&["HSET", "nt_BRUTEFORCE", "192.0.2.9/32", "by another process"]);
+    subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0)));
+    subject.cut_off();
+    subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0)));
+    subject.reconnect();
+    // Flushed elsewhere: what this process remembers must not bring it back.
+    subject.command(&["HDEL", "nt_BRUTEFORCE", "192.0.2.9/32"]);
+    subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, None));
+    subject.cut_off();
+    subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, None));
+}
+
+#[test]
+fn strange_replies_are_an_outage_and_no_verdict() {
+    let counters = counters();
+    let answers: [fn() -> Answer; 7] = [
+        || Answer::Failed(Failure::TimedOut),
+        || Answer::Reply(Reply::int(1)),
+        || Answer::Replies(vec![]),
+        || Answer::Replies(vec![Reply::nil(), Reply::nil(), Reply::nil()]),
+        || Answer::Replies(vec![Reply::error("WRONGTYPE no"), Reply::array(&[Reply::nil()]), Reply::nil()]),
+        || Answer::Replies(vec![Reply::nil(), Reply::array(&[]), Reply::nil()]),
+        || Answer::Replies(vec![Reply::nil(), Reply::array(&[Reply::nil()]), Reply::array(&[])]),
+    ];
+    for answer in answers {
+        let mut subject = Subject::answering(move |_| answer());
+        subject.run(async |store, ops| {
+            let standing = store.standing(ops, b"alice", &counters).await;
+            assert!(standing.outage.is_some());
+            assert_eq!((standing.account, standing.blocked, standing.counts.to_vec()), (None, None, vec![0]));
+        });
+    }
+    let mut subject = Subject::answering(|_| Answer::Reply(Reply::error("WRONGTYPE no")));
+    subject.run(async |store, ops| {
+        assert_eq!(store.account(ops, b"alice").await, Err(Error::Refused("WRONGTYPE no".into())));
+        assert_eq!(store.map_account(ops, b"alice", b"a").await, Err(Error::Refused("WRONGTYPE no".into())));
+    });
+}

@@ -88,6 +88,7 @@ impl Server {
             ldap: Default::default(),
             targets: Default::default(),
             http: loligo::upstream::http::Client::new(epoch.http_client.clone()),
+            databases: Default::default(),
             metrics: metrics.script_metrics(),
             worker: Rc::new(metrics.worker("0")),
             output: Default::default(),

@@ -56,6 +56,7 @@ fn host() -> (Host, Watchdog) {
         cache: Arc::default(),
         storages: Arc::default(),
         redis: Arc::default(),
+        databases: Default::default(),
         metrics: registry.script_metrics(),
         worker: Rc::new(registry.worker("fuzz")),
         output: Default::default(),

@@ -75,7 +75,7 @@ fn binary_values_become_what_their_columns_say() {
         (unsigned(MYSQL_TYPE_LONG), &[0xFF, 0xFF, 0xFF, 0xFF], "4294967295"),
         (column(MYSQL_TYPE_LONGLONG), &[0xFF; 8], "-1"),
         (unsigned(MYSQL_TYPE_LONGLONG), &[0xFF; 8], "'18446744073709551615'"),
-        (column(MYSQL_TYPE_FLOAT), &3.14f32.to_le_bytes(), "3.14"),
+        (column(MYSQL_TYPE_FLOAT), &6.3f32.to_le_bytes(), "6.3"),
         (column(MYSQL_TYPE_DOUBLE), &0.1f64.to_le_bytes(), "0.1"),
         (column(MYSQL_TYPE_VAR_STRING), b"\x02hi", "'hi'"),
         (column(MYSQL_TYPE_DATE), &[4, 0xE2, 0x07, 12, 2], "'2018-12-02'"),

@@ -119,7 +119,6 @@ fn what_is_not_yet_active_warns_once_per_section_and_only_if_it_differs() {
         all,
         [
             "2: server.backends: \"test\" is not yet active: it is passed over",
-            "5: server.features: \"backend_server_monitoring\" is not yet active",
             "7: brute_force.rwp_window: is not yet active: it has no effect",
             "4: server.rate_limit_burst: is not yet active: it has no effect",
         ]

@@ -23,18 +23,18 @@ use crate::reactor::{CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion}
 use crate::script::modules::redis::pools::{Mode, PoolSettings};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
-use crate::tls::{DefaultTls, TlsError};
 use crate::state::{Exception, MemoryStore, RedisStore, SoftWhitelist, Spared, Store, Tolerated, Tolerations};
+use crate::tls::{DefaultTls, TlsError};
+use crate::trace::propagation::Propagator;
+use crate::trace::{self, otlp};
 use crate::upstream::dns::Settings as DnsSettings;
+use crate::upstream::http::{
+    Environment, Proxies, Proxy, Request as HttpRequest, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits,
+};
 use crate::upstream::ldap::{Bind, Pools as LdapPools, Server as LdapServer, Settings as LdapSettings};
 use crate::upstream::monitor::{Monitor, Server};
 use crate::upstream::probe::{Protocol as MailProtocol, Target as Probe};
 use crate::upstream::redis::{Layout, Plan, Protocol, Serve, Settings as RedisSettings};
-use crate::trace::propagation::Propagator;
-use crate::trace::{self, otlp};
-use crate::upstream::http::{
-    Environment, Proxies, Proxy, Request as HttpRequest, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits,
-};
 use crate::worker::{HOOK_METHODS, Target, Timeouts};
 use ipnet::IpNet;
 use std::collections::HashMap;

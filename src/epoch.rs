@@ -30,6 +30,7 @@ use crate::trace::{self, otlp};
 use crate::upstream::dns::Settings as DnsSettings;
 use crate::upstream::http::{
     Environment, Proxies, Proxy, Request as HttpRequest, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits,
+    share as http_share,
 };
 use crate::upstream::ldap::{Bind, Pools as LdapPools, Server as LdapServer, Settings as LdapSettings};
 use crate::upstream::monitor::{Monitor, Server};
@@ -112,7 +113,7 @@ impl Epoch {
         let tls = DefaultTls::default();
         let monitor = monitor(config, &tls, &mut problems);
         let ldap = ldap(config, workers, &mut problems);
-        let http_client = http_client(config).map(Arc::new).unwrap_or_else(|problem| {
+        let http_client = http_client(config, workers).map(Arc::new).unwrap_or_else(|problem| {
             problems.push(problem);
             Arc::new(HttpClientSettings::plain())
         });
@@ -567,7 +568,7 @@ fn redis_times(config: &Config) -> (Duration, Duration) {
 }
 
 /// How scripts ask other servers by HTTP: `server.http_client`, and what the environment says of proxies.
-fn http_client(config: &Config) -> Result<HttpClientSettings, String> {
+fn http_client(config: &Config, workers: usize) -> Result<HttpClientSettings, String> {
     let http = &config.server.http_client;
     // The older key of the same meaning stands with the listener's settings.
     let skip_verify = http.tls.skip_verify || config.server.tls.skip_verify;
@@ -580,7 +581,8 @@ fn http_client(config: &Config) -> Result<HttpClientSettings, String> {
     };
     let per_host = http.max_idle_connections_per_host as usize;
     let limits = http_limits(per_host, http.max_idle_connections as usize, http.idle_connection_timeout);
-    Ok(HttpClientSettings { tls, proxies, limits })
+    let per_host_max = http_share(http.max_connections_per_host as usize, workers);
+    Ok(HttpClientSettings { tls, proxies, limits, per_host_max })
 }
 
 /// What sends spans to a collector.

@@ -32,7 +32,8 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.chroot",
     "server.compression",
     "server.haproxy_v2",
-    "server.http_client",
+    "server.http_client.tls.cipher_suites",
+    "server.http_client.tls.enabled",
     "server.insights.monitor_connections",
     "server.jwt_auth",
     "server.keep_alive",
@@ -46,7 +47,12 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.redis.account_local_cache.shards",
     "server.run_as_group",
     "server.run_as_user",
-    "server.tls",
+    "server.tls.ca_file",
+    "server.tls.cert",
+    "server.tls.cipher_suites",
+    "server.tls.enabled",
+    "server.tls.key",
+    "server.tls.min_tls_version",
 ];
 
 /// Enabled in `server.features`, they do nothing.

@@ -133,6 +133,8 @@ mod tests {
         config.server.redis.sentinels = Some(Default::default());
         config.server.redis.cluster = Some(Default::default());
         config.server.chroot = Some("/".into());
+        let tls = &mut config.server.tls;
+        (tls.cert, tls.key, tls.ca_file) = (Some("a".into()), Some("b".into()), Some("c".into()));
         (config.server.run_as_user, config.server.run_as_group) = (Some("a".into()), Some("b".into()));
         let tree = keys::write(&mut config);
         for path in INACTIVE {

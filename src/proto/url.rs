@@ -202,9 +202,9 @@ impl Url {
             text += "//";
         }
         if let Some(user) = &self.user {
-            text += &escape_where(user.name.expose(), is_user_byte);
+            text += &escape_user(user.name.expose());
             match &user.password {
-                Some(password) if with_password => text = text + ":" + &escape_where(password.expose(), is_user_byte),
+                Some(password) if with_password => text = text + ":" + &escape_user(password.expose()),
                 Some(_) => text += ":***",
                 None => {}
             }
@@ -231,6 +231,16 @@ impl fmt::Display for Url {
 /// Escapes everything but letters, digits and `-_.~`, a blank as `+`: for names and values of queries and forms.
 pub fn query_escape(text: &[u8]) -> String {
     escape_where(text, |byte| byte == b' ' || is_unreserved(byte)).replace(' ', "+")
+}
+
+/// Escapes what a path has no place for, percent signs and question marks among it.
+pub fn escape_path(path: &[u8]) -> String {
+    escape_where(path, |byte| byte != b'%' && is_path_byte(byte))
+}
+
+/// Escapes what a user name or password has no place for.
+pub fn escape_user(text: &[u8]) -> String {
+    escape_where(text, is_user_byte)
 }
 
 /// Escapes what `plain` does not let through.

@@ -58,6 +58,11 @@ impl Gate {
         }
     }
 
+    /// Whether this is the only handle on it: nobody is inside or in line.
+    pub fn is_unused(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.0.line.borrow().len()

@@ -13,6 +13,7 @@ mod dovecot_passdb;
 mod drain;
 mod hash_thread;
 mod http10;
+mod http_client;
 mod isolation;
 mod keepalive;
 mod layers;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 pub struct Site {
     folder: TempDir,
     config: Value,
+    environment: Vec<(String, String)>,
 }
 
 impl Site {
@@ -30,7 +31,7 @@ impl Site {
                 "search": [{ "protocol": ["default", "imap", "pop3", "smtp", "http", "account-provider"], "cache_name": "" }],
             },
         });
-        Site { folder, config }.backend(RIGHT_PASSWORD)
+        Site { folder, config, environment: Vec::new() }.backend(RIGHT_PASSWORD)
     }
 
     /// Lays settings over the configuration: tables are merged, all else is replaced.
@@ -57,6 +58,24 @@ impl Site {
         self.script("filters", name, lua, json!({}))
     }
 
+    /// A hook, found at `/api/v1/custom/NAME` by GET.
+    pub fn hook(mut self, name: &str, lua: &str) -> Site {
+        let file = format!("{name}.lua");
+        let hook = json!({ "http_location": name, "http_method": "GET", "script_path": file });
+        let hooks = &mut self.config["lua"]["custom_hooks"];
+        match hooks {
+            Value::Array(hooks) => hooks.push(hook),
+            _ => *hooks = json!([hook]),
+        }
+        self.file(&file, lua)
+    }
+
+    /// A variable of the server's environment.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Site {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
     pub fn post_action(self, name: &str, lua: &str) -> Site {
         self.script("actions", name, lua, json!({ "type": "post" }))
     }
@@ -77,7 +96,8 @@ impl Site {
     pub fn start(self) -> Server {
         let config = self.path("loligo.json");
         std::fs::write(&config, serde_json::to_string_pretty(&self.config).unwrap()).unwrap();
-        let (process, address) = serve(self.folder.path(), &config, &[], &self.path("server.log"));
+        let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (process, address) = serve(self.folder.path(), &config, &environment, &self.path("server.log"));
         Server::new(process, address, self)
     }
 

@@ -466,6 +466,15 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Lets the collector work as much as `bytes` of new memory call for. By itself it takes one small step for each allocation, however
+    /// large, so that large ones in a row would reach the memory limit though nobody holds them. Small ones are left to it.
+    pub fn collect_for(&self, bytes: usize) {
+        if bytes >= COLLECT_BYTES_MIN {
+            // SAFETY: collecting may run finalizers, which are ours; inside a protected call, as everything here.
+            unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, c_int::try_from(bytes >> 10).unwrap_or(c_int::MAX)) };
+        }
+    }
+
     /// Makes room for so many more values; worth it before pushing more than a dozen at once.
     pub fn reserve(&self, count: usize) {
         let count = c_int::try_from(count).unwrap_or(c_int::MAX);
@@ -485,6 +494,9 @@ impl<'a> Call<'a> {
 
 /// What Lua guarantees a C function, less what the raw calls in this folder push without asking.
 const ROOM: c_int = ffi::LUA_MINSTACK - 4;
+
+/// Allocations from here on are large: a step of the collector covers a few kilobytes.
+const COLLECT_BYTES_MIN: usize = 64 << 10;
 
 /// By how much the stack grows when that is used up.
 const ROOM_STEP: usize = 32;

@@ -19,8 +19,10 @@ pub mod db;
 pub mod dns;
 pub mod filepath;
 pub mod gll_prometheus;
+pub mod glua_http;
 pub mod goos;
 pub mod hex;
+pub mod http;
 pub mod http_request;
 pub mod http_response;
 pub mod humanize;
@@ -111,6 +113,11 @@ pub static MODULES: &[&Module] = &[
     &neural::MODULE,
     &opentelemetry::MODULE,
     &cert_util::MODULE,
+    &glua_http::MODULE,
+    &http::MODULE,
+    &http::CLIENT,
+    &http::UTIL,
+    &http::SERVER,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -9,8 +9,10 @@ use super::settings::Settings;
 use crate::op::{Answer, Op, Ops, Procedure, Work};
 use crate::proto::http::client::{Asked, Decoded, GzipError, Headers, RequestHead, gunzip};
 use crate::upstream::channel::Channel;
+use crate::upstream::gate::{Gate, Permit};
 use crate::upstream::pool::Pool;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,12 +24,14 @@ pub struct Client(Rc<Shared>);
 struct Shared {
     settings: Arc<Settings>,
     idle: RefCell<Pool<Target, Channel>>,
+    /// Where the operator has set how many connections a host may have.
+    gates: RefCell<HashMap<Target, Gate>>,
 }
 
 impl Client {
     pub fn new(settings: Arc<Settings>) -> Client {
         let idle = RefCell::new(Pool::new(settings.limits));
-        Client(Rc::new(Shared { settings, idle }))
+        Client(Rc::new(Shared { settings, idle, gates: RefCell::default() }))
     }
 
     pub fn settings(&self) -> &Settings {
@@ -57,10 +61,10 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`]: there is no response. One with an error status is none.
-    pub async fn send(&self, ops: &Ops, request: Request) -> Result<Response, Error> {
+    pub async fn send(&self, ops: &Ops, mut request: Request) -> Result<Response, Error> {
         let clock = Clock::new(ops, request.timeout);
-        let mut hop =
-            Hop { method: request.method.clone(), url: request.url.clone(), headers: request.headers.clone(), body: request.body.clone() };
+        let (headers, body) = (std::mem::take(&mut request.headers), request.body.take());
+        let mut hop = Hop { method: request.method.clone(), url: request.url.clone(), headers, body };
         for _ in 0..=REDIRECTS_MAX {
             let failed = |cause| Label::new(&request.method, &hop.url).error(cause);
             let answer = self.ask(&clock, &request, &hop).await.map_err(failed)?;
@@ -113,6 +117,7 @@ impl Client {
         keep: bool,
     ) -> Result<Decoded, Cause> {
         let asked = Asked::by(method);
+        let _permit = self.enter(clock, &target).await?;
         let idle = self.take_idle(clock, &target).await;
         let (mut channel, spare) = match idle {
             Some(channel) => (channel, is_idempotent(method).then(|| bytes.clone())),
@@ -130,6 +135,23 @@ impl Client {
             self.0.idle.borrow_mut().put(target, channel, clock.ops.now());
         }
         Ok(decoded)
+    }
+
+    /// Waits until the target may have one more connection in use. What it has idle is used first, so that it never has more than that.
+    async fn enter(&self, clock: &Clock<'_>, target: &Target) -> Result<Option<Permit>, Cause> {
+        let permits = self.0.settings.per_host_max;
+        if permits == 0 {
+            return Ok(None);
+        }
+        let gate = {
+            let mut gates = self.0.gates.borrow_mut();
+            if gates.len() >= GATES_MAX {
+                gates.retain(|_, gate| !gate.is_unused());
+            }
+            gates.entry(target.clone()).or_insert_with(|| Gate::new(permits)).clone()
+        };
+        let entered = gate.enter(clock.ops, clock.left()?).await;
+        entered.map(Some).map_err(|failure| clock.cause(failure))
     }
 
     async fn take_idle(&self, clock: &Clock<'_>, target: &Target) -> Option<Channel> {
@@ -185,6 +207,9 @@ fn is_idempotent(method: &str) -> bool {
 
 /// Redirects that are followed; one more is an error.
 pub const REDIRECTS_MAX: usize = 10;
+
+/// Targets whose connections are counted before those that are not in use any more are forgotten.
+const GATES_MAX: usize = 1024;
 
 /// Who we say we are, unless the request says otherwise.
 const USER_AGENT: &str = concat!("loligo/", env!("CARGO_PKG_VERSION"));

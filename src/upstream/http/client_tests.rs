@@ -99,7 +99,9 @@ fn the_headers_that_are_ours_can_be_set_and_left_out() {
     wire.send(&client, get(URL)).unwrap();
     wire.send(&client, get(URL).header("User-Agent", "").header("Accept-Encoding", "identity")).unwrap();
     wire.send(&client, get("http://us%20er:p%40@127.0.0.1:81/x")).unwrap();
-    wire.send(&client, get("http://user:p@127.0.0.1:81/x").basic_auth(b"other", b"")).unwrap();
+    let mut other = get("http://user:p@127.0.0.1:81/x");
+    other.set_basic_auth(b"other", b"");
+    wire.send(&client, other).unwrap();
     let bare = "GET /x HTTP/1.1\r\nHost: 127.0.0.1:81\r\n";
     let agent = format!("User-Agent: {USER_AGENT}\r\n");
     assert_eq!(wire.sent[0], format!("{bare}{agent}Accept-Encoding: gzip\r\n\r\n"));

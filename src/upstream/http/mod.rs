@@ -36,4 +36,4 @@ pub use cookies::Jar;
 pub use error::{Cause, Error, Label};
 pub use proxy::{Environment, NoProxy, Proxies, Proxy, ProxyError};
 pub use request::{Redirects, Request, RequestError, Response};
-pub use settings::{Settings, Tls, limits};
+pub use settings::{Settings, Tls, limits, share};

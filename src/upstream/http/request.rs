@@ -122,8 +122,8 @@ impl Request {
         self
     }
 
-    pub fn basic_auth(self, user: &[u8], password: &[u8]) -> Request {
-        self.header("Authorization", basic(user, password).expose())
+    pub fn set_basic_auth(&mut self, user: &[u8], password: &[u8]) {
+        self.headers.set("Authorization", basic(user, password).expose());
     }
 
     /// Names it in error texts.
@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn credentials_do_not_show() {
-        let request = Request::get("http://u:secret@h/").unwrap().basic_auth(b"u", b"secret").body("secret");
+        let mut request = Request::get("http://u:secret@h/").unwrap().body("secret");
+        request.set_basic_auth(b"u", b"secret");
         assert_eq!(format!("{request:?}"), "GET http://u:***@h/");
         assert_eq!(request.headers.get("authorization"), Some(&b"Basic dTpzZWNyZXQ="[..]));
     }

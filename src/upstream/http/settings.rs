@@ -12,6 +12,8 @@ pub struct Settings {
     pub proxies: Proxies,
     /// Of one worker's idle connections.
     pub limits: Limits,
+    /// Connections that one worker may have in use to one host; 0: any number.
+    pub per_host_max: usize,
 }
 
 /// How to speak TLS: made once, for reading the system's certificates takes milliseconds.
@@ -27,7 +29,12 @@ impl Settings {
     /// Settings without certificates and proxy, for tests and tools that need neither.
     pub fn plain() -> Settings {
         let none = || Err("no certificates".to_owned());
-        Settings { tls: Tls { usual: none(), unverified: none() }, proxies: Proxies::default(), limits: limits(0, 0, Duration::ZERO) }
+        Settings {
+            tls: Tls { usual: none(), unverified: none() },
+            proxies: Proxies::default(),
+            limits: limits(0, 0, Duration::ZERO),
+            per_host_max: 0,
+        }
     }
 }
 
@@ -56,8 +63,33 @@ pub fn limits(per_host: usize, total: usize, idle: Duration) -> Limits {
     }
 }
 
+/// One worker's part of a limit for the process, which has `workers` and one more for the background. 0 stays none.
+pub fn share(limit: usize, workers: usize) -> usize {
+    if limit == 0 { 0 } else { (limit / (workers + 1)).max(1) }
+}
+
 /// What the reference keeps if nothing is set.
 const IDLE_PER_HOST: usize = 2;
 
 /// Idle connections of one worker, where the operator has set no limit: each costs a file descriptor.
 const IDLE_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_the_default_and_nothing_is_without_bound() {
+        let usual = limits(0, 0, Duration::ZERO);
+        assert_eq!((usual.per_key, usual.total, usual.idle), (2, 256, Duration::MAX));
+        let set = limits(7, 100_000, Duration::from_secs(5));
+        assert_eq!((set.per_key, set.total, set.idle), (7, 256, Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn a_limit_of_the_process_is_shared_by_its_workers() {
+        for (limit, workers, expected) in [(0, 4, 0), (10, 4, 2), (1, 4, 1), (10, 1, 5)] {
+            assert_eq!(share(limit, workers), expected);
+        }
+    }
+}

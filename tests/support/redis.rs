@@ -84,10 +84,10 @@ impl Redis {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub fn connect(&self) -> Connection {
-        let connection = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap().get_connection().unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        connection
+    fn connect(&self) -> redis::RedisResult<Connection> {
+        let connection = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))?.get_connection()?;
+        connection.set_read_timeout(Some(Duration::from_secs(10)))?;
+        Ok(connection)
     }
 
     /// The reply to a command, its words separated by blanks.
@@ -104,7 +104,7 @@ impl Redis {
         words.for_each(|word| {
             packed.arg(word);
         });
-        packed.query(&mut self.connect())
+        packed.query(&mut self.connect()?)
     }
 
     fn info(&self, section: &str) -> String {

@@ -124,6 +124,10 @@ fn a_node_that_is_killed_fails_its_own_users_only() {
     let needs: Vec<bool> =
         USERS.iter().map(|user| node_of(format!("password:{user}")) == 0 || node_of(format!("counts:{user}")) == 0).collect();
     assert!(needs.contains(&true) && needs.contains(&false));
+    // The process remembers their accounts, whichever node holds that hash.
+    for user in USERS {
+        assert_eq!(status(&server, user, "right"), 200);
+    }
     cluster.0[0].stop();
     for (user, needs) in USERS.iter().zip(&needs) {
         assert_eq!(status(&server, user, "right"), if *needs { 500 } else { 200 }, "{user}");

@@ -4,7 +4,7 @@
 
 use crate::auth::brute_force::rules::Rules;
 use crate::op::Ops;
-use crate::state::{Error, Store};
+use crate::state::{AffectedAccounts, Blocks, Error, Store};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -13,8 +13,8 @@ use std::sync::{Mutex, PoisonError};
 /// by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Blocked {
-    pub networks: Result<Vec<(Vec<u8>, Vec<u8>)>, Error>,
-    pub accounts: Result<Vec<(Vec<u8>, Vec<Vec<u8>>)>, Error>,
+    pub networks: Result<Blocks, Error>,
+    pub accounts: Result<AffectedAccounts, Error>,
 }
 
 /// Who is to be unblocked.

@@ -26,6 +26,12 @@ pub struct NewBlock<'a> {
     pub time: Option<Duration>,
 }
 
+/// Network → the bucket that blocks it.
+pub type Blocks = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Account → the addresses that failed for it.
+pub type AffectedAccounts = Vec<(Vec<u8>, Vec<Vec<u8>>)>;
+
 /// The places, in a list of networks, of those that are blocked according to the hash.
 pub(super) type Found = SmallVec<[usize; 4]>;
 
@@ -34,7 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis could not be asked.
-    pub async fn blocks(&self, ops: &Ops) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub async fn blocks(&self, ops: &Ops) -> Result<Blocks, Error> {
         let mut blocks = Vec::new();
         match self {
             Store::Memory(memory) => {
@@ -93,7 +99,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis could not be asked.
-    pub async fn affected_accounts(&self, ops: &Ops) -> Result<Vec<(Vec<u8>, Vec<Vec<u8>>)>, Error> {
+    pub async fn affected_accounts(&self, ops: &Ops) -> Result<AffectedAccounts, Error> {
         let mut affected = Vec::new();
         match self {
             Store::Memory(memory) => {
@@ -333,7 +339,7 @@ fn values(reply: &Reply, count: usize) -> Result<SmallVec<[Option<&[u8]>; 4]>, E
 }
 
 /// The pairs of an HGETALL.
-pub(super) fn pairs(reply: &Reply) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+fn pairs(reply: &Reply) -> Result<Blocks, Error> {
     let mut items = reply.view().items().ok_or_else(|| Error::of(reply, "HGETALL"))?;
     let mut pairs = Vec::with_capacity(items.len() / 2);
     while let (Some(field), Some(value)) = (items.next(), items.next()) {

@@ -33,7 +33,7 @@ mod table;
 mod tolerations;
 mod trace;
 
-pub use blocks::NewBlock;
+pub use blocks::{AffectedAccounts, Blocks, NewBlock};
 pub use buckets::{Counters, Kind, Standing, masked};
 pub use custom_tolerations::{Exception, Tolerated, Tolerations};
 pub use history::{Evidence, History, Owner, PasswordHash, Tolerance, WrongPassword};

@@ -34,7 +34,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.haproxy_v2",
     "server.http_client.tls.cipher_suites",
     "server.http_client.tls.enabled",
-    "server.insights.monitor_connections",
     "server.jwt_auth",
     "server.keep_alive",
     "server.middlewares",

@@ -195,8 +195,8 @@ impl Section for RedisCluster {
     }
 }
 
-/// `server.redis.account_local_cache`: user names to accounts, inside the process. On unless switched off: it saves a round trip a login. Its
-/// memory is bounded in any case; the last three keys have no effect.
+/// `server.redis.account_local_cache`: user names to accounts, inside the process. It saves a round trip a login, but then users it remembers are
+/// let in while Redis is away, too. Its memory is bounded in any case; the last three keys have no effect.
 #[derive(Clone, Debug)]
 pub struct AccountLocalCache {
     pub enabled: bool,
@@ -209,7 +209,7 @@ pub struct AccountLocalCache {
 
 impl Default for AccountLocalCache {
     fn default() -> AccountLocalCache {
-        AccountLocalCache { enabled: true, ttl: seconds(60), shards: 32, cleanup_interval: minutes(10), max_items: 0 }
+        AccountLocalCache { enabled: false, ttl: seconds(60), shards: 32, cleanup_interval: minutes(10), max_items: 0 }
     }
 }
 

@@ -5,15 +5,18 @@
 use crate::auth::login::Facts;
 use crate::auth::pipeline::Run;
 use crate::auth::request::Field;
+use crate::state::Error;
 
-/// Looks up the account of the request's login name, and lets scripts see it; `None`: there is none. An outage is none of our business
-/// yet: it will show when the name must be mapped.
-pub(super) async fn known<S>(run: &Run<'_, S>) -> Option<Vec<u8>> {
+/// Looks up the account of the request's login name; `None`: there is none.
+///
+/// # Errors
+/// The state could not be asked. The login goes on, for the backends may not need it; but it cannot end with "unknown user".
+pub(super) async fn known<S>(run: &Run<'_, S>) -> Result<Option<Vec<u8>>, Error> {
     let username = run.login.request.get(Field::Username);
     if username.is_empty() {
-        return None;
+        return Ok(None);
     }
-    run.stores.state.account(run.ops, username).await.ok().flatten()
+    run.stores.state.account(run.ops, username).await
 }
 
 /// Shows a known account to the scripts that run before the backends.

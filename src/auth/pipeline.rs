@@ -273,6 +273,11 @@ impl<S: Scripts> Pipeline<'_, S> {
         if let Err(event) = aftermath::leave(&self.run, &mut self.guard, user.as_deref(), account, report).await {
             return self.failed(Stage::Backends, event);
         }
+        // Without the state nobody is unknown for certain.
+        if let (None, Some(error)) = (&user, &self.guard.outage) {
+            let event = Event::new(Level::Error, "Account cannot be looked up").with("error", error.to_string());
+            return self.failed(Stage::Backends, event);
+        }
         if let (Some(user), Some(key)) = (&user, self.key)
             && user.authenticated
         {

@@ -40,6 +40,8 @@ pub(super) struct Guard {
     standing: Option<Standing>,
     /// The password is in the histories already.
     pub is_noted: bool,
+    /// Why nobody knows whether the login name has an account.
+    pub outage: Option<state::Error>,
 }
 
 /// A login that is turned away.
@@ -57,12 +59,15 @@ pub(super) struct Block {
 pub(super) async fn check<S: Scripts>(run: &Run<'_, S>, report: &mut Report) -> (Guard, Option<Vec<u8>>, Option<Block>) {
     let mut guard = Guard::default();
     if !guard.begin(run, &mut report.events) {
-        return (guard, accounts::known(run).await, None);
+        let known = accounts::known(run).await;
+        guard.outage = known.as_ref().err().cloned();
+        return (guard, known.ok().flatten(), None);
     }
     let mut standing = run.stores.state.standing(run.ops, run.login.request.get(Field::Username), &guard.counters).await;
     if let Some(error) = &standing.outage {
         report.events.push(Event::new(Level::Error, OWN_COUNTERS).with("error", error.to_string()));
     }
+    guard.outage = standing.outage.clone();
     let account = standing.account.take();
     let block = guard.judge(run, standing, account.as_deref(), report).await;
     (guard, account, block)

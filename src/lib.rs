@@ -5,10 +5,7 @@
 //!  loop      worker
 //!  shells    reactor (names mio) · script (names mlua) · upstream (links over proto)
 //!  cores     dialect      over     auth · state · op      over     proto
-//!  base      config · metrics · log · password · time · secret · value
-//!  cores     dialect      over     auth · op      over     proto
-//!  base      config · metrics · log · password · stores · time · secret · value
-//!  base      config · metrics · log · password · time · trace · secret · value
+//!  base      config · metrics · log · password · stores · time · trace · secret · value · address · tls
 //! ```
 //!
 //! A request is accepted by one [`worker`] and never leaves it: [`proto::http`] cuts it out of the byte stream, [`dialect`] reads it

@@ -3,8 +3,11 @@
 //! Called by the worker for the admin endpoints; `dialect::admin` knows their wire form. Rules: specification `http-api.md` 8.
 
 use crate::auth::brute_force::rules::Rules;
+use crate::auth::pipeline::Stores;
+use crate::auth::policy::Policy;
+use crate::auth::positive_cache;
 use crate::op::Ops;
-use crate::state::{AffectedAccounts, Blocks, Error, Store};
+use crate::state::{AffectedAccounts, Blocks, Error, Forgotten, Store};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -46,6 +49,33 @@ pub async fn blocked(state: &Store, ops: &Ops) -> Blocked {
 pub async fn flush(rules: &Rules, state: &Store, ops: &Ops, flush: &Flush) -> Result<Vec<Vec<u8>>, Error> {
     let counters = rules.counters_to_flush(flush);
     state.flush_blocks(ops, &counters, |bucket| flush.rule == ALL || flush.rule.as_bytes() == bucket).await
+}
+
+/// Forgets a user: cache entries, mapping, histories, and what brute force keeps of the addresses that failed for the account. The
+/// in-process results, whose keys do not tell users apart, go as a whole. The keys that were removed, sorted; none: there is no
+/// backend `cache`, or the login name is not known.
+///
+/// # Errors
+/// The state could not be asked; some keys may be removed.
+pub async fn forget(policy: &Policy, stores: Stores<'_>, ops: &Ops, user: &str) -> Result<Vec<Vec<u8>>, Error> {
+    let state = stores.state;
+    if policy.positive_cache.is_none() {
+        return Ok(Vec::new());
+    }
+    let Some(account) = state.account(ops, user.as_bytes()).await? else { return Ok(Vec::new()) };
+    let clients = state.failed_from(ops, &account).await?;
+    let mut removed = Vec::new();
+    for address in clients.iter().filter_map(|client| std::str::from_utf8(client).ok()?.parse().ok()) {
+        let all = Flush { address, rule: ALL.to_owned(), protocol: None, oidc_cid: None };
+        removed.extend(flush(&policy.brute_force, state, ops, &all).await?);
+    }
+    let caches = positive_cache::all_names(policy);
+    let forgotten = Forgotten { username: user.as_bytes(), account: &account, caches: &caches, clients: &clients };
+    removed.extend(state.forget(ops, &forgotten).await?);
+    stores.results.clear();
+    removed.sort_unstable();
+    removed.dedup();
+    Ok(removed)
 }
 
 /// Flushes that were put off: `bruteforce/flush/async`. Of the whole process; the oldest are forgotten first.

@@ -205,6 +205,12 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// All of its search entries.
+    pub fn searches(&self) -> &[Search] {
+        let Backend::Lua { search, .. } = self;
+        search
+    }
+
     /// The first search entry for `protocol`; `None`: this backend does not serve it. No protocol stands in for another.
     pub fn search(&self, protocol: &[u8]) -> Option<&Search> {
         let Backend::Lua { search, .. } = self;

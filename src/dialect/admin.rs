@@ -24,6 +24,7 @@ pub enum Endpoint {
     /// How far a flush is that was put off; the job's name is the last element of the path.
     Job,
     ConfigLoad,
+    CacheFlush,
 }
 
 /// The endpoint of a path below `/api/v1/`, if it answers to this method.
@@ -33,6 +34,7 @@ pub fn endpoint(method: Method, path: &[u8]) -> Option<Endpoint> {
         (Method::Delete, b"bruteforce/flush") => Endpoint::BruteForceFlush,
         (Method::Delete, b"bruteforce/flush/async") => Endpoint::BruteForceFlushLater,
         (Method::Get, b"config/load") => Endpoint::ConfigLoad,
+        (Method::Delete, b"cache/flush") => Endpoint::CacheFlush,
         (Method::Get, _) => {
             path.strip_prefix(JOBS).filter(|id| !id.is_empty() && !id.contains(&b'/'))?;
             Endpoint::Job
@@ -46,6 +48,8 @@ pub fn endpoint(method: Method, path: &[u8]) -> Option<Endpoint> {
 pub enum Question {
     Blocked(Wanted),
     Flush(Flush),
+    /// To forget the user of this login name.
+    Forget(String),
 }
 
 /// What a list is to show.
@@ -118,6 +122,20 @@ pub fn flush(request: &Request) -> Result<Flush, Refusal> {
         (Some(Ok(address)), Some(rule)) => Ok(Flush { address, rule, protocol: given(body.protocol), oidc_cid: given(body.oidc_cid) }),
         _ => Err(Refusal::Fields(wrong)),
     }
+}
+
+/// Reads who is to be forgotten.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn forget(request: &Request) -> Result<String, Refusal> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Body {
+        user: Option<String>,
+    }
+    let body: Body = read(request)?;
+    body.user.filter(|user| !user.is_empty()).ok_or(Refusal::Fields(vec![("User", REQUIRED)]))
 }
 
 /// The name of the job that is asked about.
@@ -196,6 +214,23 @@ pub fn flushed(
         json::string(body, flush.rule.as_bytes());
         body.push(b',');
         removed_keys(body, removed);
+        body.push(b'}');
+    })
+}
+
+/// Appends what was forgotten of a user; says the status. As in the reference, a state that cannot be asked has nothing to forget.
+pub fn forgotten(
+    out: &mut Vec<u8>,
+    user: &str,
+    removed: &Result<Vec<Vec<u8>>, Error>,
+    session: &SessionId,
+    envelope: &Envelope<'_>,
+) -> u16 {
+    answer(out, 200, "cache", "flush", session, envelope, |body| {
+        body.extend_from_slice(b"{\"user\":");
+        json::string(body, user.as_bytes());
+        body.push(b',');
+        removed_keys(body, removed.as_deref().unwrap_or_default());
         body.push(b'}');
     })
 }
@@ -340,6 +375,8 @@ mod tests {
             (Method::Post, "bruteforce/list", Some(Endpoint::BruteForceList)),
             (Method::Delete, "bruteforce/list", None),
             (Method::Delete, "bruteforce/flush", Some(Endpoint::BruteForceFlush)),
+            (Method::Delete, "cache/flush", Some(Endpoint::CacheFlush)),
+            (Method::Get, "cache/flush", None),
             (Method::Get, "bruteforce/flush", None),
             (Method::Delete, "bruteforce/flush/async", Some(Endpoint::BruteForceFlushLater)),
             (Method::Get, "async/jobs/2ABC", Some(Endpoint::Job)),

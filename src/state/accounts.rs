@@ -111,4 +111,4 @@ pub(super) fn decode_mapping(reply: &Reply) -> Result<(), Error> {
     reply.view().as_int().map(drop).ok_or_else(|| Error::of(reply, "HSET"))
 }
 
-const USER: &[u8] = b"USER";
+pub(super) const USER: &[u8] = b"USER";

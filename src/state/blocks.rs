@@ -348,7 +348,7 @@ fn pairs(reply: &Reply) -> Result<Blocks, Error> {
     Ok(pairs)
 }
 
-fn members(reply: &Reply) -> Result<Vec<Vec<u8>>, Error> {
+pub(super) fn members(reply: &Reply) -> Result<Vec<Vec<u8>>, Error> {
     let items = reply.view().items().ok_or_else(|| Error::of(reply, "SMEMBERS"))?;
     Ok(items.filter_map(|view| view.as_bytes().map(<[u8]>::to_vec)).collect())
 }
@@ -368,5 +368,5 @@ fn is_over(end: &[u8], unix_ms: u64) -> bool {
 
 const BLOCKS: &[u8] = b"BRUTEFORCE";
 const ENDS: &[u8] = b"BRUTEFORCE_UNTIL";
-const AFFECTED: &[u8] = b"AFFECTED_ACCOUNTS";
-const FAILED_FROM: &[u8] = b"PW_HIST_IPS:";
+pub(super) const AFFECTED: &[u8] = b"AFFECTED_ACCOUNTS";
+pub(super) const FAILED_FROM: &[u8] = b"PW_HIST_IPS:";

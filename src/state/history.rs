@@ -179,8 +179,8 @@ fn decode(reply: &Reply) -> Result<History, Error> {
 }
 
 /// The key of a history in this process. An address holds no NUL: so it cannot be mistaken for a client's.
-fn own_key(owner: &Owner<'_>) -> Vec<u8> {
+pub(super) fn own_key(owner: &Owner<'_>) -> Vec<u8> {
     [owner.name, b"\0", owner.client].concat()
 }
 
-const HISTORY: &[u8] = b"PW_HIST:";
+pub(super) const HISTORY: &[u8] = b"PW_HIST:";

@@ -8,6 +8,7 @@
 //! ```text
 //! accounts.rs      login name → account
 //! buckets.rs       brute-force counters            blocks.rs       blocked networks
+//! forget.rs        forgetting a user
 //! history.rs       wrong passwords                 tolerations.rs  who logs in from an address
 //! results.rs       the positive cache
 //! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
@@ -24,6 +25,7 @@ mod accounts;
 mod blocks;
 mod buckets;
 mod custom_tolerations;
+mod forget;
 mod history;
 mod memory;
 mod redis;
@@ -36,6 +38,7 @@ mod trace;
 pub use blocks::{AffectedAccounts, Blocks, NewBlock};
 pub use buckets::{Counters, Kind, Standing, masked};
 pub use custom_tolerations::{Exception, Tolerated, Tolerations};
+pub use forget::Forgotten;
 pub use history::{Evidence, History, Owner, PasswordHash, Tolerance, WrongPassword};
 pub use memory::MemoryStore;
 pub use redis::RedisStore;

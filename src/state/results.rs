@@ -82,8 +82,8 @@ fn decode(reply: &Reply) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// The key of an entry in this process. A cache's name holds no NUL.
-fn key(cache: &str, account: &[u8]) -> Vec<u8> {
+pub(super) fn key(cache: &str, account: &[u8]) -> Vec<u8> {
     [cache.as_bytes(), b"\0", account].concat()
 }
 
-const PREFIX: &[u8] = b"ucp:";
+pub(super) const PREFIX: &[u8] = b"ucp:";

@@ -82,6 +82,7 @@ pub enum Finished {
     Blocked(Box<Request>, Wanted, Blocked),
     Flushed(Box<Request>, Flush, Result<Vec<Vec<u8>>, Error>),
     FlushedLater(Flush, Result<Vec<Vec<u8>>, Error>),
+    Forgotten(Box<Request>, String, Result<Vec<Vec<u8>>, Error>),
     PostActions(Box<Login>, Vec<Event>),
     Init(Vec<ScriptError>),
     /// How many spans, and why not.
@@ -177,6 +178,7 @@ fn administration(request: &mut Request, endpoint: Endpoint, local: &Local, enve
         }
         Endpoint::BruteForceList => admin::wanted(request).map(Question::Blocked),
         Endpoint::BruteForceFlush | Endpoint::BruteForceFlushLater => admin::flush(request).map(Question::Flush),
+        Endpoint::CacheFlush => admin::forget(request).map(Question::Forget),
     };
     match question {
         Err(refusal) => Opened::Answered(admin::refused(out, &refusal, envelope), None),
@@ -216,6 +218,10 @@ impl Job {
                 let removed = crate::auth::admin::flush(&policy.brute_force, state, &ops, &flush).await;
                 Finished::Flushed(request, flush, removed)
             }
+            Job::Admin(request, Question::Forget(user)) => {
+                let removed = crate::auth::admin::forget(policy, stores, &ops, &user).await;
+                Finished::Forgotten(request, user, removed)
+            }
             Job::FlushLater(session, flush) => {
                 let removed = crate::auth::admin::flush(&policy.brute_force, state, &ops, &flush).await;
                 let done = removed.clone().map_or_else(|error| JobState::Failed(error.to_string()), JobState::Done);
@@ -247,6 +253,7 @@ impl Finished {
             }
             Finished::Blocked(request, wanted, blocked) => Some(admin::list(out, blocked, wanted, &request.session, envelope)),
             Finished::Flushed(request, flush, removed) => Some(admin::flushed(out, flush, removed, &request.session, envelope)),
+            Finished::Forgotten(request, user, removed) => Some(admin::forgotten(out, user, removed, &request.session, envelope)),
             Finished::FlushedLater(..) | Finished::PostActions(..) | Finished::Init(_) | Finished::Exported(..) => None,
         }
     }
@@ -259,6 +266,7 @@ impl Finished {
             Finished::Hook(login, Err(error)) => vec![Event::script_failed(StageKind::Hook, error, login)],
             Finished::Hook(_, Ok(_)) | Finished::Blocked(..) | Finished::Exported(..) => Vec::new(),
             Finished::Flushed(_, flush, removed) | Finished::FlushedLater(flush, removed) => flush_events(flush, removed),
+            Finished::Forgotten(_, user, removed) => forget_events(user, removed),
             Finished::PostActions(_, events) => std::mem::take(events),
             Finished::Init(errors) => {
                 let login = Login::default();
@@ -274,16 +282,33 @@ impl Finished {
             | Finished::Accounts(login, ..)
             | Finished::Hook(login, _)
             | Finished::PostActions(login, _) => Some(login),
-            Finished::Blocked(..) | Finished::Flushed(..) | Finished::FlushedLater(..) | Finished::Init(_) | Finished::Exported(..) => None,
+            Finished::Blocked(..)
+            | Finished::Flushed(..)
+            | Finished::FlushedLater(..)
+            | Finished::Forgotten(..)
+            | Finished::Init(_)
+            | Finished::Exported(..) => None,
         }
     }
 
     /// The request of an exchange that is about no login.
     pub fn request(&self) -> Option<&Request> {
         match self {
-            Finished::Blocked(request, ..) | Finished::Flushed(request, ..) => Some(request),
+            Finished::Blocked(request, ..) | Finished::Flushed(request, ..) | Finished::Forgotten(request, ..) => Some(request),
             other => other.login().map(|login| &login.request),
         }
+    }
+}
+
+/// A line for every key that went with a user.
+fn forget_events(user: &str, removed: &Result<Vec<Vec<u8>>, Error>) -> Vec<Event> {
+    match removed {
+        Ok(keys) => {
+            let line =
+                |key: &Vec<u8>| Event::new(Level::Info, "Cache").with("user", user).with("keys", key.as_slice()).with("status", "flushed");
+            keys.iter().map(line).collect()
+        }
+        Err(error) => vec![Event::new(Level::Error, "Flush failed").with("user", user).with("error", error.to_string())],
     }
 }
 

@@ -9,7 +9,7 @@ mod entry;
 
 use crate::auth::backends::User;
 use crate::auth::pipeline::Run;
-use crate::auth::policy::Policy;
+use crate::auth::policy::{Backend, Policy};
 use crate::auth::report::{Event, Level};
 use crate::auth::request::{Field, Mode, Request};
 use crate::secret::Secret;
@@ -89,6 +89,17 @@ fn names<'a>(policy: &'a Policy, protocol: &[u8]) -> Vec<&'a str> {
         }
     }
     if names.is_empty() { vec![DEFAULT] } else { names }
+}
+
+/// The names under which a user may be kept, whatever the protocol.
+pub(super) fn all_names(policy: &Policy) -> Vec<&str> {
+    let mut names = vec![DEFAULT];
+    for search in policy.backends.iter().flat_map(Backend::searches) {
+        if !names.contains(&search.cache()) {
+            names.push(search.cache());
+        }
+    }
+    names
 }
 
 /// Where entries are kept whose `lua.search` entry names no cache.

@@ -1,7 +1,8 @@
 //! Redis scripts: `redis_upload_script` and `redis_run_script`.
 //!
 //! An uploaded script is remembered process-wide under its name and run by its digest. Redis may forget scripts (a restart, SCRIPT FLUSH,
-//! another pool that never had it): a NOSCRIPT is answered by loading it again and asking once more. Rules: `modules-nauthilus.md` 2.2.
+//! another pool that never had it): a NOSCRIPT is answered by loading it again and asking once more. So an upload that Redis never saw, as it
+//! was not up yet when the init script ran, is an error, but remembered all the same. Rules: `modules-nauthilus.md` 2.2.
 
 use super::arguments::{Refused, count_pairs, count_rest, each_member, each_of_rest, put_int, put_value};
 use super::cluster;
@@ -12,6 +13,7 @@ use super::reply::{self, Shape};
 use crate::op::{Answer, Route};
 use crate::proto::resp::Commands;
 use crate::script::ffi::{Call, Fault, Finish, Start};
+use sha1::{Digest, Sha1};
 use std::borrow::Cow;
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -103,18 +105,18 @@ fn load(source: &[u8]) -> Commands {
     Commands::one(&[b"SCRIPT", b"LOAD", source])
 }
 
+/// Finishes an upload. What Redis refuses is not remembered; what it was not there to see is, by the digest that it will give.
 fn remember(call: &Call<'_>, answer: &Answer, name: Option<Vec<u8>>, source: Vec<u8>) -> c_int {
-    let reply = match answer {
-        Answer::Reply(reply) => reply,
-        other => return call.nil_and(reply::failure(other)),
+    let sha1 = match answer {
+        Answer::Reply(reply) => reply.view().as_bytes().map(<[u8]>::to_vec),
+        _ => Some(hex::encode(Sha1::digest(&source)).into_bytes()),
     };
-    if let (Some(name), Some(sha1)) = (name, reply.view().as_bytes()) {
-        let script = Uploaded { sha1: sha1.to_vec(), source };
-        if let Err(error) = call.services().redis.remember_script(&name, script) {
-            return call.nil_and(error.to_string());
-        }
+    if let (Some(name), Some(sha1)) = (name, sha1)
+        && let Err(error) = call.services().redis.remember_script(&name, Uploaded { sha1, source })
+    {
+        return call.nil_and(error.to_string());
     }
-    Shape::Any.results(call, reply.view())
+    results(call, answer)
 }
 
 /// Hands the result on, unless Redis does not know the script: then it is loaded and `again` sent, once.
@@ -135,8 +137,12 @@ fn finish_named(call: &Call<'_>, answer: &Answer, target: Target, script: &Uploa
 }
 
 fn done(call: &Call<'_>, answer: &Answer) -> Start {
-    Start::Done(match answer {
+    Start::Done(results(call, answer))
+}
+
+fn results(call: &Call<'_>, answer: &Answer) -> c_int {
+    match answer {
         Answer::Reply(reply) => Shape::Any.results(call, reply.view()),
         other => call.nil_and(reply::failure(other)),
-    })
+    }
 }

@@ -340,6 +340,25 @@ fn a_script_that_redis_refuses_is_not_remembered() {
 }
 
 #[test]
+fn a_script_uploaded_while_redis_was_away_is_loaded_when_it_is_run() {
+    let source = "local r, d = require('nauthilus_redis'), 'default' local sha, err = r.redis_upload_script(d, 'return 1', 'name') \
+        return {sha == nil, err, (r.redis_run_script(d, '', 'name', {'k'}, {}))}";
+    let mut sent = Vec::new();
+    let returned = eval_with(source, |op| {
+        let Op::Redis(op) = op else { panic!("{op:?}") };
+        sent.push(words(&op.commands));
+        match sent.len() {
+            1 => Answer::Failed(Failure::TimedOut),
+            2 => Answer::Reply(reply("-NOSCRIPT")),
+            _ => Answer::Reply(reply(":7")),
+        }
+    });
+    assert_eq!(returned, Ok(Value::List(vec![Value::Bool(true), Value::string("i/o timeout"), Value::Number(7.0)])));
+    let run = "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 1 k";
+    assert_eq!(sent, ["SCRIPT LOAD return 1", run, "SCRIPT LOAD return 1", run]);
+}
+
+#[test]
 fn handles_name_the_pool() {
     let (returned, sent) = run(
         "r.register_redis_pool('side', 'standalone', {address='127.0.0.1:1', db=3}) \

@@ -303,7 +303,7 @@ fn backends(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>
         let config::Backend::Lua(name) = backend else { continue };
         let (path, reuse) = match name {
             None => (lua.config.backend_script_path.clone(), lua.config.reuse),
-            Some(name) => lua.optional_backend(name).map_or((None, false), |own| (Some(own.backend_script_path.clone()), own.reuse)),
+            Some(name) => lua.optional_backend(name).map_or((None, false), |own| (own.backend_script_path.clone(), own.reuse)),
         };
         let shown = name.as_deref().unwrap_or(DEFAULT_BACKEND);
         let Some(path) = path else {

@@ -32,9 +32,15 @@ fn backends(config: &Config, tree: &Node, report: &mut Report) {
                 let path = "lua.config.backend_script_path";
                 report.wrong(&tree.mark_near(path), path, Wrong::new("is missing, but server.backends has \"lua\""));
             }
-            Backend::Lua(Some(name)) if config.lua.optional_backend(name).is_none() => {
-                report.wrong(&mark, PATH, Wrong::new(format!("{:?} is not among lua.optional_lua_backends", backend.text())));
-            }
+            Backend::Lua(Some(name)) => match config.lua.optional_backend(name) {
+                None => report.wrong(&mark, PATH, Wrong::new(format!("{:?} is not among lua.optional_lua_backends", backend.text()))),
+                Some(own) if own.backend_script_path.is_none() => {
+                    let path = format!("lua.optional_lua_backends.{name}.backend_script_path");
+                    let wrong = Wrong::new(format!("is missing, but server.backends has {:?}", backend.text()));
+                    report.wrong(&tree.mark_near(&path), &path, wrong);
+                }
+                Some(_) => {}
+            },
             Backend::Ldap(name) => {
                 let ldap = config.ldap.as_ref();
                 let is_there = ldap.is_some_and(|ldap| name.as_ref().is_none_or(|name| ldap.optional_ldap_pools.contains_key(name)));

@@ -261,7 +261,8 @@ impl Section for LuaConfig {
 /// `lua.optional_lua_backends.<name>`
 #[derive(Clone, Debug, Default)]
 pub struct OptionalLuaBackend {
-    pub backend_script_path: PathBuf,
+    /// Needed as soon as `server.backends` names this backend.
+    pub backend_script_path: Option<PathBuf>,
     pub reuse: bool,
     /// 0: the default. Without effect, as in `lua.config`.
     pub backend_number_of_workers: u32,
@@ -271,7 +272,7 @@ pub struct OptionalLuaBackend {
 impl Section for OptionalLuaBackend {
     fn keys(&mut self, keys: &mut Keys<'_>) {
         keys.alias("script_path", "backend_script_path", Both::Refuse);
-        keys.required("backend_script_path", &mut self.backend_script_path, existing_file);
+        keys.checked("backend_script_path", &mut self.backend_script_path, if_given(existing_file));
         keys.value("reuse", &mut self.reuse);
         keys.alias("number_of_workers", "backend_number_of_workers", Both::Newer);
         keys.or_default("backend_number_of_workers", &mut self.backend_number_of_workers, at_most(WORKERS_MAX));

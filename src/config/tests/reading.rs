@@ -206,6 +206,10 @@ fn rules_between_keys() {
         ("server: {tls: {enabled: true}}", "1: server.tls: needs \"cert\" and \"key\" when it is enabled"),
         ("server: {backends: [lua]}", "1: lua.config.backend_script_path: is missing, but server.backends has \"lua\""),
         ("server: {backends: ['lua(x)']}", "1: server.backends: \"lua(x)\" is not among lua.optional_lua_backends"),
+        (
+            "server: {backends: ['lua(x)']}\nlua: {optional_lua_backends: {x: {number_of_workers: 5}}}",
+            "2: lua.optional_lua_backends.x.backend_script_path: is missing, but server.backends has \"lua(x)\"",
+        ),
         ("server: {backends: [ldap]}", "1: server.backends: \"ldap\" has no section below \"ldap\""),
         (
             "server: {backends: [ldap]}\nldap: {config: {lookup_pool_size: 1, auth_pool_size: 1, server_uri: 'ldap://x'}}",

@@ -11,6 +11,7 @@ mod brute_force;
 mod cert_util;
 mod dovecot_passdb;
 mod drain;
+mod examples;
 mod hash_thread;
 mod http10;
 mod http_client;

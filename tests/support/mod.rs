@@ -17,6 +17,7 @@ pub mod server;
 pub mod site;
 pub mod slapd;
 pub mod sql;
+pub mod stub;
 pub mod web;
 
 pub use http::{Client, Request};

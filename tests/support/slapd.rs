@@ -90,6 +90,7 @@ directory @FOLDER@/db
 sizelimit 3
 "#;
 
+/// The password of Ada is "secret"; Bob has none.
 const SEED: &str = "
 dn: dc=example,dc=org
 objectClass: dcObject
@@ -108,6 +109,7 @@ cn: Ada (the first) *
 sn: Lovelace
 mail: ada@example.org
 mail: ada@example.net
+userPassword: {SSHA}Wcm1xEisNjqp921ALcHfuQ7avFdzYWx0MTIzNA==
 
 dn: uid=bob,ou=people,dc=example,dc=org
 objectClass: inetOrgPerson

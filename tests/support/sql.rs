@@ -30,14 +30,18 @@ pub struct Database {
 impl Database {
     /// A MariaDB with the database `mail`, the user `auth` (password `secret`) and root without a password.
     pub fn mariadb() -> Database {
+        Database::mariadb_at(free_port(), MARIADB_SETUP)
+    }
+
+    /// One at a given port that runs these statements, one a line, whenever it starts.
+    pub fn mariadb_at(port: u16, setup: &str) -> Database {
         let folder = folder("mariadb");
         let data = folder.join("data");
         run(Command::new("mariadb-install-db")
             .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", "--user=root"])
             .arg(format!("--datadir={}", data.display())));
-        std::fs::write(folder.join("init.sql"), MARIADB_SETUP).unwrap();
+        std::fs::write(folder.join("init.sql"), setup).unwrap();
         certificate(&folder);
-        let port = free_port();
         let path = |name: &str| folder.join(name).display().to_string();
         let command = [
             "mariadbd".into(),

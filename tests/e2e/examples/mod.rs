@@ -4,6 +4,7 @@
 mod blocklist;
 mod init;
 mod rate_limit;
+mod sql;
 
 use crate::support::redis::Redis;
 use crate::support::{Request, Server, Site, root};

@@ -3,6 +3,7 @@
 
 mod blocklist;
 mod init;
+mod ldap;
 mod rate_limit;
 mod sql;
 

@@ -1,0 +1,91 @@
+-- Backend: users in an LDAP directory.
+--
+-- The user is looked up, and the password compared with the hashes in userPassword ({SSHA}, {CRYPT} and whatever else
+-- nauthilus_password can compare): the pool's bind_dn must be allowed to read them. Attributes are the account, cn (the display name) and
+-- entryUUID (the unique id).
+--
+-- Needs a pool in the section ldap. Environment: LDAP_BASE_DN, where users are; LDAP_POOL, default "default"; LDAP_USER_FILTER, in
+-- which %s stands for the name that was typed in, default (&(objectClass=inetOrgPerson)(|(uid=%s)(mail=%s))); LDAP_ACCOUNTS_FILTER, whose
+-- entries are listed, default (objectClass=inetOrgPerson); LDAP_ACCOUNT_ATTRIBUTE, whose first value is the account, default mail.
+-- A directory that fails, two entries for one name, and an entry without a readable password raise: the login fails temporarily.
+local nauthilus_ldap = require("nauthilus_ldap")
+local nauthilus_password = require("nauthilus_password")
+
+local USER_FILTER = "(&(objectClass=inetOrgPerson)(|(uid=%s)(mail=%s)))"
+local ACCOUNTS_FILTER = "(objectClass=inetOrgPerson)"
+
+local function setting(name, default)
+    local value = os.getenv(name)
+    if value ~= nil and value ~= "" then return value end
+    return default or error(name .. " is not set")
+end
+
+-- A text as part of a filter (RFC 4515 section 3): nothing in it has a meaning of its own.
+local function escape(text)
+    return (string.gsub(text, "[%c\\*()\128-\255]", function(character) return string.format("\\%02x", string.byte(character)) end))
+end
+
+-- The entries of a search, each { dn = ..., attributes = { name = list } }.
+local function search(request, filter, attributes)
+    local entries, err = nauthilus_ldap.ldap_search({
+        pool_name = setting("LDAP_POOL", "default"),
+        session = request.session,
+        basedn = setting("LDAP_BASE_DN"),
+        filter = filter,
+        scope = "sub",
+        attributes = attributes,
+        raw_result = true,
+    })
+    if err then error("directory: " .. err) end
+    return entries
+end
+
+-- The attributes of a user's entry, nil if there is none.
+local function find_user(request, account_attribute)
+    local name = escape(request.username)
+    local filter = string.gsub(setting("LDAP_USER_FILTER", USER_FILTER), "%%s", function() return name end)
+    local entries = search(request, filter, { "userPassword", "cn", "entryUUID", account_attribute })
+    if #entries > 1 then error("directory: " .. #entries .. " entries for one name") end
+    return entries[1] and entries[1].attributes
+end
+
+-- Whether the password is one of the stored ones.
+local function matches_any(stored, password)
+    if not stored then error("directory: the entry has no userPassword, or none that we may read") end
+    for _, hash in ipairs(stored) do
+        local matches, err = nauthilus_password.compare_passwords(hash, password)
+        if err then error(err) end
+        if matches then return true end
+    end
+    return false
+end
+
+function nauthilus_backend_verify_password(request)
+    local result = nauthilus_backend_result.new()
+    local account_attribute = setting("LDAP_ACCOUNT_ATTRIBUTE", "mail")
+    local entry = find_user(request, account_attribute)
+    if not entry then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, result end
+
+    local attributes = {}
+    for name, values in pairs(entry) do
+        if name ~= "userPassword" then attributes[name] = values[1] end
+    end
+    result:user_found(true)
+    result:account_field(account_attribute)
+    result:attributes(attributes)
+    if attributes.cn then result:display_name_field("cn") end
+    if attributes.entryUUID then result:unique_user_id_field("entryUUID") end
+
+    -- A look-up carries no password; it only asks who the user is.
+    if not request.no_auth then result:authenticated(matches_any(entry.userPassword, request.password)) end
+    return nauthilus_builtin.BACKEND_RESULT_OK, result
+end
+
+function nauthilus_backend_list_accounts(request)
+    local account_attribute, accounts = setting("LDAP_ACCOUNT_ATTRIBUTE", "mail"), {}
+    for _, entry in ipairs(search(request, setting("LDAP_ACCOUNTS_FILTER", ACCOUNTS_FILTER), { account_attribute })) do
+        local values = entry.attributes[account_attribute]
+        if values then table.insert(accounts, values[1]) end
+    end
+    return nauthilus_builtin.BACKEND_RESULT_OK, accounts
+end

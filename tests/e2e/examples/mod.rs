@@ -2,6 +2,7 @@
 //! becomes of a login while its service is down.
 
 mod blocklist;
+mod geoip;
 mod init;
 mod ldap;
 mod rate_limit;

@@ -5,6 +5,7 @@ mod blocklist;
 mod geoip;
 mod init;
 mod ldap;
+mod monitoring;
 mod rate_limit;
 mod sql;
 

@@ -8,6 +8,7 @@ mod ldap;
 mod monitoring;
 mod rate_limit;
 mod sql;
+mod status;
 
 use crate::support::redis::Redis;
 use crate::support::{Request, Server, Site, root};

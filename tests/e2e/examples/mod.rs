@@ -7,6 +7,7 @@ mod init;
 mod ldap;
 mod monitoring;
 mod rate_limit;
+mod sample;
 mod sql;
 mod status;
 

@@ -20,6 +20,7 @@ mod layers;
 mod ldap;
 mod limits;
 mod log_keys;
+mod login_counters;
 mod monitoring;
 mod nginx_imap;
 mod nginx_pop3;

@@ -8,6 +8,7 @@ mod support;
 mod blocklists;
 mod body;
 mod brute_force;
+mod cache_flush;
 mod cert_util;
 mod dovecot_passdb;
 mod drain;

@@ -8,6 +8,7 @@ mod support;
 mod blocklists;
 mod body;
 mod brute_force;
+mod brute_force_trace;
 mod cache_flush;
 mod cert_util;
 mod dovecot_passdb;

@@ -1,12 +1,11 @@
 //! Address: where to listen or to connect to, as it stands in a configuration.
 //!
 //! `127.0.0.1:6379`, `[::1]:6379`, `localhost:6379`, `:6379` (this host), `/run/name.sock`, `unix:/run/name.sock`.
-//! Asking the system's resolver can take seconds and must not happen on a loop: [`Address::parse`] knows literals and
-//! `localhost` and refuses any other name with [`AddressError::Name`]; [`Address::resolve`] asks the resolver and is for start, reload and
-//! other threads. So a name that moves is followed at the next reload.
+//! A name has to be looked up first, which takes its time: [`Address::parse`] knows literals and `localhost` and refuses any other name with
+//! [`AddressError::Name`]; who connects to such a host asks the worker's resolver for it.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// One end of a stream.
@@ -19,7 +18,7 @@ pub enum Address {
 /// Why a text is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// A host name, which only [`Address::resolve`] may look up.
+    /// A host name.
     #[error("{0}: the name has to be resolved first")]
     Name(String),
     #[error("{0}: missing port in address")]
@@ -28,21 +27,18 @@ pub enum AddressError {
     BadPort(String),
     #[error("{0}: invalid host")]
     BadHost(String),
-    /// The resolver knows no such name, or could not say.
-    #[error("lookup {name}: {reason}")]
-    NotFound { name: String, reason: String },
 }
 
 impl Address {
     /// Reads an address without asking anybody. `localhost` and an empty host are 127.0.0.1.
     ///
     /// # Errors
-    /// Every variant but [`AddressError::NotFound`].
+    /// What is wrong with it; [`AddressError::Name`] if that is only that nobody has been asked.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         if let Some(path) = unix_path(text) {
             return Ok(Address::Unix(path));
         }
-        let (host, port) = split(text)?;
+        let (host, port) = Address::split(text)?;
         if host.is_empty() || host.eq_ignore_ascii_case("localhost") {
             return Ok(Address::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)));
         }
@@ -53,19 +49,24 @@ impl Address {
         }
     }
 
-    /// Reads an address and looks its name up, which may block for as long as the system's resolver likes. Never empty.
+    /// Host (without brackets) and port of a text that is no path.
     ///
     /// # Errors
-    /// Every variant but [`AddressError::Name`].
-    pub fn resolve(text: &str) -> Result<Vec<Address>, AddressError> {
-        match Address::parse(text) {
-            Err(AddressError::Name(_)) => {}
-            parsed => return parsed.map(|address| vec![address]),
+    /// It has no port, or one that is none.
+    pub fn split(text: &str) -> Result<(&str, u16), AddressError> {
+        let (host, port) = text.rsplit_once(':').ok_or_else(|| AddressError::NoPort(text.to_owned()))?;
+        let host = match host.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']').ok_or_else(|| AddressError::NoPort(text.to_owned()))?,
+            // An IPv6 address without brackets: where does it end?
+            None if host.contains(':') => return Err(AddressError::BadHost(text.to_owned())),
+            None => host,
+        };
+        // `parse` alone would take a sign.
+        if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(AddressError::BadPort(text.to_owned()));
         }
-        let (host, port) = split(text)?;
-        let not_found = |reason: String| AddressError::NotFound { name: host.to_owned(), reason };
-        let found: Vec<Address> = (host, port).to_socket_addrs().map_err(|error| not_found(error.to_string()))?.map(Address::Tcp).collect();
-        if found.is_empty() { Err(not_found("no such host".to_owned())) } else { Ok(found) }
+        let port = port.parse().map_err(|_| AddressError::BadPort(text.to_owned()))?;
+        Ok((host, port))
     }
 
     /// The word of error texts: `dial tcp 127.0.0.1:6379: connect: connection refused`.
@@ -98,23 +99,6 @@ impl std::str::FromStr for Address {
 fn unix_path(text: &str) -> Option<PathBuf> {
     let path = text.strip_prefix("unix:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)).unwrap_or(text);
     path.starts_with('/').then(|| PathBuf::from(path))
-}
-
-/// Host (without brackets) and port.
-fn split(text: &str) -> Result<(&str, u16), AddressError> {
-    let (host, port) = text.rsplit_once(':').ok_or_else(|| AddressError::NoPort(text.to_owned()))?;
-    let host = match host.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']').ok_or_else(|| AddressError::NoPort(text.to_owned()))?,
-        // An IPv6 address without brackets: where does it end?
-        None if host.contains(':') => return Err(AddressError::BadHost(text.to_owned())),
-        None => host,
-    };
-    // `parse` alone would take a sign.
-    if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(AddressError::BadPort(text.to_owned()));
-    }
-    let port = port.parse().map_err(|_| AddressError::BadPort(text.to_owned()))?;
-    Ok((host, port))
 }
 
 /// Letters, digits, hyphens, underscores (service names have them), dots; at most 253 bytes (RFC 1123).
@@ -166,11 +150,5 @@ mod tests {
         ] {
             assert_eq!(Address::parse(text), Err(error), "{text}");
         }
-    }
-
-    #[test]
-    fn resolving_literals_asks_nobody() {
-        assert_eq!(Address::resolve("127.0.0.1:7"), Ok(vec![Address::Tcp(([127, 0, 0, 1], 7).into())]));
-        assert!(matches!(Address::resolve("127.0.0.1"), Err(AddressError::NoPort(_))));
     }
 }

@@ -16,7 +16,7 @@ use crate::script::modules::psnet::targets::{Direction, Target, Targets};
 use crate::script::watchdog::Watchdog;
 use crate::stores::Stores;
 use crate::time::Now;
-use crate::worker::{Fatal, Message, Start, Worker};
+use crate::worker::{Fatal, LAST_SAVE_MAX, Message, Start, Worker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::io;
 use std::sync::{Arc, OnceLock, mpsc};
@@ -132,7 +132,8 @@ impl Server {
         // What workers leave undone is abandoned with them; post actions that they queued are still run.
         self.workers.into_iter().for_each(|worker| join_until(worker.thread, until, log));
         tell(&self.background.sender, Message::Drain);
-        join_until(self.background.thread, until, log);
+        // However long the others took, it has time to save the login counters.
+        join_until(self.background.thread, until.max(Instant::now() + 2 * LAST_SAVE_MAX), log);
         drop(self.process);
     }
 
@@ -157,7 +158,6 @@ impl Server {
                     tell(&worker.sender, Message::Reload(epoch.clone()));
                 }
                 self.epoch = epoch;
-                // A request that began before may still store its result; it lives no longer than any other.
                 self.process.results.clear();
                 log.line(Level::Info, Now::read()).text("msg", "configuration reloaded").end();
             }

@@ -51,28 +51,33 @@ pub async fn flush(rules: &Rules, state: &Store, ops: &Ops, flush: &Flush) -> Re
     state.flush_blocks(ops, &counters, |bucket| flush.rule == ALL || flush.rule.as_bytes() == bucket).await
 }
 
-/// Forgets a user: cache entries, mapping, histories, and what brute force keeps of the addresses that failed for the account. The
-/// in-process results, whose keys do not tell users apart, go as a whole. The keys that were removed, sorted; none: there is no
-/// backend `cache`, or the login name is not known.
+/// Forgets a user: cache entries, mapping, histories, what brute force keeps of the addresses that failed for the account, and in any case
+/// what this process remembers. The keys that were removed, sorted; none: there is no backend `cache`, or the login name is not known.
 ///
 /// # Errors
 /// The state could not be asked; some keys may be removed.
 pub async fn forget(policy: &Policy, stores: Stores<'_>, ops: &Ops, user: &str) -> Result<Vec<Vec<u8>>, Error> {
-    let state = stores.state;
-    if policy.positive_cache.is_none() {
-        return Ok(Vec::new());
-    }
-    let Some(account) = state.account(ops, user.as_bytes()).await? else { return Ok(Vec::new()) };
-    let clients = state.failed_from(ops, &account).await?;
+    let account = stores.state.account(ops, user.as_bytes()).await;
+    let removed = match &account {
+        Ok(Some(account)) if policy.positive_cache.is_some() => forget_account(policy, stores.state, ops, user, account).await,
+        Ok(_) => Ok(Vec::new()),
+        Err(error) => Err(error.clone()),
+    };
+    // Last: who was let in meanwhile by what is gone now is not remembered.
+    stores.results.forget(user.as_bytes(), &account.ok().flatten().unwrap_or_default());
+    removed
+}
+
+async fn forget_account(policy: &Policy, state: &Store, ops: &Ops, user: &str, account: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    let clients = state.failed_from(ops, account).await?;
     let mut removed = Vec::new();
     for address in clients.iter().filter_map(|client| std::str::from_utf8(client).ok()?.parse().ok()) {
         let all = Flush { address, rule: ALL.to_owned(), protocol: None, oidc_cid: None };
         removed.extend(flush(&policy.brute_force, state, ops, &all).await?);
     }
     let caches = positive_cache::all_names(policy);
-    let forgotten = Forgotten { username: user.as_bytes(), account: &account, caches: &caches, clients: &clients };
+    let forgotten = Forgotten { username: user.as_bytes(), account, caches: &caches, clients: &clients };
     removed.extend(state.forget(ops, &forgotten).await?);
-    stores.results.clear();
     removed.sort_unstable();
     removed.dedup();
     Ok(removed)

@@ -10,10 +10,12 @@ use crate::auth::attributes::Attributes;
 use crate::auth::backends::User;
 use crate::auth::request::{Field, Mode, Request};
 use crate::value::Value;
+use ahash::RandomState;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,13 +23,26 @@ use std::time::{Duration, Instant};
 pub struct ResultCache {
     /// HMAC state after the key, to start each digest from.
     keyed: Hmac<Sha256>,
+    names: RandomState,
+    /// How often somebody had it forget something.
+    flushes: AtomicU64,
     shards: [Mutex<Shard>; SHARDS],
     shard_bytes_max: usize,
 }
 
-/// Which login: see [`ResultCache::key`].
+/// Which login, and as of when: see [`ResultCache::key`].
+#[derive(Clone, Copy)]
+pub(super) struct Key {
+    digest: Digest,
+    /// A hash of the login name.
+    name: u64,
+    /// [`ResultCache::flushes`] when the login was looked up.
+    flushes: u64,
+}
+
+/// The HMAC of everything that identifies a login.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key([u8; 32]);
+struct Digest([u8; 32]);
 
 impl ResultCache {
     /// A cache of about `bytes_max` bytes. `secret` is random, from the operating system, and lives as long as the process.
@@ -37,6 +52,8 @@ impl ResultCache {
         block[..secret.len()].copy_from_slice(secret);
         ResultCache {
             keyed: Hmac::new(&block.into()),
+            names: RandomState::new(),
+            flushes: AtomicU64::new(0),
             shards: std::array::from_fn(|_| Mutex::default()),
             shard_bytes_max: bytes_max / SHARDS,
         }
@@ -44,9 +61,23 @@ impl ResultCache {
 
     /// Forgets everybody: after a reload, what other scripts decided does not count.
     pub fn clear(&self) {
+        self.flush(std::mem::take);
+    }
+
+    /// Forgets what is known by this login name, and of this account by any other.
+    pub fn forget(&self, username: &[u8], account: &[u8]) {
+        let name = self.names.hash_one(username);
+        self.flush(|shard| shard.take_out(|entry| entry.name == name || entry.user.account == account));
+    }
+
+    /// Takes something out of every shard. What is under way meanwhile is not kept: it may have been decided by what is to be forgotten.
+    fn flush<T>(&self, take: impl Fn(&mut Shard) -> T) {
+        // A login that puts its user into a shard either does so before us, or sees the new number.
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         for shard in &self.shards {
-            let old = std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
-            drop(old);
+            let taken = take(&mut shard.lock().unwrap_or_else(PoisonError::into_inner));
+            // Outside the lock.
+            drop(taken);
         }
     }
 
@@ -64,28 +95,33 @@ impl ResultCache {
             mac.update(&(text.len() as u64).to_le_bytes());
             mac.update(text);
         }
-        Some(Key(mac.finalize().into_bytes().into()))
+        let digest = Digest(mac.finalize().into_bytes().into());
+        let name = self.names.hash_one(request.get(Field::Username));
+        Some(Key { digest, name, flushes: self.flushes.load(Ordering::Relaxed) })
     }
 
     /// What is known about a login, unless its time is over.
     pub(super) fn get(&self, key: &Key, now: Instant) -> Option<Arc<User>> {
-        self.shard(key).entries.get(key).filter(|entry| now < entry.expires).map(|entry| entry.user.clone())
+        self.shard(&key.digest).entries.get(&key.digest).filter(|entry| now < entry.expires).map(|entry| entry.user.clone())
     }
 
     /// Remembers an authenticated user for `ttl`. Makes room by dropping what is oldest; what is larger than its share of the
-    /// cache is not kept at all.
+    /// cache is not kept at all, nor is anybody who was looked up before the last flush.
     pub(super) fn put(&self, key: Key, user: Arc<User>, now: Instant, ttl: Duration) {
         let Some(expires) = now.checked_add(ttl) else { return };
         let bytes = ENTRY_BYTES + user_bytes(&user);
         let dropped = {
-            let mut shard = self.shard(&key);
-            shard.replace(key, Entry { user, expires, bytes }, now, self.shard_bytes_max)
+            let mut shard = self.shard(&key.digest);
+            if key.flushes != self.flushes.load(Ordering::Relaxed) {
+                return;
+            }
+            shard.replace(key.digest, Entry { user, name: key.name, expires, bytes }, now, self.shard_bytes_max)
         };
         // The last copies of users are taken apart here, outside the lock.
         drop(dropped);
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+    fn shard(&self, key: &Digest) -> MutexGuard<'_, Shard> {
         // A shard is whole between any two operations, so one whose holder panicked can be used.
         self.shards[usize::from(key.0[31]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,20 +136,22 @@ impl std::fmt::Debug for ResultCache {
 /// One lock's share of the entries. `ages` holds each key of `entries` once, oldest first.
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<Key, Entry, BuildHasherDefault<KeyHasher>>,
-    ages: VecDeque<Key>,
+    entries: HashMap<Digest, Entry, BuildHasherDefault<DigestHasher>>,
+    ages: VecDeque<Digest>,
     bytes: usize,
 }
 
 struct Entry {
     user: Arc<User>,
+    /// Of the login name.
+    name: u64,
     expires: Instant,
     bytes: usize,
 }
 
 impl Shard {
     /// Stores an entry; returns what had to go.
-    fn replace(&mut self, key: Key, entry: Entry, now: Instant, bytes_max: usize) -> Vec<Entry> {
+    fn replace(&mut self, key: Digest, entry: Entry, now: Instant, bytes_max: usize) -> Vec<Entry> {
         let mut dropped = Vec::new();
         if entry.bytes > bytes_max {
             return dropped;
@@ -138,13 +176,26 @@ impl Shard {
         }
         dropped
     }
+
+    /// Takes out the entries that are meant. A walk over all of them: an operator asks for it.
+    fn take_out(&mut self, is_meant: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let (entries, bytes, mut taken) = (&mut self.entries, &mut self.bytes, Vec::new());
+        self.ages.retain(|key| {
+            let meant = entries.get(key).is_some_and(&is_meant);
+            if meant {
+                taken.extend(entries.remove(key).inspect(|entry| *bytes -= entry.bytes));
+            }
+            !meant
+        });
+        taken
+    }
 }
 
-/// The key is an HMAC already: any eight of its bytes are a hash nobody can steer.
+/// It is an HMAC already: any eight of its bytes are a hash nobody can steer.
 #[derive(Default)]
-struct KeyHasher(u64);
+struct DigestHasher(u64);
 
-impl Hasher for KeyHasher {
+impl Hasher for DigestHasher {
     fn write(&mut self, bytes: &[u8]) {
         if let Some(head) = bytes.first_chunk() {
             self.0 = u64::from_le_bytes(*head);
@@ -156,7 +207,7 @@ impl Hasher for KeyHasher {
     }
 }
 
-impl std::hash::Hash for Key {
+impl std::hash::Hash for Digest {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(&self.0);
     }
@@ -215,6 +266,10 @@ mod tests {
         request([b"alice", b"secret", b"imap", b"192.0.2.9"])
     }
 
+    fn key(digest: [u8; 32]) -> Key {
+        Key { digest: Digest(digest), name: 0, flushes: 0 }
+    }
+
     fn user(account: &str) -> Arc<User> {
         Arc::new(User { account: account.into(), authenticated: true, ..User::default() })
     }
@@ -233,7 +288,7 @@ mod tests {
     #[test]
     fn whatever_identifies_the_login_is_in_the_key() {
         let cache = cache();
-        let mut keys = vec![cache.key(&alice()).unwrap().0];
+        let mut keys = vec![cache.key(&alice()).unwrap().digest.0];
         for fields in [
             [b"alicf".as_slice(), b"secret", b"imap", b"192.0.2.9"],
             [b"alice", b"secreT", b"imap", b"192.0.2.9"],
@@ -243,14 +298,14 @@ mod tests {
             [b"alice\0secret", b"", b"imap", b"192.0.2.9"],
             [b"", b"", b"", b""],
         ] {
-            keys.push(cache.key(&request(fields)).unwrap().0);
+            keys.push(cache.key(&request(fields)).unwrap().digest.0);
         }
         let mut encrypted = alice();
         encrypted.set(Field::Ssl, b"on");
-        keys.push(cache.key(&encrypted).unwrap().0);
+        keys.push(cache.key(&encrypted).unwrap().digest.0);
         let mut nginx = alice();
         nginx.service = Service::Nginx;
-        keys.push(cache.key(&nginx).unwrap().0);
+        keys.push(cache.key(&nginx).unwrap().digest.0);
         let count = keys.len();
         keys.sort_unstable();
         keys.dedup();
@@ -260,7 +315,7 @@ mod tests {
     #[test]
     fn the_key_depends_on_the_process() {
         let other = ResultCache::new(&[2; 32], BYTES_MAX);
-        assert!(cache().key(&alice()).unwrap() != other.key(&alice()).unwrap());
+        assert!(cache().key(&alice()).unwrap().digest != other.key(&alice()).unwrap().digest);
     }
 
     #[test]
@@ -279,8 +334,7 @@ mod tests {
     fn the_oldest_go_first_when_it_is_full() {
         let cache = ResultCache::new(&[1; 32], SHARDS * 4 * ENTRY_BYTES);
         let now = Instant::now();
-        let keys: Vec<_> =
-            (0..9).map(|n| Key([n; 32])).map(|key| Key(std::array::from_fn(|i| if i == 31 { 0 } else { key.0[i] }))).collect();
+        let keys: Vec<_> = (0..9).map(|n| key(std::array::from_fn(|i| if i == 31 { 0 } else { n }))).collect();
         for key in &keys {
             cache.put(*key, user(""), now, TTL);
         }
@@ -291,7 +345,7 @@ mod tests {
     #[test]
     fn what_is_larger_than_its_share_is_not_kept() {
         let cache = ResultCache::new(&[1; 32], SHARDS * 4 * ENTRY_BYTES);
-        let (now, small, large) = (Instant::now(), Key([0; 32]), Key([16; 32]));
+        let (now, small, large) = (Instant::now(), key([0; 32]), key([16; 32]));
         cache.put(small, user("a"), now, TTL);
         cache.put(large, user(&"a".repeat(4 * ENTRY_BYTES)), now, TTL);
         assert!(cache.get(&small, now).is_some());
@@ -299,12 +353,39 @@ mod tests {
     }
 
     #[test]
+    fn a_user_is_forgotten_by_name_and_by_account_and_nobody_else_is() {
+        let (cache, now) = (cache(), Instant::now());
+        let logins = [("alice", "a"), ("alice@example.test", "a"), ("alice", "b"), ("bob", "b")];
+        let keys = logins.map(|(username, account)| {
+            let key = cache.key(&request([username.as_bytes(), account.as_bytes(), b"imap", b""])).unwrap();
+            cache.put(key, user(account), now, TTL);
+            key
+        });
+        cache.forget(b"alice", b"a");
+        assert_eq!(keys.map(|key| cache.get(&key, now).is_some()), [false, false, false, true]);
+    }
+
+    #[test]
+    fn what_was_under_way_during_a_flush_is_not_kept() {
+        for flush in [ResultCache::clear as fn(&ResultCache), |cache| cache.forget(b"bob", b"b")] {
+            let (cache, now) = (cache(), Instant::now());
+            let before = cache.key(&alice()).unwrap();
+            flush(&cache);
+            cache.put(before, user("a"), now, TTL);
+            assert!(cache.get(&before, now).is_none());
+            let after = cache.key(&alice()).unwrap();
+            cache.put(after, user("a"), now, TTL);
+            assert!(cache.get(&before, now).is_some());
+        }
+    }
+
+    #[test]
     fn expired_entries_make_room() {
         let cache = cache();
-        let (now, old, new) = (Instant::now(), Key([0; 32]), Key([16; 32]));
+        let (now, old, new) = (Instant::now(), key([0; 32]), key([16; 32]));
         cache.put(old, user("a"), now, TTL);
         cache.put(new, user("b"), now + TTL, TTL);
-        let shard = cache.shard(&old);
+        let shard = cache.shard(&old.digest);
         assert_eq!((shard.entries.len(), shard.ages.len()), (1, 1));
     }
 
@@ -325,8 +406,12 @@ mod tests {
             let mut now = start;
             for (key, size, seconds) in puts {
                 now += Duration::from_secs(seconds);
-                let entry = Entry { user: user(""), expires: now + TTL, bytes: ENTRY_BYTES + size };
-                shard.replace(Key([key; 32]), entry, now, bytes_max);
+                let entry = Entry { user: user(""), name: u64::from(key), expires: now + TTL, bytes: ENTRY_BYTES + size };
+                if size == 0 {
+                    shard.take_out(|entry| entry.name == u64::from(key));
+                } else {
+                    shard.replace(Digest([key; 32]), entry, now, bytes_max);
+                }
                 prop_assert!(shard.bytes <= bytes_max);
                 prop_assert_eq!(shard.bytes, shard.entries.values().map(|entry| entry.bytes).sum::<usize>());
                 prop_assert_eq!(shard.entries.len(), shard.ages.len());

@@ -42,10 +42,7 @@ pub enum Command {
 /// Asks the server, and prints the result of its answer.
 pub fn run(command: &Command, config: &Config) -> Result<(), String> {
     let (method, path, body) = request(command);
-    let answer = client::ask(config, method, path, body.as_ref())?;
-    let result = answer.get("result").unwrap_or(&answer);
-    println!("{}", serde_json::to_string_pretty(result).map_err(|error| error.to_string())?);
-    Ok(())
+    client::print_result(&client::ask(config, method, path, body.as_ref())?)
 }
 
 fn request(command: &Command) -> (&'static str, &'static str, Option<Value>) {

@@ -27,6 +27,16 @@ pub fn ask(config: &Config, method: &str, path: &str, body: Option<&Value>) -> R
     exchange(&mut tcp(address)?, &request)
 }
 
+/// Prints the result that an answer carries.
+///
+/// # Errors
+/// It is no JSON that could be shown.
+pub fn print_result(answer: &Value) -> Result<(), String> {
+    let result = answer.get("result").unwrap_or(answer);
+    println!("{}", serde_json::to_string_pretty(result).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
 fn unix(path: &Path) -> Result<UnixStream, String> {
     let stream = UnixStream::connect(path).map_err(|error| format!("cannot reach the server at unix:{}: {error}", path.display()))?;
     stream.set_read_timeout(Some(TIME_MAX)).and_then(|()| stream.set_write_timeout(Some(TIME_MAX))).map_err(|error| error.to_string())?;

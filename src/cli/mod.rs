@@ -1,6 +1,7 @@
 //! The command line. One file per command; exit codes: 0 done, 1 it failed, 2 the arguments are wrong.
 
 mod bruteforce;
+mod cache;
 mod check;
 mod client;
 mod serve;
@@ -33,6 +34,13 @@ enum Command {
         config: ConfigArguments,
         #[command(subcommand)]
         command: bruteforce::Command,
+    },
+    /// Have the running server forget a user.
+    Cache {
+        #[command(flatten)]
+        config: ConfigArguments,
+        #[command(subcommand)]
+        command: cache::Command,
     },
 }
 
@@ -67,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => arguments.source().and_then(check::run),
         Command::Config(arguments) => arguments.source().and_then(show::run),
         Command::Bruteforce { config, command } => config.load().and_then(|config| bruteforce::run(command, &config)),
+        Command::Cache { config, command } => config.load().and_then(|config| cache::run(command, &config)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,8 @@ pub struct Registry {
     response_times: AtomicBool,
     /// Logins counted before this process: success, failure.
     logins_before: [AtomicU64; 2],
+    /// They are known.
+    logins_restored: AtomicBool,
     labels: Labels,
     workers: Mutex<Vec<Arc<Cells>>>,
     scripts: Arc<ScriptRegistry>,
@@ -43,6 +45,7 @@ impl Registry {
             last_reload_ms: AtomicU64::new(started.unix_ms()),
             response_times: AtomicBool::new(false),
             logins_before: Default::default(),
+            logins_restored: AtomicBool::new(false),
             labels: Labels::new(),
             workers: Mutex::default(),
             scripts: Arc::default(),
@@ -83,19 +86,28 @@ impl Registry {
         self.last_reload_ms.store(now.unix_ms(), Relaxed);
     }
 
-    /// Adds logins that an earlier process counted: they survive restarts (`pipeline.md` 14).
-    pub fn restore_logins(&self, success: u64, failure: u64) {
-        for (before, number) in self.logins_before.iter().zip([success, failure]) {
-            before.fetch_add(number, Relaxed);
+    /// Adds logins that an earlier process counted, success and failure: they survive restarts (`pipeline.md` 14). Only the first call
+    /// counts.
+    pub fn restore_logins(&self, (success, failure): (u64, u64)) {
+        if !self.logins_restored.swap(true, Relaxed) {
+            for (before, number) in self.logins_before.iter().zip([success, failure]) {
+                before.store(number, Relaxed);
+            }
         }
+    }
+
+    /// Whether [`Registry::restore_logins`] has been called.
+    pub fn has_restored_logins(&self) -> bool {
+        self.logins_restored.load(Relaxed)
     }
 
     /// Logins that succeeded and that failed, restored ones included: what is to be saved.
     pub fn logins(&self) -> (u64, u64) {
         let mut sums = self.logins_before.each_ref().map(|before| before.load(Relaxed));
         for cells in lock(&self.workers).iter() {
-            sums[0] += cells.count(Count::LoginsSucceeded);
-            sums[1] += cells.count(Count::LoginsFailed);
+            for (sum, count) in sums.iter_mut().zip([Count::LoginsSucceeded, Count::LoginsFailed]) {
+                *sum = sum.saturating_add(cells.count(count));
+            }
         }
         (sums[0], sums[1])
     }

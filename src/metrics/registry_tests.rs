@@ -40,7 +40,7 @@ fn a_page_looks_like_this() {
     registry.collect_from(|scrape| scrape.number(&names::LOG_LINES_DROPPED, &[], 2.0));
     registry.script_metrics().create(Kind::Gauge, b"kit_level", b"A level.", &[b"service"]).unwrap();
     registry.script_metrics().gauge_set(b"kit_level", &[(b"service", b"a")], 2.5).unwrap();
-    registry.restore_logins(10, 20);
+    registry.restore_logins((10, 20));
     registry.show_response_times(true);
     let later = Now { mono: now.mono, unix_ns: now.unix_ns + 1_000_000_000 };
     registry.reloaded("mail \"2\"", later);

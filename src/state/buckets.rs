@@ -3,10 +3,12 @@
 //! In Redis a counter is the string `<p>bf:<period>:<cidr>:<limit>:<4|6>:<network>`, renewed by every failure (`pipeline.md` 4.3, 4.9). How a
 //! client stands is one round trip for all its buckets, asked of the master: a replica may be behind the attacker.
 //!
-//! Every failure is first counted in this process, whichever store there is. That count serves twice. When Redis is away it is what
-//! the client is judged by: fewer failures than Redis had, perhaps, but never none. And it closes the gap between a look at the counters
-//! and the end of that attempt: [`Store::is_outrun`] tells, without asking anybody, whether failures counted meanwhile could have filled a
-//! bucket; then the attempt has to look again.
+//! Every failure is first counted in this process, whichever store there is. That count serves three times. When Redis is away it is what
+//! the client is judged by: fewer failures than Redis had, perhaps, but never none. Those that Redis did not take (it was away, full,
+//! read-only) count on top of what it says, and go to it with the next failure that it takes: an outage pardons nobody. If it took one
+//! without our hearing of it, that counts twice. And it closes the gap between a look at the counters and the end of that attempt:
+//! [`Store::is_outrun`] tells, without asking anybody, whether failures counted meanwhile could have filled a bucket; then the attempt has
+//! to look again.
 
 use super::blocks::{self, Found};
 use super::memory::MemoryStore;
@@ -181,20 +183,51 @@ impl MemoryStore {
         }
     }
 
-    /// Notes that Redis has counted, too, what [`MemoryStore::count`] did; or that it never will.
-    pub(super) fn settle(&self, counters: &Counters, period_min: Duration, now: Instant) {
-        for at in (0..counters.len()).filter(|at| counters.period(*at) >= period_min) {
-            self.failures.amend(counters.key(at), now, |own| own.settled = own.counted.min(own.settled + 1));
-        }
+    /// Counts a failure that is to be told to Redis: how many it is to count in each counter, 0 in those of a shorter period.
+    pub(super) fn depart(&self, counters: &Counters, period_min: Duration, now: Instant) -> Sizes {
+        let depart = |at: usize| {
+            let period = Some(counters.period(at)).filter(|period| *period >= period_min)?;
+            Some(self.failures.update(counters.key(at), Some(period), now, Failures::depart))
+        };
+        (0..counters.len()).map(|at| depart(at).unwrap_or_default()).collect()
+    }
+
+    /// Notes whether Redis has counted what [`MemoryStore::depart`] said.
+    pub(super) fn settle(&self, counters: &Counters, at: usize, size: u64, arrived: bool, now: Instant) {
+        self.failures.amend(counters.key(at), now, |own| own.settle(size, arrived));
     }
 }
+
+/// How many failures are told to Redis, counter by counter.
+pub(super) type Sizes = SmallVec<[u64; USUAL]>;
 
 /// A counter as this process keeps it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failures {
     pub counted: u64,
-    /// Of these, how many are in Redis for certain.
+    /// Of these, how many Redis was told, whatever came of it.
     settled: u64,
+    /// Of the settled ones, how many it did not take.
+    lost: u64,
+    /// Of the lost ones, how many are on their way once more.
+    resent: u64,
+}
+
+impl Failures {
+    /// One more, which takes the lost ones along.
+    fn depart(&mut self) -> u64 {
+        self.counted += 1;
+        let again = self.lost.saturating_sub(self.resent);
+        self.resent = self.lost;
+        1 + again
+    }
+
+    fn settle(&mut self, size: u64, arrived: bool) {
+        let again = size.saturating_sub(1);
+        self.settled = self.counted.min(self.settled + 1);
+        self.resent = self.resent.saturating_sub(again);
+        self.lost = if arrived { self.lost.saturating_sub(again) } else { self.lost + 1 };
+    }
 }
 
 impl Weigh for Failures {
@@ -206,7 +239,7 @@ impl Weigh for Failures {
 impl RedisStore {
     async fn standing(&self, ops: &Ops, username: &[u8], counters: &Counters) -> Result<Standing, Error> {
         // Before anything is asked: what is settled later may or may not be in the reply, and so counts as not in it.
-        let settled = (0..counters.len()).map(|at| self.shadow.failures_of(counters.key(at), ops.now()).settled).collect();
+        let own: SmallVec<[Failures; USUAL]> = (0..counters.len()).map(|at| self.shadow.failures_of(counters.key(at), ops.now())).collect();
         let mut commands = Commands::with_capacity(USUAL_COMMANDS_BYTES);
         if !username.is_empty() {
             self.encode_account(&mut commands, username);
@@ -223,18 +256,20 @@ impl RedisStore {
         let mut replies = replies.iter();
         let account = if username.is_empty() { None } else { accounts::decode_account(next(&mut replies)?)? };
         let found = if counters.is_empty() { Found::default() } else { blocks::decode_blocks(next(&mut replies)?, counters.len())? };
-        let counts = replies.map(decode_count).collect::<Result<_, _>>()?;
+        let count = |(reply, own): (&Reply, &Failures)| Ok(decode_count(reply)?.saturating_add(own.lost));
+        let counts = replies.zip(&own).map(count).collect::<Result<_, Error>>()?;
         let blocked = self.in_force(ops, counters, found).await?;
-        Ok(Standing { account, blocked, counts, outage: None, settled })
+        Ok(Standing { account, blocked, counts, outage: None, settled: own.iter().map(|own| own.settled).collect() })
     }
 
-    /// Appends the count of a failure; two commands a counter.
-    pub(super) fn encode_failures(&self, out: &mut Commands, counters: &Counters, period_min: Duration) {
-        for at in (0..counters.len()).filter(|at| counters.period(*at) >= period_min) {
+    /// Appends the count of failures; two commands for each counter that has any.
+    pub(super) fn encode_failures(&self, out: &mut Commands, counters: &Counters, sizes: &Sizes) {
+        for (at, size) in sizes.iter().enumerate().filter(|(_, size)| **size > 0) {
             let key = counters.key(at);
-            out.begin(2);
-            out.arg(b"INCR");
+            out.begin(3);
+            out.arg(b"INCRBY");
             self.key(out, &[key]);
+            out.arg(itoa::Buffer::new().format(*size).as_bytes());
             out.begin(3);
             out.arg(b"EXPIRE");
             self.key(out, &[key]);

@@ -3,12 +3,12 @@
 //! [`Store`] is the only door to it. The pipeline asks for what it means ("how does this client stand", "note a failure") and never for
 //! commands or keys; two stores answer. [`RedisStore`] encodes the commands, sends them in one piece through [`Ops`] and reads the replies,
 //! so an operation is one round trip however many commands it takes. [`MemoryStore`] is the embedded default: one per process, shared by
-//! all its workers, answering at once. One suite of tests runs against both (`tests/e2e/state`).
+//! all its workers, answering at once. One suite of tests is played on memory, a single Redis, sentinels and a cluster (`tests/e2e/state`).
 //!
 //! ```text
 //! accounts.rs      login name → account
 //! buckets.rs       brute-force counters            blocks.rs       blocked networks
-//! forget.rs        forgetting a user
+//! forget.rs        forgetting a user               login_counts.rs logins of the process before
 //! history.rs       wrong passwords                 tolerations.rs  who logs in from an address
 //! results.rs       the positive cache
 //! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
@@ -27,6 +27,7 @@ mod buckets;
 mod custom_tolerations;
 mod forget;
 mod history;
+mod login_counts;
 mod memory;
 mod redis;
 mod results;
@@ -40,6 +41,7 @@ pub use buckets::{Counters, Kind, Standing, masked};
 pub use custom_tolerations::{Exception, Tolerated, Tolerations};
 pub use forget::Forgotten;
 pub use history::{Evidence, History, Owner, PasswordHash, Tolerance, WrongPassword};
+pub use login_counts::LoginCounts;
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
 pub use results::Cached;

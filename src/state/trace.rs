@@ -1,14 +1,15 @@
 //! What one login leaves behind, written in one piece: mapping, block, wrong password, failures.
 
 use super::blocks::NewBlock;
-use super::buckets::Counters;
+use super::buckets::{Counters, Sizes};
 use super::history::WrongPassword;
 use super::memory::MemoryStore;
 use super::redis::RedisStore;
 use super::results::Cached;
 use super::{Error, Store, accounts};
 use crate::op::{Ops, Route};
-use crate::proto::resp::Commands;
+use crate::proto::resp::{Commands, Reply};
+use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
 /// What is to be written; nothing, unless a field says so.
@@ -108,8 +109,13 @@ impl RedisStore {
         if let Some(block) = &trace.block {
             self.shadow.block(block, now);
         }
-        let _unsettled = trace.failures.map(|failed| Unsettled::count(&self.shadow, failed, now));
-        match self.ask(ops, Route::Write, self.encode(trace)).await {
+        let mut failures = trace.failures.map(|failed| OnTheWay::depart(&self.shadow, failed, now));
+        let commands = self.encode(trace, failures.as_ref());
+        let replies = self.ask(ops, Route::Write, commands).await;
+        if let Some(failures) = &mut failures {
+            failures.arrive(replies.as_deref().unwrap_or_default());
+        }
+        match replies {
             Err(error) => Written { mapping: Err(error.clone()), rest: Err(error) },
             Ok(replies) => {
                 let (mapping, rest) = replies.split_at(usize::from(trace.mapping.is_some()).min(replies.len()));
@@ -123,7 +129,7 @@ impl RedisStore {
         }
     }
 
-    fn encode(&self, trace: &Trace<'_>) -> Commands {
+    fn encode(&self, trace: &Trace<'_>, failures: Option<&OnTheWay<'_>>) -> Commands {
         let mut commands = Commands::with_capacity(USUAL_BYTES);
         if let Some((username, account)) = trace.mapping {
             self.encode_mapping(&mut commands, username, account);
@@ -143,30 +149,46 @@ impl RedisStore {
         if let Some(entry) = &trace.cached {
             self.encode_cached(&mut commands, entry);
         }
-        if let Some(failed) = &trace.failures {
-            self.encode_failures(&mut commands, failed.counters, failed.period_min);
+        // Last: their replies are looked for there.
+        if let Some(failures) = failures {
+            self.encode_failures(&mut commands, failures.counters, &failures.sizes);
         }
         commands
     }
 }
 
-/// Failures counted in this process and not yet in Redis, as far as we know. Settled when it has replied, or when nobody waits any more.
-struct Unsettled<'a> {
+/// Failures counted in this process and not yet in Redis, as far as we know. If nobody waits for the reply any more, Redis is taken to have
+/// counted them: it was told.
+struct OnTheWay<'a> {
     shadow: &'a MemoryStore,
-    failed: Failed<'a>,
+    counters: &'a Counters,
+    sizes: Sizes,
+    arrived: SmallVec<[bool; 4]>,
     now: Instant,
 }
 
-impl<'a> Unsettled<'a> {
-    fn count(shadow: &'a MemoryStore, failed: Failed<'a>, now: Instant) -> Unsettled<'a> {
-        shadow.count(failed.counters, failed.period_min, now);
-        Unsettled { shadow, failed, now }
+impl<'a> OnTheWay<'a> {
+    fn depart(shadow: &'a MemoryStore, failed: Failed<'a>, now: Instant) -> OnTheWay<'a> {
+        let Failed { counters, period_min } = failed;
+        let sizes = shadow.depart(counters, period_min, now);
+        OnTheWay { shadow, counters, arrived: SmallVec::from_elem(true, sizes.len()), sizes, now }
+    }
+
+    /// Reads what became of them: two replies a counter, the last of all. None: they were not taken.
+    fn arrive(&mut self, replies: &[Reply]) {
+        let sent = self.sizes.iter().filter(|size| **size > 0).count();
+        let mut counted = replies.get(replies.len().saturating_sub(2 * sent)..).unwrap_or_default().iter().step_by(2);
+        for (arrived, _) in self.arrived.iter_mut().zip(&self.sizes).filter(|(_, size)| **size > 0) {
+            *arrived = counted.next().is_some_and(|reply| reply.view().as_int().is_some());
+        }
     }
 }
 
-impl Drop for Unsettled<'_> {
+impl Drop for OnTheWay<'_> {
     fn drop(&mut self) {
-        self.shadow.settle(self.failed.counters, self.failed.period_min, self.now);
+        for (at, (size, arrived)) in self.sizes.iter().zip(&self.arrived).enumerate().filter(|(_, (size, _))| **size > 0) {
+            self.shadow.settle(self.counters, at, *size, *arrived, self.now);
+        }
     }
 }
 

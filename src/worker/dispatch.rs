@@ -8,8 +8,9 @@ use super::{Timer, Worker};
 use crate::metrics::Count;
 use crate::op::{self, Answer, ChannelOp, Failure, Op, PoolId, Procedure, RedisOp, Route};
 use crate::reactor::Key;
+use std::net::IpAddr;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Worker {
     /// Begins a job; it goes on at once, as far as it can.
@@ -46,7 +47,8 @@ impl Worker {
                     self.procedures -= 1;
                     return self.answer(ask, Answer::Done(done));
                 }
-                Poll::Ready(Ended::Check(checked)) => return self.checked(key, checked),
+                Poll::Ready(Ended::Standing) => return self.stood(key),
+                Poll::Ready(Ended::Name(name, found)) => return self.looked_up(key, &name, found),
                 Poll::Pending => {
                     let Some((op, until)) = task.driver.take_op() else { return };
                     self.dispatch(key, Part::Whole, op, until);
@@ -194,13 +196,38 @@ impl Worker {
     pub(super) fn flush_links(&mut self) {
         loop {
             self.links.flush(&mut self.reactor, self.now.mono, &mut self.answers);
+            self.begin_lookups();
             self.resolver.flush(&mut self.reactor, self.now.mono, &mut self.answers);
-            if self.answers.is_empty() {
+            if self.answers.is_empty() && self.runnable.is_empty() {
                 return;
             }
             self.deliver_answers();
             self.run_tasks();
         }
+    }
+
+    /// Looks up the hosts that links want to connect to, each in a task of its own.
+    fn begin_lookups(&mut self) {
+        for name in self.links.take_wanted_names() {
+            // The resolver has a time limit of its own.
+            let (ops, driver) = op::slot(self.now.mono, self.now.mono + LOOKUP_MAX);
+            let future = async move {
+                let found = super::names::look_up(&ops, &name).await;
+                Ended::Name(name, found)
+            };
+            let key = self.tasks.insert(Task::new(future, driver, None, self.now.mono));
+            // They are no jobs, and nobody's end waits for them.
+            self.procedures += 1;
+            self.lookups += 1;
+            self.runnable.push_back(key);
+        }
+    }
+
+    fn looked_up(&mut self, key: Key, name: &str, found: Result<Vec<IpAddr>, Failure>) {
+        self.tasks.remove(key);
+        self.procedures -= 1;
+        self.lookups -= 1;
+        self.links.name_answered(name, found, &mut self.reactor, self.now.mono, &mut self.answers);
     }
 
     /// The task's deadline is over: whatever it waits for fails, and so do further ops.
@@ -246,7 +273,7 @@ impl Worker {
 
     /// Requests, post actions and hooks under way.
     pub(super) fn jobs(&self) -> usize {
-        self.tasks.len() - self.procedures - self.checks.running()
+        self.tasks.len() - self.procedures
     }
 
     fn finish(&mut self, key: Key, mut finished: Finished) {
@@ -295,3 +322,6 @@ impl Worker {
         }
     }
 }
+
+/// Longer than any resolver is worth waiting for (`server.dns.timeout`).
+const LOOKUP_MAX: Duration = Duration::from_secs(60);

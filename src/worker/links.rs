@@ -3,13 +3,14 @@
 //!
 //! The server's own pool is there from the start, those that scripts registered from their first command on. Commands of one turn are
 //! gathered and leave in one write per server when the worker calls [`Links::flush`] at its end. Addresses may be host names, which are looked
-//! up anew for each connection, beside the loop ([`super::names`]).
+//! up anew for each connection ([`super::names`]).
 
 use super::names::{Lookup, Names};
 use crate::op::{Answer, Failure, PoolId, RedisOp};
-use crate::reactor::{Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Stream, Token, Waker};
+use crate::reactor::{Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Stream, Token};
 use crate::stores::Store;
 use crate::upstream::redis::{Plan, Pool};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,9 +61,8 @@ struct Socket {
 }
 
 impl Links {
-    /// `waker` interrupts the loop's wait when a name has been looked up.
-    pub fn new(seed: u64, waker: Waker) -> Links {
-        Links { pools: Vec::new(), names: Names::new(waker), seed }
+    pub fn new(seed: u64) -> Links {
+        Links { pools: Vec::new(), names: Names::default(), seed }
     }
 
     /// Whether there is a link for `pool` already.
@@ -125,12 +125,23 @@ impl Links {
         }
     }
 
-    /// Goes on with connections whose names have been looked up.
-    pub fn take_names(&mut self, reactor: &mut Reactor, now: Instant, out: &mut Vec<(u64, Answer)>) {
-        while let Some(name) = self.names.receive(now) {
-            for connected in self.pools.iter_mut().flatten() {
-                connected.name_answered(&name, &mut self.names, reactor, now, out);
-            }
+    /// Addresses whose hosts are to be looked up.
+    pub fn take_wanted_names(&mut self) -> Vec<String> {
+        self.names.take_wanted()
+    }
+
+    /// Goes on with the connections that waited for where this host is.
+    pub fn name_answered(
+        &mut self,
+        name: &str,
+        found: Result<Vec<IpAddr>, Failure>,
+        reactor: &mut Reactor,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
+        self.names.answer(name, found, now);
+        for connected in self.pools.iter_mut().flatten() {
+            connected.name_answered(name, &mut self.names, reactor, now, out);
         }
     }
 

@@ -7,7 +7,6 @@
 //! The background worker is the same code with a mailbox and without listeners. Rules: ARCHITECTURE.md; limits at the end of this file.
 
 mod channels;
-mod checks;
 mod connection;
 mod connections;
 mod dispatch;
@@ -23,6 +22,7 @@ mod tasks;
 pub use connection::Timeouts;
 pub use exchange::{HOOK_METHODS, Local};
 pub use links::Target;
+pub use standing::LAST_SAVE_MAX;
 
 use crate::auth::login::Login;
 use crate::auth::request::Request;
@@ -42,11 +42,11 @@ use crate::upstream::hash::HashThread;
 use crate::upstream::ldap::Ldap;
 use crate::upstream::threads::{self, HelperThreads};
 use channels::Channels;
-use checks::Checks;
 use connection::Connection;
 use exchange::Job;
 use links::Links;
 use resolver::Resolver;
+use standing::Notices;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -108,10 +108,13 @@ pub struct Worker {
     rung: Rung,
     /// How many of the tasks are procedures.
     procedures: usize,
-    /// Tasks that the background worker has from its start to the drain; counted among the procedures.
+    /// Tasks that the background worker has for as long as a configuration is in force; counted among the procedures.
     standing: Vec<Key>,
     resolver: Resolver,
-    checks: Checks,
+    /// What standing tasks have to say to the log.
+    notices: Notices,
+    /// How many of the tasks look up hosts of upstreams; counted among the procedures, too.
+    lookups: usize,
     /// Answers of links, between link and task.
     answers: Vec<(u64, Answer)>,
     hash: HashThread,
@@ -145,8 +148,6 @@ enum Timer {
     Slept(Key),
     /// The ask's time is over.
     TimedOut(Key),
-    /// The next check of a monitored server, by round and index.
-    Check(u64, usize),
     /// Try to accept again after running out of file descriptors.
     Accept,
 }
@@ -168,7 +169,7 @@ impl Worker {
         let host = host(&epoch, &process, &metrics)?;
         let local = Rc::new(Local::new(epoch, host, process.clone()));
         let link_seed = u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
-        let mut links = Links::new(link_seed, reactor.waker());
+        let mut links = Links::new(link_seed);
         let mut dns_seed = [0; 32];
         getrandom::fill(&mut dns_seed).map_err(io::Error::from)?;
         let resolver = Resolver::new(local.epoch.dns.clone(), dns_seed);
@@ -198,7 +199,8 @@ impl Worker {
             procedures: 0,
             standing: Vec::new(),
             resolver,
-            checks: Checks::default(),
+            notices: Notices::default(),
+            lookups: 0,
             answers,
             hash,
             helpers,
@@ -218,10 +220,7 @@ impl Worker {
             init_done: None,
         };
         worker.log_compile_errors();
-        worker.watch_servers();
-        if worker.listeners.is_empty() {
-            worker.begin_standing_tasks();
-        }
+        worker.begin_standing_tasks();
         Ok((worker, sender))
     }
 
@@ -269,7 +268,6 @@ impl Worker {
                 Timer::Watch(key) => self.watch(key),
                 Timer::Slept(ask) => self.answer(ask, Answer::Slept),
                 Timer::TimedOut(ask) => self.time_out(ask),
-                Timer::Check(round, server) => self.check_due(round, server),
                 Timer::Accept => self.accept_all(),
             }
         }
@@ -304,8 +302,6 @@ impl Worker {
         while let Some((who, companion)) = self.companions.receive() {
             self.answer(Key::from_bits(who), companion.into());
         }
-        self.links.take_names(&mut self.reactor, self.now.mono, &mut self.answers);
-        self.deliver_answers();
         while let Some(message) = self.mailbox.receive() {
             match message {
                 Message::PostActions(login) => self.begin_post_actions(login),
@@ -336,6 +332,7 @@ impl Worker {
         self.links.publish();
         self.metrics.observe(TimeBy::Turn, LabelId::OTHER, self.now.mono.elapsed());
         self.drain_script_output();
+        self.log_notices();
         self.log.flush();
     }
 
@@ -369,7 +366,7 @@ impl Worker {
                 self.log = Log::new(&self.process.log, &epoch.log);
                 self.local = Rc::new(Local::new(epoch, host, self.process.clone()));
                 self.log_compile_errors();
-                self.watch_servers();
+                self.begin_standing_tasks();
             }
             // The main thread has compiled the scripts before it sent the epoch: only a lack of memory leads here.
             Err(error) => self.log.line(Level::Error, self.now).text("msg", "reload failed").text("error", error.to_string()).end(),
@@ -386,8 +383,7 @@ impl Worker {
 
     fn drain(&mut self) {
         self.draining = true;
-        self.stop_watching();
-        self.end_standing_tasks();
+        self.drain_standing_tasks();
         for listener in &mut self.listeners {
             // Deregistering fails only if it was never registered.
             let _ = self.reactor.deregister(listener);
@@ -401,7 +397,8 @@ impl Worker {
     }
 
     fn is_done(&self) -> bool {
-        self.draining && self.connections.is_empty() && self.tasks.is_empty() && self.waiting.is_empty() && self.mailbox.is_empty()
+        let has_tasks = self.tasks.len() > self.lookups;
+        self.draining && self.connections.is_empty() && !has_tasks && self.waiting.is_empty() && self.mailbox.is_empty()
     }
 }
 

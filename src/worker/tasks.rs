@@ -5,12 +5,12 @@
 
 use crate::dialect::envelope::Envelope;
 use crate::metrics::LabelId;
-use crate::op::{Answer, Done, Driver};
+use crate::op::{Answer, Done, Driver, Failure};
 use crate::proto::http::Method;
 use crate::reactor::{Key, Slots};
-use crate::worker::checks::Checked;
 use crate::worker::exchange::Finished;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -32,7 +32,10 @@ pub enum Ended {
     Job(Finished),
     /// The procedure that an ask began returned this.
     Procedure(Key, Done),
-    Check(Checked),
+    /// A standing task has nothing more to do.
+    Standing,
+    /// Where the host of an upstream's address is.
+    Name(String, Result<Vec<IpAddr>, Failure>),
 }
 
 impl Task {

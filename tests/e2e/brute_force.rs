@@ -2,7 +2,6 @@
 
 use crate::support::http::Answer;
 use crate::support::redis::Redis;
-use crate::support::site::loligo;
 use crate::support::{Client, Request, Server, Site, until};
 use serde_json::{Value, json};
 use std::sync::{Arc, Barrier};
@@ -120,27 +119,53 @@ fn without_redis_the_process_counts_by_itself() {
 
     redis.restart();
     until("logins to work again", || (ask(&server, &login_from("192.0.2.10", "ada", "right")).status == 200).then_some(()));
-    // This Redis has lost everything, and what it says counts.
-    until("the block to be gone", || (ask(&server, &login_from("192.0.2.9", "ada", "right")).status == 200).then_some(()));
+    // This Redis has lost everything. What it did not hear of while it was away counts nevertheless: an outage pardons nobody.
+    wait_for_the_block(&server);
 }
 
-/// Runs `loligo bruteforce …` on the server's own configuration: what it prints.
-fn command(server: &Server, arguments: &[&str]) -> Value {
-    let mut command = loligo();
-    command.arg("bruteforce").arg("-c").arg(server.path("asked.json")).args(arguments);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+/// Until Redis has the block of 192.0.2.9; nobody is let in from there meanwhile.
+fn wait_for_the_block(server: &Server) {
+    until("the block to be in Redis", || {
+        assert_eq!(ask(server, &login_from("192.0.2.9", "ada", "right")).status, 403);
+        (blocked_networks(server) == json!({ "192.0.2.9/32": "b" })).then_some(())
+    });
+}
+
+/// Wrong passwords while Redis reads but does not write, by whatever reason: the buckets fill all the same.
+fn guess_while_redis_refuses(refuse: &[&str], relent: &str) {
+    let redis = Redis::start();
+    let server = site(2, Some(&redis)).set(json!({ "server": { "workers": 1 } })).start();
+    // Their login names are mapped.
+    assert_eq!(ask(&server, &login_from("192.0.2.8", "ada", "right")).status, 200);
+    assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "wrong")).status, 403);
+    for command in refuse {
+        let _: () = redis.ask(command);
+    }
+    // That cannot be written down; it counts all the same.
+    assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "wrong")).status, 500);
+    for _ in 0..2 {
+        assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "right")).status, 403);
+    }
+    let _: () = redis.ask(relent);
+    until("logins to work again", || (ask(&server, &login_from("192.0.2.10", "ada", "right")).status == 200).then_some(()));
+    wait_for_the_block(&server);
+}
+
+#[test]
+fn a_full_redis_pardons_nobody() {
+    guess_while_redis_refuses(&["CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"], "CONFIG SET maxmemory 0");
+}
+
+#[test]
+fn a_read_only_redis_pardons_nobody() {
+    let nobody = crate::support::process::free_port();
+    guess_while_redis_refuses(&[&format!("REPLICAOF 127.0.0.1 {nobody}")], "REPLICAOF NO ONE");
 }
 
 #[test]
 fn operators_list_and_flush_from_the_command_line() {
     let server = site(1, None).start();
-    let config = json!({
-        "server": { "address": server.address.to_string(), "workers": 1, "backends": ["lua"] },
-        "lua": { "config": { "backend_script_path": server.path("backend.lua") }, "search": [{ "protocol": ["imap"], "cache_name": "c" }] },
-    });
-    std::fs::write(server.path("asked.json"), config.to_string()).unwrap();
+    let command = |arguments: &[&str]| server.command("bruteforce", arguments);
     let block = |address: &str| {
         for _ in 0..2 {
             assert_eq!(ask(&server, &login_from(address, "ada", "wrong")).status, 403);
@@ -149,17 +174,17 @@ fn operators_list_and_flush_from_the_command_line() {
     block("192.0.2.9");
     block("192.0.2.10");
     let both = json!({ "192.0.2.10/32": "b", "192.0.2.9/32": "b" });
-    assert_eq!(command(&server, &["list"])[0], json!({ "ip_addresses": both, "error": null }));
+    assert_eq!(command(&["list"])[0], json!({ "ip_addresses": both, "error": null }));
     let one = json!({ "ip_addresses": { "192.0.2.9/32": "b" }, "error": null });
-    assert_eq!(command(&server, &["list", "--ip", "192.0.2.9"])[0], one);
+    assert_eq!(command(&["list", "--ip", "192.0.2.9"])[0], one);
 
-    let flushed = command(&server, &["flush", "192.0.2.9", "b"]);
+    let flushed = command(&["flush", "192.0.2.9", "b"]);
     assert_eq!(flushed["removed_keys"], json!(["BRUTEFORCE", "bf:3600:32:1:4:192.0.2.9/32"]));
-    assert_eq!(command(&server, &["flush", "192.0.2.9"])["status"], "not flushed");
+    assert_eq!(command(&["flush", "192.0.2.9"])["status"], "not flushed");
     assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "right")).status, 200);
 
     // Put off, it is done a moment later.
-    let job = command(&server, &["flush", "--later", "192.0.2.10"]);
+    let job = command(&["flush", "--later", "192.0.2.10"]);
     assert_eq!(job["status"], "QUEUED");
     let path = format!("/api/v1/async/jobs/{}", job["jobId"].as_str().unwrap());
     until("the flush", || {
@@ -168,6 +193,41 @@ fn operators_list_and_flush_from_the_command_line() {
     });
     assert_eq!(blocked_networks(&server), json!({}));
     assert_eq!(ask(&server, &Request::get("/api/v1/async/jobs/unknown")).status, 404);
+}
+
+/// Spares ada at home, and an address that others log in from.
+const SPARES: &str = r#"
+local whitelist = require("nauthilus_soft_whitelist")
+local brute_force = require("nauthilus_brute_force")
+
+function nauthilus_run_hook()
+    whitelist.soft_whitelist_set("ada", "192.0.2.0/24", "brute_force")
+    assert(brute_force.set_custom_toleration({ ip_address = "198.51.100.9", tolerate_percent = 100, tolerate_ttl = "1h" }))
+    return {}
+end
+"#;
+
+#[test]
+fn scripts_spare_users_and_addresses() {
+    let redis = Redis::start();
+    for redis in [None, Some(&redis)] {
+        let server = site(1, redis).hook("spare", SPARES).start();
+        assert_eq!(ask(&server, &Request::get("/api/v1/custom/spare")).status, 200);
+        for _ in 0..3 {
+            assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "wrong")).status, 403);
+        }
+        assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "right")).status, 200);
+        // Her failures counted, and nobody else is spared.
+        assert_eq!(ask(&server, &login_from("192.0.2.9", "bob", "right")).status, 403);
+
+        for client_ip in ["198.51.100.9", "198.51.100.10"] {
+            for (user, password, status) in [("u1", "right", 200), ("u2", "right", 200), ("eve", "wrong", 403)] {
+                assert_eq!(ask(&server, &login_from(client_ip, user, password)).status, status);
+            }
+        }
+        assert_eq!(ask(&server, &login_from("198.51.100.9", "u3", "right")).status, 200);
+        assert_eq!(ask(&server, &login_from("198.51.100.10", "u3", "right")).status, 403);
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use crate::support::http::Request;
 use crate::support::logins::{Logins, enrol, recovered, site, status};
 use crate::support::redis::Cluster;
-use crate::support::until;
-use serde_json::json;
+use crate::support::{Site, until};
+use serde_json::{Value, json};
 use std::time::Instant;
 
 /// Twelve users: their keys lie in all three thirds.
@@ -67,6 +67,47 @@ fn two_servers_share_what_they_know() {
     }
     for node in &cluster.0 {
         assert!(node.calls("set") > 0, "all three hold some of the keys");
+    }
+}
+
+#[test]
+fn two_servers_block_together() {
+    let cluster = Cluster::start();
+    let config = json!({
+        "server": {
+            "features": ["brute_force"], "brute_force_protocols": ["imap"], "backends": ["cache", "lua"],
+            "redis": { "cluster": { "addresses": cluster.addresses() }, "prefix": "nt_" },
+        },
+        "brute_force": { "buckets": [{ "name": "b", "period": "1h", "cidr": 32, "ipv4": true, "failed_requests": 2 }] },
+    });
+    let servers = [Site::new().set(config.clone()).start(), Site::new().set(config).start()];
+    let login = |server: usize, client_ip: &str, password: &str| {
+        let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", "ada").header("Auth-Pass", password);
+        servers[server].ask(&request.header("Auth-Protocol", "imap").header("Client-IP", client_ip)).status
+    };
+    // The keys of twelve addresses lie in all three thirds.
+    let addresses: Vec<String> = (1..=12).map(|n| format!("192.0.2.{n}")).collect();
+    for address in &addresses {
+        assert_eq!(login(0, address, "wrong"), 403);
+        assert_eq!(login(1, address, "wrong again"), 403);
+        // Full, by both their counts.
+        assert_eq!(login(0, address, "right"), 403);
+        assert_eq!(login(1, address, "right"), 403);
+    }
+    assert_eq!(login(1, "192.0.2.100", "right"), 200);
+    let list = servers[1].command("bruteforce", &["list"]);
+    let blocked: serde_json::Map<String, Value> = addresses.iter().map(|address| (format!("{address}/32"), json!("b"))).collect();
+    assert_eq!(list[0]["ip_addresses"], json!(blocked));
+    for address in &addresses {
+        let flushed = servers[0].command("bruteforce", &["flush", address]);
+        assert_eq!(flushed["removed_keys"], json!(["nt_BRUTEFORCE", format!("nt_bf:3600:32:2:4:{address}/32")]));
+        assert_eq!((login(0, address, "right"), login(1, address, "right")), (200, 200));
+    }
+    // What one has cached of a user, the other forgets.
+    let flushed = servers[1].command("cache", &["flush", "ada"]);
+    assert!(flushed["removed_keys"].as_array().unwrap().contains(&json!("nt_ucp:__default__:ada")));
+    for node in &cluster.0 {
+        assert!(node.calls("incrby") > 0, "all three hold some of the counters");
     }
 }
 

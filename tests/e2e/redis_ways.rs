@@ -1,10 +1,10 @@
 //! Ways to a Redis: a unix socket, a host name, TLS with a certificate of our own authority.
 
+use crate::support::dns::{Manner, NameServer};
 use crate::support::logins::{enrol, site, status};
 use crate::support::process::free_port;
 use crate::support::redis::Redis;
-use serde_json::json;
-use std::net::ToSocketAddrs;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 #[test]
@@ -18,30 +18,52 @@ fn a_unix_socket() {
 }
 
 #[test]
-fn a_host_name() {
-    let mut redis = Redis::with(&["--bind", "* -::*", "--protected-mode", "no"]);
-    let server = site(json!({ "master": { "address": format!("{}:{}", own_name(), redis.port) } })).start();
+fn a_host_name_is_asked_of_our_own_name_servers() {
+    let names = NameServer::start(&[("redis.test", [127, 0, 0, 1])]);
+    let mut redis = Redis::start();
+    let address = format!("redis.test:{}", redis.port);
+    let server = site(json!({ "master": { "address": address } })).set(resolver(&names)).start();
     enrol(&server, &["ada"]);
     assert_eq!(status(&server, "ada", "wrong"), 403);
+    assert!(names.asked().iter().all(|name| name == "redis.test"));
+    // What is known of the name serves on while the name server is silent.
+    names.turn(Manner::Silent);
     redis.stop();
     assert_eq!(status(&server, "ada", "right"), 500);
     redis.restart();
     enrol(&server, &["ada"]);
 }
 
-/// A name of this host that is one for the system's resolver ("localhost" we know ourselves).
-fn own_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let names = [name.trim(), "ip6-localhost", "localhost.localdomain"];
-    let resolves = |name: &&str| (*name, 1).to_socket_addrs().is_ok_and(|mut found| found.next().is_some());
-    (*names.iter().find(|name| resolves(name)).unwrap()).to_owned()
+#[test]
+fn a_name_that_cannot_be_looked_up_fails_temporarily_and_holds_nothing_up() {
+    let names = NameServer::start(&[("redis.test", [127, 0, 0, 1])]);
+    let redis = Redis::start();
+    for manner in [Manner::Silent, Manner::Failing] {
+        names.turn(manner);
+        let address = format!("redis.test:{}", redis.port);
+        let mut server = site(json!({ "master": { "address": address } })).set(resolver(&names)).start();
+        assert_eq!(status(&server, "ada", "right"), 500);
+        assert_eq!(server.ask(&crate::support::Request::get("/ping")).text(), "pong");
+        names.turn(Manner::Honest);
+        enrol(&server, &["ada"]);
+        // A look-up that is under way keeps nobody from ending.
+        names.turn(manner);
+        server.terminate();
+        assert!(server.wait().success());
+    }
 }
 
 #[test]
-fn a_name_that_is_nowhere_fails_temporarily_and_holds_nothing_up() {
-    let server = site(json!({ "master": { "address": "redis.invalid:6379" } })).start();
+fn a_name_that_is_nowhere_fails_temporarily() {
+    let names = NameServer::start(&[]);
+    let mut server = site(json!({ "master": { "address": "redis.test:6379" } })).set(resolver(&names)).start();
     assert_eq!(status(&server, "ada", "right"), 500);
-    assert_eq!(server.ask(&crate::support::Request::get("/ping")).text(), "pong");
+    server.wait_for_log("redis.test");
+    server.wait_for_log("no such host");
+}
+
+fn resolver(names: &NameServer) -> Value {
+    json!({ "server": { "dns": { "resolver": names.address(), "timeout": "1s" } } })
 }
 
 #[test]

@@ -32,13 +32,24 @@ use std::time::{Duration, Instant};
 /// # Panics
 /// After [`PATIENCE`], saying what was waited for.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let mut pause = Duration::ZERO;
+    until_at_once(what, || {
+        std::thread::sleep(std::mem::replace(&mut pause, LOOK_AGAIN));
+        look()
+    })
+}
+
+/// The same without a pause between two looks, for one that waits by itself.
+///
+/// # Panics
+/// As [`until`].
+pub fn until_at_once<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
-        std::thread::sleep(LOOK_AGAIN);
     }
 }
 

@@ -42,6 +42,16 @@ impl Redis {
         replica
     }
 
+    /// Waits until this replica has heard of everything that was written to `master` so far.
+    pub fn catch_up_with(&self, master: &Redis) {
+        let offset = |redis: &Redis, field: &str| -> u64 {
+            let info = redis.info("replication");
+            info.lines().find_map(|line| line.strip_prefix(field)?.parse().ok()).unwrap_or(0)
+        };
+        let wanted = offset(master, "master_repl_offset:");
+        until("the replica to be in step", || (offset(self, "slave_repl_offset:") >= wanted).then_some(()));
+    }
+
     /// Kills it; whatever it held is gone.
     pub fn stop(&mut self) {
         self.process = None;

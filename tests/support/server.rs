@@ -2,10 +2,10 @@
 
 use super::http::{Answer, Client, Request};
 use super::process::Process;
-use super::site::Site;
+use super::site::{Site, loligo};
 use super::until;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -50,6 +50,18 @@ impl Server {
     pub fn wait_for_file(&self, name: &str) {
         let path = self.path(name);
         until(&format!("the file {name}"), || path.exists().then_some(()));
+    }
+
+    /// Runs a command of the program that asks this server: what it prints.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn command(&self, name: &str, arguments: &[&str]) -> Value {
+        // The server's own configuration leaves the port open.
+        let config = self.site.file_with("asked.json", json!({ "server": { "address": self.address.to_string() } }));
+        let output = loligo().current_dir(self.path("")).arg(name).arg("-c").arg(config).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     pub fn log(&self) -> String {

@@ -101,6 +101,14 @@ impl Site {
         Server::new(process, address, self)
     }
 
+    /// Writes a configuration file with other settings laid over: where it is.
+    pub(super) fn file_with(&self, name: &str, settings: Value) -> PathBuf {
+        let mut config = self.config.clone();
+        lay_over(&mut config, settings);
+        std::fs::write(self.path(name), config.to_string()).unwrap();
+        self.path(name)
+    }
+
     /// Changes settings of a server that runs on this site; it takes them over when it is told to reload.
     pub(super) fn change(&mut self, settings: Value) {
         lay_over(&mut self.config, settings);

@@ -1,8 +1,8 @@
 //! Login name → account.
 
-use super::{Subject, suite};
+use super::{Subject, behaviours};
 
-suite!(a_mapping_is_found_again, names_are_bytes, an_empty_account_is_none);
+behaviours!(a_mapping_is_found_again, names_are_bytes, an_empty_account_is_none);
 
 fn a_mapping_is_found_again(subject: &mut Subject) {
     subject.run(async |store, ops| {

@@ -1,11 +1,11 @@
 //! Counters, blocks, histories, tolerations.
 
-use super::{Subject, suite};
+use super::{Subject, bare, behaviours};
 use loligo::op::Ops;
 use loligo::state::{Counters, Evidence, Failed, FailedFrom, Kind, NewBlock, Owner, Standing, Store, Tolerance, Trace, WrongPassword};
 use std::time::Duration;
 
-suite!(
+behaviours!(
     failures_are_counted_per_network,
     shorter_buckets_can_be_left_out,
     a_block_is_met_by_every_client_of_its_network,
@@ -17,6 +17,7 @@ suite!(
     users_of_an_address_are_counted_once,
     a_trace_of_everything_is_written_at_once,
     failures_since_a_look_are_noticed,
+    what_has_a_time_ends_with_it,
     nothing_is_left_behind_by_nothing,
 );
 
@@ -127,10 +128,8 @@ fn a_block_without_a_time_does_not_end(subject: &mut Subject) {
 }
 
 fn a_flush_removes_what_is_meant(subject: &mut Subject) {
-    let removed = |removed: Vec<Vec<u8>>| -> Vec<String> {
-        let short = |key: Vec<u8>| String::from_utf8(key).unwrap().trim_start_matches("nt_").to_owned();
-        removed.into_iter().map(short).collect()
-    };
+    let prefix = subject.prefix.clone();
+    let removed = |removed: Vec<Vec<u8>>| -> Vec<String> { removed.iter().map(|key| bare(key, &prefix)).collect() };
     subject.run(async |store, ops| {
         let counters = counters("192.0.2.1");
         block(store, ops, "192.0.2.1/32", "minute", Some(HOUR)).await;
@@ -234,6 +233,31 @@ fn failures_since_a_look_are_noticed(subject: &mut Subject) {
             assert_eq!(store.is_outrun(&standing, &counters, ops.now()), expected);
         }
     });
+}
+
+fn what_has_a_time_ends_with_it(subject: &mut Subject) {
+    const SECOND: Duration = Duration::from_secs(1);
+    let owner = Owner { name: b"alice", client: b"192.0.2.9" };
+    let mut counters = Counters::default();
+    counters.push(&Kind { period: SECOND, cidr: 32, limit: 3, protocol: Some("imap"), oidc_cid: None }, "192.0.2.9".parse().unwrap());
+    let seen = async |store: &Store, ops: &Ops| {
+        let evidence = store.evidence(ops, &owner, None).await.unwrap();
+        let standing = store.standing(ops, b"", &counters).await;
+        let addresses = store.failed_from(ops, b"alice").await.unwrap();
+        (standing.counts.to_vec(), evidence.account.len(), evidence.client.len(), addresses.len())
+    };
+    subject.run(async |store, ops| {
+        let trace = Trace {
+            failed_from: Some(FailedFrom { account: b"alice", client: b"192.0.2.9", ttl: SECOND }),
+            password: Some(WrongPassword { owner, hash: *b"00000001", ttl: SECOND, of_account: true, of_client: true }),
+            failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
+            ..Trace::default()
+        };
+        leave(store, ops, &trace).await;
+        assert_eq!(seen(store, ops).await, (vec![1], 1, 1, 1));
+    });
+    subject.pass(SECOND + SECOND / 10);
+    subject.run(async |store, ops| assert_eq!(seen(store, ops).await, (vec![0], 0, 0, 0)));
 }
 
 fn nothing_is_left_behind_by_nothing(subject: &mut Subject) {

@@ -1,49 +1,136 @@
 //! The domain's state behaves the same wherever it is.
 //!
-//! One suite, played against every kind of store: [`suite`] makes each of its functions a test per kind. A [`Subject`] is a store with
-//! somebody who answers its ops; a further kind (Sentinel, Cluster) is a further constructor and a line in `suite!`.
+//! One suite of behaviours, played against every kind of store: this process, one Redis, a set behind sentinels with reads at its replica, a
+//! cluster of three masters. Each kind is one test, whose servers all behaviours share; each behaviour has keys of its own.
 
 mod accounts;
 mod brute_force;
+mod cached;
+mod carrier;
 mod outage;
+mod round_trips;
 
-use crate::support::redis::Redis;
+use crate::support::redis::{Cluster, Redis, Sentinels};
+use carrier::Carrier;
 use loligo::op::{self, Answer, Failure, Op, Ops, PoolId, RedisOp, Route};
-use loligo::proto::resp::{Commands, Decoder};
+use loligo::proto::resp::Commands;
 use loligo::state::{RedisStore, Store};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use loligo::upstream::redis::{Layout, Serve};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+#[test]
+fn in_this_process() {
+    play(|_| Subject::memory());
+}
+
+#[test]
+fn on_one_redis() {
+    let redis = Redis::start();
+    play(|prefix| Subject::at(direct(&redis), prefix));
+}
+
+#[test]
+fn behind_sentinels() {
+    let master = Rc::new(Redis::start());
+    let replica = Rc::new(Redis::replica_of(&master, &[]));
+    let sentinels = Sentinels::watch(&master, "of-the-sentinels");
+    let layout = Layout::Sentinel {
+        sentinels: sentinels.addresses(),
+        name: "set".into(),
+        username: String::new(),
+        password: "of-the-sentinels".into(),
+        serve: Serve::MasterAndReplicas,
+    };
+    play(|prefix| {
+        let (master, replica) = (master.clone(), replica.clone());
+        // What is written is seen by readers a little later; the suite wants to see it.
+        Subject::at(layout.clone(), prefix).after_writes(move || replica.catch_up_with(&master))
+    });
+    assert!(replica.calls("hget") > 0, "the replica was read from");
+}
+
+#[test]
+fn on_a_cluster() {
+    let cluster = Cluster::start();
+    let layout = Layout::Cluster { seeds: cluster.addresses(), reads_at_replicas: false, redirects_max: 3 };
+    play(|prefix| Subject::at(layout.clone(), prefix));
+    for node in &cluster.0 {
+        assert!(node.ask::<u64>("DBSIZE") > 0, "all three hold some of the keys");
+    }
+}
+
+/// Plays the whole suite, and fails with the names of the behaviours that do not hold.
+fn play(subject: impl Fn(&str) -> Subject) {
+    let suite = [accounts::BEHAVIOURS, brute_force::BEHAVIOURS, cached::BEHAVIOURS];
+    let fails = |(number, (_, behaviour)): &(usize, &Behaviour)| {
+        let mut subject = subject(&format!("nt{number}_"));
+        // What it panics with is on the way out already.
+        catch_unwind(AssertUnwindSafe(|| behaviour(&mut subject))).is_err()
+    };
+    let failed: Vec<&str> = suite.into_iter().flatten().enumerate().filter(fails).map(|(_, (name, _))| *name).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// What holds of every store, and its name.
+type Behaviour = (&'static str, fn(&mut Subject));
+
+/// Names functions that are behaviours.
+macro_rules! behaviours {
+    ($($name:ident),* $(,)?) => {
+        pub const BEHAVIOURS: &[super::Behaviour] = &[$((stringify!($name), $name)),*];
+    };
+}
+use behaviours;
 
 /// A store under test.
 pub struct Subject {
     pub store: Store,
+    /// In front of every key; empty for the process's own store, which has no keys to show.
+    pub prefix: String,
     /// Answers what the store asks.
     carry: Box<dyn FnMut(Op) -> Answer>,
+    after_writes: Box<dyn Fn()>,
     /// The clock of the ops, which a test may put forward where the store has no other.
     now: Instant,
-    /// What must go on running meanwhile.
-    server: Option<Redis>,
+    has_own_clock: bool,
 }
 
 impl Subject {
     pub fn memory() -> Subject {
-        let carry = Box::new(|op| panic!("the memory store asks nobody: {op:?}"));
-        Subject { store: Store::Memory(Arc::default()), carry, now: Instant::now(), server: None }
+        let carry = |op| panic!("the memory store asks nobody: {op:?}");
+        Subject { store: Store::Memory(Arc::default()), prefix: String::new(), has_own_clock: false, ..Subject::answering(carry) }
     }
 
-    pub fn redis() -> Subject {
-        let mut subject = Subject::answering(|_| Answer::Failed(Failure::Closed("redis".into())));
-        subject.server = Some(Redis::start());
-        subject.reconnect();
+    /// The store in the servers of `layout`.
+    pub fn at(layout: Layout, prefix: &str) -> Subject {
+        let mut subject = Subject { has_own_clock: true, ..Subject::with(prefix, |op| panic!("not connected: {op:?}")) };
+        subject.connect(layout);
         subject
     }
 
     /// A Redis that answers as it is told here.
     pub fn answering(carry: impl FnMut(Op) -> Answer + 'static) -> Subject {
-        let store = Store::Redis(RedisStore::new("nt_", Duration::from_secs(5), Duration::from_secs(5), Duration::ZERO, Arc::default()));
-        Subject { store, carry: Box::new(carry), now: Instant::now(), server: None }
+        Subject::with("nt_", carry)
+    }
+
+    fn with(prefix: &str, carry: impl FnMut(Op) -> Answer + 'static) -> Subject {
+        let store = RedisStore::new(prefix, Duration::from_secs(5), Duration::from_secs(5), Duration::ZERO, Arc::default());
+        Subject {
+            store: Store::Redis(store),
+            prefix: prefix.to_owned(),
+            carry: Box::new(carry),
+            after_writes: Box::new(|| ()),
+            now: Instant::now(),
+            has_own_clock: false,
+        }
+    }
+
+    /// Has something done after each write.
+    pub fn after_writes(self, what: impl Fn() + 'static) -> Subject {
+        Subject { after_writes: Box::new(what), ..self }
     }
 
     /// From now on Redis is away; what it holds stays.
@@ -51,9 +138,9 @@ impl Subject {
         self.carry = Box::new(|_| Answer::Failed(Failure::Closed("redis".into())));
     }
 
-    pub fn reconnect(&mut self) {
-        let mut connection = Connection::open(self.server.as_ref().unwrap());
-        self.carry = Box::new(move |op| connection.answer(op));
+    pub fn connect(&mut self, layout: Layout) {
+        let mut carrier = Carrier::new(layout);
+        self.carry = Box::new(move |op| carrier.answer(&op));
     }
 
     /// Sends a command to Redis beside the store.
@@ -66,7 +153,7 @@ impl Subject {
     /// Lets time go by: on the ops' clock, and where a store looks at the real one, there.
     pub fn pass(&mut self, time: Duration) {
         self.now += time;
-        if self.server.is_some() {
+        if self.has_own_clock {
             let until = Instant::now() + time;
             crate::support::until("the time to pass", || (Instant::now() >= until).then_some(()));
         }
@@ -75,50 +162,24 @@ impl Subject {
     /// Runs something that asks the store.
     pub fn run<T>(&mut self, task: impl AsyncFnOnce(&Store, &Ops) -> T) -> T {
         let (ops, driver) = op::slot(self.now, self.now + Duration::from_secs(60));
-        op::drive(task(&self.store, &ops), &driver, &mut self.carry)
-    }
-}
-
-/// A plain connection to a Redis, which knows one op.
-pub struct Connection {
-    stream: TcpStream,
-    decoder: Decoder,
-}
-
-impl Connection {
-    pub fn open(server: &Redis) -> Connection {
-        let stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
-        stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
-        Connection { stream, decoder: Decoder::default() }
-    }
-
-    pub fn answer(&mut self, op: Op) -> Answer {
-        let Op::Redis(op) = op else { panic!("a store asks Redis: {op:?}") };
-        if self.stream.write_all(op.commands.bytes()).is_err() {
-            return Answer::Failed(Failure::Closed("redis".into()));
-        }
-        let mut replies = Vec::new();
-        let mut buffer = [0; 4096];
-        while replies.len() < op.commands.count() {
-            let count = self.stream.read(&mut buffer).unwrap();
-            let mut input = &buffer[..count];
-            while let Some(reply) = self.decoder.next_reply(&mut input).unwrap() {
-                replies.push(reply);
+        op::drive(task(&self.store, &ops), &driver, |op| {
+            let writes = matches!(&op, Op::Redis(op) if op.route == Route::Write);
+            let answer = (self.carry)(op);
+            if writes {
+                (self.after_writes)();
             }
-        }
-        if replies.len() == 1 { Answer::Reply(replies.remove(0)) } else { Answer::Replies(replies) }
+            answer
+        })
     }
 }
 
-/// Makes each function of a list a test against every kind of store.
-macro_rules! suite {
-    ($($name:ident),* $(,)?) => {
-        mod memory {
-            $(#[test] fn $name() { super::$name(&mut super::Subject::memory()); })*
-        }
-        mod redis {
-            $(#[test] fn $name() { super::$name(&mut super::Subject::redis()); })*
-        }
-    };
+/// A key that a store names, without the prefix.
+pub fn bare(key: &[u8], prefix: &str) -> String {
+    let key = String::from_utf8(key.to_vec()).unwrap();
+    key.strip_prefix(prefix).unwrap_or_else(|| panic!("{key} does not begin with {prefix}")).to_owned()
 }
-use suite;
+
+/// One Redis, without replicas.
+pub fn direct(redis: &Redis) -> Layout {
+    Layout::Direct { master: redis.address(), replicas: Vec::new() }
+}

@@ -1,6 +1,7 @@
 //! Redis away, slow or strange: the process goes on with what it has counted itself.
 
-use super::Subject;
+use super::{Subject, direct};
+use crate::support::redis::Redis;
 use loligo::op::{Answer, Failure};
 use loligo::proto::resp::Reply;
 use loligo::state::{Counters, Error, Failed, Kind, NewBlock, Trace};
@@ -19,7 +20,8 @@ fn fail<'a>(counters: &'a Counters) -> Trace<'a> {
 
 #[test]
 fn failures_before_and_during_an_outage_count() {
-    let mut subject = Subject::redis();
+    let redis = Redis::start();
+    let mut subject = Subject::at(direct(&redis), "nt_");
     let counters = counters();
     subject.run(async |store, ops| drop(store.leave(ops, &fail(&counters)).await));
     subject.cut_off();
@@ -36,23 +38,63 @@ fn failures_before_and_during_an_outage_count() {
         assert!(store.account(ops, b"alice").await.is_err());
         assert!(store.blocks(ops).await.is_err());
     });
-    subject.reconnect();
+    subject.connect(direct(&redis));
     subject.run(async |store, ops| {
-        // What Redis says counts again.
+        // What Redis says counts again, and on top of it what it did not hear of.
         let standing = store.standing(ops, b"alice", &counters).await;
-        assert_eq!((standing.counts.to_vec(), standing.blocked, standing.outage), (vec![1], None, None));
+        assert_eq!((standing.counts.to_vec(), standing.blocked, standing.outage), (vec![2], None, None));
+        assert_eq!(store.leave(ops, &fail(&counters)).await.rest, Ok(()));
     });
+    // With the next failure it has heard of everything, and so have others.
+    let mut another = Subject::at(direct(&redis), "nt_");
+    for subject in [&mut subject, &mut another] {
+        let counts = subject.run(async |store, ops| store.standing(ops, b"", &counters).await.counts.to_vec());
+        assert_eq!(counts, [3]);
+    }
+}
+
+#[test]
+fn failures_that_redis_refuses_count_in_this_process() {
+    let redis = Redis::start();
+    let mut subject = Subject::at(direct(&redis), "nt_");
+    let mut counters = counters();
+    let kind = Kind { period: Duration::from_secs(3600), cidr: 24, limit: 9, protocol: None, oidc_cid: None };
+    counters.push(&kind, "192.0.2.9".parse().unwrap());
+    let mut counts = |failure: Option<Duration>| {
+        subject.run(async |store, ops| {
+            if let Some(period_min) = failure {
+                let failures = Some(Failed { counters: &counters, period_min });
+                drop(store.leave(ops, &Trace { failures, ..Trace::default() }).await);
+            }
+            store.standing(ops, b"", &counters).await.counts.to_vec()
+        })
+    };
+    assert_eq!(counts(Some(Duration::ZERO)), [1, 1]);
+    let _: () = redis.ask("CONFIG SET maxmemory-policy noeviction");
+    let _: () = redis.ask("CONFIG SET maxmemory 1");
+    // It still answers reads.
+    assert_eq!(counts(Some(Duration::ZERO)), [2, 2]);
+    assert_eq!(counts(Some(Duration::from_secs(3600))), [2, 3]);
+    assert_eq!(counts(None), [2, 3]);
+    let _: () = redis.ask("CONFIG SET maxmemory 0");
+    assert_eq!(counts(None), [2, 3]);
+    assert_eq!(counts(Some(Duration::from_secs(3600))), [2, 4]);
+    assert_eq!(redis.ask::<u64>("GET nt_bf:3600:24:9:4:192.0.2.0/24"), 4);
+    assert_eq!(redis.ask::<u64>("GET nt_bf:60:32:2:4:192.0.2.9/32"), 1);
+    assert_eq!(counts(Some(Duration::ZERO)), [3, 5]);
+    assert_eq!(redis.ask::<u64>("GET nt_bf:60:32:2:4:192.0.2.9/32"), 3);
 }
 
 #[test]
 fn a_block_that_was_met_holds_during_an_outage() {
-    let mut subject = Subject::redis();
+    let redis = Redis::start();
+    let mut subject = Subject::at(direct(&redis), "nt_");
     let counters = counters();
     subject.command(&["HSET", "nt_BRUTEFORCE", "192.0.2.9/32", "by another process"]);
     subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0)));
     subject.cut_off();
     subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0)));
-    subject.reconnect();
+    subject.connect(direct(&redis));
     // Flushed elsewhere: what this process remembers must not bring it back.
     subject.command(&["HDEL", "nt_BRUTEFORCE", "192.0.2.9/32"]);
     subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, None));

@@ -1,46 +1,13 @@
-//! Standing tasks: what the background worker does again and again, from its start to the drain.
-//!
-//! They are tasks like any other and wait through the same door; they are nobody's request, and the drain does not wait for them.
+//! The counts of `nauthilus_psnet`, and the addresses of its targets. Rules: specification `lua/modules-nauthilus.md` 10.
 
-use super::Worker;
-use super::tasks::Task;
-use crate::op::{self, Op, Ops, Work};
+use crate::op::{Op, Ops, Work};
 use crate::script::modules::psnet::targets::Targets;
 use crate::upstream::dns::resolve_host;
-use std::convert::Infallible;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-impl Worker {
-    /// Begins the standing tasks.
-    pub(super) fn begin_standing_tasks(&mut self) {
-        let targets = self.process.targets.clone();
-        self.stand(|ops| count_connections(targets, ops));
-    }
-
-    /// Ends them.
-    pub(super) fn end_standing_tasks(&mut self) {
-        for key in std::mem::take(&mut self.standing) {
-            self.procedures -= 1;
-            self.cancel_task(key);
-        }
-    }
-
-    fn stand<F: Future<Output = Infallible> + 'static>(&mut self, body: impl FnOnce(Ops) -> F) {
-        let (ops, driver) = op::slot(self.now.mono, self.now.mono + FOREVER);
-        let future = body(ops);
-        let future = async move { match future.await {} };
-        let key = self.tasks.insert(Task::new(future, driver, None, self.now.mono));
-        // Like procedures they are no jobs.
-        self.procedures += 1;
-        self.standing.push(key);
-        self.runnable.push_back(key);
-    }
-}
-
-/// Keeps the counts of `nauthilus_psnet` and the addresses of its targets up to date.
-async fn count_connections(targets: Arc<Targets>, ops: Ops) -> Infallible {
+/// Keeps them up to date, for ever.
+pub(super) async fn count(targets: Arc<Targets>, ops: Ops) {
     let mut looked_up = ops.now();
     loop {
         ops.ask(Op::Sleep(COUNT_EVERY), Duration::MAX).await;
@@ -62,19 +29,16 @@ async fn count_connections(targets: Arc<Targets>, ops: Ops) -> Infallible {
     }
 }
 
-/// `lua/modules-nauthilus.md` 10.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 const LOOK_UP_EVERY: Duration = Duration::from_secs(60);
-
-/// A hundred years.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::{Answer, DnsAnswer};
+    use crate::op::{self, Answer, DnsAnswer};
     use crate::proto::dns::Record;
     use crate::script::modules::psnet::targets::{Direction, Target};
+    use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Waker};
     use std::time::Instant;
@@ -93,8 +57,8 @@ mod tests {
         };
         targets.register(target).unwrap();
         let mut now = Instant::now();
-        let (ops, driver) = op::slot(now, now + FOREVER);
-        let mut task = pin!(count_connections(targets.clone(), ops));
+        let (ops, driver) = op::slot(now, now + super::super::FOREVER);
+        let mut task = pin!(count(targets.clone(), ops));
         let (mut counted, mut looked_up) = (0, Vec::new());
         while counted < 30 {
             driver.set_now(now);

@@ -41,6 +41,8 @@ const OBJECTS: &[(&str, &str, &str)] = &[
     ("db", "Handle", "require('db').open('mysql', 'kit:kit@tcp(192.0.2.1:3306)/kit')"),
     ("http", "Client", "require('http').client()"),
     ("http", "Request", "require('http').request('GET', 'http://192.0.2.1/')"),
+    ("telegram", "Bot", "require('telegram').bot('token')"),
+    ("zabbix", "Bot", "require('zabbix').bot({ url = 'http://192.0.2.1/' })"),
     ("nauthilus_opentelemetry", "Tracer", "require('nauthilus_opentelemetry').tracer()"),
     ("nauthilus_opentelemetry", "Span", "require('nauthilus_opentelemetry').tracer():start_span('a')"),
     ("nauthilus_opentelemetry", "Semconv", "require('nauthilus_opentelemetry').semconv"),

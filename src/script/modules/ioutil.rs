@@ -5,9 +5,6 @@
 
 use crate::script::ffi::{Call, Fault, Start, Waiting};
 use crate::script::modules::{Module, work};
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 
 pub static MODULE: Module = Module {
     names: &["ioutil"],
@@ -35,13 +32,7 @@ fn read_file(call: &Call<'_>) -> Result<Start, Fault> {
 /// `write_file(path, bytes)`: in place of what the file held; a new one gets mode 0644. Nothing, or an error.
 fn write_file(call: &Call<'_>) -> Result<Start, Fault> {
     let (path, bytes) = (call.string(1)?.into_owned(), call.string(2)?.into_owned());
-    Ok(work::only_error(move || {
-        let path = work::path(&path);
-        // Not waiting for a reader, should it be a pipe.
-        let file = File::options().write(true).create(true).truncate(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path);
-        let mut file = file.map_err(|error| work::path_error("open", path, &error))?;
-        file.write_all(&bytes).map_err(|error| work::path_error("write", path, &error))
-    }))
+    Ok(work::only_error(move || work::write_file(work::path(&path), &bytes)))
 }
 
 #[cfg(test)]

@@ -48,11 +48,13 @@ pub mod streams;
 pub mod strings;
 pub mod tac;
 pub mod tcp;
+pub mod telegram;
 pub mod template;
 pub mod time;
 pub mod work;
 pub mod xmlpath;
 pub mod yaml;
+pub mod zabbix;
 
 use crate::script::ffi::{Function, Waiting};
 
@@ -118,6 +120,8 @@ pub static MODULES: &[&Module] = &[
     &http::CLIENT,
     &http::UTIL,
     &http::SERVER,
+    &telegram::MODULE,
+    &zabbix::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

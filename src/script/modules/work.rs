@@ -5,7 +5,7 @@ use crate::script::ffi::{Call, Fault, Finish, Start};
 use std::any::Any;
 use std::ffi::{OsStr, c_int};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -66,6 +66,17 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
         return Err(path_error("read", path, &io::Error::from_raw_os_error(libc::EFBIG)));
     }
     Ok(bytes)
+}
+
+/// Writes a file, in place of what it held; a new one gets mode 0644.
+///
+/// # Errors
+/// A text for scripts.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    // Not waiting for a reader, should it be a pipe.
+    let file = File::options().write(true).create(true).truncate(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path);
+    let mut file = file.map_err(|error| path_error("open", path, &error))?;
+    file.write_all(bytes).map_err(|error| path_error("write", path, &error))
 }
 
 /// Opens a file for reading without waiting for anybody.

@@ -7,12 +7,15 @@ use crate::script::modules::work;
 use crate::secret::Secret;
 use crate::tls::{CertificateFiles, ClientTls, ClientTlsSettings};
 use crate::upstream::http::{Cause, Client, Jar, Proxy, Redirects, Request, Response};
+use std::ffi::c_int;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A client of a script. Other modules that take one send their requests by [`HttpClient::carry`].
+/// A client of a script. Other modules that take one send their requests by [`HttpClient::carry`] or [`HttpClient::dress`]. Clones share
+/// their cookies.
+#[derive(Clone)]
 pub struct HttpClient {
     timeout: Duration,
     user_agent: String,
@@ -23,7 +26,34 @@ pub struct HttpClient {
     jar: Rc<Jar>,
 }
 
+impl Default for HttpClient {
+    /// What `client()` gives.
+    fn default() -> HttpClient {
+        HttpClient {
+            timeout: TIMEOUT,
+            user_agent: USER_AGENT.into(),
+            headers: Headers::default(),
+            basic_auth: None,
+            proxy: None,
+            tls: None,
+            jar: Rc::default(),
+        }
+    }
+}
+
 impl HttpClient {
+    /// The client that a script gave as an argument, or else a usual one.
+    ///
+    /// # Errors
+    /// [`Fault::Argument`] for anything but a client and nil.
+    pub fn given(call: &Call<'_>, at: c_int) -> Result<HttpClient, Fault> {
+        match call.userdata::<HttpClient>(at) {
+            Some(client) => Ok(client.clone()),
+            None if call.is_none_or_nil(at) => Ok(HttpClient::default()),
+            None => Err(Fault::Argument(at, "http client expected".into())),
+        }
+    }
+
     /// The request by this client's way: its time limit, proxy, TLS and cookies, but not its headers.
     pub fn carry(&self, mut request: Request) -> Request {
         request.timeout = self.timeout;
@@ -50,15 +80,7 @@ impl HttpClient {
 
 /// `client([options])`. `debug` is accepted and without effect: what it would log may hold credentials. Reading certificates makes the script wait.
 pub(super) fn new(call: &Call<'_>) -> Result<Start, Fault> {
-    let mut client = HttpClient {
-        timeout: TIMEOUT,
-        user_agent: USER_AGENT.into(),
-        headers: Headers::default(),
-        basic_auth: None,
-        proxy: None,
-        tls: None,
-        jar: Rc::default(),
-    };
+    let mut client = HttpClient::default();
     let mut files = Files::default();
     if !call.is_none_or_nil(1) {
         call.table(1)?;

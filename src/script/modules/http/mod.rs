@@ -22,6 +22,7 @@ mod tests;
 mod url;
 
 pub use client::HttpClient;
+pub use multipart::{Form, Part};
 
 use crate::script::ffi::{Call, Fault, Function, Waiting};
 use crate::script::modules::Module;

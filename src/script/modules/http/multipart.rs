@@ -4,20 +4,42 @@ use super::request;
 use crate::script::ffi::{Call, Fault, Kind, Start};
 use crate::script::modules::work;
 use crate::upstream::http::Request;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+/// A form with files. Other modules that upload something compose one, too.
+pub struct Form {
+    pub files: Vec<Part>,
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
 /// One file of the upload.
-struct Part {
-    field: Vec<u8>,
-    path: PathBuf,
-    name: Vec<u8>,
+pub struct Part {
+    pub field: Vec<u8>,
+    pub path: PathBuf,
+    /// As the server is told; `None`: the last part of the path.
+    pub name: Option<Vec<u8>>,
+}
+
+impl Form {
+    /// Reads the files: content type and body. Blocks, so it is work for a helper thread.
+    ///
+    /// # Errors
+    /// A text for scripts: a file cannot be read, or together they are more than [`work::FILE_BYTES_MAX`].
+    pub fn compose(&self) -> Result<(String, Vec<u8>), String> {
+        let mut random = [0; 30];
+        getrandom::fill(&mut random).map_err(|_| "no random numbers")?;
+        let boundary = hex::encode(random);
+        let body = body(&self.files, &self.fields, &boundary)?;
+        Ok((format!("multipart/form-data; boundary={boundary}"), body))
+    }
 }
 
 /// `file_request(url, files[, fields])`: `files` is one `{ fieldname, path[, filename] }` or a list of them, `fields` a table of texts.
 pub(super) fn file_request(call: &Call<'_>) -> Result<Start, Fault> {
     let url = call.string(1)?.into_owned();
     call.table(2)?;
-    let Some(parts) = parts(call) else { return Ok(Start::Done(call.nil_and("fieldname or path is nil"))) };
+    let Some(files) = parts(call) else { return Ok(Start::Done(call.nil_and("fieldname or path is nil"))) };
     let mut fields = Vec::new();
     if !call.is_none_or_nil(3) {
         call.table(3)?;
@@ -27,18 +49,18 @@ pub(super) fn file_request(call: &Call<'_>) -> Result<Start, Fault> {
         })?;
         fields.sort();
     }
-    let mut random = [0; 30];
-    getrandom::fill(&mut random).map_err(|_| Fault::message("no random numbers"))?;
-    let boundary = hex::encode(random);
-    let content_type = format!("multipart/form-data; boundary={boundary}");
-    let body = move || body(&parts, &fields, &boundary);
-    Ok(work::on_helper(body, move |call, done| {
-        let request = work::flat(done).and_then(|body| Request::post(url, &content_type, body).map_err(|error| error.to_string()));
-        match request {
-            Ok(request) => request::push(call, request),
-            Err(error) => Ok(call.nil_and(error)),
-        }
-    }))
+    let form = Form { files, fields };
+    Ok(work::on_helper(
+        move || form.compose(),
+        move |call, done| {
+            let request = work::flat(done)
+                .and_then(|(content_type, body)| Request::post(url, &content_type, body).map_err(|error| error.to_string()));
+            match request {
+                Ok(request) => request::push(call, request),
+                Err(error) => Ok(call.nil_and(error)),
+            }
+        },
+    ))
 }
 
 /// The files that the second argument names; `None` if it leaves something out.
@@ -63,8 +85,7 @@ fn part(call: &Call<'_>, table: i32) -> Option<Part> {
         text
     };
     let path = work::path(&text("path")?).to_owned();
-    let base = || path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-    Some(Part { field: text("fieldname")?, name: text("filename").unwrap_or_else(base), path })
+    Some(Part { field: text("fieldname")?, name: text("filename"), path })
 }
 
 fn body(parts: &[Part], fields: &[(Vec<u8>, Vec<u8>)], boundary: &str) -> Result<Vec<u8>, String> {
@@ -77,9 +98,9 @@ fn body(parts: &[Part], fields: &[(Vec<u8>, Vec<u8>)], boundary: &str) -> Result
     };
     for part in parts {
         let content = read(&part.path, body.len())?;
+        let name = part.name.as_deref().or(part.path.file_name().map(OsStr::as_encoded_bytes)).unwrap_or_default();
         begin(&mut body, &part.field);
-        for text in [b"; filename=\"", &quoted(&part.name)[..], b"\"\r\nContent-Type: application/octet-stream\r\n\r\n", &content, b"\r\n"]
-        {
+        for text in [b"; filename=\"", &quoted(name)[..], b"\"\r\nContent-Type: application/octet-stream\r\n\r\n", &content, b"\r\n"] {
             body.extend_from_slice(text);
         }
     }

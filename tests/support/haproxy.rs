@@ -1,0 +1,82 @@
+//! HAProxy that turns away whom a map says to.
+
+use super::http::{Client, Request};
+use super::process::{Process, free_port, spawn_on_free_port};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Answers 403 to a request whose header `X-Client` names an address that the map blocks until some later time, else 200.
+pub struct HaProxy {
+    _process: Process,
+    port: u16,
+    stats_port: u16,
+    folder: TempDir,
+}
+
+impl HaProxy {
+    pub fn start() -> HaProxy {
+        let folder = tempfile::Builder::new().prefix("loligo-haproxy-").tempdir().unwrap();
+        let path = folder.path().to_str().unwrap().to_owned();
+        for map in ["generic.map", "smtp.map"] {
+            std::fs::write(folder.path().join(map), "").unwrap();
+        }
+        let config = folder.path().join("haproxy.cfg");
+        let stats_port = Cell::new(0);
+        let command = |port: u16| {
+            stats_port.set(free_port());
+            let text = CONFIG.replace("@FOLDER@", &path).replace("@PORT@", &port.to_string());
+            std::fs::write(&config, text.replace("@STATS@", &stats_port.get().to_string())).unwrap();
+            let mut command = Command::new("haproxy");
+            command.arg("-db").arg("-f").arg(&config);
+            command
+        };
+        let answers = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let (process, port) = spawn_on_free_port(&folder.path().join("haproxy.log"), command, answers);
+        HaProxy { _process: process, port, stats_port: stats_port.get(), folder }
+    }
+
+    /// `HOST:PORT` of the stats socket.
+    pub fn stats(&self) -> String {
+        format!("127.0.0.1:{}", self.stats_port)
+    }
+
+    /// The file of a map, as HAProxy names it.
+    pub fn map(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// What it answers to a client of this address.
+    pub fn status_for(&self, client_ip: &str) -> u16 {
+        let address = ([127, 0, 0, 1], self.port).into();
+        Client::tcp(address).ask(&Request::get("/").header("X-Client", client_ip)).status
+    }
+
+    /// The networks in a map.
+    pub fn entries(&self, name: &str) -> Vec<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.stats_port)).unwrap();
+        stream.write_all(format!("show map {}\n", self.map(name)).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        // An address in memory, the network, the value.
+        answer.lines().filter_map(|line| line.split(' ').nth(1).map(str::to_owned)).collect()
+    }
+}
+
+const CONFIG: &str = "
+global
+    stats socket ipv4@127.0.0.1:@STATS@ level admin
+defaults
+    mode http
+    timeout connect 20s
+    timeout client 20s
+    timeout server 20s
+frontend test
+    bind 127.0.0.1:@PORT@
+    http-request set-var(txn.now) date
+    http-request return status 403 if { req.hdr_ip(X-Client),map_ip_int(@FOLDER@/generic.map,0),sub(txn.now) gt 0 }
+    http-request return status 403 if { req.hdr_ip(X-Client),map_ip_int(@FOLDER@/smtp.map,0),sub(txn.now) gt 0 }
+    http-request return status 200
+";

@@ -6,9 +6,11 @@
 
 pub mod dns;
 pub mod dovecot;
+pub mod haproxy;
 pub mod http;
 pub mod logins;
 pub mod mail;
+pub mod mailbox;
 pub mod nginx;
 pub mod process;
 pub mod proxy;

@@ -21,6 +21,7 @@ local COUNTERS = {
 }
 local HISTOGRAMS = {
     { "blocklist_duration_seconds", "Answer times of the blocklist service.", { "http" } },
+    { "clickhouse_duration_seconds", "Answer times of ClickHouse.", { "op" } },
     { "geoippolicyd_duration_seconds", "Answer times of the GeoIP policy service.", { "http" } },
     { "haveibeenpwnd_duration_seconds", "Answer times of the service that knows leaked passwords.", { "http" } },
     { "telegram_duration_seconds", "Answer times of Telegram.", { "bot" } },

@@ -1,6 +1,7 @@
 //! The scripts of `lua/examples`, each under the real server and beside the services it asks: what it lets in, what it refuses, and what
 //! becomes of a login while its service is down.
 
+mod actions;
 mod blocklist;
 mod geoip;
 mod init;

@@ -34,6 +34,7 @@ fn a_login_goes_through_all_of_it() {
     let (redis, folder) = (Redis::start(), tempfile::tempdir().unwrap());
     let blocklist = WebStub::answering(200, json!({ "found": false }));
     let policy = WebStub::answering(202, json!({ "object": { "policy_reject": false } }));
+    let leaks = WebStub::answering(200, "0018A45C4D1DEF81644B54AB7F969B88D65:7");
     let users = folder.path().join("users.db");
     let connection = rusqlite::Connection::open(&users).unwrap();
     connection.execute_batch(&sql::table()).unwrap();
@@ -47,6 +48,7 @@ fn a_login_goes_through_all_of_it() {
         ("SQL_DSN", users.to_str().unwrap()),
         ("BLOCKLIST_URL", &blocklist.url("/")),
         ("GEOIP_POLICY_URL", &policy.url("/")),
+        ("HAVEIBEENPWNED_URL", &leaks.url("/range/")),
         // The sample's mail servers are nobody's.
         ("MONITORING_PROTOCOLS", "none"),
     ];
@@ -56,4 +58,6 @@ fn a_login_goes_through_all_of_it() {
     assert_eq!((blocklist.asked().len(), policy.asked().len()), (1, 1));
     assert_eq!(redis.ask::<i64>("GET mail:rate_limit:198.18.0.1"), 1);
     process.wait_for_log("authenticated=ok");
+    process.wait_for_log("lua/examples/actions/telegram.lua=success");
+    assert_eq!(leaks.asked().len(), 1);
 }

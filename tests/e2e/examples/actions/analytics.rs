@@ -1,14 +1,8 @@
 //! `actions/analytics.lua`
 
-use super::{NOTES_MALLORY, finished, site};
-use crate::support::{Request, Server};
+use super::{NOTES_MALLORY, example, finished, site};
+use crate::support::{Request, Server, root};
 use serde_json::json;
-
-const INIT: &str = r#"
-function nauthilus_run_hook()
-    require("nauthilus_prometheus").create_counter_vec("analytics_count", "Logins that a feature turned away.", { "feature" })
-end
-"#;
 
 /// A feature without a name of its own in the context.
 const SAYS_NOTHING: &str = r#"
@@ -26,17 +20,19 @@ fn counts(server: &Server) -> Vec<String> {
 #[test]
 fn what_turned_logins_away_is_counted_by_name() {
     let settings = json!({ "server": { "features": ["tls_encryption", "lua"] }, "lua": { "config": { "init_script_path": "init.lua" } } });
+    let redis_scripts = root().join("lua/examples/redis");
     let server = site("post", "analytics")
         .feature("blocklist", NOTES_MALLORY)
         .feature("silent", SAYS_NOTHING)
         .set(settings)
-        .file("init.lua", INIT)
+        .file("init.lua", &example("init/init.lua"))
+        .env("REDIS_SCRIPTS", redis_scripts.to_str().unwrap())
         .start();
-    let secure = |user: &str| server.ask(&Request::login(user, "right").header("Auth-SSL", "on")).status;
+    let secure = |user: &str| server.ask(&Request::login(user, "right").header("X-SSL", "on")).status;
     assert_eq!((secure("mallory"), secure("trudy"), secure("ada"), secure("mallory")), (403, 403, 200, 403));
     // In clear text.
     let plain = Request::login("ada", "right").header("Client-IP", "198.51.100.7");
-    assert_eq!(server.ask(&plain).status, 403);
+    assert_eq!(server.ask(&plain).status, 500);
     finished(&server, 5);
     assert_eq!(counts(&server), [r#"{feature="blocklist"} 2"#, r#"{feature="lua"} 1"#, r#"{feature="tls_encryption"} 1"#]);
 }

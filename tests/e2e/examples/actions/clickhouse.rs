@@ -95,6 +95,7 @@ fn while_the_service_is_away_rows_wait_and_are_bounded() {
     service.answer(500, "");
     for user in 0..11 {
         assert_eq!(login_from(&server, "192.0.2.7", &format!("user{user}"), "right"), 200);
+        finished(&server, 4 + user);
     }
     server.wait_for_log("11 rows were dropped");
     assert!(!server.log().contains("key of the house"));

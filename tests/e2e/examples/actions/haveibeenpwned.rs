@@ -37,6 +37,7 @@ fn a_leaked_password_is_told_once_and_does_not_leave() {
     let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
     let server = start(&redis, &service, &mailbox);
     log_in(&server);
+    finished(&server, 1);
     log_in(&server);
     let lines = finished(&server, 2);
     assert!(lines.iter().all(|line| line.contains("haveibeenpwned=3")), "{lines:?}");
@@ -66,6 +67,7 @@ fn what_is_in_no_leak_is_remembered_for_a_day() {
     let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(0)), Mailbox::start());
     let server = start(&redis, &service, &mailbox);
     log_in(&server);
+    finished(&server, 1);
     log_in(&server);
     let lines = finished(&server, 2);
     assert!(lines.iter().all(|line| !line.contains("haveibeenpwned=")), "{lines:?}");
@@ -130,11 +132,27 @@ fn a_mail_that_was_not_taken_is_sent_with_the_next_login() {
 }
 
 #[test]
-fn without_redis_nobody_is_asked_and_logins_go_on() {
-    let (mut redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
+fn many_logins_at_once_are_one_mail() {
+    let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
     let server = start(&redis, &service, &mailbox);
-    redis.stop();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| log_in(&server));
+        }
+    });
+    let lines = finished(&server, 8);
+    assert!(lines.iter().all(|line| line.contains("haveibeenpwned=3")), "{lines:?}");
+    assert_eq!(mailbox.mails().len(), 1);
+}
+
+#[test]
+fn without_its_redis_nobody_is_asked_and_the_login_stands() {
+    let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
+    let settings = json!({ "server": { "redis": { "master": { "address": redis.address() } } } });
+    let site = site("post", "haveibeenpwned").set(settings).env("HAVEIBEENPWNED_URL", service.url("/range/"));
+    let mut server = site.env("SMTP_SERVER", "127.0.0.1").env("CUSTOM_REDIS_POOL_NAME", "nowhere").start();
     log_in(&server);
     finished(&server, 1);
+    server.wait_for_log("nowhere");
     assert_eq!((service.asked().len(), mailbox.mails().len()), (0, 0));
 }

@@ -23,13 +23,13 @@ pub fn server(vice: impl Fn(TcpStream) + Send + Clone + 'static) -> String {
 }
 
 /// Sends these bytes and closes.
-fn saying(bytes: impl Into<Vec<u8>>) -> String {
+pub fn saying(bytes: impl Into<Vec<u8>>) -> String {
     let bytes = bytes.into();
     server(move |mut stream| drop(stream.write_all(&bytes)))
 }
 
 /// Sends `first` and then `again` until nobody listens any more.
-fn endless(first: &'static str, again: Vec<u8>, pause: Duration) -> String {
+pub fn endless(first: &'static str, again: Vec<u8>, pause: Duration) -> String {
     server(move |mut stream| {
         let mut sent = stream.write_all(first.as_bytes());
         while sent.is_ok() {
@@ -40,7 +40,7 @@ fn endless(first: &'static str, again: Vec<u8>, pause: Duration) -> String {
 }
 
 /// Says nothing until the other side closes.
-fn silent() -> String {
+pub fn silent() -> String {
     server(|stream| while BufReader::new(&stream).fill_buf().is_ok_and(|bytes| !bytes.is_empty()) {})
 }
 

@@ -1,5 +1,6 @@
 //! HTTP requests of scripts, by `glua_http` and `http`: against nginx, and against servers that keep to nothing.
 
+mod bots;
 mod hostile;
 mod leaks;
 mod nginx;

@@ -16,11 +16,12 @@ local GAUGES = {
     { "http_client_concurrent_requests_total", "HTTP requests of scripts under way.", { "service" } },
 }
 local COUNTERS = {
-    { "analytics_count", "Logins that a feature turned away.", { "feature" } },
+    { "analytics_count", "Logins that a feature or a filter spoke against.", { "feature" } },
     { "geoippolicyd_count", "What the GeoIP policy service decided.", { "country", "status" } },
 }
 local HISTOGRAMS = {
     { "blocklist_duration_seconds", "Answer times of the blocklist service.", { "http" } },
+    { "clickhouse_duration_seconds", "Answer times of ClickHouse.", { "op" } },
     { "geoippolicyd_duration_seconds", "Answer times of the GeoIP policy service.", { "http" } },
     { "haveibeenpwnd_duration_seconds", "Answer times of the service that knows leaked passwords.", { "http" } },
     { "telegram_duration_seconds", "Answer times of Telegram.", { "bot" } },

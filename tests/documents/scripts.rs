@@ -161,9 +161,12 @@ fn hook(script: &str) {
 
 /// A MariaDB where the documents' backend looks for it, with the table that it asks. The passwords are "secret".
 pub fn users() -> Database {
-    let is_free = TcpListener::bind(("127.0.0.1", MYSQL_PORT)).is_ok();
-    assert!(is_free, "the script names 127.0.0.1:{MYSQL_PORT}, and somebody else is there");
     Database::mariadb_at(MYSQL_PORT, USERS)
+}
+
+/// Whether somebody is already where the documents' backend looks for its database.
+pub fn mysql_port_is_taken() -> bool {
+    TcpListener::bind(("127.0.0.1", MYSQL_PORT)).is_err()
 }
 
 /// HAProxy's socket for statistics: its address, and the lines that come.
@@ -202,7 +205,7 @@ fn assert_no_script_failed(server: &Server) {
 pub const CLIENT: &str = "198.18.0.1";
 
 /// What `tcp(127.0.0.1)` means.
-const MYSQL_PORT: u16 = 3306;
+pub const MYSQL_PORT: u16 = 3306;
 
 const USERS: &str = "
 CREATE DATABASE IF NOT EXISTS `database` CHARACTER SET utf8mb4;

@@ -1,36 +1,31 @@
 //! SIGTERM: what is under way is finished, nothing new is taken, the exit status is 0.
 
+use crate::support::site::backend_that_finds_everybody;
 use crate::support::{Request, Site};
 use rustix::process::Signal;
 use serde_json::json;
 
 /// A backend that says that it is at work and goes on when it is told to.
-pub const WAITS_FOR_A_FILE: &str = r#"
-local time = require("time")
-
-function nauthilus_backend_verify_password(request)
-    if request.username == "slow" then
-        assert(io.open("at_work", "w")):close()
-        local go = io.open("go")
-        while not go do
-            time.sleep(0.005)
-            go = io.open("go")
+pub fn waits_for_a_file() -> String {
+    let waits = r#"
+        if request.username == "slow" then
+            local time = require("time")
+            assert(io.open("at_work", "w")):close()
+            local go = io.open("go")
+            while not go do
+                time.sleep(0.005)
+                go = io.open("go")
+            end
+            go:close()
         end
-        go:close()
-    end
-    local result = nauthilus_backend_result.new()
-    result:user_found(true)
-    result:account_field("account")
-    result:attributes({ account = request.username })
-    result:authenticated(true)
-    return nauthilus_builtin.BACKEND_RESULT_OK, result
-end
-"#;
+    "#;
+    backend_that_finds_everybody(waits, "true")
+}
 
 #[test]
 fn a_request_under_way_is_finished() {
     let patience = json!({ "server": { "timeouts": { "lua_backend": "20s", "lua_script": "20s", "request": "20s" } } });
-    let mut server = Site::new().backend(WAITS_FOR_A_FILE).set(patience).start();
+    let mut server = Site::new().backend(&waits_for_a_file()).set(patience).start();
     let mut idle = server.connect();
     let mut slow = server.connect();
     slow.send(&Request::login("slow", "any").bytes());

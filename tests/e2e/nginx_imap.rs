@@ -1,43 +1,8 @@
 //! nginx's mail proxy before Dovecot, asking us who may log in: IMAP.
 
 use crate::password_bytes::{backend, users};
-use crate::support::dovecot::Dovecot;
+use crate::support::chain::Chain;
 use crate::support::mail::Mail;
-use crate::support::nginx::Nginx;
-use crate::support::{Server, Site};
-use serde_json::json;
-
-/// Dovecot, our server that names it to the proxy, and the proxy that asks it: over TCP or over a unix socket.
-pub struct Chain {
-    pub nginx: Nginx,
-    pub dovecot: Dovecot,
-    _server: Server,
-}
-
-impl Chain {
-    pub fn over_tcp() -> Chain {
-        Chain::new(|server, _| format!("{}/api/v1/auth/nginx", server.address))
-    }
-
-    pub fn over_unix() -> Chain {
-        Chain::new(|_, socket| format!("unix:{socket}:/api/v1/auth/nginx"))
-    }
-
-    fn new(auth_http: impl Fn(&Server, &str) -> String) -> Chain {
-        let dovecot = Dovecot::behind_proxy();
-        let site = Site::new();
-        let socket = site.path("auth.sock");
-        let settings = json!({ "server": {
-            "listen_unix": [socket],
-            "imap_backend_port": dovecot.imap,
-            "pop3_backend_port": dovecot.pop3,
-            "smtp_backend_port": dovecot.submission,
-        } });
-        let server = site.backend(&backend()).set(settings).start();
-        let nginx = Nginx::mail_proxy(&auth_http(&server, socket.to_str().unwrap()));
-        Chain { nginx, dovecot, _server: server }
-    }
-}
 
 fn logs_in(chain: &Chain) {
     for (user, password) in users() {
@@ -57,18 +22,13 @@ fn logs_in(chain: &Chain) {
 }
 
 #[test]
-fn logins_over_tcp() {
-    logs_in(&Chain::over_tcp());
-}
-
-#[test]
-fn logins_over_a_unix_socket() {
-    logs_in(&Chain::over_unix());
+fn logins_over_tcp_and_over_a_unix_socket() {
+    Chain::over_each(&backend(), logs_in);
 }
 
 #[test]
 fn refusals_say_what_they_are() {
-    let chain = Chain::over_tcp();
+    let chain = Chain::over_tcp(&backend());
     let login = |user: &[u8]| Mail::connect(chain.nginx.imap).imap_login(user, b"any");
     assert_eq!(login(b"nobody"), "NO Invalid login or password");
     assert_eq!(login(b"tempfail"), "NO Temporary server problem, try again later");
@@ -76,7 +36,7 @@ fn refusals_say_what_they_are() {
 
 #[test]
 fn a_refused_client_is_hung_up_on() {
-    let chain = Chain::over_tcp();
+    let chain = Chain::over_tcp(&backend());
     let mut mail = Mail::connect(chain.nginx.imap);
     mail.imap_login(b"nobody", b"any");
     assert_eq!(mail.line(), "");

@@ -1,7 +1,7 @@
 //! nginx's mail proxy before Dovecot, asking us who may log in: POP3.
 
-use crate::nginx_imap::Chain;
-use crate::password_bytes::users;
+use crate::password_bytes::{backend, users};
+use crate::support::chain::Chain;
 use crate::support::mail::{Mail, plain};
 
 fn login(chain: &Chain, user: &str, password: &[u8]) -> (Mail, String) {
@@ -13,7 +13,7 @@ fn login(chain: &Chain, user: &str, password: &[u8]) -> (Mail, String) {
 
 #[test]
 fn logins_over_tcp() {
-    let chain = Chain::over_tcp();
+    let chain = Chain::over_tcp(&backend());
     for (user, password) in users() {
         let shown = String::from_utf8_lossy(password);
         let (mut mail, reply) = login(&chain, &user, password);
@@ -27,7 +27,7 @@ fn logins_over_tcp() {
 
 #[test]
 fn logins_over_a_unix_socket() {
-    let chain = Chain::over_unix();
+    let chain = Chain::over_unix(&backend());
     for (user, password) in users() {
         let mut mail = Mail::connect(chain.nginx.pop3);
         let reply = mail.ask(format!("AUTH PLAIN {}", plain(user.as_bytes(), password)));
@@ -38,7 +38,7 @@ fn logins_over_a_unix_socket() {
 
 #[test]
 fn refusals_say_what_they_are() {
-    let chain = Chain::over_tcp();
+    let chain = Chain::over_tcp(&backend());
     assert_eq!(login(&chain, "nobody", b"any").1, "-ERR Invalid login or password");
     assert_eq!(login(&chain, "tempfail", b"any").1, "-ERR Temporary server problem, try again later");
 }

@@ -1,7 +1,7 @@
 //! nginx's mail proxy before Dovecot, asking us who may log in: SMTP submission.
 
-use crate::nginx_imap::Chain;
-use crate::password_bytes::users;
+use crate::password_bytes::{backend, users};
+use crate::support::chain::Chain;
 use crate::support::mail::{Mail, plain};
 
 fn login(chain: &Chain, user: &str, password: &[u8]) -> String {
@@ -21,18 +21,13 @@ fn logs_in(chain: &Chain) {
 }
 
 #[test]
-fn logins_over_tcp() {
-    logs_in(&Chain::over_tcp());
-}
-
-#[test]
-fn logins_over_a_unix_socket() {
-    logs_in(&Chain::over_unix());
+fn logins_over_tcp_and_over_a_unix_socket() {
+    Chain::over_each(&backend(), logs_in);
 }
 
 #[test]
 fn a_temporary_failure_has_the_code_that_makes_clients_try_again() {
-    let chain = Chain::over_tcp();
+    let chain = Chain::over_tcp(&backend());
     assert_eq!(login(&chain, "nobody", b"any"), "535 5.7.0 Invalid login or password");
     assert_eq!(login(&chain, "tempfail", b"any"), "451 4.3.0 Temporary server problem, try again later");
 }

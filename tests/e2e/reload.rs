@@ -1,6 +1,6 @@
 //! SIGHUP: a good configuration takes over, requests under way end on the old one; a faulty one changes nothing.
 
-use crate::drain::WAITS_FOR_A_FILE;
+use crate::drain::waits_for_a_file;
 use crate::support::{Request, Server, Site, until};
 use serde_json::json;
 
@@ -41,7 +41,7 @@ fn new_scripts_and_settings_answer_after_it() {
 
 #[test]
 fn a_request_under_way_ends_on_the_old_scripts() {
-    let mut server = Site::new().backend(WAITS_FOR_A_FILE).start();
+    let mut server = Site::new().backend(&waits_for_a_file()).start();
     let mut slow = server.connect();
     slow.send(&Request::login("slow", "any").bytes());
     server.wait_for_file("at_work");

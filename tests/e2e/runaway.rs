@@ -1,6 +1,7 @@
 //! Scripts that never end or want all memory: each costs its own request a temporary failure and nobody else anything,
 //! though a single worker serves all.
 
+use crate::support::site::backend_that_finds_everybody;
 use crate::support::{Request, Server, Site};
 use serde_json::json;
 
@@ -34,17 +35,7 @@ fn server() -> Server {
     for (name, body) in BOMBS {
         backend += &format!("bombs[{name:?}] = function() {body} end\n");
     }
-    backend += r#"
-        function nauthilus_backend_verify_password(request)
-            if bombs[request.username] then bombs[request.username]() end
-            local result = nauthilus_backend_result.new()
-            result:user_found(true)
-            result:account_field("account")
-            result:attributes({ account = request.username })
-            result:authenticated(true)
-            return nauthilus_builtin.BACKEND_RESULT_OK, result
-        end
-    "#;
+    backend += &backend_that_finds_everybody("if bombs[request.username] then bombs[request.username]() end", "true");
     Site::new().backend(&backend).set(json!({ "lua": { "config": { "cpu_limit": "300ms" } } })).start()
 }
 

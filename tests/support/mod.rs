@@ -4,6 +4,7 @@
 //! has a deadline and nothing is waited for by sleeping a fixed time. Processes end with the value that started them; if the test
 //! failed, their logs are printed.
 
+pub mod chain;
 pub mod dns;
 pub mod dovecot;
 pub mod haproxy;

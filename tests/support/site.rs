@@ -31,7 +31,7 @@ impl Site {
                 "search": [{ "protocol": ["default", "imap", "pop3", "smtp", "http", "account-provider"], "cache_name": "" }],
             },
         });
-        Site { folder, config, environment: Vec::new() }.backend(RIGHT_PASSWORD)
+        Site { folder, config, environment: Vec::new() }.backend(&backend_that_finds_everybody("", r#"request.password == "right""#))
     }
 
     /// Lays settings over the configuration: tables are merged, all else is replaced.
@@ -140,6 +140,24 @@ pub fn loligo() -> Command {
     command
 }
 
+/// A backend that finds whoever asks, under the name that was typed in, and lets in those of whom the Lua expression `accepts` is true. The Lua
+/// code `first` runs before.
+pub fn backend_that_finds_everybody(first: &str, accepts: &str) -> String {
+    format!(
+        r#"
+        function nauthilus_backend_verify_password(request)
+            {first}
+            local result = nauthilus_backend_result.new()
+            result:user_found(true)
+            result:account_field("account")
+            result:attributes({{ account = request.username }})
+            result:authenticated({accepts})
+            return nauthilus_builtin.BACKEND_RESULT_OK, result
+        end
+        "#
+    )
+}
+
 /// Merges tables; anything else replaces.
 fn lay_over(below: &mut Value, above: Value) {
     match (below, above) {
@@ -151,14 +169,3 @@ fn lay_over(below: &mut Value, above: Value) {
         (below, above) => *below = above,
     }
 }
-
-const RIGHT_PASSWORD: &str = r#"
-function nauthilus_backend_verify_password(request)
-    local result = nauthilus_backend_result.new()
-    result:user_found(true)
-    result:account_field("account")
-    result:attributes({ account = request.username })
-    result:authenticated(request.password == "right")
-    return nauthilus_builtin.BACKEND_RESULT_OK, result
-end
-"#;

@@ -16,7 +16,7 @@ local GAUGES = {
     { "http_client_concurrent_requests_total", "HTTP requests of scripts under way.", { "service" } },
 }
 local COUNTERS = {
-    { "analytics_count", "Logins that a feature turned away.", { "feature" } },
+    { "analytics_count", "Logins that a feature or a filter spoke against.", { "feature" } },
     { "geoippolicyd_count", "What the GeoIP policy service decided.", { "country", "status" } },
 }
 local HISTOGRAMS = {

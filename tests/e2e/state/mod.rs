@@ -9,6 +9,7 @@ mod cached;
 mod carrier;
 mod login_counts;
 mod outage;
+mod processes;
 mod round_trips;
 
 use crate::support::redis::{Cluster, Redis, Sentinels};

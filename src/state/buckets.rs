@@ -320,6 +320,7 @@ const USUAL_COMMANDS_BYTES: usize = 320;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn key(kind: &Kind<'_>, address: &str) -> (String, String) {
         let mut counters = Counters::default();
@@ -363,6 +364,24 @@ mod tests {
             [([0, 0], None), ([2, 5], None), ([3, 0], Some(0)), ([2, 6], Some(1)), ([9, 9], Some(0)), ([u64::MAX, 0], Some(0))]
         {
             assert_eq!(counters.first_full(&counts), full, "{counts:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_redis_takes_no_failure_is_lost_or_doubled(steps in prop::collection::vec((any::<bool>(), any::<usize>(), any::<bool>()), 0..60)) {
+            let (mut own, mut redis, mut on_the_way) = (Failures::default(), 0, Vec::new());
+            for (begins, at, arrives) in steps {
+                if begins || on_the_way.is_empty() {
+                    on_the_way.push(own.depart());
+                } else {
+                    let size = on_the_way.swap_remove(at % on_the_way.len());
+                    redis += if arrives { size } else { 0 };
+                    own.settle(size, arrives);
+                }
+                prop_assert_eq!(redis + own.lost, own.settled);
+                prop_assert_eq!(own.settled + on_the_way.len() as u64, own.counted);
+            }
         }
     }
 }

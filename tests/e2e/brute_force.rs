@@ -131,35 +131,42 @@ fn wait_for_the_block(server: &Server) {
     });
 }
 
-/// Wrong passwords while Redis reads but does not write, by whatever reason: the buckets fill all the same.
-fn guess_while_redis_refuses(refuse: &[&str], relent: &str) {
+/// Wrong passwords while Redis does not do what it should: the buckets fill all the same.
+fn guess_during(begin: impl Fn(&Redis), end: impl Fn(&Redis)) {
     let redis = Redis::start();
     let server = site(2, Some(&redis)).set(json!({ "server": { "workers": 1 } })).start();
     // Their login names are mapped.
     assert_eq!(ask(&server, &login_from("192.0.2.8", "ada", "right")).status, 200);
     assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "wrong")).status, 403);
-    for command in refuse {
-        let _: () = redis.ask(command);
-    }
+    begin(&redis);
     // That cannot be written down; it counts all the same.
     assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "wrong")).status, 500);
     for _ in 0..2 {
         assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "right")).status, 403);
     }
-    let _: () = redis.ask(relent);
+    end(&redis);
     until("logins to work again", || (ask(&server, &login_from("192.0.2.10", "ada", "right")).status == 200).then_some(()));
     wait_for_the_block(&server);
 }
 
 #[test]
 fn a_full_redis_pardons_nobody() {
-    guess_while_redis_refuses(&["CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"], "CONFIG SET maxmemory 0");
+    let fill = |redis: &Redis| {
+        let _: () = redis.ask("CONFIG SET maxmemory-policy noeviction");
+        let _: () = redis.ask("CONFIG SET maxmemory 1");
+    };
+    guess_during(fill, |redis| redis.ask("CONFIG SET maxmemory 0"));
 }
 
 #[test]
 fn a_read_only_redis_pardons_nobody() {
     let nobody = crate::support::process::free_port();
-    guess_while_redis_refuses(&[&format!("REPLICAOF 127.0.0.1 {nobody}")], "REPLICAOF NO ONE");
+    guess_during(|redis| redis.ask(&format!("REPLICAOF 127.0.0.1 {nobody}")), |redis| redis.ask("REPLICAOF NO ONE"));
+}
+
+#[test]
+fn a_frozen_redis_pardons_nobody() {
+    guess_during(Redis::freeze, Redis::thaw);
 }
 
 #[test]

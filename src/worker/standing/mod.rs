@@ -18,6 +18,7 @@ use super::Worker;
 use super::tasks::{Ended, Task};
 use crate::log::Level;
 use crate::op::{self, Ops};
+use crate::reactor::Key;
 use checks::Checks;
 use login_counts::LoginCounts;
 use std::cell::RefCell;
@@ -74,7 +75,7 @@ impl Worker {
     }
 
     /// A standing task has nothing more to do.
-    pub(super) fn stood(&mut self, key: crate::reactor::Key) {
+    pub(super) fn stood(&mut self, key: Key) {
         self.tasks.remove(key);
         self.procedures -= 1;
         self.standing.retain(|standing| *standing != key);

@@ -15,6 +15,7 @@ behaviours!(
     affected_accounts_come_with_their_addresses,
     wrong_passwords_are_remembered,
     users_of_an_address_are_counted_once,
+    users_of_long_ago_are_cleaned_away,
     a_trace_of_everything_is_written_at_once,
     failures_since_a_look_are_noticed,
     what_has_a_time_ends_with_it,
@@ -197,6 +198,28 @@ fn users_of_an_address_are_counted_once(subject: &mut Subject) {
         let other = Tolerance { client: b"192.0.2.10", ..tolerance };
         let evidence = store.evidence(ops, &owner, Some(other)).await.unwrap();
         assert_eq!((evidence.positive, evidence.negative), (0, 0));
+    });
+}
+
+fn users_of_long_ago_are_cleaned_away(subject: &mut Subject) {
+    let within = |within| Tolerance { client: b"192.0.2.9", within };
+    let owner = Owner { name: b"x", client: b"192.0.2.9" };
+    subject.run(async |store, ops| {
+        for (user, positive) in [(b"u1", true), (b"u2", true), (b"u3", false)] {
+            assert_eq!(store.record_user(ops, within(HOUR), user, positive).await, Ok(()));
+        }
+    });
+    // Times are kept in whole seconds.
+    subject.pass(Duration::from_millis(2100));
+    subject.run(async |store, ops| {
+        let seen = async |time| {
+            let evidence = store.evidence(ops, &owner, Some(within(time))).await.unwrap();
+            (evidence.positive, evidence.negative)
+        };
+        // They are there, but they do not count.
+        assert_eq!((seen(HOUR).await, seen(Duration::from_secs(1)).await), ((2, 1), (0, 0)));
+        assert_eq!(store.record_user(ops, within(Duration::from_secs(1)), b"u4", true).await, Ok(()));
+        assert_eq!((seen(HOUR).await, store.recorded_users(ops, b"192.0.2.9").await), ((1, 0), Ok(Some((1, 0)))));
     });
 }
 

@@ -47,7 +47,10 @@ impl Carrier {
     /// Connects, sends, and takes what comes, whatever the link at a place is up to.
     fn drive(&mut self, place: usize, now: Instant, out: &mut Vec<(u64, Answer)>) -> io::Result<()> {
         let socket = &mut self.sockets[place];
-        let Some(node) = self.pool.node_mut(place) else { return Ok(*socket = None) };
+        let Some(node) = self.pool.node_mut(place) else {
+            *socket = None;
+            return Ok(());
+        };
         if node.link.wants_connection(now)
             && let Some(address) = node.address().map(str::to_owned)
         {
@@ -70,11 +73,12 @@ impl Carrier {
         }
         let mut buffer = [0; 4096];
         match stream.read(&mut buffer) {
-            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-            Ok(count) => Ok(self.pool.handle_bytes(place, &buffer[..count], now, out)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
-            Err(error) => Err(error),
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => self.pool.handle_bytes(place, &buffer[..count], now, out),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 }
 

@@ -7,7 +7,9 @@ mod accounts;
 mod brute_force;
 mod cached;
 mod carrier;
+mod login_counts;
 mod outage;
+mod processes;
 mod round_trips;
 
 use crate::support::redis::{Cluster, Redis, Sentinels};
@@ -64,7 +66,7 @@ fn on_a_cluster() {
 
 /// Plays the whole suite, and fails with the names of the behaviours that do not hold.
 fn play(subject: impl Fn(&str) -> Subject) {
-    let suite = [accounts::BEHAVIOURS, brute_force::BEHAVIOURS, cached::BEHAVIOURS];
+    let suite = [accounts::BEHAVIOURS, brute_force::BEHAVIOURS, cached::BEHAVIOURS, login_counts::BEHAVIOURS];
     let fails = |(number, (_, behaviour)): &(usize, &Behaviour)| {
         let mut subject = subject(&format!("nt{number}_"));
         // What it panics with is on the way out already.

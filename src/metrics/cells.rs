@@ -75,6 +75,8 @@ indexed! {
         /// Connections to servers, but for those to Redis.
         ChannelsOpen,
         ConcurrentRequests,
+        /// Ops without their answers.
+        Waits,
         /// Monitored servers: those configured, those that answer. The background worker's.
         ServersWanted,
         ServersAlive,
@@ -150,6 +152,7 @@ impl Gauge {
             Gauge::ConnectionsOpen => &names::CONNECTIONS_OPEN,
             Gauge::ChannelsOpen => &names::CHANNELS_OPEN,
             Gauge::ConcurrentRequests => &names::CONCURRENT_REQUESTS,
+            Gauge::Waits => &names::WAITS,
             Gauge::ServersWanted | Gauge::ServersAlive => &names::BACKEND_SERVERS_STATUS,
             Gauge::LuaMemory => &names::LUA_MEMORY,
         }
@@ -160,7 +163,7 @@ impl Gauge {
             Gauge::LuaMemory => Some(("worker", worker)),
             Gauge::ServersWanted => Some(("server_status", "wanted")),
             Gauge::ServersAlive => Some(("server_status", "alive")),
-            Gauge::ConnectionsOpen | Gauge::ChannelsOpen | Gauge::ConcurrentRequests => None,
+            Gauge::ConnectionsOpen | Gauge::ChannelsOpen | Gauge::ConcurrentRequests | Gauge::Waits => None,
         }
     }
 }

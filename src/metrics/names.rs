@@ -94,6 +94,7 @@ families! {
     TEMPORARY_FAILURES = Counter "loligo_temporary_failures_total" "Logins that could not be decided.";
     TURN_DURATION = Histogram "loligo_turn_duration_seconds" "Turns of the event loop, from waking up to waiting again.";
     VERSION_INFO = Gauge "loligo_version_info" "Always 1; the labels say which server this is.";
+    WAITS = Gauge "loligo_waits" "Operations that requests and background tasks wait for.";
 }
 
 /// Whether the server exports a metric of this name.

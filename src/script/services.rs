@@ -65,8 +65,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Stores of its own, for tests.
-    #[cfg(test)]
+    /// Stores of its own, for tests and fuzz targets.
     pub fn for_tests(settings: Settings) -> Services {
         let registry = crate::metrics::Registry::new("test", "0", crate::time::Now::read());
         Services {

@@ -1,7 +1,7 @@
 //! Gate: so many at once, the others wait in line.
 //!
 //! What bounds the connections of a pool. Permits are handed on in the order of asking; who gives up, or is given up, leaves the line.
-//! Bounds: [`LINE_MAX`] waiting; each waits as long as it says.
+//! Bounds: [`LINE_MAX`] waiting unless its owner says otherwise; each waits as long as it says.
 
 use crate::op::{Bell, Failure, Op, Ops};
 use std::cell::{Cell, RefCell};
@@ -16,6 +16,7 @@ pub struct Gate(Rc<Inner>);
 #[derive(Debug)]
 struct Inner {
     free: Cell<usize>,
+    line_max: usize,
     line: RefCell<VecDeque<Rc<Place>>>,
 }
 
@@ -32,7 +33,12 @@ pub struct Permit(Gate);
 impl Gate {
     /// Lets in so many at once.
     pub fn new(permits: usize) -> Gate {
-        Gate(Rc::new(Inner { free: Cell::new(permits), line: RefCell::default() }))
+        Gate::with_line(permits, LINE_MAX)
+    }
+
+    /// Lets in so many at once; so many may wait.
+    pub fn with_line(permits: usize, line_max: usize) -> Gate {
+        Gate(Rc::new(Inner { free: Cell::new(permits), line_max, line: RefCell::default() }))
     }
 
     /// Waits for its turn, at most `limit`.
@@ -44,7 +50,7 @@ impl Gate {
             self.0.free.set(self.0.free.get() - 1);
             return Ok(Permit(self.clone()));
         }
-        if self.0.line.borrow().len() >= LINE_MAX {
+        if self.0.line.borrow().len() >= self.0.line_max {
             return Err(Failure::Full("connection pool"));
         }
         let standing = Standing { gate: self, place: Rc::default(), let_in: false };
@@ -110,8 +116,8 @@ impl Drop for Standing<'_> {
     }
 }
 
-/// Who waits longer in line than this many others is not served in time anyway.
-const LINE_MAX: usize = 1024;
+/// Who waits in line behind this many others is not served in time anyway.
+pub const LINE_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -200,9 +206,10 @@ mod tests {
 
     #[test]
     fn the_line_is_bounded() {
-        let gate = Gate::new(0);
-        let mut line: Vec<Entering> = (0..LINE_MAX).map(|_| Entering::new(&gate)).collect();
-        assert!(line.iter_mut().all(Entering::waits));
-        assert!(matches!(Entering::new(&gate).poll(), Poll::Ready(Err(Failure::Full(_)))));
+        for (gate, line_max) in [(Gate::new(0), LINE_MAX), (Gate::with_line(0, 2), 2)] {
+            let mut line: Vec<Entering> = (0..line_max).map(|_| Entering::new(&gate)).collect();
+            assert!(line.iter_mut().all(Entering::waits));
+            assert!(matches!(Entering::new(&gate).poll(), Poll::Ready(Err(Failure::Full(_)))));
+        }
     }
 }

@@ -328,6 +328,7 @@ impl Worker {
         self.metrics.set(Gauge::ConcurrentRequests, i64::try_from(self.jobs()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::ConnectionsOpen, i64::try_from(self.connections.len()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::ChannelsOpen, i64::try_from(self.channels.len()).unwrap_or(i64::MAX));
+        self.metrics.set(Gauge::Waits, i64::try_from(self.asks.len()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::LuaMemory, i64::try_from(self.local.host.state().used_bytes()).unwrap_or(i64::MAX));
         self.links.publish();
         self.metrics.observe(TimeBy::Turn, LabelId::OTHER, self.now.mono.elapsed());

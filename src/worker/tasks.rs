@@ -188,6 +188,11 @@ impl Asks {
         Some(ask.task)
     }
 
+    /// How many are out; an op of several counts once more for itself.
+    pub fn len(&self) -> usize {
+        self.asks.len() + self.joins.len()
+    }
+
     /// Forgets what a task that ends was waiting for; `stop` gets each ask that something is at work for.
     pub fn forget(&mut self, task: &Task, mut stop: impl FnMut(Key, Busy)) {
         for key in &task.asks {

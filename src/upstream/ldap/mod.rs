@@ -7,9 +7,9 @@
 //! ```
 //!
 //! One [`Ldap`] per worker, with a pool per configured name. A request takes an idle connection or opens one, at most [`Settings::connections_max`]
-//! of a worker at a time; who finds none free waits for it. What was kept and turns out to be closed is replaced once. The servers of a pool
+//! of a worker at a time; who finds none free waits in line for one. What was kept and turns out to be closed is replaced once. The servers of a pool
 //! are tried in their order. Runs as a procedure: an asker that is gone takes its connection along. Rules: RFC 4511, 4513, 2830; specification
-//! `config.md` 8.20. Bounds: the pool's times, [`ENTRIES_MAX`], [`RESULT_BYTES_MAX`], [`WAITING_MAX`].
+//! `config.md` 8.20. Bounds: the pool's times, [`ENTRIES_MAX`], [`RESULT_BYTES_MAX`], the line of its [`Gate`].
 
 mod session;
 mod uri;
@@ -21,9 +21,10 @@ use crate::op::{Failure, Op, Ops};
 use crate::proto::ldap::{Malformed, Modify, Search};
 use crate::secret::Secret;
 use crate::tls::ClientTls;
+use crate::upstream::gate::{Gate, LINE_MAX, Permit};
 use crate::upstream::pool::{Limits, Pool as Idle};
 use session::Session;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub struct Settings {
     pub connections_max: usize,
     /// Of one worker, kept.
     pub idle_max: usize,
-    /// Who may wait for a connection; 0: [`WAITING_MAX`].
+    /// Who may wait for a connection; 0: [`LINE_MAX`].
     pub waiting_max: usize,
     pub connect_time: Duration,
     pub bind_time: Duration,
@@ -104,8 +105,8 @@ pub struct Ldap {
 struct Pool {
     settings: Arc<Settings>,
     idle: RefCell<Idle<(), Session>>,
-    busy: Cell<usize>,
-    waiting: Cell<usize>,
+    /// Lets in as many requests as there may be connections.
+    gate: Gate,
 }
 
 /// A procedure's handle on a pool.
@@ -116,8 +117,9 @@ impl Ldap {
     pub fn new(pools: &Pools) -> Ldap {
         let pool = |settings: &Arc<Settings>| {
             let limits = Limits { per_key: settings.idle_max, total: settings.idle_max, idle: IDLE_MAX };
-            let idle = RefCell::new(Idle::new(limits));
-            Rc::new(Pool { settings: settings.clone(), idle, busy: Cell::new(0), waiting: Cell::new(0) })
+            let line_max = if settings.waiting_max == 0 { LINE_MAX } else { settings.waiting_max };
+            let gate = Gate::with_line(settings.connections_max, line_max);
+            Rc::new(Pool { settings: settings.clone(), idle: RefCell::new(Idle::new(limits)), gate })
         };
         Ldap { pools: pools.iter().map(|(name, settings)| (name.clone(), pool(settings))).collect() }
     }
@@ -195,58 +197,14 @@ impl Client {
         Err(failure)
     }
 
-    /// Waits until fewer connections are in use than the pool has. There is no order among those who wait; each looks now and then, for
-    /// nothing wakes a procedure but an answer.
-    async fn place(&self, ops: &Ops) -> Result<Place, Error> {
-        let (pool, settings) = (&self.0, self.settings());
-        if pool.busy.get() >= settings.connections_max {
-            let most = if settings.waiting_max == 0 { WAITING_MAX } else { settings.waiting_max };
-            if pool.waiting.get() >= most {
-                return Err(Failure::Full("LDAP").into());
-            }
-            let _waiting = Counted::new(pool, |pool| &pool.waiting);
-            let until = ops.now() + settings.connect_time;
-            while pool.busy.get() >= settings.connections_max {
-                if ops.now() >= until || ops.is_late() {
-                    return Err(Failure::TimedOut.into());
-                }
-                ops.ask(Op::Sleep(LOOK_AGAIN), LOOK_AGAIN * 2).await;
-            }
-        }
-        Ok(Counted::new(pool, |pool| &pool.busy))
-    }
-}
-
-type Place = Counted;
-
-/// Counts one more for as long as it lives, however its procedure ends.
-struct Counted {
-    pool: Rc<Pool>,
-    count: fn(&Pool) -> &Cell<usize>,
-}
-
-impl Counted {
-    fn new(pool: &Rc<Pool>, count: fn(&Pool) -> &Cell<usize>) -> Counted {
-        count(pool).set(count(pool).get() + 1);
-        Counted { pool: pool.clone(), count }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let cell = (self.count)(&self.pool);
-        cell.set(cell.get().saturating_sub(1));
+    /// Waits until fewer connections are in use than the pool has, for as long as a connection may take.
+    async fn place(&self, ops: &Ops) -> Result<Permit, Error> {
+        Ok(self.0.gate.enter(ops, self.settings().connect_time).await?)
     }
 }
 
 /// For how long an idle connection is kept: servers close theirs after minutes.
 const IDLE_MAX: Duration = Duration::from_secs(60);
-
-/// Requests that may wait for a connection, if nothing is configured.
-const WAITING_MAX: usize = 1024;
-
-/// From one look for a free connection to the next.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests;

@@ -159,21 +159,30 @@ fn a_flood_of_entries_is_cut_off() {
 #[test]
 fn no_more_connections_than_the_pool_has() {
     let client = client(Settings { connections_max: 1, waiting_max: 1, ..settings() });
-    let mut busy = Some(Counted::new(&client.0, |pool| &pool.busy));
+    let now = std::time::Instant::now();
+    let enter = || crate::op::slot(now, now + Duration::from_secs(60));
+    let (ops, driver) = enter();
+    let mut busy = Some(crate::op::drive(client.place(&ops), &driver, |op| panic!("{op:?}")).unwrap());
     let mut server = Canned::of_bytes(vec![ended(1, 0x65, 0)]);
     let outcome = server_run(&client, |op| match op {
-        // Somebody else is done while we wait.
-        Op::Sleep(_) => {
-            assert_eq!((client.0.busy.get(), client.0.waiting.get()), (1, 1));
+        Op::Bell(bell) => {
+            assert!(!bell.has_rung());
+            // One more does not fit into the line.
+            let third = server_run(&client, |op| panic!("{op:?}"));
+            assert!(matches!(third, Err(Error::Failure(Failure::Full(_)))), "{third:?}");
+            // Who was first is done.
             busy = None;
-            Answer::Slept
+            assert!(bell.has_rung());
+            Answer::Rung
         }
         op => server.answer(op),
     });
-    assert_eq!((outcome, client.0.busy.get(), client.0.waiting.get()), (Ok(Vec::new()), 0, 0));
+    assert_eq!((outcome, client.0.gate.waiting()), (Ok(Vec::new()), 0));
 
-    let (_busy, _waiting) = (Counted::new(&client.0, |pool| &pool.busy), Counted::new(&client.0, |pool| &pool.waiting));
-    assert_eq!(server_run(&client, |op| panic!("{op:?}")), Err(Error::Failure(Failure::Full("LDAP"))));
+    let (ops, driver) = enter();
+    let _busy = crate::op::drive(client.place(&ops), &driver, |op| panic!("{op:?}")).unwrap();
+    let late = server_run(&client, |_| Answer::Failed(Failure::TimedOut));
+    assert_eq!(late, Err(Error::Failure(Failure::TimedOut)));
 }
 
 #[test]

@@ -6,12 +6,10 @@ use libfuzzer_sys::fuzz_target;
 use loligo::auth::login::Login;
 use loligo::auth::request::Request;
 use loligo::auth::scripts::{ScriptError, ScriptErrorKind, Scripts, StageKind};
-use loligo::metrics::Registry;
 use loligo::op;
 use loligo::script::services::{Services, Settings};
 use loligo::script::watchdog::Watchdog;
 use loligo::script::{Host, Limits, Script, ScriptSet, State};
-use loligo::time::Now;
 use loligo::value::Value;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,22 +48,9 @@ fn host() -> (Host, Watchdog) {
         let source = format!("local context = require('nauthilus_context')\n{source}").into_bytes();
         set.scripts.push(Script { path: "fuzz.lua".into(), name: "fuzz".into(), stage: StageKind::Hook, source, reuse: false });
     }
-    let registry = Registry::new("fuzz", "0", Now::read());
-    let services = Services {
-        settings: Arc::new(Settings::default()),
-        cache: Arc::default(),
-        storages: Arc::default(),
-        redis: Arc::default(),
-        databases: Default::default(),
-        metrics: registry.script_metrics(),
-        worker: Rc::new(registry.worker("fuzz")),
-        output: Default::default(),
-        warnings: Default::default(),
-        warned: Default::default(),
-    };
     let watchdog = Watchdog::spawn().expect("a thread");
     let limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(10), script: Duration::from_secs(60), backend: Duration::from_secs(60) };
-    let state = State::build(Arc::new(set), services, "./?.lua", limits, watchdog.registrar()).expect("a state");
+    let state = State::build(Arc::new(set), Services::for_tests(Settings::default()), "./?.lua", limits, watchdog.registrar()).expect("a state");
     (Host::new(Rc::new(state)), watchdog)
 }
 

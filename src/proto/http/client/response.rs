@@ -164,10 +164,15 @@ impl ResponseDecoder {
             return Err(ResponseError::Malformed);
         }
         let from = self.seen.saturating_sub(END_BYTES_MAX);
-        if !has_end(input.get(from..).unwrap_or_default()) {
+        let Some(end) = end_of_head(input.get(from..).unwrap_or_default()).map(|end| from + end) else {
             self.seen = input.len();
             return if input.len() > self.limits.head_bytes_max { Err(ResponseError::HeadTooLarge) } else { Ok(None) };
+        };
+        if end > self.limits.head_bytes_max {
+            return Err(ResponseError::HeadTooLarge);
         }
+        // No more than the head: what has come behind it must not change how it reads.
+        let input = input.get(..end).unwrap_or_default();
         let mut table = [const { MaybeUninit::uninit() }; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut []);
         let mut config = httparse::ParserConfig::default();
@@ -179,9 +184,6 @@ impl ResponseDecoder {
             Err(httparse::Error::TooManyHeaders) => return Err(ResponseError::HeadTooLarge),
             Err(_) => return Err(ResponseError::Malformed),
         };
-        if len > self.limits.head_bytes_max {
-            return Err(ResponseError::HeadTooLarge);
-        }
         let (status, minor) = (response.code.unwrap_or_default(), response.version.unwrap_or_default());
         let headers = response.headers.iter().map(|header| (header.name, unfolded(header.value))).collect();
         self.seen = 0;
@@ -274,9 +276,13 @@ fn unfolded(value: &[u8]) -> Vec<u8> {
     value.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
 }
 
-/// Whether an empty line is among these bytes.
-fn has_end(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', bytes).any(|at| matches!(bytes.get(at + 1..), Some([b'\n', ..] | [b'\r', b'\n', ..])))
+/// Where the first empty line ends.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', bytes).find_map(|at| match bytes.get(at + 1..)? {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
 }
 
 /// What every response begins with; a server of another protocol is told from it at its first byte.

@@ -98,9 +98,11 @@ fn headers_keep_their_order_and_folds_become_blanks() {
 fn hostile_responses() {
     use ResponseError::{BodyTooLarge, CutShort, HeadTooLarge, Malformed, NoResponse, TransferEncoding};
     let long_header = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'x'; 400], b"\r\n\r\n"].concat();
+    // Too long before it is seen to be malformed, or the other way round: by its length, however it comes.
+    let bad_and_long = [b"HTTP/1.1 200 OK\r\nno colon\r\nX: ".as_slice(), &[b'x'; 400], b"\r\n\r\n"].concat();
     let many_headers = [b"HTTP/1.1 200 OK\r\n".as_slice(), &b"a:\n".repeat(200), b"\r\n"].concat();
     let endless_head = [b"HTTP/1.1 200 OK\r\n".as_slice(), &b"a: b\r\n".repeat(100)].concat();
-    let table: [(&[u8], ResponseError); 34] = [
+    let table: [(&[u8], ResponseError); 35] = [
         (b"", NoResponse),
         (b"HTTP/1.1 200 OK\r\nContent-Le", CutShort),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", CutShort),
@@ -133,6 +135,7 @@ fn hostile_responses() {
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncoding),
         (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncoding),
         (&long_header, HeadTooLarge),
+        (&bad_and_long, HeadTooLarge),
         (&many_headers, HeadTooLarge),
         (&endless_head, HeadTooLarge),
     ];

@@ -77,6 +77,10 @@ impl Pool {
     fn new() -> Option<Pool> {
         // SAFETY: the layout is not empty.
         let region = unsafe { alloc(REGION) };
+        if !region.is_null() {
+            // SAFETY: the region is ours. It is advice: a system that has no large pages for us gives ordinary ones.
+            unsafe { libc::madvise(region.cast(), REGION.size(), libc::MADV_HUGEPAGE) };
+        }
         let free = [const { Cell::new(ptr::null_mut()) }; CLASSES];
         (!region.is_null()).then(|| Pool { used: Cell::new(0), limit: Cell::new(0), free, region, touched: Cell::new(0) })
     }
@@ -220,8 +224,9 @@ const ALIGN: usize = 16;
 const SMALL_MAX: usize = 1024;
 const CLASSES: usize = SMALL_MAX / ALIGN;
 
-/// Address space for small blocks; a state at work touches some megabytes of it.
-const REGION: Layout = match Layout::from_size_align(16 << 20, 4096) {
+/// Address space for small blocks; a state at work touches some megabytes of it. On large pages, for its objects lie scattered, and of
+/// ordinary pages they would need more than the processor remembers the addresses of.
+const REGION: Layout = match Layout::from_size_align(16 << 20, 2 << 20) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two is an alignment"),
 };

@@ -7,7 +7,6 @@
 use super::fold;
 use super::framing::Framing;
 use super::{BodyLength, HEADERS_MAX, HeadError, Limits, Span};
-use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 
 /// A parsed request head. All spans are relative to the start of the buffer it was parsed from.
@@ -21,7 +20,7 @@ pub struct Head {
     /// 0 or 1, of HTTP/1.x.
     pub minor: u8,
     /// Name and value, in the order they came; values without the blanks around them.
-    pub headers: SmallVec<[(Span, Span); 24]>,
+    pub headers: Vec<(Span, Span)>,
     pub body: BodyLength,
     /// Whether the client expects the connection to stay open, and it is safe to.
     pub keep_alive: bool,
@@ -146,7 +145,7 @@ fn interpret(buffer: &[u8], request: &httparse::Request<'_, '_>, len: usize) -> 
         ..Head::default()
     };
     let mut framing = Framing::default();
-    head.headers.reserve(request.headers.len());
+    head.headers.reserve_exact(request.headers.len());
     for header in request.headers.iter() {
         let name = header.name.as_bytes();
         framing.note(name, header.value)?;
@@ -224,7 +223,7 @@ mod tests {
         }
         Ok(parsed?.map(|head| {
             let headers: Vec<_> = head.headers.iter().map(|(n, v)| (n.of(&buffer).escape_ascii(), v.of(&buffer).escape_ascii())).collect();
-            format!("{:?} {headers:?} {:?}", Head { headers: SmallVec::new(), ..head.clone() }, &buffer[head.len..])
+            format!("{:?} {headers:?} {:?}", Head { headers: Vec::new(), ..head.clone() }, &buffer[head.len..])
         }))
     }
 

@@ -11,6 +11,7 @@ use crate::auth::positive_cache;
 use crate::auth::report::{Event, Level, Report};
 use crate::auth::request::{Field, Mode};
 use crate::auth::verdict::PassDb;
+use crate::op::apart;
 use crate::state::{Cached, Failed, FailedFrom, Owner, Trace};
 use std::time::Duration;
 
@@ -19,6 +20,24 @@ use std::time::Duration;
 /// # Errors
 /// The login name could not be mapped to the account that a backend found.
 pub(super) async fn leave<S>(
+    run: &Run<'_, S>,
+    guard: &mut Guard,
+    user: Option<&User>,
+    account: Option<&[u8]>,
+    report: &mut Report,
+) -> Result<(), Event> {
+    if leaves_nothing(run, user, account) { Ok(()) } else { apart(write(run, guard, user, account, report)).await }
+}
+
+/// Whether a user who is mapped has logged in, and the positive cache does not want to know.
+fn leaves_nothing<S>(run: &Run<'_, S>, user: Option<&User>, account: Option<&[u8]>) -> bool {
+    let request = &run.login.request;
+    let is_news = |user: &User| !user.from_cache && request.mode == Mode::Auth && positive_cache::of(run.policy, request).is_some();
+    account.is_some() && user.is_some_and(|user| user.authenticated && !is_news(user))
+}
+
+/// See [`leave`].
+async fn write<S>(
     run: &Run<'_, S>,
     guard: &mut Guard,
     user: Option<&User>,

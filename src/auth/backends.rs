@@ -12,6 +12,7 @@ use crate::auth::report::{Event, Level};
 use crate::auth::request::{Field, Mode};
 use crate::auth::scripts::{BackendResult, BackendReturn, Scripts, StageKind};
 use crate::auth::verdict::PassDb;
+use crate::op::apart;
 use crate::value::Value;
 
 /// A user as a backend found it.
@@ -48,7 +49,7 @@ pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>)
     let mut served = false;
     for (position, backend) in run.policy.backends.iter().enumerate() {
         if let (Some(cache), Some(account)) = (cache.filter(|cache| cache.position == position), account)
-            && let Some(user) = positive_cache::recall(run, cache, account).await?
+            && let Some(user) = apart(positive_cache::recall(run, cache, account)).await?
         {
             return Ok(Some(user));
         }

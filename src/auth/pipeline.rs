@@ -26,7 +26,7 @@ use crate::auth::request::{Field, Mode, Service};
 use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
 use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
 use crate::auth::{accounts, actions, aftermath, filters};
-use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops};
+use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops, apart};
 use crate::proto::dns;
 use crate::state::Store;
 use crate::value::Value;
@@ -182,7 +182,7 @@ impl<S: Scripts> Pipeline<'_, S> {
             accounts::show(&mut self.run.login.facts.borrow_mut(), account);
         }
         match block {
-            Some(block) => self.blocked(block).await,
+            Some(block) => apart(self.blocked(block)).await,
             None => Continue(()),
         }
     }
@@ -210,7 +210,7 @@ impl<S: Scripts> Pipeline<'_, S> {
             match features::lua(&self.run).await {
                 Ok(Decision::Pass) => {}
                 Ok(Decision::Abort) => return Continue(()),
-                Ok(Decision::Trigger(trigger)) => return self.triggered(trigger).await,
+                Ok(Decision::Trigger(trigger)) => return apart(self.triggered(trigger)).await,
                 Err(event) => return self.failed(Stage::Features, event),
             }
         }
@@ -220,13 +220,13 @@ impl<S: Scripts> Pipeline<'_, S> {
     /// Built-in features; those that are not configured pass.
     async fn built_in_features(&mut self) -> ControlFlow<End> {
         if let Decision::Trigger(trigger) = features::tls_encryption(&self.run) {
-            return self.triggered(trigger).await;
+            return apart(self.triggered(trigger)).await;
         }
         if let Decision::Trigger(trigger) = features::relay_domains(&self.run) {
-            return self.triggered(trigger).await;
+            return apart(self.triggered(trigger)).await;
         }
         match features::blocklists(&self.run, &mut self.report.listings).await {
-            Ok(Decision::Trigger(trigger)) => self.triggered(trigger).await,
+            Ok(Decision::Trigger(trigger)) => apart(self.triggered(trigger)).await,
             Ok(_) => Continue(()),
             Err(event) => self.failed(Stage::Features, event),
         }
@@ -268,7 +268,7 @@ impl<S: Scripts> Pipeline<'_, S> {
         if user.as_ref().is_some_and(|user| user.authenticated)
             && let Some(block) = brute_force::recheck(&self.run, &mut self.guard, account, report).await
         {
-            return self.blocked(block).await;
+            return apart(self.blocked(block)).await;
         }
         if let Err(event) = aftermath::leave(&self.run, &mut self.guard, user.as_deref(), account, report).await {
             return self.failed(Stage::Backends, event);

@@ -17,7 +17,6 @@ impl Worker {
     pub(super) fn spawn(&mut self, job: Job, origin: Option<Origin>, deadline: Instant) -> Key {
         let (ops, driver) = op::slot(self.now.mono, deadline);
         let future = job.run(self.local.clone(), ops);
-        let future = async { Ended::Job(future.await) };
         let key = self.tasks.insert(Task::new(future, driver, origin, self.now.mono));
         self.runnable.push_back(key);
         key

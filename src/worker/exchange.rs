@@ -6,6 +6,7 @@
 use crate::auth::admin::{Blocked, Flush, JobState};
 use crate::auth::login::Login;
 use crate::auth::pipeline::{self, Outcome, Stores};
+use crate::auth::policy::Policy;
 use crate::auth::report::{Event, Level, Report};
 use crate::auth::request::{Mode, Request, Service, SessionId};
 use crate::auth::scripts::{ScriptError, StageKind};
@@ -17,7 +18,7 @@ use crate::dialect::list_accounts::Format;
 use crate::dialect::route::{Route, route, unknown_service_status};
 use crate::dialect::{admin, answer, caller, fixed, hook, list_accounts};
 use crate::epoch::Epoch;
-use crate::op::Ops;
+use crate::op::{Ops, apart};
 use crate::process::Process;
 use crate::proto::http::Method;
 use crate::script::Host;
@@ -26,6 +27,7 @@ use crate::trace::Span;
 use crate::value::Value;
 use crate::worker::connection::Received;
 use crate::worker::exports;
+use crate::worker::tasks::Ended;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -76,7 +78,7 @@ pub enum Opened {
 
 /// How a job ended.
 pub enum Finished {
-    Authenticated(Box<Login>, Outcome),
+    Authenticated(Box<Login>, Box<Outcome>),
     Accounts(Box<Login>, Vec<Vec<u8>>, Report, Format),
     Hook(Box<Login>, Result<Value, ScriptError>),
     Blocked(Box<Request>, Wanted, Blocked),
@@ -191,49 +193,59 @@ fn administration(request: &mut Request, endpoint: Endpoint, local: &Local, enve
 }
 
 impl Job {
-    /// The job as a task.
-    pub async fn run(self, local: Rc<Local>, ops: Ops) -> Finished {
-        let Local { epoch, host, state, process } = &*local;
+    /// The job as a task. All but logins are rare and go apart, so that a login's task stays small.
+    pub async fn run(self, local: Rc<Local>, ops: Ops) -> Ended {
+        let (Local { epoch, host, state, process }, ops) = (&*local, &ops);
         let policy = &epoch.policy;
         let stores = Stores { results: &process.results, state };
-        match self {
+        let finished = match self {
             Job::Authenticate(mut login) => {
-                pipeline::name_client(&mut login, policy, &ops).await;
-                let outcome = pipeline::authenticate(&login, host, policy, stores, &ops).await;
-                Finished::Authenticated(login, outcome)
+                pipeline::name_client(&mut login, policy, ops).await;
+                let outcome = pipeline::authenticate(&login, host, policy, stores, ops).await;
+                return Ended::Job(Finished::Authenticated(login, Box::new(outcome)));
             }
-            Job::ListAccounts(login, format) => {
-                let (accounts, report) = pipeline::list_accounts(&login, host, policy, stores, &ops).await;
+            Job::ListAccounts(login, format) => apart(async move {
+                let (accounts, report) = pipeline::list_accounts(&login, host, policy, stores, ops).await;
                 Finished::Accounts(login, accounts, report, format)
-            }
-            Job::Hook(login, index) => {
-                let returned = pipeline::hook(&login, host, index, &ops).await;
+            }),
+            Job::Hook(login, index) => apart(async move {
+                let returned = pipeline::hook(&login, host, index, ops).await;
                 Finished::Hook(login, returned)
-            }
-            Job::Admin(request, Question::Blocked(wanted)) => {
-                let blocked = crate::auth::admin::blocked(state, &ops).await;
-                Finished::Blocked(request, wanted, blocked)
-            }
-            Job::Admin(request, Question::Flush(flush)) => {
-                let removed = crate::auth::admin::flush(&policy.brute_force, state, &ops, &flush).await;
-                Finished::Flushed(request, flush, removed)
-            }
-            Job::Admin(request, Question::Forget(user)) => {
-                let removed = crate::auth::admin::forget(policy, stores, &ops, &user).await;
-                Finished::Forgotten(request, user, removed)
-            }
-            Job::FlushLater(session, flush) => {
-                let removed = crate::auth::admin::flush(&policy.brute_force, state, &ops, &flush).await;
+            }),
+            Job::Admin(request, question) => apart(administer(request, question, policy, stores, ops)),
+            Job::FlushLater(session, flush) => apart(async move {
+                let removed = crate::auth::admin::flush(&policy.brute_force, state, ops, &flush).await;
                 let done = removed.clone().map_or_else(|error| JobState::Failed(error.to_string()), JobState::Done);
                 process.jobs.set(session.as_str(), done);
                 Finished::FlushedLater(flush, removed)
-            }
-            Job::PostActions(login) => {
-                let events = pipeline::post_actions(&login, host, policy, stores, &ops).await;
+            }),
+            Job::PostActions(login) => apart(async move {
+                let events = pipeline::post_actions(&login, host, policy, stores, ops).await;
                 Finished::PostActions(login, events)
+            }),
+            Job::Init(login) => apart(async move { Finished::Init(host.init(&login, ops).await) }),
+            Job::Export(spans) => {
+                let local = &local;
+                apart(async move { Finished::Exported(spans.len(), exports::export(local, &spans, ops).await) })
             }
-            Job::Init(login) => Finished::Init(host.init(&login, &ops).await),
-            Job::Export(spans) => Finished::Exported(spans.len(), exports::export(&local, &spans, &ops).await),
+        };
+        Ended::Job(finished.await)
+    }
+}
+
+async fn administer(request: Box<Request>, question: Question, policy: &Policy, stores: Stores<'_>, ops: &Ops) -> Finished {
+    match question {
+        Question::Blocked(wanted) => {
+            let blocked = crate::auth::admin::blocked(stores.state, ops).await;
+            Finished::Blocked(request, wanted, blocked)
+        }
+        Question::Flush(flush) => {
+            let removed = crate::auth::admin::flush(&policy.brute_force, stores.state, ops, &flush).await;
+            Finished::Flushed(request, flush, removed)
+        }
+        Question::Forget(user) => {
+            let removed = crate::auth::admin::forget(policy, stores, ops, &user).await;
+            Finished::Forgotten(request, user, removed)
         }
     }
 }
@@ -335,3 +347,18 @@ pub const HOOK_METHODS: [(&str, Method); 6] = [
 ];
 
 const HOOKS: &[u8] = b"/api/v1/custom/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of the future that `make` makes.
+    fn size_of_future<F>(_: impl FnOnce(Job, Rc<Local>, Ops) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_login_is_small() {
+        assert!(size_of_future(Job::run) <= 1024, "{}", size_of_future(Job::run));
+    }
+}

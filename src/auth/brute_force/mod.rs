@@ -24,6 +24,7 @@ use crate::auth::pipeline::Run;
 use crate::auth::report::{BruteForceUse, Event, Level, PasswordsSeen, Report};
 use crate::auth::request::{Field, Mode};
 use crate::auth::{accounts, scripts::Scripts};
+use crate::op::apart;
 use crate::state::{self, Counters, Evidence, Failed, NewBlock, Owner, Standing, Tolerance, Trace, WrongPassword};
 use rules::{Bucket, Buckets, Rules};
 use std::net::IpAddr;
@@ -58,11 +59,16 @@ pub(super) struct Block {
 /// Judges a login. Looks its account up in any case.
 pub(super) async fn check<S: Scripts>(run: &Run<'_, S>, report: &mut Report) -> (Guard, Option<Vec<u8>>, Option<Block>) {
     let mut guard = Guard::default();
-    if !guard.begin(run, &mut report.events) {
-        let known = accounts::known(run).await;
-        guard.outage = known.as_ref().err().cloned();
-        return (guard, known.ok().flatten(), None);
+    if guard.begin(run, &mut report.events) {
+        return apart(first(run, guard, report)).await;
     }
+    let known = accounts::known(run).await;
+    guard.outage = known.as_ref().err().cloned();
+    (guard, known.ok().flatten(), None)
+}
+
+/// The first judgement of a login, by one question to the state.
+async fn first<S: Scripts>(run: &Run<'_, S>, mut guard: Guard, report: &mut Report) -> (Guard, Option<Vec<u8>>, Option<Block>) {
     let mut standing = run.stores.state.standing(run.ops, run.login.request.get(Field::Username), &guard.counters).await;
     if let Some(error) = &standing.outage {
         report.events.push(Event::new(Level::Error, OWN_COUNTERS).with("error", error.to_string()));
@@ -80,8 +86,11 @@ pub(super) async fn recheck<S: Scripts>(run: &Run<'_, S>, guard: &mut Guard, acc
     if !state.is_outrun(&before, &guard.counters, run.ops.now()) {
         return None;
     }
-    let standing = state.standing(run.ops, b"", &guard.counters).await;
-    guard.judge(run, standing, account, report).await
+    apart(async move {
+        let standing = state.standing(run.ops, b"", &guard.counters).await;
+        guard.judge(run, standing, account, report).await
+    })
+    .await
 }
 
 /// Counts a failure that is none of a password: of a feature that counts as one.
@@ -101,7 +110,7 @@ pub(super) async fn record<S: Scripts>(run: &Run<'_, S>, guard: &Guard, succeede
     let Some(tolerated) = rules.tolerations.of(address) else { return };
     let client = rules.toleration_client(address);
     let tolerance = Tolerance { client: client.as_bytes(), within: tolerated.ttl };
-    let recorded = run.stores.state.record_user(run.ops, tolerance, run.login.request.get(Field::Username), succeeded).await;
+    let recorded = apart(run.stores.state.record_user(run.ops, tolerance, run.login.request.get(Field::Username), succeeded)).await;
     note_outage(recorded, events);
 }
 

@@ -7,11 +7,11 @@
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::login::LogValue;
 use crate::auth::pipeline::Run;
-use crate::auth::policy::Blocklist;
+use crate::auth::policy::{Blocklist, Blocklists};
 use crate::auth::report::{Event, Level, Listing};
 use crate::auth::request::Field;
 use crate::auth::scripts::ActionKind;
-use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Procedure};
+use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Procedure, apart};
 use crate::proto::dns::{Kind, reversed};
 use crate::state::Spared;
 use std::net::IpAddr;
@@ -22,7 +22,13 @@ use std::time::Duration;
 /// # Errors
 /// A list that must not fail could not be asked.
 pub(in crate::auth) async fn blocklists<S>(run: &Run<'_, S>, listings: &mut Vec<Listing>) -> Result<Decision, Event> {
-    let Some(policy) = &run.policy.blocklists else { return Ok(Decision::Pass) };
+    match &run.policy.blocklists {
+        Some(policy) => apart(look_up(run, policy, listings)).await,
+        None => Ok(Decision::Pass),
+    }
+}
+
+async fn look_up<S>(run: &Run<'_, S>, policy: &Blocklists, listings: &mut Vec<Listing>) -> Result<Decision, Event> {
     if is_exempt(run, RBL.feature) {
         return Ok(Decision::Pass);
     }

@@ -44,6 +44,8 @@ def users(port):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--server", action="append", required=True, metavar="NAME=CMD")
+    p.add_argument("--config", action="append", default=[], metavar="NAME=FILE",
+                   help="configuration of that server, a file of pipeline/ (config.yml)")
     p.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     p.add_argument("--mode", action="append", choices=MODES, default=None)
     p.add_argument("--connections", default="64")
@@ -52,6 +54,7 @@ def main():
     p.add_argument("--settle", type=float, default=1.0)
     p.add_argument("--cores", default="0", help="cores of the server under test")
     args = p.parse_args()
+    configs = dict(c.split("=", 1) for c in args.config)
     top = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
     redis_port = free_port()
     redis = subprocess.Popen(["taskset", "-c", "1", "redis-server", "--port", str(redis_port), "--bind", "127.0.0.1",
@@ -65,7 +68,7 @@ def main():
             folder, port = top / name, free_port()
             shutil.copytree(HERE / "pipeline", folder)
             config = folder / "nauthilus.yml"
-            config.write_text(fill((HERE / "pipeline/config.yml").read_text(),
+            config.write_text(fill((HERE / "pipeline" / configs.get(name, "config.yml")).read_text(),
                                    {"port": port, "redis_port": redis_port, "dir": folder}))
             argv = shlex.split(command.format(config=config, dir=folder, port=port))
             if "/" in argv[0]:

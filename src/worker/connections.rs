@@ -42,10 +42,11 @@ impl Worker {
         // The first request is usually there already, and a client that closes after its answer is never watched at all, which saves it
         // two of its six system calls. Whether a client that waits for long has gone, only the poller tells.
         self.drive(key);
-        if self.connections.get(key).is_some_and(|connection| !connection.watched && connection.is_busy()) {
-            self.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key));
-        } else {
-            self.watch(key);
+        match self.connections.get(key) {
+            Some(connection) if connection.is_busy() => self.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key)),
+            // What is left to watch when the answer is out, `send_answers` knows.
+            Some(connection) if connection.has_unsent() => {}
+            _ => self.watch(key),
         }
     }
 
@@ -154,8 +155,6 @@ impl Worker {
                     connection.work(task, deadline);
                 }
                 self.arm(key);
-                self.runnable.pop_back();
-                self.run_task(task);
             }
             Opened::Answered(status, rejection) => {
                 self.log_access(&request, key, status, rejection.map(|r| r.to_string()), Duration::ZERO);
@@ -213,16 +212,27 @@ impl Worker {
         Some(status)
     }
 
-    /// An answer is in the outbox: send it, and look for the next request.
+    /// An answer is in the outbox; it leaves with the others of this turn.
     fn answered(&mut self, key: Key, keep_alive: bool) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        connection.answered(keep_alive, self.now.mono, &self.local.epoch.timeouts);
-        if self.flush(key) {
-            self.watch(key);
-            if self.connections.get(key).is_some_and(Connection::has_work) {
-                self.again.push_back(key);
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.answered(keep_alive, self.now.mono, &self.local.epoch.timeouts);
+            self.answered.push(key);
+        }
+    }
+
+    /// Sends the answers of this turn, and looks for the next requests of their clients. One after the other, since the system's code for
+    /// it and ours, run by turns, would push each other out of the processor's caches.
+    pub(super) fn send_answers(&mut self) {
+        for at in 0..self.answered.len() {
+            let Some(key) = self.answered.get(at).copied() else { break };
+            if self.flush(key) {
+                self.watch(key);
+                if self.connections.get(key).is_some_and(Connection::has_work) {
+                    self.again.push_back(key);
+                }
             }
         }
+        self.answered.clear();
     }
 
     /// Sends what waits. False if the connection is gone or its peer does not take more.

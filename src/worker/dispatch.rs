@@ -36,7 +36,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn run_task(&mut self, key: Key) {
+    fn run_task(&mut self, key: Key) {
         loop {
             let Some(task) = self.tasks.get_mut(key) else { return };
             match task.poll(self.now.mono) {

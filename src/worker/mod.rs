@@ -98,6 +98,8 @@ pub struct Worker {
     connections: Slots<Connection>,
     /// Connections with bytes left to look at: the bound per turn was reached, or their answer is out.
     again: VecDeque<Key>,
+    /// Connections whose answers leave at the end of this turn.
+    answered: Vec<Key>,
     tasks: Slots<Task>,
     asks: Asks,
     /// Tasks whose answer has come.
@@ -190,6 +192,7 @@ impl Worker {
             listeners,
             connections: Slots::new(),
             again: VecDeque::new(),
+            answered: Vec::new(),
             tasks: Slots::new(),
             asks: Asks::default(),
             runnable: VecDeque::new(),
@@ -246,6 +249,7 @@ impl Worker {
         self.drive_again();
         self.run_tasks();
         self.flush_links();
+        self.send_answers();
         self.channels.close_dropped();
         self.end_turn();
         Ok(())

@@ -5,17 +5,19 @@
 //! Rules: specification `config.md` 8.12 (`tls.*`) and `decisions.md`, "Outgoing TLS": the system's roots, which SSL_CERT_FILE and
 //! SSL_CERT_DIR replace; certificate and host name are checked unless `skip_verify` is set.
 
+mod verifier;
+
+pub use verifier::Shown;
+
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, ServerConnection, SignatureScheme,
-};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
+use verifier::{Judgement, Verifier};
 
 /// How we speak TLS to servers. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -75,13 +77,13 @@ impl ClientTls {
             .with_protocol_versions(settings.minimum.and_later())
             .map_err(TlsError::Config)?;
         let builder = if settings.skip_verify {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+            builder.dangerous().with_custom_certificate_verifier(Verifier::new(provider, Judgement::Anyone))
         } else if settings.skip_name {
             let roots = Arc::new(roots(settings.ca_file.as_deref())?);
-            let inner = WebPkiServerVerifier::builder_with_provider(roots, provider)
+            let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
                 .build()
                 .map_err(|error| TlsError::Config(rustls::Error::General(error.to_string())))?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyName(inner)))
+            builder.dangerous().with_custom_certificate_verifier(Verifier::new(provider, Judgement::AnyName(inner)))
         } else {
             builder.with_root_certificates(roots(settings.ca_file.as_deref())?)
         };
@@ -99,12 +101,12 @@ impl ClientTls {
     pub fn recording() -> Result<(ClientTls, Shown), TlsError> {
         let provider = Arc::new(ring::default_provider());
         let shown = Shown::default();
-        let verifier = Recorder { anyone: Anyone(provider.clone()), shown: shown.clone() };
+        let verifier = Verifier::new(provider.clone(), Judgement::Recorded(shown.clone()));
         let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(TlsVersion::Tls12.and_later())
             .map_err(TlsError::Config)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         Ok((ClientTls(Arc::new(config)), shown))
     }
@@ -221,145 +223,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
         .map_err(|error| TlsError::file(path, error))?;
     if all.is_empty() { Err(TlsError::file(path, "holds no certificate")) } else { Ok(all) }
-}
-
-/// The certificates that a server has shown, its own first; DER.
-#[derive(Clone, Debug, Default)]
-pub struct Shown(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl Shown {
-    pub fn take(&self) -> Vec<Vec<u8>> {
-        self.0.lock().map(|mut shown| std::mem::take(&mut *shown)).unwrap_or_default()
-    }
-}
-
-/// As [`Anyone`], and keeps what it was shown.
-#[derive(Debug)]
-struct Recorder {
-    anyone: Anyone,
-    shown: Shown,
-}
-
-impl ServerCertVerifier for Recorder {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if let Ok(mut shown) = self.shown.0.lock() {
-            *shown = std::iter::once(certificate).chain(intermediates).map(|certificate| certificate.to_vec()).collect();
-        }
-        self.anyone.verify_server_cert(certificate, intermediates, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.anyone.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.anyone.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.anyone.supported_verify_schemes()
-    }
-}
-
-/// `skip_verify`: whoever answers is the right one, as long as they hold the key of the certificate they show.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _certificate: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// `skip_name`: a certificate that leads to a root that we trust, whoever it is for.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // The name is looked at last, when everything else was found good.
-            Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })) => {
-                Ok(ServerCertVerified::assertion())
-            }
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
 }
 
 static FROM_TLS12: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];

@@ -1,0 +1,252 @@
+//! One configuration, resolved: everything workers need of it, in the types of those who use it.
+//!
+//! Made by the main thread at start and on reload: reads the script files and certificates, and fails with all that is wrong. Immutable
+//! afterwards; requests hold on to the epoch they began with. No other module but `cli` and `server` looks into [`Config`].
+//!
+//! ```text
+//! policy.rs       features, backends, filters, actions, hooks
+//! brute_force.rs  brute-force rules
+//! dialect.rs      wire forms
+//! redis.rs        where Redis is
+//! upstream.rs     whom else we ask
+//! ```
+
+mod brute_force;
+mod dialect;
+mod policy;
+mod redis;
+mod upstream;
+
+pub use redis::pool_target;
+pub use upstream::Collector;
+
+use crate::auth::policy::Policy;
+use crate::auth::scripts::{ActionKind, StageKind};
+use crate::config::{self, Config, LogLevel};
+use crate::dialect::settings::Settings;
+use crate::log::{Format, Level, LogSettings};
+use crate::metrics::{LabelId, Registry, Space};
+use crate::proto::http::{Limits as HttpLimits, Method};
+use crate::script::services::Settings as ScriptSettings;
+use crate::script::{Limits, ScriptSet};
+use crate::state::{MemoryStore, RedisStore, Store};
+use crate::tls::DefaultTls;
+use crate::upstream::dns::Settings as DnsSettings;
+use crate::upstream::http::Settings as HttpClientSettings;
+use crate::upstream::ldap::Pools as LdapPools;
+use crate::upstream::monitor::Monitor;
+use crate::worker::{HOOK_METHODS, Target, Timeouts};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub struct Epoch {
+    pub policy: Policy,
+    pub dialect: Settings,
+    pub scripts: Arc<ScriptSet>,
+    pub script_settings: Arc<ScriptSettings>,
+    pub package_path: String,
+    pub limits: Limits,
+    pub http: HttpLimits,
+    pub timeouts: Timeouts,
+    /// Of a whole request.
+    pub request_time: Duration,
+    /// The shortest of the times that a connection's timer watches.
+    pub shortest_time: Duration,
+    pub log: LogSettings,
+    /// The server's own Redis; `None`: the embedded memory state.
+    pub redis: Option<Target>,
+    /// For how long this process remembers what Redis said of a login name.
+    accounts_for: Duration,
+    /// Name servers, the hosts file.
+    pub dns: Arc<DnsSettings>,
+    /// The mail servers that are watched.
+    pub monitor: Arc<Monitor>,
+    /// TLS of connections that scripts open.
+    pub tls: Arc<DefaultTls>,
+    /// The directories of the section `ldap`.
+    pub ldap: Arc<LdapPools>,
+    /// How scripts ask other servers by HTTP.
+    pub http_client: Arc<HttpClientSettings>,
+    /// Where scripts' spans are sent; none: nowhere.
+    pub tracing: Option<Collector>,
+    /// The configuration as JSON, secrets masked.
+    pub effective: String,
+    pub max_concurrent_requests: usize,
+    /// A worker with fewer requests than this under way need not ask the others.
+    pub requests_share: usize,
+    /// Post actions of so many logins run at a time, and so many more wait.
+    pub post_actions_max: usize,
+    pub post_actions_waiting_max: usize,
+    pub post_action_time: Duration,
+    /// What the metrics count each route pattern by.
+    pub route_labels: Vec<(&'static str, LabelId)>,
+    hooks: HashMap<(Vec<u8>, &'static str), usize>,
+}
+
+/// What is wrong with a configuration that is sound by itself: files and names that it points to. One line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Unusable(pub Vec<String>);
+
+impl Epoch {
+    /// Resolves a configuration for so many workers. Blocks on script files and certificates.
+    ///
+    /// # Errors
+    /// Everything that cannot be read.
+    pub fn resolve(config: &Config, workers: usize, metrics: &Arc<Registry>) -> Result<Epoch, Unusable> {
+        let mut problems = Vec::new();
+        let mut scripts = ScriptSet::default();
+        let mut policy = policy::policy(config, metrics, &mut scripts, &mut problems);
+        policy::built_in_features(&mut policy, config, metrics);
+        let hooks = policy::hooks(config, &mut scripts, &mut problems);
+        for path in &config.lua.config.init_script_paths {
+            let index = scripts.read(path, "init", StageKind::Init, false);
+            scripts.init.extend(keep(index, &mut problems));
+        }
+        let accounts = &config.server.redis.account_local_cache;
+        let redis = redis::redis(config).unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
+        let tls = DefaultTls::default();
+        let monitor = upstream::monitor(config, &tls, &mut problems);
+        let ldap = upstream::ldap(config, workers, &mut problems);
+        let http_client = upstream::http_client(config, workers).map(Arc::new).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Arc::new(HttpClientSettings::plain())
+        });
+        let tracing = upstream::collector(config).unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
+        if !problems.is_empty() {
+            return Err(Unusable(problems));
+        }
+        let server = &config.server;
+        let timeouts =
+            Timeouts { head: server.timeouts.head, body: server.timeouts.body, idle: server.timeouts.idle, write: server.timeouts.write };
+        let request_time = server.timeouts.request;
+        Ok(Epoch {
+            policy,
+            dialect: dialect::settings(config),
+            scripts: Arc::new(scripts),
+            script_settings: Arc::new(script_settings(config)),
+            package_path: package_path(&config.lua.config.package_path),
+            limits: Limits {
+                memory_bytes: config.lua.config.memory_limit,
+                cpu: config.lua.config.cpu_limit.min(server.timeouts.lua_script),
+                script: server.timeouts.lua_script,
+                backend: server.timeouts.lua_backend,
+            },
+            http: HttpLimits { body_bytes_max: server.max_body_bytes as u64, ..HttpLimits::default() },
+            timeouts,
+            request_time,
+            shortest_time: [timeouts.head, timeouts.body, timeouts.idle, timeouts.write, request_time]
+                .into_iter()
+                .min()
+                .unwrap_or_default(),
+            log: log_settings(config),
+            redis,
+            accounts_for: if accounts.enabled { accounts.ttl } else { Duration::ZERO },
+            dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
+            monitor: Arc::new(monitor),
+            tls: Arc::new(tls),
+            ldap: Arc::new(ldap),
+            http_client,
+            tracing,
+            effective: config.effective_json(),
+            max_concurrent_requests: server.max_concurrent_requests as usize,
+            requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
+            post_actions_max: POST_ACTIONS_MAX,
+            post_actions_waiting_max: POST_ACTIONS_WAITING_MAX,
+            post_action_time: server.timeouts.lua_script * 10,
+            route_labels: ROUTES.map(|route| (route, metrics.label(Space::Route, &[route]))).to_vec(),
+            hooks,
+        })
+    }
+
+    /// The hook for a location (without leading slashes) and method.
+    pub fn hook(&self, location: &[u8], method: Method) -> Option<usize> {
+        let (name, _) = HOOK_METHODS.iter().find(|(_, known)| *known == method)?;
+        self.hooks.get(&(location.to_vec(), *name)).copied()
+    }
+
+    /// Where the domain's state is: in the server's Redis, or in this process, whose store is `memory`.
+    pub fn store(&self, memory: &Arc<MemoryStore>) -> Store {
+        let settings = &self.script_settings;
+        match self.redis {
+            Some(_) => {
+                let ScriptSettings { redis_prefix, redis_read, redis_write, .. } = &**settings;
+                Store::Redis(RedisStore::new(redis_prefix, *redis_read, *redis_write, self.accounts_for, memory.clone()))
+            }
+            None => Store::Memory(memory.clone()),
+        }
+    }
+
+    pub fn has_post_actions(&self) -> bool {
+        !self.policy.actions.of(ActionKind::Post).is_empty()
+    }
+
+    /// Where the server's Redis is now, if that is somewhere else than `before`.
+    pub fn redis_if_changed(&self, before: &Epoch) -> Option<&Target> {
+        let same = |target: &&Target| before.redis.as_ref().is_some_and(|old| old.is_same(target));
+        self.redis.as_ref().filter(|target| !same(target))
+    }
+}
+
+fn keep<T>(outcome: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
+    outcome.map_err(|problem| problems.push(problem)).ok()
+}
+
+fn script_settings(config: &Config) -> ScriptSettings {
+    use config::Choice;
+    let redis = &config.server.redis;
+    let (redis_read, redis_write) = redis::times(config);
+    ScriptSettings {
+        log_format: if config.server.log.json { "json" } else { "default" }.into(),
+        log_level: config.server.log.level.name().into(),
+        redis_prefix: redis.prefix.clone(),
+        password_nonce: redis.password_nonce.clone(),
+        encryption_secret: redis.encryption_secret.clone(),
+        redis_read,
+        redis_write,
+        ip_scoping_v6_cidr: config.lua.config.ip_scoping_v6_cidr,
+        ip_scoping_v4_cidr: config.lua.config.ip_scoping_v4_cidr,
+        rwp_ipv6_cidr: config.brute_force.ip_scoping.rwp_ipv6_cidr,
+        tolerations_ipv6_cidr: config.brute_force.ip_scoping.tolerations_ipv6_cidr,
+        developer_mode: false,
+        has_redis: redis.is_configured(),
+        redis_is_cluster: redis.cluster.is_some(),
+        tracing: upstream::trace_settings(&config.server.insights.tracing),
+    }
+}
+
+fn log_settings(config: &Config) -> LogSettings {
+    let level = match config.server.log.level {
+        LogLevel::None => Level::None,
+        LogLevel::Error => Level::Error,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
+    };
+    let format = if config.server.log.json { Format::Json } else { Format::Logfmt };
+    LogSettings { level, format, instance: config.server.instance_name.clone() }
+}
+
+/// `package.path`: the engine's part (or `LUA_PATH`), then the usual places, then the configured ones (`lua/runtime.md` 3).
+fn package_path(configured: &str) -> String {
+    let engine = std::env::var("LUA_PATH").ok().filter(|path| !path.is_empty());
+    let engine = engine.as_deref().unwrap_or("./?.lua;/usr/local/share/lua/5.1/?.lua;/usr/local/share/lua/5.1/?/init.lua");
+    let usual = "/usr/local/share/nauthilus/lua/?.lua;/usr/share/nauthilus/lua/?.lua;/usr/app/lua-plugins.d/share/?.lua";
+    [engine, usual, configured].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(";")
+}
+
+/// Route patterns as the reference's metrics have them.
+const ROUTES: [&str; 5] = ["/api/v1/:category/:service", "/api/v1/custom/*hook", "/ping", "/metrics", "/healthz"];
+
+/// Waiting costs a coroutine and no thread, so this is far above the reference's ten workers: what it bounds is memory.
+const POST_ACTIONS_MAX: usize = 1000;
+
+/// Logins whose post actions wait for a place among those that run: some seconds' worth at a thousand logins a second.
+const POST_ACTIONS_WAITING_MAX: usize = 4096;

@@ -1,9 +1,10 @@
-//! Dovecot from a private configuration: IMAP, POP3 and submission, behind a proxy or asking our server.
+//! Dovecot from a private configuration: IMAP, POP3, submission and LMTP, behind a proxy, asking our server or taking mail.
 //!
 //! Has to run as root, as Dovecot insists on users of its own for its parts.
 
 use super::process::{Process, free_port};
 use super::until;
+use super::web::{Certificate, write_certificate};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -15,22 +16,34 @@ pub struct Dovecot {
     pub imap: u16,
     pub pop3: u16,
     pub submission: u16,
+    pub lmtp: u16,
     folder: TempDir,
 }
 
 impl Dovecot {
     /// One that lets everybody in: the proxy before it asks our server.
     pub fn behind_proxy() -> Dovecot {
-        Dovecot::start(PASSDB_ANY, &[])
+        Dovecot::start(PASSDB_ANY, &[], NO_RELAY)
     }
 
     /// One whose Lua passdb and userdb ask our server over JSON.
     pub fn asking(server: SocketAddr) -> Dovecot {
         let glue = GLUE.replace("@SERVER@", &server.to_string());
-        Dovecot::start(PASSDB_LUA, &[("auth.lua", &glue)])
+        Dovecot::start(PASSDB_LUA, &[("auth.lua", &glue)], NO_RELAY)
     }
 
-    fn start(passdb: &str, files: &[(&str, &str)]) -> Dovecot {
+    /// One that knows `ada@example.org` and `bob@example.org`, password `right`: it takes mail for them by LMTP, and by submission, with TLS,
+    /// what it passes on to an SMTP server at the port `relay`.
+    pub fn taking_mail(relay: u16) -> Dovecot {
+        Dovecot::start(&[PASSDB_FILE, TLS].concat(), &[("users", USERS)], relay)
+    }
+
+    /// The certificate of the authority that vouches for its TLS, as a file.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    fn start(passdb: &str, files: &[(&str, &str)], relay: u16) -> Dovecot {
         let folder = tempfile::Builder::new().prefix("loligo-dovecot-").tempdir().unwrap();
         // Dovecot's users look for their files here and make mailboxes.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -40,12 +53,14 @@ impl Dovecot {
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
+        write_certificate(&folder, Certificate::Good);
         loop {
-            let (imap, pop3, submission) = (free_port(), free_port(), free_port());
+            let (imap, pop3, submission, lmtp) = (free_port(), free_port(), free_port(), free_port());
             let config = [SETTINGS, passdb].concat();
             let config = config.replace("@FOLDER@", folder.path().to_str().unwrap());
             let config = config.replace("@IMAP@", &imap.to_string()).replace("@POP3@", &pop3.to_string());
-            let config = config.replace("@SUBMISSION@", &submission.to_string());
+            let config = config.replace("@SUBMISSION@", &submission.to_string()).replace("@LMTP@", &lmtp.to_string());
+            let config = config.replace("@RELAY@", &relay.to_string());
             std::fs::write(folder.path().join("dovecot.conf"), config).unwrap();
 
             let mut process = spawn(&folder);
@@ -53,10 +68,10 @@ impl Dovecot {
             // It ends if a port was taken after our look for a free one.
             let up = until("Dovecot to listen", || match process.ended() {
                 Some(_) => Some(false),
-                None => [imap, pop3, submission].into_iter().all(listens).then_some(true),
+                None => [imap, pop3, submission, lmtp].into_iter().all(listens).then_some(true),
             });
             if up {
-                return Dovecot { process: Some(process), imap, pop3, submission, folder };
+                return Dovecot { process: Some(process), imap, pop3, submission, lmtp, folder };
             }
             assert!(process.log().contains("in use"), "Dovecot ended; are we root?");
         }
@@ -70,7 +85,7 @@ impl Dovecot {
     /// Starts it again where it was.
     pub fn restart(&mut self) {
         let mut process = spawn(&self.folder);
-        let ports = [self.imap, self.pop3, self.submission];
+        let ports = [self.imap, self.pop3, self.submission, self.lmtp];
         until("Dovecot to listen again", || {
             assert!(process.ended().is_none(), "Dovecot ended");
             ports.into_iter().all(|port| TcpStream::connect(("127.0.0.1", port)).is_ok()).then_some(())
@@ -100,7 +115,7 @@ base_dir = @FOLDER@/run
 state_dir = @FOLDER@/state
 log_path = /dev/stderr
 auth_verbose = yes
-protocols = imap pop3 submission
+protocols = imap pop3 submission lmtp
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
@@ -136,8 +151,35 @@ service submission-login {
     port = 0
   }
 }
+service lmtp {
+  inet_listener lmtp {
+    port = @LMTP@
+  }
+}
 submission_relay_host = 127.0.0.1
-submission_relay_port = 1
+submission_relay_port = @RELAY@
+";
+
+/// Nobody listens there.
+const NO_RELAY: u16 = 1;
+
+const PASSDB_FILE: &str = "
+passdb {
+  driver = passwd-file
+  args = @FOLDER@/users
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=@FOLDER@/mail/%u
+}
+";
+
+const USERS: &str = "ada@example.org:{PLAIN}right\nbob@example.org:{PLAIN}right\n";
+
+const TLS: &str = "
+ssl = yes
+ssl_cert = <@FOLDER@/cert.pem
+ssl_key = <@FOLDER@/key.pem
 ";
 
 /// Lets everybody in: what the proxy passes on, our server has checked.

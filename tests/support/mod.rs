@@ -19,6 +19,7 @@ pub mod redis;
 pub mod server;
 pub mod site;
 pub mod slapd;
+pub mod smtp_sink;
 pub mod sql;
 pub mod stub;
 pub mod web;

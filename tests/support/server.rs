@@ -36,6 +36,13 @@ impl Server {
         self.ask(&Request::login(user, password))
     }
 
+    /// A number on the page of metrics, by its name and labels as they stand there.
+    pub fn metric(&self, series: &str) -> f64 {
+        let page = self.ask(&Request::get("/metrics")).text();
+        let number = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
+        number.unwrap_or_else(|| panic!("no metric {series} in {page}"))
+    }
+
     /// A file of the server's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.site.path(name)

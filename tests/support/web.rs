@@ -75,7 +75,8 @@ impl Web {
     }
 }
 
-fn write_certificate(folder: &TempDir, certificate: Certificate) {
+/// Writes `cert.pem` and `key.pem` of a server, and `ca.pem` of the authority that vouches for it.
+pub fn write_certificate(folder: &TempDir, certificate: Certificate) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     authority.distinguished_name = DistinguishedName::new();

@@ -1,18 +1,11 @@
 //! Scripts that wait for HTTP and are given up: nothing of theirs stays.
 
 use super::{GET, hostile, question, site};
-use crate::support::{Request, Server, until};
+use crate::support::until;
 use serde_json::json;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// A gauge of the server's.
-fn gauge(server: &Server, name: &str) -> u64 {
-    let text = server.ask(&Request::get("/metrics")).text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
-    line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no gauge {name} in {text}"))
-}
 
 /// A server that says nothing, and counts who is connected.
 fn silent() -> (String, Arc<AtomicUsize>) {
@@ -30,7 +23,7 @@ fn silent() -> (String, Arc<AtomicUsize>) {
 fn clients_that_leave_and_deadlines_that_pass_leave_nothing_behind() {
     const EACH: usize = 40;
     // The metrics are asked by requests, of which at least one is under way while it is asked.
-    let idle = 1;
+    let idle = 1.0;
     let limits = json!({ "server": { "timeouts": { "lua_script": "2s", "request": "3s" } } });
     let server = site(GET).set(limits).start();
     let (url, connected) = silent();
@@ -42,7 +35,7 @@ fn clients_that_leave_and_deadlines_that_pass_leave_nothing_behind() {
     let leaving: Vec<_> = (0..EACH).map(|_| begin()).collect();
     let mut staying: Vec<_> = (0..EACH).map(|_| begin()).collect();
     until("all scripts to wait", || (connected.load(Ordering::SeqCst) == 2 * EACH).then_some(()));
-    assert_eq!(gauge(&server, "loligo_channels_open"), 2 * EACH as u64);
+    assert_eq!(server.metric("loligo_channels_open"), 2.0 * EACH as f64);
 
     drop(leaving);
     until("the connections of those that left to close", || (connected.load(Ordering::SeqCst) <= EACH).then_some(()));
@@ -53,8 +46,8 @@ fn clients_that_leave_and_deadlines_that_pass_leave_nothing_behind() {
     }
     until("all connections to close", || (connected.load(Ordering::SeqCst) == 0).then_some(()));
     until("the gauges to return", || {
-        let now = (gauge(&server, "loligo_channels_open"), gauge(&server, "server_concurrent_requests"));
-        (now.0 == 0 && now.1 <= idle).then_some(())
+        let now = (server.metric("loligo_channels_open"), server.metric("server_concurrent_requests"));
+        (now.0 == 0.0 && now.1 <= idle).then_some(())
     });
     assert_eq!(server.login("ada", "right").status, 200);
 }
@@ -68,5 +61,5 @@ fn a_batch_that_is_given_up_is_given_up_as_a_whole() {
     until("all requests to wait", || (connected.load(Ordering::SeqCst) == 30).then_some(()));
     drop(client);
     until("all connections to close", || (connected.load(Ordering::SeqCst) == 0).then_some(()));
-    until("the gauge to return", || (gauge(&server, "loligo_channels_open") == 0).then_some(()));
+    until("the gauge to return", || (server.metric("loligo_channels_open") == 0.0).then_some(()));
 }

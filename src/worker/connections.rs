@@ -319,7 +319,7 @@ const ACCEPTS_PER_TURN: usize = 64;
 const REQUESTS_PER_TURN: usize = 16;
 
 /// When the poller begins to tell whether a client that waits for its first answer is still there. Most answers are out by then.
-const WATCH_AFTER: Duration = Duration::from_millis(5);
+const WATCH_AFTER: Duration = Duration::from_millis(25);
 
 /// After running out of file descriptors, or when more clients wait than a turn takes.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(10);

@@ -3,7 +3,7 @@
 use crate::auth::login::Login;
 use crate::auth::request::Request;
 use crate::auth::scripts::{Scripts, StageKind};
-use crate::op::{self, Answer, Op};
+use crate::op::{self, Answer, ChannelId, ChannelOp, Dropped, Failure, Handle, Op};
 use crate::script::services::{Services, Settings};
 use crate::script::sources::{Script, ScriptSet};
 use crate::script::watchdog::Watchdog;
@@ -101,6 +101,37 @@ pub fn eval(source: &str) -> Result<Value, String> {
 /// As [`eval`], with answers to ops.
 pub fn eval_with(source: &str, answer: impl FnMut(Op) -> Answer) -> Result<Value, String> {
     Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook(request) {source}\nend"))]).hook(answer)
+}
+
+/// Runs a hook, `body` after `prelude`, beside a server that answers each request with the next of `answers` and then says nothing more; also,
+/// what the server was sent. Nobody listens at port 1.
+pub fn beside_a_server(prelude: &str, body: &str, answers: &[impl AsRef<str>]) -> (Result<Value, String>, Vec<String>) {
+    let source = format!("{prelude} function nauthilus_run_hook() {body} end");
+    let bench = Bench::new(&[(StageKind::Hook, &source)]);
+    let (mut sent, mut opened, mut answers, dropped) = (Vec::new(), 0, answers.iter(), Dropped::default());
+    let result = bench.hook(|op| match op {
+        Op::Channel(ChannelOp::Open(address)) if address.to_string().ends_with(":1") => {
+            Answer::Failed(Failure::Refused(format!("dial tcp {address}: connect: connection refused")))
+        }
+        Op::Channel(ChannelOp::Open(_)) => {
+            opened += 1;
+            Answer::Opened(Handle::new(ChannelId(opened), dropped.clone()))
+        }
+        Op::Channel(ChannelOp::Check(_)) => Answer::Fresh(true),
+        Op::Channel(ChannelOp::Send(_, bytes)) => {
+            sent.push(String::from_utf8(bytes).unwrap());
+            Answer::Passed
+        }
+        Op::Channel(ChannelOp::Receive(_, mut buffer)) => match answers.next() {
+            Some(answer) => {
+                buffer.extend_from_slice(answer.as_ref().as_bytes());
+                Answer::Received(buffer)
+            }
+            None => Answer::Failed(Failure::TimedOut),
+        },
+        op => panic!("{op:?}"),
+    });
+    (result, sent)
 }
 
 pub const LIMITS: Limits =

@@ -1,33 +1,8 @@
-use crate::auth::scripts::StageKind;
-use crate::op::{Answer, ChannelId, ChannelOp, Dropped, Failure, Handle, Op};
-use crate::script::testing::Bench;
+use crate::script::testing::beside_a_server;
 use crate::value::Value;
 
-/// Runs `body` against a server that answers each request with the next of `answers`; also, what it was sent.
 fn run(body: &str, answers: &[String]) -> (Result<Value, String>, Vec<String>) {
-    let source = format!("local http, telegram = require('http'), require('telegram') function nauthilus_run_hook() {body} end");
-    let bench = Bench::new(&[(StageKind::Hook, &source)]);
-    let (mut sent, mut opened, mut answers, dropped) = (Vec::new(), 0, answers.iter(), Dropped::default());
-    let result = bench.hook(|op| match op {
-        Op::Channel(ChannelOp::Open(_)) => {
-            opened += 1;
-            Answer::Opened(Handle::new(ChannelId(opened), dropped.clone()))
-        }
-        Op::Channel(ChannelOp::Check(_)) => Answer::Fresh(true),
-        Op::Channel(ChannelOp::Send(_, bytes)) => {
-            sent.push(String::from_utf8(bytes).unwrap());
-            Answer::Passed
-        }
-        Op::Channel(ChannelOp::Receive(_, mut buffer)) => match answers.next() {
-            Some(answer) => {
-                buffer.extend_from_slice(answer.as_bytes());
-                Answer::Received(buffer)
-            }
-            None => Answer::Failed(Failure::TimedOut),
-        },
-        op => panic!("{op:?}"),
-    });
-    (result, sent)
+    beside_a_server("local http, telegram = require('http'), require('telegram')", body, answers)
 }
 
 /// What a server of the Bot API at this address sends.

@@ -134,6 +134,13 @@ fn a_jit_compiled_endless_loop_is_stopped() {
 }
 
 #[test]
+fn long_strings_in_a_row_are_collected_as_they_are_dropped() {
+    let body = "for i = 1, 300 do local s = string.rep('x', 2 ^ 20 + i) end return 'done'";
+    let bench = Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end"))]);
+    assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::string("done")));
+}
+
+#[test]
 fn memory_bombs_are_stopped_and_the_state_serves_on() {
     let limits =
         Limits { memory_bytes: 16 << 20, cpu: Duration::from_secs(5), script: Duration::from_secs(10), backend: Duration::from_secs(10) };

@@ -342,7 +342,9 @@ impl<'a> Call<'a> {
         unsafe { ffi::lua_pushnumber(self.state, value) }
     }
 
+    /// Pushes a string, its copy; of a long one the collector hears first ([`Call::collect_for`]).
     pub fn push_string(&self, bytes: &[u8]) {
+        self.collect_for(bytes.len());
         self.room(1);
         // SAFETY: see push_nil; Lua copies the bytes.
         unsafe { ffi::lua_pushlstring_(self.state, bytes.as_ptr().cast(), bytes.len()) }
@@ -468,6 +470,7 @@ impl<'a> Call<'a> {
 
     /// Lets the collector work as much as `bytes` of new memory call for. By itself it takes one small step for each allocation, however
     /// large, so that large ones in a row would reach the memory limit though nobody holds them. Small ones are left to it.
+    #[inline]
     pub fn collect_for(&self, bytes: usize) {
         if bytes >= COLLECT_BYTES_MIN {
             // SAFETY: collecting may run finalizers, which are ours; inside a protected call, as everything here.

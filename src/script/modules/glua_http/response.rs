@@ -28,10 +28,7 @@ fn field(call: &Call<'_>) -> Result<i32, Fault> {
     let Object(response) = call.userdata::<Object>(1).ok_or_else(|| Fault::Argument(1, "http.response expected".into()))?;
     match call.bytes(2) {
         b"status_code" => call.push_number(f64::from(response.status)),
-        b"body" => {
-            call.collect_for(response.body.len());
-            call.push_string(&response.body);
-        }
+        b"body" => call.push_string(&response.body),
         b"body_size" => call.push_number(response.body.len() as f64),
         b"url" => call.push_string(response.url.expose().as_bytes()),
         b"headers" => push_headers(call, response),

@@ -212,7 +212,6 @@ fn push(call: &Call<'_>, response: &Response) -> i32 {
     let table = call.len();
     call.push_number(f64::from(response.status));
     call.set_field(table, "code");
-    call.collect_for(response.body.len());
     call.push_string(&response.body);
     call.set_field(table, "body");
     call.push_table(0, 8);

@@ -102,6 +102,35 @@ fn bytes_arrive_over_tcp_and_unix() {
 }
 
 #[test]
+fn last_bytes_arrive_before_the_end() {
+    for (address, count) in [(loopback(), 1), (loopback(), 100_000), (Address::Unix(scratch("last.sock")), 100_000)] {
+        let Pair { mut reactor, mut client, mut server } = pair(&address);
+        let bytes: Vec<u8> = plenty().into_iter().take(count).collect();
+        let mut taken = 0;
+        let mut arrived = Vec::new();
+        let mut buf = [0; 16 * 1024];
+        let mut receive = |reactor: &mut Reactor| match client.fill(&mut buf).unwrap() {
+            Fill::Bytes(count) => {
+                arrived.extend_from_slice(&buf[..count]);
+                true
+            }
+            Fill::WouldBlock => {
+                wait(reactor);
+                true
+            }
+            Fill::Closed => false,
+        };
+        while let Flush::Partial(count) = server.flush_last(&bytes[taken..]).unwrap() {
+            taken += count;
+            assert!(receive(&mut reactor));
+        }
+        drop(server);
+        while receive(&mut reactor) {}
+        assert!(arrived == bytes);
+    }
+}
+
+#[test]
 fn a_full_socket_takes_a_part() {
     let Pair { mut client, server: _idle, .. } = pair(&loopback());
     let bytes = plenty();

@@ -294,7 +294,9 @@ impl Connection {
         if self.outbox.is_empty() && !self.stream.wants_flush() {
             return Ok(true);
         }
-        match self.stream.flush(self.outbox.get(self.sent..).unwrap_or_default())? {
+        let unsent = self.outbox.get(self.sent..).unwrap_or_default();
+        let flushed = if self.ends_with_its_answer() { self.stream.flush_last(unsent)? } else { self.stream.flush(unsent)? };
+        match flushed {
             Flush::Partial(count) => {
                 self.sent += count;
                 Ok(false)
@@ -319,14 +321,20 @@ impl Connection {
         }
     }
 
+    /// Whether the connection is over as soon as its last answer is out: everything the peer sent was read, so that closing cannot reset the
+    /// answer away.
+    fn ends_with_its_answer(&self) -> bool {
+        let all_is_read = self.half_closed || (self.last_answer && self.inbox.is_empty() && !self.readable);
+        matches!(self.phase, Phase::Linger) && all_is_read
+    }
+
     /// Whether there is nothing left to do here: drop it.
     pub fn is_over(&self) -> bool {
         if self.has_unsent() {
             return false;
         }
         match self.phase {
-            // Everything the peer sent was read: closing cannot reset the answer away.
-            Phase::Linger => self.half_closed || (self.last_answer && self.inbox.is_empty() && !self.readable),
+            Phase::Linger => self.ends_with_its_answer(),
             Phase::Head(_) | Phase::Body(_) => self.half_closed,
             Phase::Busy(_) => false,
         }

@@ -26,7 +26,11 @@ fuzz_target!(|input: &[u8]| {
         assert!(is_same(&copy, &again), "{copy:?} {again:?}");
         // Whatever a script builds is copied or refused; afterwards the state is as good as before.
         match run(host, BUILD, Value::String(input.to_vec())) {
-            Ok(built) => assert!(is_same(&built, &run(host, ECHO, built.clone()).expect("it was copied once"))),
+            Ok(built) => match run(host, ECHO, built.clone()) {
+                Ok(copy) => assert!(is_same(&built, &copy)),
+                // Members that a script's tables share are each a table of its own in the copy, and larger there than in Rust.
+                Err(error) => assert!(matches!(error.kind, ScriptErrorKind::OutOfMemory), "{error:?}"),
+            },
             Err(error) => assert!(matches!(error.kind, ScriptErrorKind::Raised | ScriptErrorKind::OutOfMemory), "{error:?}"),
         }
     });

@@ -208,9 +208,9 @@ fn word_pairs(text: &str) -> Result<Pairs, DsnError> {
         let end = rest.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(rest.len());
         let (name, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let Some(behind) = behind.trim_start().strip_prefix('=') else {
-            // Behind a password it may be a part of it, and what is no name may be an address of another kind.
+            // What is no name, or comes later, may be a part of a password, perhaps in an address of another kind.
             let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            let may_be_shown = is_name && !text.to_ascii_lowercase().contains("pass");
+            let may_be_shown = is_name && pairs.is_empty();
             return Err(DsnError::NoEquals(if may_be_shown { format!(" after \"{name}\"") } else { String::new() }));
         };
         let (value, behind) = word(behind.trim_start())?;
@@ -361,6 +361,7 @@ mod tests {
             ("garbage", "missing \"=\" after \"garbage\" in connection info string\""),
             ("u:hunter2@tcp(h)/d", "missing \"=\" in connection info string\""),
             ("password=hunter2 x", "missing \"=\" in connection info string\""),
+            ("u:a=b hunter2 '@tcp(h)/d", "missing \"=\" in connection info string\""),
             ("password='hunter2", "unterminated quoted string in connection info string"),
             ("postgres://u:%zz@h/d", "invalid URL in connection info string"),
             ("port=x", "pq: invalid value for port"),

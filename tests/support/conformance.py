@@ -21,6 +21,9 @@ SKIP = TESTS / "conformance.skip"
 # Cases mostly wait (for the server to start, for timeouts to pass), so more of them than cores can run.
 SHARDS = 2 * (os.cpu_count() or 1)
 
+# The first argument of a shard, before its number and the runner's arguments.
+SHARD = "--shard"
+
 
 def may_fail():
     """The listed cases, each with its reason."""
@@ -38,16 +41,33 @@ def may_fail():
 
 def play(server, cases):
     """What each of the cases came to: (passed, output of the runner about it)."""
-    runner = [sys.executable, str(TESTS / "conformance" / "run.py"), "--server", server, "--verbose"]
     shards = [cases[n::SHARDS] for n in range(SHARDS)]
-    running = [subprocess.Popen(runner + shard, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-               for shard in shards if shard]
+    running = [subprocess.Popen([sys.executable, __file__, SHARD, str(n), "--server", server, "--verbose", *shard],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+               for n, shard in enumerate(shards) if shard]
     outcomes = {}
     for output in [process.communicate()[0] for process in running]:
         for block in re.split(r"^(?=ok   |FAIL )", output, flags=re.M):
             if told := re.match(r"(ok|FAIL) +(\S+)", block):
                 outcomes[os.path.relpath(told[2], CASES)] = told[1] == "ok", block
     return outcomes
+
+
+def play_shard(number, arguments):
+    """The runner itself, with ports that no other shard takes: two servers on one port would share its connections."""
+    sys.path.insert(0, str(CASES.parent))
+    import run
+
+    any_port = run.free_port
+
+    def own_port():
+        while (port := any_port()) % SHARDS != number:
+            pass
+        return port
+
+    run.free_port = own_port
+    sys.argv = ["run.py", *arguments]
+    run.main()
 
 
 def main():
@@ -75,4 +95,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == [SHARD]:
+        play_shard(int(sys.argv[2]), sys.argv[3:])
+    else:
+        main()

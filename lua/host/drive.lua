@@ -1,12 +1,12 @@
 -- Runs one script inside its coroutine: environment, top-level chunk, entry function, results to the host.
 -- All scripts of one stage of one request share a slot: its environment and its request table are made by the first of them.
 -- Arguments: the protected base, the host functions that make the request table and take the results.
--- Returns: drive(slot, factory, name, reuse) and the two tables that hold what the slots own, for the host to clear.
+-- Returns: drive(slot, factory, name, once) and the two tables that hold what the slots own, for the host to clear.
 local base, make_request, collect, missing = ...
 local rawget, rawset, setfenv, setmetatable = rawget, rawset, setfenv, setmetatable
 
 local envs, requests = {}, {}
-local kept = {} -- environments of scripts that asked to be loaded once per state (lua.config.reuse), by factory
+local kept = {} -- environments of scripts that are loaded once per state (lua.config.reuse, alike.lua), by factory
 local env_meta = { __index = base, __metatable = false }
 
 local function environment()
@@ -30,11 +30,8 @@ local function load_into(env, factory, name)
     return rawget(env, name)
 end
 
-local function entry(env, factory, name, reuse)
-    if not reuse then
-        return load_into(env, factory, name)
-    end
-
+-- The environment of a script that is loaded once.
+local function kept_environment(factory, name)
     local own = kept[factory]
 
     if not own then
@@ -45,18 +42,33 @@ local function entry(env, factory, name, reuse)
 
     setfenv(0, own)
 
-    return rawget(own, name)
+    return own
 end
 
-local function drive(slot, factory, name, reuse)
-    local env, request = envs[slot], requests[slot]
-
-    if not env then
-        env, request = environment(), make_request()
-        envs[slot], requests[slot] = env, request
+local function entry(slot, factory, name, once)
+    if once then
+        return rawget(kept_environment(factory, name), name)
     end
 
-    local run = entry(env, factory, name, reuse)
+    local env = envs[slot]
+
+    if not env then
+        env = environment()
+        envs[slot] = env
+    end
+
+    return load_into(env, factory, name)
+end
+
+local function drive(slot, factory, name, once)
+    local request = requests[slot]
+
+    if not request then
+        request = make_request()
+        requests[slot] = request
+    end
+
+    local run = entry(slot, factory, name, once)
 
     if run == nil then
         return missing()

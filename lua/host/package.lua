@@ -2,7 +2,7 @@
 -- A module is looked for in this order: the host's own, package.preload, bundled libraries, files on package.path, our own library files.
 -- Arguments: G (the state's real globals), base, what base.lua shares with this file, settings {path}.
 -- Returns: the table of the host's modules, the table of library modules (found last), the table of bundled libraries' texts,
--- compile(text, file).
+-- compile(text, file), is_host_module(name).
 local G, base, shared, settings = ...
 
 local error, select, type = G.error, G.select, G.type
@@ -242,4 +242,15 @@ function base.module(name, ...)
     end
 end
 
-return modules, library_modules, bundled, compile
+-- Whether a script that requires `name` gets what all others get: a module of the host, which none of them can change.
+local function is_host_module(name)
+    if name == "package" or name == "debug" then
+        return false
+    elseif modules[name] ~= nil then
+        return true
+    end
+
+    return not bundled[name] and library_modules[name] ~= nil and not find_file(name, settings.path)
+end
+
+return modules, library_modules, bundled, compile, is_host_module

@@ -74,10 +74,10 @@ impl Host {
     /// Runs one script to its end.
     async fn run(&self, stage: &mut Stage, script: usize, entry: Entry, login: &Login, ops: &Ops) -> Result<Returned, ScriptError> {
         let state = &*self.state;
-        let Some((about, factory)) = state.set.scripts.get(script).zip(state.scripts.get(script)) else {
+        let Some((about, compiled)) = state.set.scripts.get(script).zip(state.scripts.get(script)) else {
             return Err(self.error(script, ScriptErrorKind::NoFunction, "no such script".into()));
         };
-        let factory = *factory.as_ref().map_err(|message| self.error(script, ScriptErrorKind::Raised, message.clone()))?;
+        let compiled = *compiled.as_ref().map_err(|message| self.error(script, ScriptErrorKind::Raised, message.clone()))?;
         let began = Instant::now();
         let limit = if stage.kind == StageKind::Backend { state.limits.backend.min(state.limits.script) } else { state.limits.script };
         let until = ops.now() + limit;
@@ -90,7 +90,7 @@ impl Host {
         // If the request goes away while the script waits, the coroutine goes with it.
         let mut held = Held { state, coroutine: Some(coroutine) };
         let name = state.entries[entry.index()];
-        let mut ended = held.coroutine()?.start(&state.shared, &run, state.drive, factory, name, about.reuse);
+        let mut ended = held.coroutine()?.start(&state.shared, &run, state.drive, compiled.factory, name, compiled.once);
         let outcome = loop {
             match ended {
                 Ended::Finished => {

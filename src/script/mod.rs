@@ -6,6 +6,8 @@
 //! `lua/host`. Only this folder names mlua. Rules: specification `lua/*.md`; ARCHITECTURE.md "The Lua host".
 
 #[cfg(test)]
+mod alike_tests;
+#[cfg(test)]
 mod annotations_tests;
 mod builtin;
 pub mod ffi;

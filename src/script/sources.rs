@@ -26,11 +26,16 @@ pub struct Script {
     pub name: String,
     pub stage: StageKind,
     pub source: Vec<u8>,
-    /// Run the top-level chunk once per state instead of once per call.
+    /// Run the top-level chunk once per state instead of once per call, although its calls may notice.
     pub reuse: bool,
 }
 
 impl ScriptSet {
+    /// The stages whose scripts share an environment.
+    pub fn sharing(&self) -> impl Iterator<Item = &[usize]> {
+        [&self.features, &self.filters].into_iter().chain(&self.actions).map(Vec::as_slice)
+    }
+
     /// Reads a file and adds it; returns its index for the list it belongs to.
     ///
     /// # Errors

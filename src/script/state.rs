@@ -20,7 +20,7 @@ pub struct State {
     pub(super) drive: Anchor,
     pub(super) entries: Vec<Anchor>,
     /// One per script of the set, or why it does not compile.
-    pub(super) scripts: Vec<Result<Anchor, String>>,
+    pub(super) scripts: Vec<Result<Compiled, String>>,
     /// What the metrics count each script by.
     labels: Vec<LabelId>,
     envs: Anchor,
@@ -32,6 +32,15 @@ pub struct State {
     memory: Memory,
     pub(super) shared: Box<Shared>,
     registrar: Registrar,
+}
+
+/// A script that compiled.
+#[derive(Clone, Copy)]
+pub(super) struct Compiled {
+    /// Makes its top-level chunk.
+    pub factory: Anchor,
+    /// Load it once per state instead of once per call.
+    pub once: bool,
 }
 
 /// What scripts of one state may use.
@@ -85,7 +94,7 @@ impl State {
         setup.globals(&base)?;
         setup.libraries(&base)?;
         let (drive, envs, requests) = setup.drive(&base)?;
-        let scripts = setup.scripts(&base, &set.scripts)?;
+        let scripts = setup.scripts(&base, &set)?;
         let entries = Entry::ALL.iter().map(|entry| Anchor::new(&lua, entry.function())).collect::<Result<_, _>>()?;
         lua.globals().get::<mlua::Function>("collectgarbage")?.call::<()>(("setpause", GC_PAUSE_PERCENT))?;
         if limits.memory_bytes > 0 {
@@ -118,6 +127,12 @@ impl State {
     /// Actions that do not compile: they are left out when their turn comes.
     pub fn compile_errors(&self) -> impl Iterator<Item = &str> {
         self.scripts.iter().filter_map(|script| script.as_ref().err().map(String::as_str))
+    }
+
+    /// Whether a script is loaded once and not for every call.
+    #[cfg(test)]
+    pub fn is_loaded_once(&self, script: usize) -> bool {
+        matches!(self.scripts.get(script), Some(Ok(Compiled { once: true, .. })))
     }
 
     /// The services that this state's modules use.
@@ -180,6 +195,7 @@ struct Base {
     modules: Table,
     libraries: Table,
     compile: mlua::Function,
+    is_alike: mlua::Function,
     host_environment: mlua::Function,
     share_defaults: mlua::Function,
     pending: Table,
@@ -202,12 +218,13 @@ impl Setup<'_> {
         let pending = self.lua.create_table()?;
         let (table, protect, host_environment, share_defaults, between): (Table, _, _, _, Table) =
             self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((&globals, host, &pending))?;
-        let (modules, libraries, bundled, compile): (_, _, Table, _) =
-            self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((globals, &table, between, settings))?;
+        let (modules, libraries, bundled, compile, is_host_module): (_, _, Table, _, mlua::Function) =
+            self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((&globals, &table, between, settings))?;
+        let is_alike = self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((globals, &table, is_host_module))?;
         for (name, text) in modules::bundled::TEXTS {
             bundled.set(*name, *text)?;
         }
-        Ok(Base { table, protect, modules, libraries, compile, host_environment, share_defaults, pending })
+        Ok(Base { table, protect, modules, libraries, compile, is_alike, host_environment, share_defaults, pending })
     }
 
     fn modules(&self, base: &Base) -> mlua::Result<()> {
@@ -305,14 +322,17 @@ impl Setup<'_> {
         Ok((Anchor::new(self.lua, drive)?, Anchor::new(self.lua, envs)?, Anchor::new(self.lua, requests)?))
     }
 
-    fn scripts(&self, base: &Base, scripts: &[Script]) -> Result<Vec<Result<Anchor, String>>, SetupError> {
+    fn scripts(&self, base: &Base, set: &ScriptSet) -> Result<Vec<Result<Compiled, String>>, SetupError> {
         use crate::auth::scripts::StageKind;
-        let mut out = Vec::with_capacity(scripts.len());
-        for script in scripts {
+        let mut out = Vec::with_capacity(set.scripts.len());
+        for script in &set.scripts {
             let source = self.lua.create_string(&script.source)?;
             let compiled: (Option<mlua::Function>, Option<mlua::LuaString>) = base.compile.call((source, script.path.as_str()))?;
             out.push(match compiled {
-                (Some(factory), _) => Ok(Anchor::new(self.lua, factory)?),
+                (Some(factory), _) => {
+                    let once = script.reuse || base.is_alike.call(&factory)?;
+                    Ok(Compiled { factory: Anchor::new(self.lua, factory)?, once })
+                }
                 (None, message) => {
                     let message = message.map(|text| text.to_string_lossy()).unwrap_or_default();
                     if script.stage != StageKind::Action {
@@ -322,12 +342,28 @@ impl Setup<'_> {
                 }
             });
         }
+        for stage in set.sharing() {
+            load_alike(set, stage, &mut out);
+        }
         Ok(out)
     }
 
     /// A chunk of the host's own Lua half.
     fn chunk(&self, name: &str, source: &str) -> mlua::Result<mlua::Function> {
         self.lua.load(source).set_name(format!("=[host] {name}")).into_function()
+    }
+}
+
+/// Scripts of one stage share an environment. One of them that is loaded anew could leave something there for the others.
+fn load_alike(set: &ScriptSet, stage: &[usize], scripts: &mut [Result<Compiled, String>]) {
+    let is_anew = |at: &usize| matches!(scripts.get(*at), Some(Ok(Compiled { once: false, .. })));
+    if !stage.iter().any(is_anew) {
+        return;
+    }
+    for at in stage {
+        if let (Some(Ok(compiled)), Some(script)) = (scripts.get_mut(*at), set.scripts.get(*at)) {
+            compiled.once = script.reuse;
+        }
     }
 }
 

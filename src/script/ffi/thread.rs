@@ -65,29 +65,32 @@ impl Threads {
         unsafe { ffi::luaL_unref(self.main, ffi::LUA_REGISTRYINDEX, coroutine.reference) };
     }
 
-    /// Takes what `slot` holds out of a table of `drive.lua`.
+    /// Takes what `slot` holds, if anything, out of a table of `drive.lua`.
     pub fn clear(&self, table: Anchor, slot: u32) {
-        // SAFETY: the slot's key exists (or the driver failed before it made it; then a nil is assigned to an absent key of the array
-        // part, which allocates nothing either); the main thread is idle with room on its stack.
+        let slot = c_int::try_from(slot).unwrap_or(c_int::MAX);
+        // SAFETY: the main thread is idle with room on its stack. Reading allocates nothing, nor does assigning nil to a key that exists.
         unsafe {
             table.push(self.main);
-            ffi::lua_pushnil(self.main);
-            ffi::lua_rawseti_(self.main, -2, c_int::try_from(slot).unwrap_or(c_int::MAX));
-            ffi::lua_pop(self.main, 1);
+            ffi::lua_rawgeti_(self.main, -1, slot);
+            if ffi::lua_type(self.main, -1) != ffi::LUA_TNIL {
+                ffi::lua_pushnil(self.main);
+                ffi::lua_rawseti_(self.main, -3, slot);
+            }
+            ffi::lua_settop(self.main, -3);
         }
     }
 }
 
 impl Coroutine {
-    /// Starts `driver(slot, script, name, reuse)` (`lua/host/drive.lua`).
-    pub fn start(&self, shared: &Shared, run: &Run<'_>, driver: Anchor, script: Anchor, name: Anchor, reuse: bool) -> Ended {
+    /// Starts `driver(slot, script, name, once)` (`lua/host/drive.lua`).
+    pub fn start(&self, shared: &Shared, run: &Run<'_>, driver: Anchor, script: Anchor, name: Anchor, once: bool) -> Ended {
         // SAFETY: the coroutine is fresh or finished, with an empty stack of at least 20 slots; nothing here allocates.
         unsafe {
             driver.push(self.state);
             ffi::lua_pushnumber(self.state, f64::from(run.slot));
             script.push(self.state);
             name.push(self.state);
-            ffi::lua_pushboolean(self.state, c_int::from(reuse));
+            ffi::lua_pushboolean(self.state, c_int::from(once));
         }
         self.go(shared, run, 4)
     }

@@ -1,0 +1,241 @@
+-- Tells which scripts may be loaded once per state although a script is loaded anew for every call: those of which nobody could tell. Their
+-- top-level chunk does nothing but load modules of the host, take members of them and define functions and constants; and none of their
+-- functions can change what it would share with the next call. Such a call has a third less to do. Whatever is in doubt is loaded anew.
+--
+-- It reads the bytecode of LuaJIT 2.1 (lj_bc.h) once per script and state, before the script has run. Should the bytecode be another than this
+-- file knows, no script is found to be alike.
+-- Arguments: G (the state's real globals), base, is_host_module(name). Returns: is_alike(factory).
+local G, base, is_host_module = ...
+
+local band, rshift = G.bit.band, G.bit.rshift
+local next, pairs, type = G.next, G.pairs, G.type
+local util = G.require("jit.util")
+local funcbc, funck = util.funcbc, util.funck
+
+-- In the order of lj_bc.h.
+local NAMES = {}
+
+for name in
+    ([[
+    ISLT ISGE ISLE ISGT ISEQV ISNEV ISEQS ISNES ISEQN ISNEN ISEQP ISNEP ISTC ISFC IST ISF ISTYPE ISNUM MOV NOT UNM LEN
+    ADDVN SUBVN MULVN DIVVN MODVN ADDNV SUBNV MULNV DIVNV MODNV ADDVV SUBVV MULVV DIVVV MODVV POW CAT
+    KSTR KCDATA KSHORT KNUM KPRI KNIL UGET USETV USETS USETN USETP UCLO FNEW
+    TNEW TDUP GGET GSET TGETV TGETS TGETB TGETR TSETV TSETS TSETB TSETM TSETR
+    CALLM CALL CALLMT CALLT ITERC ITERN VARG ISNEXT RETM RET RET0 RET1
+    FORI JFORI FORL IFORL JFORL ITERL IITERL JITERL LOOP ILOOP JLOOP JMP
+    BNOT BAND BOR BXOR BSHL BSHR BSAR FUNCF IFUNCF JFUNCF FUNCV IFUNCV JFUNCV FUNCC FUNCCW
+    ]]):gmatch("%u+")
+do
+    NAMES[#NAMES + 1] = name
+end
+
+-- One instruction: its name and operands (lj_bc.h: `B | C | A | OP` or `D | A | OP`); nil behind the last.
+local function instruction(proto, pc)
+    local word = funcbc(proto, pc)
+
+    if word then
+        return NAMES[band(word, 0xff) + 1], band(rshift(word, 8), 0xff), rshift(word, 16), rshift(word, 24), band(rshift(word, 16), 0xff)
+    end
+end
+
+-- The string, table or function that an operand names.
+local function constant(proto, operand)
+    return funck(proto, -operand - 1)
+end
+
+local LOADERS = { require = true, dynamic_loader = true }
+
+-- What leads to the environment, or makes functions of text.
+local REACHES_OUT = {
+    _G = true,
+    debug = true,
+    dofile = true,
+    getfenv = true,
+    load = true,
+    loadfile = true,
+    loadstring = true,
+    module = true,
+    package = true,
+    setfenv = true,
+}
+
+-- Whether the instruction at `pc`, which fetches a loader, begins the load of a host module by its name and nothing else.
+local function loads_host_module(proto, pc, register)
+    local op, to, operand = instruction(proto, pc + 1)
+
+    if op ~= "KSTR" or to ~= register + 2 or not is_host_module(constant(proto, operand)) then
+        return false
+    end
+
+    local call, from, _, _, arguments = instruction(proto, pc + 2)
+
+    return call == "CALL" and from == register and arguments == 2
+end
+
+local CHANGES = { GSET = true, USETV = true, USETS = true, USETN = true, USETP = true }
+
+-- Whether a function changes neither globals nor what it closes over. Notes the globals that it reads.
+local function is_harmless(proto, reads)
+    local pc = 1
+
+    while true do
+        local op, register, operand = instruction(proto, pc)
+
+        if not op then
+            return true
+        elseif CHANGES[op] then
+            return false
+        elseif op == "FNEW" then
+            if not is_harmless(constant(proto, operand), reads) then
+                return false
+            end
+        elseif op == "GGET" then
+            local name = constant(proto, operand)
+
+            if not LOADERS[name] then
+                reads[name] = true
+            elseif not loads_host_module(proto, pc, register) then
+                return false
+            end
+        end
+
+        pc = pc + 1
+    end
+end
+
+-- What a register of a top-level chunk may hold.
+local CONSTANT, FUNCTION, HOST, LIBRARY_OS, GETENV = {}, {}, {}, {}, {}
+
+-- Each takes the chunk so far and one instruction; false: the chunk is not known to be harmless. Chunks with jumps never are.
+local HARMLESS = {
+    KSTR = function(chunk, to, operand) chunk.registers[to] = constant(chunk.proto, operand) end,
+    KSHORT = function(chunk, to) chunk.registers[to] = CONSTANT end,
+    KNUM = function(chunk, to) chunk.registers[to] = CONSTANT end,
+    KPRI = function(chunk, to) chunk.registers[to] = CONSTANT end,
+    MOV = function(chunk, to, from) chunk.registers[to] = chunk.registers[from] end,
+    RET = function() end,
+    RET0 = function() end,
+    RET1 = function() end,
+    -- Closes what functions have closed over, and goes on behind itself.
+    UCLO = function(_, _, jump) return jump == 0x8000 end,
+
+    KNIL = function(chunk, first, last)
+        for register = first, last do
+            chunk.registers[register] = CONSTANT
+        end
+    end,
+
+    GGET = function(chunk, to, operand)
+        local name = constant(chunk.proto, operand)
+
+        if LOADERS[name] then
+            chunk.registers[to] = name
+            chunk.loader = loads_host_module(chunk.proto, chunk.pc, to)
+
+            return chunk.loader
+        elseif chunk.defined[name] then
+            chunk.registers[to] = chunk.defined[name]
+        elseif base[name] ~= nil and not REACHES_OUT[name] then
+            chunk.registers[to] = name == "os" and LIBRARY_OS or HOST
+        else
+            return false
+        end
+    end,
+
+    TGETS = function(chunk, to, _, from, name)
+        local library = chunk.registers[from]
+
+        if library == LIBRARY_OS and constant(chunk.proto, name) == "getenv" then
+            chunk.registers[to] = GETENV
+        elseif library == HOST or library == LIBRARY_OS then
+            chunk.registers[to] = HOST
+        else
+            return false
+        end
+    end,
+
+    CALL = function(chunk, to, _, results, arguments)
+        if chunk.loader then
+            chunk.loader = false
+            chunk.registers[to] = HOST
+        elseif chunk.registers[to] == GETENV and arguments == 2 and type(chunk.registers[to + 2]) == "string" then
+            -- The environment of the process stays as it is.
+            chunk.registers[to] = CONSTANT
+        else
+            return false
+        end
+
+        return results <= 2
+    end,
+
+    FNEW = function(chunk, to, operand)
+        chunk.registers[to] = FUNCTION
+
+        return is_harmless(constant(chunk.proto, operand), chunk.reads)
+    end,
+
+    GSET = function(chunk, from, operand)
+        local name = constant(chunk.proto, operand)
+        chunk.defined[name] = chunk.registers[from]
+
+        -- What the host gives is the same to all scripts of a stage.
+        return base[name] == nil and chunk.defined[name] ~= nil
+    end,
+}
+
+local function is_alike(factory)
+    local proto = constant(factory, 0)
+    local chunk = { proto = proto, pc = 1, registers = {}, defined = {}, reads = {}, loader = false }
+
+    while true do
+        local op, a, d, b, c = instruction(proto, chunk.pc)
+
+        if not op then
+            break
+        end
+
+        local step = HARMLESS[op]
+
+        if not step or step(chunk, a, d, b, c) == false then
+            return false
+        end
+
+        chunk.pc = chunk.pc + 1
+    end
+
+    -- A global of nobody may be that of another script of the stage.
+    for name in pairs(chunk.reads) do
+        if chunk.defined[name] == nil and (base[name] == nil or REACHES_OUT[name]) then
+            return false
+        end
+    end
+
+    return next(chunk.defined) ~= nil
+end
+
+-- The names of a function's instructions.
+local function listing(proto)
+    local out, pc = {}, 0
+
+    repeat
+        out[#out + 1] = instruction(proto, pc)
+        pc = pc + 1
+    until #out < pc
+
+    return G.table.concat(out, " ")
+end
+
+-- Whether this LuaJIT writes the bytecode that this file reads.
+local function is_known_bytecode()
+    local probe = G.load("local a = require('x').y function f() a = 1 g = a end return f")
+    local _, _, operand = instruction(probe, 5)
+
+    return listing(probe) == "FUNCV GGET KSTR CALL TGETS FNEW GSET GGET UCLO RET"
+        and listing(constant(probe, operand)) == "FUNCF USETN UGET GSET RET"
+end
+
+if not is_known_bytecode() then
+    return function() return false end
+end
+
+return is_alike

@@ -1,0 +1,132 @@
+//! Which scripts are loaded once per state: those alone of which nobody could tell (`lua/host/alike.lua`).
+
+use crate::auth::scripts::StageKind;
+use crate::op::Answer;
+use crate::script::testing::Bench;
+use crate::value::Value;
+
+/// What operators' scripts often begin with.
+const USUAL: &str = "
+    dynamic_loader('nauthilus_redis')
+    local nauthilus_redis = require('nauthilus_redis')
+    local context, LIMIT, NAME, NONE = require('nauthilus_context'), 1e12, 'x', nil
+    local format, ok = string.format, nauthilus_builtin.BACKEND_RESULT_OK
+    local home = os.getenv('HOME')
+    NUMBER = 7
+    local function key(name) return NAME .. name .. NUMBER end
+";
+
+fn once(scripts: &[(StageKind, &str)]) -> Vec<bool> {
+    let bench = Bench::new(scripts);
+    (0..scripts.len()).map(|script| bench.host.state().is_loaded_once(script)).collect()
+}
+
+fn hook(source: &str) -> bool {
+    once(&[(StageKind::Hook, source)])[0]
+}
+
+#[test]
+fn loading_modules_and_defining_functions_is_nothing_that_a_call_could_tell() {
+    assert!(hook("function nauthilus_run_hook() end"));
+    assert!(hook(&format!("{USUAL} function nauthilus_run_hook(r) return key(r.username) end")));
+    assert!(hook(&format!("{USUAL} function helper() return NUMBER end function nauthilus_run_hook() return helper() end")));
+    assert!(hook("function nauthilus_run_hook() local t = {} t.x = 1 local json = require('json') return json.encode(t) end"));
+    assert!(hook("function nauthilus_run_hook() local util = require('nauthilus_util') return util.exists_in_table({}, 1) end"));
+}
+
+#[test]
+fn whatever_could_differ_from_call_to_call_is_loaded_anew() {
+    for top in [
+        "local t = {}",
+        "local t = { a = 1 }",
+        "print('loading')",
+        "local n = math.random()",
+        "local now = os.time()",
+        "local n = os.getenv(NAME)",
+        "local n = tonumber(os.getenv('HOME') or '5')",
+        "if nauthilus_builtin then x = 1 end",
+        "for i = 1, 2 do end",
+        "local own = require('own_module')",
+        "local name = 'json' local json = require(name .. '')",
+        "local load = require local json = load('json')",
+        "local package = require('package')",
+        "local debug = require('debug')",
+        "local json = require('json') json.x = 1",
+        "local first = ...",
+        "string = nil",
+        "_G.x = 1",
+        "local env = getfenv()",
+        "package.path = '/tmp/?.lua'",
+        "setmetatable(_G, {})",
+        "x = unknown",
+        "local s = ('x').rep",
+        "local s = ('x'):rep(3)",
+    ] {
+        assert!(!hook(&format!("{top} function nauthilus_run_hook() end")), "{top}");
+    }
+}
+
+#[test]
+fn functions_that_could_leave_something_are_loaded_anew() {
+    for body in [
+        "counter = 1",
+        "count = count + 1",
+        "count = 'text'",
+        "count = nil",
+        "local function inner() count = 2 end inner()",
+        "return count, unknown",
+        "_G.x = 1",
+        "setfenv(1, {})",
+        "return getfenv()",
+        "loadstring('x = 1')()",
+        "load('x = 1')()",
+        "dofile('x.lua')",
+        "module('x')",
+        "return package.loaded",
+        "debug.setfenv(1, {})",
+        "return require",
+        "local r = require r('json')",
+        "require(count and 'json' or 'time')",
+        "require('own_module')",
+        "require('package')",
+        "pcall(require, 'json')",
+    ] {
+        let source = format!("local count function nauthilus_run_hook() {body} end");
+        assert!(!hook(&source), "{body}");
+    }
+}
+
+#[test]
+fn scripts_of_one_stage_are_loaded_alike_or_none_is() {
+    use StageKind::{Backend, Feature, Filter};
+    const PLAIN: &str = "function nauthilus_call_feature() end";
+    const SHARING: &str = "shared = {} function nauthilus_call_feature() end";
+    assert_eq!(once(&[(Feature, PLAIN), (Feature, PLAIN), (Filter, PLAIN)]), [true, true, true]);
+    assert_eq!(once(&[(Feature, PLAIN), (Feature, SHARING), (Filter, PLAIN)]), [false, false, true]);
+    // Backends have a stage each.
+    assert_eq!(once(&[(Backend, PLAIN), (Backend, SHARING)]), [true, false]);
+}
+
+#[test]
+fn a_script_without_an_entry_function_of_its_own_is_loaded_once_at_most() {
+    let bench = Bench::new(&[(StageKind::Hook, "function other() end")]);
+    for _ in 0..2 {
+        assert!(bench.hook(|_| Answer::Slept).unwrap_err().contains("is not defined as a function"));
+    }
+}
+
+#[test]
+fn calls_of_a_script_that_is_loaded_once_are_apart() {
+    let source = "local context = require('nauthilus_context')
+        function nauthilus_run_hook(request)
+            local before = context.context_get('k')
+            context.context_set('k', 1)
+            request.username = request.username .. 'x'
+            return tostring(before) .. request.username
+        end";
+    let bench = Bench::new(&[(StageKind::Hook, source)]);
+    assert!(bench.host.state().is_loaded_once(0));
+    for _ in 0..3 {
+        assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::string("nilx")));
+    }
+}

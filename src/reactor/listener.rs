@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,6 +100,24 @@ impl Listener {
                 Ok(Listener { socket, local: local.clone() })
             }
             (Kind::Tcp(_), local) => Listener::bind(local),
+        }
+    }
+
+    /// For protocols in which the client speaks first: over TCP, connections are there to be accepted when their first bytes have come, or
+    /// after some seconds (TCP_DEFER_ACCEPT, tcp(7)). Who is told of them earlier reads in vain, has the poller watch them and wakes up once
+    /// more.
+    ///
+    /// # Errors
+    /// Those of the system.
+    #[expect(unsafe_code, reason = "no library has this option")]
+    pub fn wait_for_data(&self) -> io::Result<()> {
+        let Kind::Tcp(listener) = &self.socket else { return Ok(()) };
+        let seconds: libc::c_int = 1;
+        let (value, size) = ((&raw const seconds).cast(), size_of_val(&seconds) as libc::socklen_t);
+        // SAFETY: a socket of ours, and an option whose value is an int of that size.
+        match unsafe { libc::setsockopt(listener.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, value, size) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
         }
     }
 
@@ -271,6 +289,7 @@ const BACKLOG: i32 = 4096;
 mod tests {
     use super::*;
     use crate::reactor::{Interest, Key, Kind as TokenKind, Reactor, Token};
+    use std::io::Write;
     use std::time::{Duration, Instant};
 
     fn loopback(port: u16) -> Address {
@@ -323,6 +342,19 @@ mod tests {
         let _client = std::net::TcpStream::connect(listeners[0].local_address().to_string()).unwrap();
         let (stream, _) = accept(&mut listeners);
         assert!(stream.has_no_delay());
+    }
+
+    #[test]
+    fn who_waits_for_data_is_not_told_of_silent_clients() {
+        let mut listeners = [Listener::bind(&loopback(0)).unwrap()];
+        listeners[0].wait_for_data().unwrap();
+        let address = listeners[0].local_address().to_string();
+        let silent = std::net::TcpStream::connect(&address).unwrap();
+        let mut speaking = std::net::TcpStream::connect(&address).unwrap();
+        speaking.write_all(b"x").unwrap();
+        assert_eq!(accept(&mut listeners).1, PeerAddress::Tcp(speaking.local_addr().unwrap()));
+        // But they are not turned away, either.
+        assert_eq!(accept(&mut listeners).1, PeerAddress::Tcp(silent.local_addr().unwrap()));
     }
 
     #[test]

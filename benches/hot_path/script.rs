@@ -78,7 +78,7 @@ impl Server {
         let watchdog = Watchdog::spawn().unwrap();
         let services = Services {
             settings: epoch.script_settings.clone(),
-            state: Arc::new(epoch.store(&Arc::default())),
+            state: Arc::new(epoch.store(&Arc::default(), Arc::default())),
             rules: Arc::new(epoch.policy.brute_force.clone()),
             cache: Default::default(),
             storages: Default::default(),
@@ -99,7 +99,7 @@ impl Server {
         };
         let state = State::build(epoch.scripts.clone(), services, &epoch.package_path, epoch.limits, watchdog.registrar()).unwrap();
         let (host, results) = (Host::new(Rc::new(state)), ResultCache::new(&[7; 32], 0));
-        let state = epoch.store(&Arc::default());
+        let state = epoch.store(&Arc::default(), Arc::default());
         Server { epoch, host, results, state, account: Reply::from_frame(ACCOUNT).unwrap(), _watchdog: watchdog }
     }
 

@@ -29,7 +29,7 @@ use crate::metrics::{LabelId, Registry, Space};
 use crate::proto::http::{Limits as HttpLimits, Method};
 use crate::script::services::Settings as ScriptSettings;
 use crate::script::{Limits, ScriptSet};
-use crate::state::{MemoryStore, RedisStore, Store};
+use crate::state::{KnownAccounts, MemoryStore, RedisStore, Store};
 use crate::tls::DefaultTls;
 use crate::upstream::dns::Settings as DnsSettings;
 use crate::upstream::http::Settings as HttpClientSettings;
@@ -173,12 +173,13 @@ impl Epoch {
     }
 
     /// Where the domain's state is: in the server's Redis, or in this process, whose store is `memory`.
-    pub fn store(&self, memory: &Arc<MemoryStore>) -> Store {
+    pub fn store(&self, memory: &Arc<MemoryStore>, known: Arc<KnownAccounts>) -> Store {
         let settings = &self.script_settings;
         match self.redis {
             Some(_) => {
                 let ScriptSettings { redis_prefix, redis_read, redis_write, .. } = &**settings;
-                Store::Redis(RedisStore::new(redis_prefix, *redis_read, *redis_write, self.accounts_for, memory.clone()))
+                let store = RedisStore::new(redis_prefix, *redis_read, *redis_write, self.accounts_for, memory.clone());
+                Store::Redis(store.with_known(known))
             }
             None => Store::Memory(memory.clone()),
         }

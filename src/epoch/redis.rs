@@ -36,7 +36,8 @@ pub(super) fn redis(config: &Config) -> Result<Option<Target>, String> {
         username: username.clone(),
         password: password.clone(),
         database: redis.database_number.into(),
-        protocol: if redis.protocol == 3 { Protocol::Resp3 } else { Protocol::Resp2 },
+        tracking: true,
+        protocol: if redis.protocol == 2 { Protocol::Resp2 } else { Protocol::Resp3 },
         client_name: config.server.instance_name.replace(' ', "_"),
         connect_timeout: redis.dial_timeout.min(Duration::from_secs(1)),
         ..RedisSettings::new("")

@@ -1,12 +1,14 @@
 //! Login name → account: the hash `<p>USER`. Written at a user's first login, never refreshed, without an end (`pipeline.md` 7.4, 17).
-//! What Redis said is remembered in this process for a while (`server.redis.account_local_cache.ttl`), which saves a round trip a login; that a
-//! name is not mapped is not.
+//! What Redis said is remembered: until it changes, where Redis tells of changes ([`super::KnownAccounts`]), or for a while
+//! (`server.redis.account_local_cache.ttl`). That saves a round trip a login. That a name is not mapped is not remembered.
 
+use super::buckets::next;
+use super::known::Round;
 use super::memory::{MemoryStore, text_bytes};
 use super::redis::RedisStore;
 use super::table::Weigh;
 use super::{Error, Store};
-use crate::op::{Ops, Route};
+use crate::op::{Ops, Route, apart};
 use crate::proto::resp::{Commands, Reply, View};
 use std::time::Instant;
 
@@ -19,16 +21,8 @@ impl Store {
         match self {
             Store::Memory(memory) => Ok(memory.account(username, ops.now())),
             Store::Redis(redis) => {
-                if let Some(account) = redis.shadow.account(username, ops.now()) {
-                    return Ok(Some(account));
-                }
-                let mut commands = Commands::default();
-                redis.encode_account(&mut commands, username);
-                let account = decode_account(&redis.ask_one(ops, Route::Read, commands).await?)?;
-                if let Some(account) = &account {
-                    redis.recall_account(username, account, ops.now());
-                }
-                Ok(account)
+                let known = redis.known.get(username, ops.now()).or_else(|| redis.shadow.account(username, ops.now()));
+                if known.is_some() { Ok(known) } else { apart(redis.account(ops, username)).await }
             }
         }
     }
@@ -65,6 +59,45 @@ impl MemoryStore {
 }
 
 impl RedisStore {
+    async fn account(&self, ops: &Ops, username: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let mut commands = Commands::with_capacity(USUAL_BYTES);
+        let question = self.encode_question(&mut commands, username);
+        let replies = self.ask(ops, Route::Read, commands).await?;
+        let account = self.decode_question(&question, &mut replies.iter(), username, ops.now())?;
+        if let Some(account) = &account {
+            self.recall_account(username, account, ops.now());
+        }
+        Ok(account)
+    }
+
+    /// Appends the question for an account, and for a promise to tell when the answer changes, unless nobody makes it.
+    pub(super) fn encode_question(&self, out: &mut Commands, username: &[u8]) -> Question {
+        let round = self.known.round();
+        if round.is_some() {
+            out.push(&[b"CLIENT", b"CACHING", b"YES"]);
+        }
+        self.encode_account(out, username);
+        Question { round }
+    }
+
+    /// Reads the replies to a question.
+    pub(super) fn decode_question<'a>(
+        &self,
+        question: &Question,
+        replies: &mut impl Iterator<Item = &'a Reply>,
+        username: &[u8],
+        now: Instant,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let promise = question.round.map(|round| next(replies).map(|reply| (round, !reply.is_error()))).transpose()?;
+        let account = decode_account(next(replies)?)?;
+        match (promise, &account) {
+            (Some((_, false)), _) => self.known.refused(),
+            (Some((round, true)), Some(account)) => self.known.put(round, username, account, now),
+            _ => {}
+        }
+        Ok(account)
+    }
+
     /// Spares the next logins of this user the question.
     pub(super) fn recall_account(&self, username: &[u8], account: &[u8], now: Instant) {
         if !self.accounts_for.is_zero() {
@@ -86,6 +119,11 @@ impl RedisStore {
         out.arg(username);
         out.arg(account);
     }
+}
+
+/// What was asked for an account.
+pub(super) struct Question {
+    round: Option<Round>,
 }
 
 /// An account, as the tables of the process keep it.
@@ -112,3 +150,6 @@ pub(super) fn decode_mapping(reply: &Reply) -> Result<(), Error> {
 }
 
 pub(super) const USER: &[u8] = b"USER";
+
+/// Room for both commands.
+const USUAL_BYTES: usize = 128;

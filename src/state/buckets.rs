@@ -14,7 +14,7 @@ use super::blocks::{self, Found};
 use super::memory::MemoryStore;
 use super::redis::RedisStore;
 use super::table::Weigh;
-use super::{Error, Store, accounts};
+use super::{Error, Store};
 use crate::op::{Ops, Route};
 use crate::proto::resp::{Commands, Reply, View};
 use smallvec::SmallVec;
@@ -241,9 +241,8 @@ impl RedisStore {
         // Before anything is asked: what is settled later may or may not be in the reply, and so counts as not in it.
         let own: SmallVec<[Failures; USUAL]> = (0..counters.len()).map(|at| self.shadow.failures_of(counters.key(at), ops.now())).collect();
         let mut commands = Commands::with_capacity(USUAL_COMMANDS_BYTES);
-        if !username.is_empty() {
-            self.encode_account(&mut commands, username);
-        }
+        let known = self.known.get(username, ops.now());
+        let question = (known.is_none() && !username.is_empty()).then(|| self.encode_question(&mut commands, username));
         if !counters.is_empty() {
             self.encode_blocks(&mut commands, counters);
         }
@@ -254,7 +253,10 @@ impl RedisStore {
         }
         let replies = self.ask(ops, Route::Write, commands).await?;
         let mut replies = replies.iter();
-        let account = if username.is_empty() { None } else { accounts::decode_account(next(&mut replies)?)? };
+        let account = match question {
+            Some(question) => self.decode_question(&question, &mut replies, username, ops.now())?,
+            None => known,
+        };
         let found = if counters.is_empty() { Found::default() } else { blocks::decode_blocks(next(&mut replies)?, counters.len())? };
         let count = |(reply, own): (&Reply, &Failures)| Ok(decode_count(reply)?.saturating_add(own.lost));
         let counts = replies.zip(&own).map(count).collect::<Result<_, Error>>()?;

@@ -10,6 +10,7 @@
 //! buckets.rs       brute-force counters            blocks.rs       blocked networks
 //! forget.rs        forgetting a user               login_counts.rs logins of the process before
 //! history.rs       wrong passwords                 tolerations.rs  who logs in from an address
+//! known.rs         accounts that need not be asked for
 //! results.rs       the positive cache
 //! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
 //! trace.rs         what one login leaves behind, written in one piece
@@ -27,6 +28,7 @@ mod buckets;
 mod custom_tolerations;
 mod forget;
 mod history;
+mod known;
 mod login_counts;
 mod memory;
 mod redis;
@@ -41,6 +43,7 @@ pub use buckets::{Counters, Kind, Standing, masked};
 pub use custom_tolerations::{Exception, Tolerated, Tolerations};
 pub use forget::Forgotten;
 pub use history::{Evidence, History, Owner, PasswordHash, Tolerance, WrongPassword};
+pub use known::KnownAccounts;
 pub use login_counts::LoginCounts;
 pub use memory::MemoryStore;
 pub use redis::RedisStore;

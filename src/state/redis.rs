@@ -3,7 +3,7 @@
 //! The concerns' files encode what they want with [`Commands`] and decode the replies; here is what they share. Commands of one operation
 //! leave in one piece, and the link puts those of all logins of a turn into one write. Called by the other files of this folder.
 
-use super::{Error, MemoryStore};
+use super::{Error, KnownAccounts, MemoryStore};
 use crate::op::{Answer, Op, Ops, PoolId, RedisOp, Route};
 use crate::proto::resp::{Commands, Reply};
 use crate::time::Now;
@@ -22,12 +22,20 @@ pub struct RedisStore {
     pub(super) shadow: Arc<MemoryStore>,
     /// For how long this process remembers a mapping that Redis has told; zero: not at all.
     pub(super) accounts_for: Duration,
+    /// What this worker knows of it.
+    pub(super) known: Arc<KnownAccounts>,
 }
 
 impl RedisStore {
     /// `shadow` is the process's own store.
     pub fn new(prefix: &str, read: Duration, write: Duration, accounts_for: Duration, shadow: Arc<MemoryStore>) -> RedisStore {
-        RedisStore { prefix: prefix.as_bytes().to_vec(), read, write, shadow, accounts_for }
+        let known = Arc::new(KnownAccounts::none());
+        RedisStore { prefix: prefix.as_bytes().to_vec(), read, write, shadow, accounts_for, known }
+    }
+
+    /// With what a worker knows, which must be told whatever its link to Redis is told.
+    pub fn with_known(self, known: Arc<KnownAccounts>) -> RedisStore {
+        RedisStore { known, ..self }
     }
 
     /// Sends `commands` and waits for their replies, which may be errors one by one.

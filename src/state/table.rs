@@ -107,6 +107,15 @@ impl<V: Weigh + Default> Table<V> {
         entry.lives(now).then_some(entry.value)
     }
 
+    /// Takes everything out.
+    pub fn clear(&self) {
+        for shard in self.shards.iter() {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            self.len.fetch_sub(shard.entries.len(), Ordering::Relaxed);
+            *shard = Shard::new(self.hasher.clone());
+        }
+    }
+
     /// Shows all values, shard by shard, in no order.
     pub fn for_each(&self, now: Instant, mut each: impl FnMut(&[u8], &V)) {
         for shard in self.shards.iter() {

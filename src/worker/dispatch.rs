@@ -24,6 +24,9 @@ impl Worker {
 
     /// Polls every task that can go on, including those that become able to meanwhile.
     pub(super) fn run_tasks(&mut self) {
+        if self.links.take_news() {
+            self.known.forget();
+        }
         loop {
             while let Some(key) = self.runnable.pop_front() {
                 self.run_task(key);

@@ -22,7 +22,7 @@ use crate::op::{Ops, apart};
 use crate::process::Process;
 use crate::proto::http::Method;
 use crate::script::Host;
-use crate::state::{Error, Store};
+use crate::state::{Error, KnownAccounts, Store};
 use crate::trace::Span;
 use crate::value::Value;
 use crate::worker::connection::Received;
@@ -42,8 +42,8 @@ pub struct Local {
 
 impl Local {
     /// Puts an epoch and its Lua host into force.
-    pub fn new(epoch: Arc<Epoch>, host: Host, process: Arc<Process>) -> Local {
-        let state = epoch.store(&process.memory);
+    pub fn new(epoch: Arc<Epoch>, host: Host, process: Arc<Process>, known: Arc<KnownAccounts>) -> Local {
+        let state = epoch.store(&process.memory, known);
         Local { epoch, host, state, process }
     }
 }

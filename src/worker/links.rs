@@ -104,6 +104,14 @@ impl Links {
         }
     }
 
+    /// Whether what was read from the server's own Redis may have changed.
+    pub fn take_news(&mut self) -> bool {
+        match self.pools.first_mut() {
+            Some(Some(connected)) => connected.pool.take_news(),
+            _ => false,
+        }
+    }
+
     /// When something is due without an event.
     pub fn next_timeout(&self) -> Option<Instant> {
         self.pools.iter().flatten().filter_map(|connected| connected.pool.next_timeout()).min()

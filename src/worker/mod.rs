@@ -34,7 +34,9 @@ use crate::op::{Answer, Failure, PoolId, Rung, Worked};
 use crate::process::Process;
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
+
 use crate::script::{Host, SetupError, State};
+use crate::state::KnownAccounts;
 use crate::time::{HttpDate, Now};
 use crate::trace::Span;
 use crate::trace::exporter::Exporter;
@@ -105,6 +107,8 @@ pub struct Worker {
     /// Tasks whose answer has come.
     runnable: VecDeque<Key>,
     links: Links,
+    /// What need not be asked of Redis, until the links have news.
+    known: Arc<KnownAccounts>,
     channels: Channels,
     /// Asks whose bells have rung.
     rung: Rung,
@@ -169,7 +173,8 @@ impl Worker {
         getrandom::fill(&mut seed).map_err(io::Error::from)?;
         let metrics = Rc::new(process.metrics.worker(&name));
         let host = host(&epoch, &process, &metrics)?;
-        let local = Rc::new(Local::new(epoch, host, process.clone()));
+        let known = Arc::new(KnownAccounts::default());
+        let local = Rc::new(Local::new(epoch, host, process.clone(), known.clone()));
         let link_seed = u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
         let mut links = Links::new(link_seed);
         let mut dns_seed = [0; 32];
@@ -182,6 +187,7 @@ impl Worker {
         let mut listeners = listeners;
         for (at, listener) in listeners.iter_mut().enumerate() {
             let key = Key { index: u32::try_from(at).unwrap_or(u32::MAX), generation: 0 };
+            listener.wait_for_data()?;
             reactor.register(listener, crate::reactor::Token::new(Kind::Listener, key), crate::reactor::Interest::Readable)?;
         }
         let mut worker = Worker {
@@ -197,6 +203,7 @@ impl Worker {
             asks: Asks::default(),
             runnable: VecDeque::new(),
             links,
+            known,
             channels: Channels::default(),
             rung: Rung::default(),
             procedures: 0,
@@ -369,7 +376,9 @@ impl Worker {
                 self.drain_script_output();
                 self.hand_over_spans();
                 self.log = Log::new(&self.process.log, &epoch.log);
-                self.local = Rc::new(Local::new(epoch, host, self.process.clone()));
+                // Keys may have another prefix now.
+                std::mem::take(&mut self.known).close();
+                self.local = Rc::new(Local::new(epoch, host, self.process.clone(), self.known.clone()));
                 self.log_compile_errors();
                 self.begin_standing_tasks();
             }
@@ -411,7 +420,7 @@ impl Worker {
 fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> Result<Host, SetupError> {
     let services = Services {
         settings: epoch.script_settings.clone(),
-        state: Arc::new(epoch.store(&process.memory)),
+        state: Arc::new(epoch.store(&process.memory, Arc::new(KnownAccounts::none()))),
         rules: Arc::new(epoch.policy.brute_force.clone()),
         cache: process.cache.clone(),
         storages: process.storages.clone(),

@@ -19,6 +19,7 @@ mod http10;
 mod http_client;
 mod isolation;
 mod keepalive;
+mod known_accounts;
 mod layers;
 mod ldap;
 mod leaks;

@@ -3,7 +3,7 @@
 //! All in one write: HELLO 3 with AUTH (or AUTH alone for RESP2), CLIENT SETNAME and SETINFO if wanted, SELECT, and a PING, which is
 //! there to be refused: a server that is loading its data (LOADING), a replica without its master (MASTERDOWN) or one that wants a
 //! password (NOAUTH) says so to PING, and then no ask has been sent yet. Nothing depends on SETNAME and SETINFO, so their errors are
-//! ignored; so is a PING that the user's ACL forbids. Where somebody else says which server is the master (a sentinel), ROLE is asked too
+//! ignored; so is that of TRACKING, which CLIENT CACHING repeats; so is a PING that the user's ACL forbids. Where somebody else says which server is the master (a sentinel), ROLE is asked too
 //! and one of the other role refused: what sentinels say may be out of date. READONLY lets a cluster's replica serve reads.
 //! Rules: the Redis command reference, HELLO, AUTH, CLIENT. The bytes hold the password and are wiped.
 
@@ -27,6 +27,7 @@ enum Step {
     Auth,
     Name,
     Info,
+    Tracking,
     Select,
     ReadOnly,
     Role(Role),
@@ -70,6 +71,9 @@ impl Greeting {
         }
         if settings.reads_at_replicas {
             greeting.say(Step::ReadOnly, &[b"READONLY"]);
+        }
+        if settings.tracking && protocol == Protocol::Resp3 {
+            greeting.say(Step::Tracking, &[b"CLIENT", b"TRACKING", b"ON", b"OPTIN"]);
         }
         if settings.verify_role {
             greeting.say(Step::Role(settings.role), &[b"ROLE"]);
@@ -119,7 +123,7 @@ impl Greeting {
 /// What an error reply to `step` means; None if nothing depends on it.
 fn judge(step: Option<Step>, text: &[u8], password: &Secret) -> Option<Outcome> {
     match step {
-        Some(Step::Name | Step::Info) => None,
+        Some(Step::Name | Step::Info | Step::Tracking) => None,
         Some(Step::Ping | Step::Role(_)) if text.starts_with(b"NOPERM") => None,
         Some(Step::Hello) if text.starts_with(b"NOPROTO") || text.starts_with(b"ERR unknown command") => Some(Outcome::Downgrade),
         _ => Some(Outcome::Refused(server_text(text, password))),
@@ -170,6 +174,9 @@ mod tests {
              *3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$3\r\nmx1\r\n*2\r\n$6\r\nSELECT\r\n$2\r\n12\r\n*1\r\n$4\r\nPING\r\n"
         );
         assert!(said(&Greeting::new(&full, Protocol::Resp2)).starts_with("*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n"));
+        let tracking = Settings { tracking: true, ..settings() };
+        assert!(said(&Greeting::new(&tracking, Protocol::Resp3)).contains("\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$5\r\nOPTIN\r\n"));
+        assert_eq!(said(&Greeting::new(&tracking, Protocol::Resp2)), "*1\r\n$4\r\nPING\r\n", "RESP2 could not tell");
         let named = Settings { username: "app".to_owned(), ..full };
         assert!(said(&Greeting::new(&named, Protocol::Resp2)).starts_with("*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$2\r\npw\r\n"));
     }

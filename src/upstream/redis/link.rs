@@ -48,6 +48,8 @@ pub struct Link {
     earliest: Option<Instant>,
     /// Connections that were in use and are over.
     losses: u64,
+    /// What was read before may have changed, or nobody would tell.
+    has_news: bool,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,7 @@ impl Link {
             waiting: VecDeque::new(),
             earliest: None,
             losses: 0,
+            has_news: true,
         }
     }
 
@@ -146,6 +149,13 @@ impl Link {
         self.losses
     }
 
+    /// Whether, since the last call, the server told of changes ([`Settings::tracking`]) or the connection that it would have told over
+    /// has ended.
+    #[inline]
+    pub fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
+    }
+
     /// Why asks are refused now; None if they are not.
     pub fn refuses(&self, now: Instant) -> Option<&str> {
         match &self.state {
@@ -191,8 +201,8 @@ impl Link {
         while !matches!(self.state, State::Disconnected { .. } | State::Connecting { .. }) {
             match self.decoder.next_reply(&mut input) {
                 Ok(None) => return,
-                // Notices (of client tracking, say) belong to no ask.
-                Ok(Some(reply)) if reply.is_push() => {}
+                // Notices (of client tracking) belong to no ask.
+                Ok(Some(reply)) if reply.is_push() => self.has_news = true,
                 Ok(Some(reply)) => self.handle_reply(reply, now, out),
                 Err(error) => self.lose(Failure::Protocol(error.to_string()), now, out),
             }
@@ -430,6 +440,7 @@ impl Link {
     /// Answers everybody, and forgets all that belonged to the connection.
     fn answer_all(&mut self, failure: &Failure, out: &mut Vec<(u64, Answer)>) {
         out.extend(self.waiting.drain(..).filter_map(|asker| Some((asker.who?, Answer::Failed(failure.clone())))));
+        self.has_news = true;
         self.earliest = None;
         self.decoder = Decoder::default();
         self.outgoing = Vec::new();

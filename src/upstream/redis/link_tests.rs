@@ -325,6 +325,21 @@ fn notices_are_nobodys_answer() {
     assert_eq!(bench.answers(), answered(&[(1, "a")]));
 }
 
+/// Who keeps what was read has to know when it may have changed.
+#[test]
+fn notices_and_lost_connections_are_news() {
+    let mut bench = Bench::ready();
+    assert!(bench.link.take_news(), "whatever was read before came over another connection");
+    assert!(bench.ask(1).is_none());
+    bench.flush();
+    bench.say(b"+a\r\n");
+    assert!(!bench.link.take_news());
+    bench.say(b">2\r\n+invalidate\r\n*0\r\n");
+    assert!(bench.link.take_news() && !bench.link.take_news());
+    bench.close();
+    assert!(bench.link.take_news());
+}
+
 /// Whatever a server sends that is no answer to us ends the connection, and everybody is told.
 #[test]
 fn a_server_out_of_step_is_dropped() {

@@ -119,6 +119,8 @@ pub struct Settings {
     pub verify_role: bool,
     /// Say READONLY: what makes replicas of a cluster answer reads.
     pub reads_at_replicas: bool,
+    /// Have the server tell of changes to what was read after CLIENT CACHING YES, if it can.
+    pub tracking: bool,
     /// Shown by CLIENT LIST; empty: none.
     pub client_name: String,
     /// Tell name and version of this program (CLIENT SETINFO).
@@ -151,6 +153,7 @@ impl Settings {
             role: Role::Master,
             verify_role: false,
             reads_at_replicas: false,
+            tracking: false,
             client_name: String::new(),
             identify: false,
             connect_timeout: CONNECT_TIMEOUT,

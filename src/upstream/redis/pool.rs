@@ -64,7 +64,7 @@ impl Pool {
                 Routing::Direct(Direct { replicas, turn: 0, all_to_replicas: false })
             }
             Layout::Sentinel { sentinels, name, username, password, serve } => {
-                let watchers = Settings { username, password, database: 0, ..settings.clone() };
+                let watchers = Settings { username, password, database: 0, tracking: false, ..settings.clone() };
                 let all_to_replicas = serve == Serve::Replicas;
                 let role = if all_to_replicas { Role::Replica } else { Role::Master };
                 // Where the server at the first place is, the sentinels will say; until then its link gathers what is asked.
@@ -74,7 +74,8 @@ impl Pool {
                 Routing::Sentinel(Direct { replicas, turn: 0, all_to_replicas }, Box::new(sentinels))
             }
             Layout::Cluster { seeds, reads_at_replicas, redirects_max } => {
-                let settings = Settings { database: 0, reads_at_replicas, ..settings };
+                // A command and its CLIENT CACHING need not go to the same server.
+                let settings = Settings { database: 0, reads_at_replicas, tracking: false, ..settings };
                 Routing::Cluster(Box::new(Cluster::new(seeds, settings, redirects_max, seed, now)))
             }
         };
@@ -94,6 +95,11 @@ impl Pool {
             Some(node) => node.link.ask(who, until, &op.commands, now),
             None => Some(Answer::Failed(Failure::Unavailable("this Redis pool has no server".to_owned()))),
         }
+    }
+
+    /// Whether what was read from any server may have changed; as [`Link::take_news`](super::Link::take_news).
+    pub fn take_news(&mut self) -> bool {
+        (0..self.nodes.places()).fold(false, |news, at| self.nodes.get_mut(at).is_some_and(|node| node.link.take_news()) || news)
     }
 
     /// How many places there are; some may be empty.

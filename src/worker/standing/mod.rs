@@ -19,11 +19,13 @@ use super::tasks::{Ended, Task};
 use crate::log::Level;
 use crate::op::{self, Ops};
 use crate::reactor::Key;
+use crate::state::KnownAccounts;
 use checks::Checks;
 use login_counts::LoginCounts;
 use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Worker {
@@ -97,7 +99,7 @@ impl Worker {
         let epoch = &self.local.epoch;
         LoginCounts {
             registry: self.process.metrics.clone(),
-            store: epoch.store(&self.process.memory),
+            store: epoch.store(&self.process.memory, Arc::new(KnownAccounts::none())),
             instance: epoch.log.instance.clone(),
             notices: self.notices.clone(),
         }

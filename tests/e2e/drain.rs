@@ -27,6 +27,8 @@ fn a_request_under_way_is_finished() {
     let patience = json!({ "server": { "timeouts": { "lua_backend": "20s", "lua_script": "20s", "request": "20s" } } });
     let mut server = Site::new().backend(&waits_for_a_file()).set(patience).start();
     let mut idle = server.connect();
+    // A client that has said nothing yet is not accepted yet.
+    assert_eq!(idle.ask(&Request::login("ada", "any")).status, 200);
     let mut slow = server.connect();
     slow.send(&Request::login("slow", "any").bytes());
     server.wait_for_file("at_work");

@@ -97,9 +97,10 @@ impl Pool {
         }
     }
 
-    /// Whether what was read from any server may have changed; as [`Link::take_news`](super::Link::take_news).
+    /// Whether what was read from any server may have changed; as [`Link::take_news`](super::Link::take_news). What several have to tell
+    /// comes one call after the other.
     pub fn take_news(&mut self) -> bool {
-        (0..self.nodes.places()).fold(false, |news, at| self.nodes.get_mut(at).is_some_and(|node| node.link.take_news()) || news)
+        (0..self.nodes.places()).any(|at| self.nodes.get_mut(at).is_some_and(|node| node.link.take_news()))
     }
 
     /// How many places there are; some may be empty.

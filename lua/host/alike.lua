@@ -2,15 +2,19 @@
 -- top-level chunk does nothing but load modules of the host, take members of them and define functions and constants; and none of their
 -- functions can change what it would share with the next call. Such a call has a third less to do. Whatever is in doubt is loaded anew.
 --
+-- Of such scripts it tells, too, which fields of the request their entry function reads, if it does nothing else with the request: a table of
+-- these alone will do then.
+--
 -- It reads the bytecode of LuaJIT 2.1 (lj_bc.h) once per script and state, before the script has run. Should the bytecode be another than this
 -- file knows, no script is found to be alike.
--- Arguments: G (the state's real globals), base, is_host_module(name). Returns: is_alike(factory).
+-- Arguments: G (the state's real globals), base, is_host_module(name). Returns: examine(factory, entry function's name), which returns
+-- whether the script is alike, and the names of the fields, or nil.
 local G, base, is_host_module = ...
 
 local band, rshift = G.bit.band, G.bit.rshift
-local next, pairs, type = G.next, G.pairs, G.type
+local pairs, select, type = G.pairs, G.select, G.type
 local util = G.require("jit.util")
-local funcbc, funck = util.funcbc, util.funck
+local funcbc, funcinfo, funck = util.funcbc, util.funcinfo, util.funck
 
 -- In the order of lj_bc.h.
 local NAMES = {}
@@ -103,8 +107,8 @@ local function is_harmless(proto, reads)
     end
 end
 
--- What a register of a top-level chunk may hold.
-local CONSTANT, FUNCTION, HOST, LIBRARY_OS, GETENV = {}, {}, {}, {}, {}
+-- What a register of a top-level chunk may hold, besides strings and functions ({ proto = … }).
+local CONSTANT, HOST, LIBRARY_OS, GETENV = {}, {}, {}, {}
 
 -- Each takes the chunk so far and one instruction; false: the chunk is not known to be harmless. Chunks with jumps never are.
 local HARMLESS = {
@@ -169,9 +173,10 @@ local HARMLESS = {
     end,
 
     FNEW = function(chunk, to, operand)
-        chunk.registers[to] = FUNCTION
+        local proto = constant(chunk.proto, operand)
+        chunk.registers[to] = { proto = proto }
 
-        return is_harmless(constant(chunk.proto, operand), chunk.reads)
+        return is_harmless(proto, chunk.reads)
     end,
 
     GSET = function(chunk, from, operand)
@@ -183,7 +188,8 @@ local HARMLESS = {
     end,
 }
 
-local function is_alike(factory)
+-- What a script's top-level chunk defines; nil: the script is not alike.
+local function definitions(factory)
     local proto = constant(factory, 0)
     local chunk = { proto = proto, pc = 1, registers = {}, defined = {}, reads = {}, loader = false }
 
@@ -197,7 +203,7 @@ local function is_alike(factory)
         local step = HARMLESS[op]
 
         if not step or step(chunk, a, d, b, c) == false then
-            return false
+            return nil
         end
 
         chunk.pc = chunk.pc + 1
@@ -206,11 +212,81 @@ local function is_alike(factory)
     -- A global of nobody may be that of another script of the stage.
     for name in pairs(chunk.reads) do
         if chunk.defined[name] == nil and (base[name] == nil or REACHES_OUT[name]) then
-            return false
+            return nil
         end
     end
 
-    return next(chunk.defined) ~= nil
+    return chunk.defined
+end
+
+-- How instructions use their operands (lj_bc.h: BCMode); each of these touches registers.
+local DESTINATION, BASE, VARIABLE, READ_BASE = 1, 2, 3, 4
+local RETURNS = { RET = true, RET1 = true }
+
+-- Whether an instruction touches register 0, where the first parameter lies.
+local function touches_first(op, mode, a, d, b, c)
+    local mode_a, mode_b, mode_c = band(mode, 7), band(rshift(mode, 3), 15), band(rshift(mode, 7), 15)
+
+    if a == 0 and (mode_a == DESTINATION or mode_a == BASE or mode_a == VARIABLE) then
+        return true
+    elseif a == 0 and RETURNS[op] and not (op == "RET" and d == 1) then
+        return true
+    elseif mode_b == 0 then
+        return d == 0 and mode_c >= BASE and mode_c <= READ_BASE
+    end
+
+    local reads_b, reads_c = mode_b >= BASE and mode_b <= READ_BASE, mode_c >= BASE and mode_c <= READ_BASE
+
+    return (b == 0 and reads_b) or (c == 0 and reads_c)
+end
+
+-- The fields that a function reads of its only parameter, if it does nothing else with it.
+local function fields_read(proto)
+    local info = funcinfo(proto)
+
+    if info.isvararg or info.params > 1 then
+        return nil
+    end
+
+    local names, known, pc = {}, {}, 1
+
+    while info.params == 1 do
+        local op, a, d, b, c = instruction(proto, pc)
+
+        if not op then
+            break
+        elseif op == "TGETS" and b == 0 and a ~= 0 then
+            local name = constant(proto, c)
+
+            if not known[name] then
+                known[name] = true
+                names[#names + 1] = name
+            end
+        elseif touches_first(op, select(2, funcbc(proto, pc)), a, d, b, c) then
+            return nil
+        elseif op == "TSETM" and a == 1 then
+            return nil
+        elseif op == "FNEW" and funcinfo(constant(proto, d)).upvalues > 0 then
+            -- It may close over the parameter.
+            return nil
+        end
+
+        pc = pc + 1
+    end
+
+    return names
+end
+
+local function examine(factory, entry)
+    local defined = definitions(factory)
+
+    if not defined then
+        return false, nil
+    end
+
+    local run = defined[entry]
+
+    return true, type(run) == "table" and run.proto and fields_read(run.proto) or nil
 end
 
 -- The names of a function's instructions.
@@ -238,4 +314,4 @@ if not is_known_bytecode() then
     return function() return false end
 end
 
-return is_alike
+return examine

@@ -1,11 +1,13 @@
 -- Runs one script inside its coroutine: environment, top-level chunk, entry function, results to the host.
 -- All scripts of one stage of one request share a slot: its environment and its request table are made by the first of them.
 -- Arguments: the protected base, the host functions that make the request table and take the results.
--- Returns: drive(slot, factory, name, once) and the two tables that hold what the slots own, for the host to clear.
+-- Returns: drive(slot, factory, name, load), the two tables that hold what the slots own, for the host to clear, and the table of makers of
+-- narrow request tables, by factory, for the host to fill.
 local base, make_request, collect, missing = ...
 local rawget, rawset, setfenv, setmetatable = rawget, rawset, setfenv, setmetatable
 
-local envs, requests = {}, {}
+local envs, requests, narrow = {}, {}, {}
+local ANEW, NARROW = 0, 2 -- Load (script::state)
 local kept = {} -- environments of scripts that are loaded once per state (lua.config.reuse, alike.lua), by factory
 local env_meta = { __index = base, __metatable = false }
 
@@ -45,8 +47,8 @@ local function kept_environment(factory, name)
     return own
 end
 
-local function entry(slot, factory, name, once)
-    if once then
+local function entry(slot, factory, name, load)
+    if load ~= ANEW then
         return rawget(kept_environment(factory, name), name)
     end
 
@@ -60,7 +62,13 @@ local function entry(slot, factory, name, once)
     return load_into(env, factory, name)
 end
 
-local function drive(slot, factory, name, once)
+local function drive(slot, factory, name, load)
+    if load == NARROW then
+        local run = rawget(kept_environment(factory, name), name)
+
+        return collect(run(narrow[factory]()))
+    end
+
     local request = requests[slot]
 
     if not request then
@@ -68,7 +76,7 @@ local function drive(slot, factory, name, once)
         requests[slot] = request
     end
 
-    local run = entry(slot, factory, name, once)
+    local run = entry(slot, factory, name, load)
 
     if run == nil then
         return missing()
@@ -78,4 +86,4 @@ local function drive(slot, factory, name, once)
     return collect(run(request, request.session))
 end
 
-return drive, envs, requests, env_meta
+return drive, envs, requests, narrow

@@ -107,6 +107,83 @@ fn scripts_of_one_stage_are_loaded_alike_or_none_is() {
     assert_eq!(once(&[(Backend, PLAIN), (Backend, SHARING)]), [true, false]);
 }
 
+/// Whether an action with this function gets only the fields that it reads.
+fn narrow(function: &str) -> bool {
+    let bench = Bench::new(&[(StageKind::Action, &format!("nauthilus_call_action = {function}"))]);
+    assert!(bench.host.state().is_loaded_once(0), "{function}");
+    bench.host.state().is_narrow(0)
+}
+
+#[test]
+fn who_only_reads_some_fields_gets_no_others() {
+    for function in [
+        "function() end",
+        "function(request) end",
+        "function(request) return request.username end",
+        "function(r) if r.no_auth and r.authenticated then return r.account .. r.session end return #r.client_ip end",
+        "function(request) return request.username:lower() .. request.log_level .. request.logging.log_format end",
+        "function(request) local name = request.username local f = function() return 1 end return f() end",
+    ] {
+        assert!(narrow(function), "{function}");
+    }
+}
+
+#[test]
+fn who_does_more_with_the_request_gets_all_of_it() {
+    for function in [
+        "function(request) return request end",
+        "function(request) return 1, request end",
+        "function(request) return (request) end",
+        "function(request) local copy = request return copy.username end",
+        "function(request) request = request.username return request end",
+        "function(request) request.username = 'x' end",
+        "function(request) request[1] = 'x' end",
+        "function(request) return request[1] end",
+        "function(request) local key = 'username' return request[key] end",
+        "function(request) return request:username() end",
+        "function(request) return tostring(request) end",
+        "function(request) for _ in pairs(request) do end end",
+        "function(request) for _ in next, request do end end",
+        "function(request) return function() return request.username end end",
+        "function(request) local f = function() return function() return request end end return f end",
+        "function(request) return { request } end",
+        "function(request) return { key = request } end",
+        "function(request) local t = {} t[request] = 1 end",
+        "function(request) return request == 1 end",
+        "function(request) return not request end",
+        "function(request) return request and 1 end",
+        "function(request) if request then return 1 end end",
+        "function(request) return #request end",
+        "function(request) return request .. 'x' end",
+        "function(request) return 1 + request end",
+        "function(request) return request.username < request end",
+        "function(request) return request.username, unpack(request) end",
+        "function(request, session) return request.username end",
+        "function(...) return (...).username end",
+        "function(request) return request.client_hostname end",
+        "function(request) return request.no_such_field end",
+    ] {
+        assert!(!narrow(function), "{function}");
+    }
+}
+
+#[test]
+fn what_one_script_changes_in_the_request_the_next_one_of_its_stage_sees() {
+    const READS: &str = "function nauthilus_call_feature(request) return request.username end";
+    const WRITES: &str = "function nauthilus_call_feature(request) request.username = 'x' end";
+    let narrow = |scripts: &[(StageKind, &str)]| -> Vec<bool> {
+        let bench = Bench::new(scripts);
+        (0..scripts.len()).map(|script| bench.host.state().is_narrow(script)).collect()
+    };
+    use StageKind::{Backend, Feature, Filter};
+    assert_eq!(narrow(&[(Feature, READS), (Feature, READS)]), [true, true]);
+    assert_eq!(narrow(&[(Feature, READS), (Feature, WRITES)]), [false, false]);
+    assert_eq!(narrow(&[(Feature, READS), (Filter, WRITES)]), [true, false]);
+    assert_eq!(narrow(&[(Feature, READS), (Feature, "shared = {}")]), [false, false]);
+    let backend = "function nauthilus_backend_verify_password(request) return request.username end";
+    assert_eq!(narrow(&[(Backend, backend), (Backend, "shared = {}")]), [true, false]);
+}
+
 #[test]
 fn a_script_without_an_entry_function_of_its_own_is_loaded_once_at_most() {
     let bench = Bench::new(&[(StageKind::Hook, "function other() end")]);

@@ -11,7 +11,7 @@ use crate::op::{Answer, Failure, Ops};
 use crate::script::ffi::{Call, Coroutine, Ended, Fault, Function, Kind, Run};
 use crate::script::result::ResultObject;
 use crate::script::sources::Entry;
-use crate::script::state::State;
+use crate::script::state::{Load, State};
 use crate::value::Value;
 use std::rc::Rc;
 use std::time::Instant;
@@ -90,7 +90,9 @@ impl Host {
         // If the request goes away while the script waits, the coroutine goes with it.
         let mut held = Held { state, coroutine: Some(coroutine) };
         let name = state.entries[entry.index()];
-        let mut ended = held.coroutine()?.start(&state.shared, &run, state.drive, compiled.factory, name, compiled.once);
+        // A backend has other entry functions besides.
+        let load = if compiled.load == Load::Narrow && Entry::main(stage.kind) != Some(entry) { Load::Once } else { compiled.load };
+        let mut ended = held.coroutine()?.start(&state.shared, &run, state.drive, compiled.factory, name, load);
         let outcome = loop {
             match ended {
                 Ended::Finished => {

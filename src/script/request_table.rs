@@ -6,16 +6,21 @@
 //! without a value they stand in the metatable's defaults, which `pairs`, `next`, `rawget` (`lua/host/base.lua`) and all host functions
 //! that walk tables (`Call::for_each`) know: a table of up to 32 fields is
 //! copied, marked and freed at a third of the cost of one with 70. All that is less than 1 µs where setting every field costs 3.
+//!
+//! Of a script that only reads fields, and always the same (`lua/host/alike.lua`), the table holds these alone ([`narrow_maker`]).
 
 use crate::auth::login::Facts;
 use crate::auth::request::{Field, Mode, Request};
 use crate::auth::scripts::StageKind;
-use crate::script::ffi::{Call, Fault, Function};
+use crate::script::ffi::{Call, Fault, Function, Run};
 use crate::script::services::Settings;
 use std::fmt::Write;
 
 /// Pushes the constructor's arguments from the running request.
 pub static FIELDS: Function = Function { name: "fields", body: fields };
+
+/// Pushes some of these arguments: those whose bits are set in the first argument.
+pub static SOME: Function = Function { name: "some", body: some };
 
 /// Puts the rare fields of the running request into a table.
 pub static RARE: Function = Function { name: "rare", body: rare };
@@ -34,14 +39,8 @@ pub static SHARE_DEFAULTS: Function = Function {
 /// that makes a request table, and the metatable of all of them.
 pub fn maker(settings: &Settings) -> String {
     let mut source = Source::default();
-    for field in USUAL {
-        source.parameter(&[field.lua_name()]);
-    }
-    for (names, _) in USUAL_FACTS {
-        source.parameter(names);
-    }
-    for name in ["service", "session", "no_auth", "user_found", "authenticated", "auth_login_attempt"] {
-        source.parameter(&[name]);
+    for at in 0..PARAMETERS {
+        source.parameter(&parameter_name(at));
     }
     let mut defaults = Source::default();
     for field in RARE_FIELDS {
@@ -54,11 +53,9 @@ pub fn maker(settings: &Settings) -> String {
     for name in ["brute_force_counter", "http_status", "latency"] {
         defaults.constant(name, "0");
     }
-    source.constant("debug", if settings.log_level == "debug" { "true" } else { "false" });
-    source.constant("log_format", &quoted(&settings.log_format));
-    source.constant("log_level", &quoted(&settings.log_level));
-    source.constant("logging", "logging");
-    source.constant("redis_prefix", &quoted(&settings.redis_prefix));
+    for (name, value) in constants(settings) {
+        source.constant(name, &value);
+    }
     format!(
         "local none, logging, fields, fill, setmetatable = ...
         local defaults = {{ __metatable = false, __index = {{ {defaults}
@@ -77,6 +74,45 @@ pub fn maker(settings: &Settings) -> String {
     )
 }
 
+/// As [`maker`], for tables that hold these fields alone: source of a chunk that takes the `logging` table and [`SOME`], and returns the function.
+/// `None`: one of them is a rare field, or none at all.
+pub fn narrow_maker(settings: &Settings, names: &[String]) -> Option<String> {
+    let (mut source, mut mask) = (Source::default(), 0_u32);
+    for at in 0..PARAMETERS {
+        let name = parameter_name(at);
+        if names.contains(&name) {
+            mask |= 1 << at;
+            source.parameter(&name);
+        }
+    }
+    let constants = constants(settings).into_iter().filter(|(name, _)| names.iter().any(|wanted| wanted == name));
+    let mut found = source.parameters.len();
+    for (name, value) in constants {
+        source.constant(name, &value);
+        found += 1;
+    }
+    (found == names.len()).then(|| {
+        format!(
+            "local logging, some = ...
+            local function construct({parameters}) return {{ {members} }} end
+            return function() return construct(some({mask})) end",
+            parameters = source.parameters.join(", "),
+            members = source.members,
+        )
+    })
+}
+
+/// Fields that are the same for all requests, as Lua expressions.
+fn constants(settings: &Settings) -> [(&'static str, String); 5] {
+    [
+        ("debug", (settings.log_level == "debug").to_string()),
+        ("log_format", quoted(&settings.log_format)),
+        ("log_level", quoted(&settings.log_level)),
+        ("logging", "logging".to_owned()),
+        ("redis_prefix", quoted(&settings.redis_prefix)),
+    ]
+}
+
 /// The generated constructor, piece by piece.
 #[derive(Default)]
 struct Source {
@@ -85,12 +121,10 @@ struct Source {
 }
 
 impl Source {
-    /// A value that is an argument, under all its names.
-    fn parameter(&mut self, names: &[&str]) {
+    /// A value that is an argument.
+    fn parameter(&mut self, name: &str) {
         let parameter = format!("p{}", self.parameters.len() + 1);
-        for name in names {
-            self.constant(name, &parameter);
-        }
+        self.constant(name, &parameter);
         self.parameters.push(parameter);
     }
 
@@ -147,7 +181,18 @@ const RARE_FIELDS: [Field; Field::ALL.len() - USUAL.len()] = {
 /// A fact's names in the table, and where it comes from.
 type FactText = (&'static [&'static str], fn(&Facts) -> &[u8]);
 
-const USUAL_FACTS: [FactText; 2] = [(&["account"], |facts| &facts.account), (&["account_field"], |facts| &facts.account_field)];
+/// What every request has besides [`USUAL`].
+const REST: [&str; 8] = ["account", "account_field", "service", "session", "no_auth", "user_found", "authenticated", "auth_login_attempt"];
+
+/// Arguments of the constructor: [`USUAL`], then [`REST`].
+const PARAMETERS: usize = USUAL.len() + REST.len();
+
+fn parameter_name(at: usize) -> String {
+    match USUAL.get(at) {
+        Some(field) => field.lua_name().to_owned(),
+        None => REST.get(at - USUAL.len()).copied().unwrap_or_default().to_owned(),
+    }
+}
 
 const RARE_FACTS: [FactText; 9] = [
     (&["unique_user_id"], |facts| &facts.unique_user_id),
@@ -163,25 +208,40 @@ const RARE_FACTS: [FactText; 9] = [
 
 fn fields(call: &Call<'_>) -> Result<i32, Fault> {
     let run = call.run()?;
-    let request = &run.login.request;
     let facts = run.login.facts.borrow();
-    let lookup = request.mode == Mode::NoAuth;
-    call.reserve(USUAL.len() + USUAL_FACTS.len() + 8);
-    call.push_bool(has_rare(request, &facts));
-    for field in USUAL {
-        call.push_string(if lookup && field == Field::Password { b"" } else { request.get(field) });
-    }
-    for (_, text) in USUAL_FACTS {
-        call.push_string(text(&facts));
-    }
-    call.push_string(request.service.name().as_bytes());
-    // The init script has no session.
-    call.push_string(if run.stage == StageKind::Init { b"" } else { &request.session.0 });
-    call.push_bool(lookup);
-    call.push_bool(facts.user_found);
-    call.push_bool(facts.authenticated);
-    call.push_number(f64::from(request.login_attempt));
+    call.reserve(PARAMETERS + 1);
+    call.push_bool(has_rare(&run.login.request, &facts));
+    (0..PARAMETERS).for_each(|at| push_parameter(call, run, &facts, at));
     Ok(call.len())
+}
+
+fn some(call: &Call<'_>) -> Result<i32, Fault> {
+    let run = call.run()?;
+    let facts = run.login.facts.borrow();
+    let mask = call.raw_number(1) as u32;
+    call.reserve(PARAMETERS);
+    (0..PARAMETERS).filter(|at| mask & (1 << at) != 0).for_each(|at| push_parameter(call, run, &facts, at));
+    Ok(call.len() - 1)
+}
+
+/// Pushes one argument of the constructor.
+fn push_parameter(call: &Call<'_>, run: &Run<'_>, facts: &Facts, at: usize) {
+    let request = &run.login.request;
+    let lookup = request.mode == Mode::NoAuth;
+    if let Some(field) = USUAL.get(at) {
+        return call.push_string(if lookup && *field == Field::Password { b"" } else { request.get(*field) });
+    }
+    match at - USUAL.len() {
+        0 => call.push_string(&facts.account),
+        1 => call.push_string(&facts.account_field),
+        2 => call.push_string(request.service.name().as_bytes()),
+        // The init script has no session.
+        3 => call.push_string(if run.stage == StageKind::Init { b"" } else { &request.session.0 }),
+        4 => call.push_bool(lookup),
+        5 => call.push_bool(facts.user_found),
+        6 => call.push_bool(facts.authenticated),
+        _ => call.push_number(f64::from(request.login_attempt)),
+    }
 }
 
 fn has_rare(request: &Request, facts: &Facts) -> bool {
@@ -235,6 +295,8 @@ fn rare(call: &Call<'_>) -> Result<i32, Fault> {
 mod tests {
     use super::*;
     use crate::auth::login::Login;
+    use crate::auth::request::Service;
+    use crate::auth::session::SessionIds;
     use crate::op::Answer;
     use crate::script::testing::Bench;
     use crate::value::Value;
@@ -328,6 +390,31 @@ mod tests {
             return require('json').encode(t) .. tostring(next(t)) .. tostring(rawget(t, 'a'))
         end)()";
         assert_eq!(of(&Login::default(), copied), Value::string("[]nilnil"));
+    }
+
+    /// What scripts that only read some fields see of them is what all others see.
+    #[test]
+    fn a_narrow_table_holds_the_same_values() {
+        let mut request = Request::default();
+        (request.service, request.login_attempt, request.session) = (Service::Nginx, 3, SessionIds::new([7; 32]).next(1));
+        for field in Field::ALL {
+            request.set(field, format!("<{}>", field.lua_name()).as_bytes());
+        }
+        let login = Login::new(request);
+        *login.facts.borrow_mut() =
+            Facts { account: b"a".to_vec(), account_field: b"f".to_vec(), user_found: true, authenticated: true, ..Facts::default() };
+        let names = (0..PARAMETERS).map(parameter_name).chain(constants(&Settings::default()).map(|(name, _)| name.to_owned()));
+        for name in names.chain(["unknown".to_owned(), "ssl_issuer".to_owned()]) {
+            let wanted = of(&login, &format!("request.{name}"));
+            let source = format!(
+                "local context = require('nauthilus_context')
+                function nauthilus_call_action(request) context.context_set('seen', request.{name}) return 0 end"
+            );
+            let bench = Bench::new(&[(StageKind::Action, &source)]);
+            assert_eq!(bench.host.state().is_narrow(0), !["unknown", "ssl_issuer"].contains(&name.as_str()), "{name}");
+            bench.action(&login).unwrap();
+            assert_eq!(login.context.borrow().get(b"seen").cloned().unwrap_or(Value::Nil), wanted, "{name}");
+        }
     }
 
     #[test]

@@ -99,6 +99,17 @@ impl Entry {
         }
     }
 
+    /// The function that a stage calls, where it is one and gets the request alone.
+    pub fn main(stage: StageKind) -> Option<Entry> {
+        match stage {
+            StageKind::Feature => Some(Entry::Feature),
+            StageKind::Filter => Some(Entry::Filter),
+            StageKind::Action => Some(Entry::Action),
+            StageKind::Backend => Some(Entry::VerifyPassword),
+            StageKind::Hook | StageKind::Init => None,
+        }
+    }
+
     /// Position in [`Entry::ALL`].
     pub fn index(self) -> usize {
         Entry::ALL.iter().position(|entry| *entry == self).unwrap_or(0)

@@ -2,6 +2,7 @@
 //!
 //! Set-up goes through mlua's safe API; afterwards only `ffi` touches the state. Bounds: [`Limits`].
 
+use crate::auth::scripts::StageKind;
 use crate::metrics::{CountBy, LabelId, Space, TimeBy};
 use crate::script::ffi::{Anchor, Function, HookArm, Memory, Shared, Threads, Waiting, main_state, new_state, push_plain, push_waiting};
 use crate::script::modules::{self, Module};
@@ -39,8 +40,18 @@ pub struct State {
 pub(super) struct Compiled {
     /// Makes its top-level chunk.
     pub factory: Anchor,
-    /// Load it once per state instead of once per call.
-    pub once: bool,
+    pub load: Load,
+}
+
+/// How a script gets its entry function and its request table; the numbers of `drive.lua`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Its top-level chunk runs for every call.
+    Anew = 0,
+    /// Its top-level chunk runs once per state.
+    Once = 1,
+    /// That, and the main entry function gets a table of the fields that it reads.
+    Narrow = 2,
 }
 
 /// What scripts of one state may use.
@@ -93,8 +104,8 @@ impl State {
         setup.modules(&base)?;
         setup.globals(&base)?;
         setup.libraries(&base)?;
-        let (drive, envs, requests) = setup.drive(&base)?;
-        let scripts = setup.scripts(&base, &set)?;
+        let (drive, envs, requests, logging, narrow) = setup.drive(&base)?;
+        let scripts = setup.scripts(&base, &set, &logging, &narrow)?;
         let entries = Entry::ALL.iter().map(|entry| Anchor::new(&lua, entry.function())).collect::<Result<_, _>>()?;
         lua.globals().get::<mlua::Function>("collectgarbage")?.call::<()>(("setpause", GC_PAUSE_PERCENT))?;
         if limits.memory_bytes > 0 {
@@ -132,7 +143,13 @@ impl State {
     /// Whether a script is loaded once and not for every call.
     #[cfg(test)]
     pub fn is_loaded_once(&self, script: usize) -> bool {
-        matches!(self.scripts.get(script), Some(Ok(Compiled { once: true, .. })))
+        matches!(self.scripts.get(script), Some(Ok(Compiled { load: Load::Once | Load::Narrow, .. })))
+    }
+
+    /// Whether a script gets only the fields that it reads.
+    #[cfg(test)]
+    pub fn is_narrow(&self, script: usize) -> bool {
+        matches!(self.scripts.get(script), Some(Ok(Compiled { load: Load::Narrow, .. })))
     }
 
     /// The services that this state's modules use.
@@ -195,7 +212,7 @@ struct Base {
     modules: Table,
     libraries: Table,
     compile: mlua::Function,
-    is_alike: mlua::Function,
+    examine: mlua::Function,
     host_environment: mlua::Function,
     share_defaults: mlua::Function,
     pending: Table,
@@ -220,11 +237,11 @@ impl Setup<'_> {
             self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((&globals, host, &pending))?;
         let (modules, libraries, bundled, compile, is_host_module): (_, _, Table, _, mlua::Function) =
             self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((&globals, &table, between, settings))?;
-        let is_alike = self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((globals, &table, is_host_module))?;
+        let examine = self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((globals, &table, is_host_module))?;
         for (name, text) in modules::bundled::TEXTS {
             bundled.set(*name, *text)?;
         }
-        Ok(Base { table, protect, modules, libraries, compile, is_alike, host_environment, share_defaults, pending })
+        Ok(Base { table, protect, modules, libraries, compile, examine, host_environment, share_defaults, pending })
     }
 
     fn modules(&self, base: &Base) -> mlua::Result<()> {
@@ -301,7 +318,8 @@ impl Setup<'_> {
         Ok(())
     }
 
-    fn drive(&self, base: &Base) -> mlua::Result<(Anchor, Anchor, Anchor)> {
+    /// The driver, the tables that hold what slots own, the `logging` table, and the table of makers of narrow tables.
+    fn drive(&self, base: &Base) -> mlua::Result<(Anchor, Anchor, Anchor, Table, Table)> {
         let none: Table = base.protect.call(self.lua.create_table()?)?;
         let settings = &self.shared.services.settings;
         let logging = self.lua.create_table()?;
@@ -312,26 +330,31 @@ impl Setup<'_> {
         let rare = push_plain(self.lua, self.shared, &request_table::RARE)?;
         let setmetatable: mlua::Function = self.lua.globals().get("setmetatable")?;
         let (make_request, defaults): (mlua::Function, Table) =
-            self.chunk("request", &request_table::maker(settings))?.call((none, logging, fields, rare, setmetatable))?;
+            self.chunk("request", &request_table::maker(settings))?.call((none, &logging, fields, rare, setmetatable))?;
         push_plain(self.lua, self.shared, &request_table::SHARE_DEFAULTS)?.call::<()>(&defaults)?;
         base.share_defaults.call::<()>(defaults)?;
         let collect = push_plain(self.lua, self.shared, &super::host::COLLECT)?;
         let missing = push_plain(self.lua, self.shared, &super::host::MISSING)?;
-        let (drive, envs, requests): (mlua::Function, Table, Table) =
+        let (drive, envs, requests, narrow): (mlua::Function, Table, Table, Table) =
             self.chunk("drive", include_str!("../../lua/host/drive.lua"))?.call((&base.table, make_request, collect, missing))?;
-        Ok((Anchor::new(self.lua, drive)?, Anchor::new(self.lua, envs)?, Anchor::new(self.lua, requests)?))
+        Ok((Anchor::new(self.lua, drive)?, Anchor::new(self.lua, envs)?, Anchor::new(self.lua, requests)?, logging, narrow))
     }
 
-    fn scripts(&self, base: &Base, set: &ScriptSet) -> Result<Vec<Result<Compiled, String>>, SetupError> {
-        use crate::auth::scripts::StageKind;
+    fn scripts(&self, base: &Base, set: &ScriptSet, logging: &Table, narrow: &Table) -> Result<Vec<Result<Compiled, String>>, SetupError> {
+        let some = push_plain(self.lua, self.shared, &request_table::SOME)?;
         let mut out = Vec::with_capacity(set.scripts.len());
         for script in &set.scripts {
             let source = self.lua.create_string(&script.source)?;
             let compiled: (Option<mlua::Function>, Option<mlua::LuaString>) = base.compile.call((source, script.path.as_str()))?;
             out.push(match compiled {
                 (Some(factory), _) => {
-                    let once = script.reuse || base.is_alike.call(&factory)?;
-                    Ok(Compiled { factory: Anchor::new(self.lua, factory)?, once })
+                    let (load, fields) = self.examine(base, script, &factory)?;
+                    if let Some(maker) = fields.and_then(|names| request_table::narrow_maker(&self.shared.services.settings, &names)) {
+                        let maker: mlua::Function = self.chunk("request", &maker)?.call((logging, &some))?;
+                        narrow.set(&factory, maker)?;
+                    }
+                    let load = if load == Load::Once && narrow.contains_key(&factory)? { Load::Narrow } else { load };
+                    Ok(Compiled { factory: Anchor::new(self.lua, factory)?, load })
                 }
                 (None, message) => {
                     let message = message.map(|text| text.to_string_lossy()).unwrap_or_default();
@@ -348,21 +371,36 @@ impl Setup<'_> {
         Ok(out)
     }
 
+    /// How a script may be loaded as far as it alone is concerned, and which fields its main entry function reads.
+    fn examine(&self, base: &Base, script: &Script, factory: &mlua::Function) -> mlua::Result<(Load, Option<Vec<String>>)> {
+        if script.reuse {
+            return Ok((Load::Once, None));
+        }
+        let entry = Entry::main(script.stage).map(Entry::function);
+        let (is_alike, fields) = base.examine.call((factory, entry))?;
+        Ok((if is_alike { Load::Once } else { Load::Anew }, fields))
+    }
+
     /// A chunk of the host's own Lua half.
     fn chunk(&self, name: &str, source: &str) -> mlua::Result<mlua::Function> {
         self.lua.load(source).set_name(format!("=[host] {name}")).into_function()
     }
 }
 
-/// Scripts of one stage share an environment. One of them that is loaded anew could leave something there for the others.
+/// Scripts of one stage share an environment and a request table. One of them could leave something there for the others: what is not true
+/// of all is true of none.
 fn load_alike(set: &ScriptSet, stage: &[usize], scripts: &mut [Result<Compiled, String>]) {
-    let is_anew = |at: &usize| matches!(scripts.get(*at), Some(Ok(Compiled { once: false, .. })));
-    if !stage.iter().any(is_anew) {
-        return;
-    }
-    for at in stage {
-        if let (Some(Ok(compiled)), Some(script)) = (scripts.get_mut(*at), set.scripts.get(*at)) {
-            compiled.once = script.reuse;
+    let load = |at: &usize| scripts.get(*at).and_then(|script| script.as_ref().ok()).map(|compiled| compiled.load);
+    let is_reused = |at: &usize| set.scripts.get(*at).is_some_and(|script| script.reuse);
+    let one_is_anew = stage.iter().any(|at| load(at) == Some(Load::Anew));
+    let one_is_wide = stage.iter().any(|at| load(at).is_some_and(|load| load != Load::Narrow));
+    for at in stage.iter().filter(|at| !is_reused(at)) {
+        if let Some(Ok(compiled)) = scripts.get_mut(*at) {
+            compiled.load = match compiled.load {
+                _ if one_is_anew => Load::Anew,
+                Load::Narrow if one_is_wide => Load::Once,
+                load => load,
+            };
         }
     }
 }

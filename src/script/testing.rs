@@ -2,7 +2,7 @@
 
 use crate::auth::login::Login;
 use crate::auth::request::Request;
-use crate::auth::scripts::{Scripts, StageKind};
+use crate::auth::scripts::{ActionKind, Scripts, StageKind};
 use crate::op::{self, Answer, ChannelId, ChannelOp, Dropped, Failure, Handle, Op};
 use crate::script::services::{Services, Settings};
 use crate::script::sources::{Script, ScriptSet};
@@ -90,6 +90,17 @@ impl Bench {
         let (ops, driver) = op::slot(now, now + Duration::from_secs(10));
         let mut stage = self.host.stage(StageKind::Hook, login);
         op::drive(self.host.hook(&mut stage, index, login, &ops), &driver, answer).map_err(|error| error.message)
+    }
+}
+
+impl Bench {
+    /// Runs the first post action for a login, which must not wait.
+    pub fn action(&self, login: &Login) -> Result<Option<i64>, String> {
+        let now = Instant::now();
+        let (ops, driver) = op::slot(now, now + Duration::from_secs(10));
+        let mut stage = self.host.stage(StageKind::Action, login);
+        let run = self.host.action(&mut stage, ActionKind::Post, 0, login, &ops);
+        op::drive(run, &driver, |op| panic!("nobody answers {op:?}")).map_err(|error| error.message)
     }
 }
 

@@ -6,6 +6,7 @@
 use super::protected::{Anchor, new_thread, traceback};
 use super::shared::{Run, Shared};
 use crate::auth::scripts::ScriptErrorKind;
+use crate::script::state::Load;
 use mlua::ffi::{self, lua_State};
 use std::cell::RefCell;
 use std::ffi::c_int;
@@ -82,15 +83,15 @@ impl Threads {
 }
 
 impl Coroutine {
-    /// Starts `driver(slot, script, name, once)` (`lua/host/drive.lua`).
-    pub fn start(&self, shared: &Shared, run: &Run<'_>, driver: Anchor, script: Anchor, name: Anchor, once: bool) -> Ended {
+    /// Starts `driver(slot, script, name, load)` (`lua/host/drive.lua`).
+    pub fn start(&self, shared: &Shared, run: &Run<'_>, driver: Anchor, script: Anchor, name: Anchor, load: Load) -> Ended {
         // SAFETY: the coroutine is fresh or finished, with an empty stack of at least 20 slots; nothing here allocates.
         unsafe {
             driver.push(self.state);
             ffi::lua_pushnumber(self.state, f64::from(run.slot));
             script.push(self.state);
             name.push(self.state);
-            ffi::lua_pushboolean(self.state, c_int::from(once));
+            ffi::lua_pushnumber(self.state, f64::from(load as u8));
         }
         self.go(shared, run, 4)
     }

@@ -7,9 +7,10 @@
 --
 -- It reads the bytecode of LuaJIT 2.1 (lj_bc.h) once per script and state, before the script has run. Should the bytecode be another than this
 -- file knows, no script is found to be alike.
--- Arguments: G (the state's real globals), base, is_host_module(name). Returns: examine(factory, entry function's name), which returns
--- whether the script is alike, and the names of the fields, or nil.
-local G, base, is_host_module = ...
+-- Arguments: G (the state's real globals), base, is_host_module(name), unprotected(table), a table to note in what a script's environment
+-- may hold of the base from the start, by factory: name → value.
+-- Returns: examine(factory, entry function's name), which returns whether the script is alike, and the names of the fields, or nil.
+local G, base, is_host_module, unprotected, given = ...
 
 local band, rshift = G.bit.band, G.bit.rshift
 local pairs, select, type = G.pairs, G.select, G.type
@@ -76,6 +77,18 @@ local function loads_host_module(proto, pc, register)
     return call == "CALL" and from == register and arguments == 2
 end
 
+-- Whether the instruction at `pc` fetches a table for one of its members alone. What is behind a protected table will do then.
+local function takes_member(proto, pc, register)
+    local op, to, _, from = instruction(proto, pc + 1)
+
+    return op == "TGETS" and to == register and from == register
+end
+
+-- Notes a global that is read, and whether only for its members.
+local function note_read(reads, name, members_only)
+    reads[name] = reads[name] ~= false and members_only
+end
+
 local CHANGES = { GSET = true, USETV = true, USETS = true, USETN = true, USETP = true }
 
 -- Whether a function changes neither globals nor what it closes over. Notes the globals that it reads.
@@ -97,7 +110,7 @@ local function is_harmless(proto, reads)
             local name = constant(proto, operand)
 
             if not LOADERS[name] then
-                reads[name] = true
+                note_read(reads, name, takes_member(proto, pc, register))
             elseif not loads_host_module(proto, pc, register) then
                 return false
             end
@@ -140,6 +153,7 @@ local HARMLESS = {
         elseif chunk.defined[name] then
             chunk.registers[to] = chunk.defined[name]
         elseif base[name] ~= nil and not REACHES_OUT[name] then
+            note_read(chunk.reads, name, takes_member(chunk.proto, chunk.pc, to))
             chunk.registers[to] = name == "os" and LIBRARY_OS or HOST
         else
             return false
@@ -210,11 +224,19 @@ local function definitions(factory)
     end
 
     -- A global of nobody may be that of another script of the stage.
-    for name in pairs(chunk.reads) do
-        if chunk.defined[name] == nil and (base[name] == nil or REACHES_OUT[name]) then
-            return nil
+    local of_base = {}
+
+    for name, members_only in pairs(chunk.reads) do
+        if chunk.defined[name] == nil then
+            if base[name] == nil or REACHES_OUT[name] then
+                return nil
+            end
+
+            of_base[name] = members_only and unprotected(base[name]) or base[name]
         end
     end
+
+    given[factory] = of_base
 
     return chunk.defined
 end

@@ -458,7 +458,12 @@ base.coroutine = protect({
     yield = raw_yield,
 })
 
-local shared = { PACKAGE = PACKAGE, bad_argument = bad_argument, not_here = not_here, read_file = read_file }
+-- The table behind a protected one; anything else is itself.
+local function unprotected(t)
+    return REAL[t] or t
+end
+
+local shared = { PACKAGE = PACKAGE, bad_argument = bad_argument, not_here = not_here, read_file = read_file, unprotected = unprotected }
 
 -- Told once, when the state is set up; host functions that walk tables are told the same one (Call::share_defaults).
 local function share_defaults(metatable)

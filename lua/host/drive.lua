@@ -1,10 +1,11 @@
 -- Runs one script inside its coroutine: environment, top-level chunk, entry function, results to the host.
 -- All scripts of one stage of one request share a slot: its environment and its request table are made by the first of them.
--- Arguments: the protected base, the host functions that make the request table and take the results.
+-- Arguments: the protected base, the host functions that make the request table and take the results, and what a script's
+-- environment may hold of the base from the start, by factory, where that is known (alike.lua).
 -- Returns: drive(slot, factory, name, load), the two tables that hold what the slots own, for the host to clear, and the table of makers of
 -- narrow request tables, by factory, for the host to fill.
-local base, make_request, collect, missing = ...
-local rawget, rawset, setfenv, setmetatable = rawget, rawset, setfenv, setmetatable
+local base, make_request, collect, missing, given = ...
+local pairs, rawget, rawset, setfenv, setmetatable = pairs, rawget, rawset, setfenv, setmetatable
 
 local envs, requests, narrow = {}, {}, {}
 local ANEW, NARROW = 0, 2 -- Load (script::state)
@@ -38,6 +39,12 @@ local function kept_environment(factory, name)
 
     if not own then
         own = environment()
+
+        -- What is there need not be looked for in the base. Such a script cannot tell.
+        for global, value in pairs(given[factory] or {}) do
+            rawset(own, global, value)
+        end
+
         load_into(own, factory, name)
         kept[factory] = own
     end

@@ -22,7 +22,12 @@ impl Attributes {
     pub fn set(&mut self, name: &[u8], values: Values) {
         match self.position(name) {
             Ok(at) => self.0[at].1 = values,
-            Err(at) => self.0.insert(at, (name.into(), values)),
+            Err(at) => {
+                if self.0.is_empty() {
+                    self.0.reserve(USUAL);
+                }
+                self.0.insert(at, (name.into(), values));
+            }
         }
     }
 
@@ -44,6 +49,9 @@ impl Attributes {
         self.0.binary_search_by(|(n, _)| (**n).cmp(name))
     }
 }
+
+/// Attributes that a user usually has: room for them is made at once.
+const USUAL: usize = 8;
 
 #[cfg(test)]
 mod tests {

@@ -207,3 +207,32 @@ fn calls_of_a_script_that_is_loaded_once_are_apart() {
         assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::string("nilx")));
     }
 }
+
+#[test]
+fn what_is_protected_stays_so_for_scripts_that_are_loaded_once() {
+    for change in [
+        "string.rep = nil",
+        "local library = string library.rep = nil",
+        "local library = nauthilus_builtin and string or table library.rep = nil",
+        "rawset(string, 'rep', nil)",
+        "nauthilus_builtin.X = 1",
+        "local json = require('json') json.x = 1",
+    ] {
+        let source = format!(
+            "function nauthilus_run_hook() local seen = string.rep('x', 2) .. tostring(nauthilus_builtin.BACKEND_RESULT_OK) {change} return seen end"
+        );
+        let bench = Bench::new(&[(StageKind::Hook, &source)]);
+        assert!(bench.host.state().is_loaded_once(0), "{change}");
+        for _ in 0..2 {
+            let error = bench.hook(|_| Answer::Slept).unwrap_err();
+            assert!(error.contains("protected table"), "{change}: {error}");
+        }
+    }
+    let source = "function nauthilus_run_hook() return tostring(getmetatable(string)) .. type(string.format) .. tostring(nauthilus_builtin.NO_SUCH) end";
+    let bench = Bench::new(&[(StageKind::Hook, source)]);
+    assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::string("falsefunctionnil")));
+    let source = "function nauthilus_run_hook() return string.format('%s', os.time() > 0) .. math.floor(1.5) .. table.concat({ 'a' }) end";
+    let bench = Bench::new(&[(StageKind::Hook, source)]);
+    assert!(bench.host.state().is_loaded_once(0));
+    assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::string("true1a")));
+}

@@ -213,6 +213,7 @@ struct Base {
     libraries: Table,
     compile: mlua::Function,
     examine: mlua::Function,
+    given: Table,
     host_environment: mlua::Function,
     share_defaults: mlua::Function,
     pending: Table,
@@ -236,12 +237,14 @@ impl Setup<'_> {
         let (table, protect, host_environment, share_defaults, between): (Table, _, _, _, Table) =
             self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((&globals, host, &pending))?;
         let (modules, libraries, bundled, compile, is_host_module): (_, _, Table, _, mlua::Function) =
-            self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((&globals, &table, between, settings))?;
-        let examine = self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((globals, &table, is_host_module))?;
+            self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((&globals, &table, &between, settings))?;
+        let (unprotected, given): (mlua::Function, _) = (between.get("unprotected")?, self.lua.create_table()?);
+        let examine =
+            self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((globals, &table, is_host_module, unprotected, &given))?;
         for (name, text) in modules::bundled::TEXTS {
             bundled.set(*name, *text)?;
         }
-        Ok(Base { table, protect, modules, libraries, compile, examine, host_environment, share_defaults, pending })
+        Ok(Base { table, protect, modules, libraries, compile, examine, given, host_environment, share_defaults, pending })
     }
 
     fn modules(&self, base: &Base) -> mlua::Result<()> {
@@ -335,8 +338,9 @@ impl Setup<'_> {
         base.share_defaults.call::<()>(defaults)?;
         let collect = push_plain(self.lua, self.shared, &super::host::COLLECT)?;
         let missing = push_plain(self.lua, self.shared, &super::host::MISSING)?;
-        let (drive, envs, requests, narrow): (mlua::Function, Table, Table, Table) =
-            self.chunk("drive", include_str!("../../lua/host/drive.lua"))?.call((&base.table, make_request, collect, missing))?;
+        let (drive, envs, requests, narrow): (mlua::Function, Table, Table, Table) = self
+            .chunk("drive", include_str!("../../lua/host/drive.lua"))?
+            .call((&base.table, make_request, collect, missing, &base.given))?;
         Ok((Anchor::new(self.lua, drive)?, Anchor::new(self.lua, envs)?, Anchor::new(self.lua, requests)?, logging, narrow))
     }
 

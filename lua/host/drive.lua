@@ -33,8 +33,8 @@ local function load_into(env, factory, name)
     return rawget(env, name)
 end
 
--- The environment of a script that is loaded once.
-local function kept_environment(factory, name)
+-- The entry function of a script that is loaded once.
+local function kept_entry(factory, name)
     local own = kept[factory]
 
     if not own then
@@ -51,12 +51,12 @@ local function kept_environment(factory, name)
 
     setfenv(0, own)
 
-    return own
+    return rawget(own, name)
 end
 
 local function entry(slot, factory, name, load)
     if load ~= ANEW then
-        return rawget(kept_environment(factory, name), name)
+        return kept_entry(factory, name)
     end
 
     local env = envs[slot]
@@ -71,7 +71,7 @@ end
 
 local function drive(slot, factory, name, load)
     if load == NARROW then
-        local run = rawget(kept_environment(factory, name), name)
+        local run = kept_entry(factory, name)
 
         return collect(run(narrow[factory]()))
     end

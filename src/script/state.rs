@@ -352,12 +352,12 @@ impl Setup<'_> {
             let compiled: (Option<mlua::Function>, Option<mlua::LuaString>) = base.compile.call((source, script.path.as_str()))?;
             out.push(match compiled {
                 (Some(factory), _) => {
-                    let (load, fields) = self.examine(base, script, &factory)?;
+                    let (mut load, fields) = self.examine(base, script, &factory)?;
                     if let Some(maker) = fields.and_then(|names| request_table::narrow_maker(&self.shared.services.settings, &names)) {
                         let maker: mlua::Function = self.chunk("request", &maker)?.call((logging, &some))?;
                         narrow.set(&factory, maker)?;
+                        load = Load::Narrow;
                     }
-                    let load = if load == Load::Once && narrow.contains_key(&factory)? { Load::Narrow } else { load };
                     Ok(Compiled { factory: Anchor::new(self.lua, factory)?, load })
                 }
                 (None, message) => {

@@ -34,7 +34,6 @@ use crate::op::{Answer, Failure, PoolId, Rung, Worked};
 use crate::process::Process;
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
-
 use crate::script::{Host, SetupError, State};
 use crate::state::KnownAccounts;
 use crate::time::{HttpDate, Now};

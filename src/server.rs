@@ -12,7 +12,7 @@ use crate::log::{Level, Log, LogWriter};
 use crate::metrics::Registry;
 use crate::process::{InFlight, Process};
 use crate::reactor::{Address, Listener, Sender, UNIX_MODE};
-use crate::script::modules::psnet::targets::{Direction, Target, Targets};
+use crate::script::modules::net::psnet::targets::{Direction, Target, Targets};
 use crate::script::watchdog::Watchdog;
 use crate::stores::Stores;
 use crate::time::Now;

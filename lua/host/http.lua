@@ -1,5 +1,5 @@
 -- The Lua half of the modules http and http_client: the methods of their objects.
--- Arguments: the module's table, with what script::modules::http put there for this text.
+-- Arguments: the module's table, with what script::modules::net::http put there for this text.
 local http = ...
 
 http.client_type.__index = { do_request = http.do_request }

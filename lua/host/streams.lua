@@ -1,7 +1,7 @@
 -- Readers and writers: the "files" that modules hand to each other. This text stands in front of the Lua half of every module that makes
 -- or takes some; the module's own half follows. Rules: specification lua/modules-glua.md 2.4.
 -- A reader is anything with a method `read` (an io.open handle, a script's table, one of ours), a writer likewise with `write`.
--- A module whose half makes writers lists modules::streams::WRITE among its functions.
+-- A module whose half makes writers lists modules::support::streams::WRITE among its functions.
 local streams = {}
 
 local write = (...).write

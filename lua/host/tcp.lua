@@ -1,5 +1,5 @@
 -- The Lua half of the module tcp: connections are userdata whose methods wait and whose fields are timeouts.
--- Arguments: the module's table, with what script::modules::tcp put there for this text.
+-- Arguments: the module's table, with what script::modules::net::tcp put there for this text.
 local tcp = ...
 local meta, get, set = tcp.meta, tcp.get, tcp.set
 local methods = { read = tcp.read, write = tcp.write, close = tcp.close }

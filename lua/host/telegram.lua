@@ -1,5 +1,5 @@
 -- The Lua half of the module telegram: all of its functions but `bot` are methods of bots.
--- Arguments: the module's table, with what script::modules::telegram put there for this text.
+-- Arguments: the module's table, with what script::modules::net::telegram put there for this text.
 local telegram = ...
 local bot_type, methods = telegram.bot_type, {}
 telegram.bot_type = nil

@@ -1,5 +1,5 @@
 -- The Lua half of the module zabbix: what waits are methods of bots.
--- Arguments: the module's table, with what script::modules::zabbix put there for this text.
+-- Arguments: the module's table, with what script::modules::net::zabbix put there for this text.
 local zabbix = ...
 
 zabbix.bot_type.__index = {

@@ -3,7 +3,7 @@
 use crate::config::section::tls::Tls;
 use crate::config::{self, Config};
 use crate::reactor::{CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion};
-use crate::script::modules::redis::pools::{Mode, PoolSettings};
+use crate::script::modules::nauthilus::redis::pools::{Mode, PoolSettings};
 use crate::upstream::redis::{Layout, Plan, Protocol, Serve, Settings as RedisSettings};
 use crate::worker::Target;
 use std::time::Duration;

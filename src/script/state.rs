@@ -223,7 +223,7 @@ impl Setup<'_> {
     fn base(&self, package_path: &str) -> mlua::Result<Base> {
         let globals = self.lua.globals();
         let host = self.lua.create_table()?;
-        for function in modules::base::FUNCTIONS {
+        for function in modules::support::base::FUNCTIONS {
             host.set(function.name, push_plain(self.lua, self.shared, function)?)?;
         }
         host.set("string", text::library::table(self.lua, self.shared)?)?;
@@ -241,7 +241,7 @@ impl Setup<'_> {
         let (unprotected, given): (mlua::Function, _) = (between.get("unprotected")?, self.lua.create_table()?);
         let examine =
             self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((globals, &table, is_host_module, unprotected, &given))?;
-        for (name, text) in modules::bundled::TEXTS {
+        for (name, text) in modules::support::bundled::TEXTS {
             bundled.set(*name, *text)?;
         }
         Ok(Base { table, protect, modules, libraries, compile, examine, given, host_environment, share_defaults, pending })

@@ -3,58 +3,12 @@
 //! [`MODULES`] lists them all. A module is a list of functions, of waiting functions, and perhaps a set-up function that adds constants and
 //! types to its table, or a Lua half. Rules: specification `lua/modules-*.md`.
 
-pub mod asking;
-pub mod backend;
-pub mod base;
-pub mod base64;
-pub mod bit;
-pub mod brute_force;
-pub mod bundled;
-pub mod cache;
-pub mod cert_util;
-pub mod cmd;
-pub mod context;
-pub mod crypto;
-pub mod db;
-pub mod dns;
-pub mod filepath;
-pub mod gll_prometheus;
-pub mod glua_http;
-pub mod goos;
-pub mod hex;
-pub mod http;
-pub mod http_request;
-pub mod http_response;
-pub mod humanize;
-pub mod ioutil;
-pub mod json;
-pub mod ldap;
-pub mod log;
-pub mod mail;
-pub mod misc;
-pub mod neural;
-pub mod opentelemetry;
-pub mod password;
-pub mod prometheus;
-pub mod psnet;
-pub mod redis;
-pub mod regexp;
-pub mod runtime;
-pub mod shellescape;
-pub mod soft_whitelist;
-pub mod stats;
-pub mod storage;
-pub mod streams;
-pub mod strings;
-pub mod tac;
-pub mod tcp;
-pub mod telegram;
-pub mod template;
-pub mod time;
-pub mod work;
-pub mod xmlpath;
-pub mod yaml;
-pub mod zabbix;
+pub mod data;
+pub mod nauthilus;
+pub mod net;
+pub mod observe;
+pub mod support;
+pub mod system;
 
 use crate::script::ffi::{Function, Waiting};
 
@@ -72,56 +26,56 @@ pub struct Module {
 
 /// All modules, in the order in which they are set up.
 pub static MODULES: &[&Module] = &[
-    &context::MODULE,
-    &backend::MODULE,
-    &redis::MODULE,
-    &password::MODULE,
-    &misc::MODULE,
-    &brute_force::MODULE,
-    &soft_whitelist::MODULE,
-    &cache::MODULE,
-    &http_request::MODULE,
-    &http_response::MODULE,
-    &prometheus::MODULE,
-    &json::MODULE,
-    &time::MODULE,
-    &base64::MODULE,
-    &strings::MODULE,
-    &crypto::MODULE,
-    &db::MODULE,
-    &bit::MODULE,
-    &hex::MODULE,
-    &stats::MODULE,
-    &humanize::MODULE,
-    &shellescape::MODULE,
-    &runtime::MODULE,
-    &filepath::MODULE,
-    &template::MODULE,
-    &goos::MODULE,
-    &ioutil::MODULE,
-    &tac::MODULE,
-    &cmd::MODULE,
-    &gll_prometheus::MODULE,
-    &log::MODULE,
-    &storage::MODULE,
-    &tcp::MODULE,
-    &mail::MODULE,
-    &ldap::MODULE,
-    &dns::MODULE,
-    &psnet::MODULE,
-    &regexp::MODULE,
-    &yaml::MODULE,
-    &xmlpath::MODULE,
-    &neural::MODULE,
-    &opentelemetry::MODULE,
-    &cert_util::MODULE,
-    &glua_http::MODULE,
-    &http::MODULE,
-    &http::CLIENT,
-    &http::UTIL,
-    &http::SERVER,
-    &telegram::MODULE,
-    &zabbix::MODULE,
+    &nauthilus::context::MODULE,
+    &nauthilus::backend::MODULE,
+    &nauthilus::redis::MODULE,
+    &nauthilus::password::MODULE,
+    &nauthilus::misc::MODULE,
+    &nauthilus::brute_force::MODULE,
+    &nauthilus::soft_whitelist::MODULE,
+    &nauthilus::cache::MODULE,
+    &nauthilus::http_request::MODULE,
+    &nauthilus::http_response::MODULE,
+    &observe::prometheus::MODULE,
+    &data::json::MODULE,
+    &data::time::MODULE,
+    &data::base64::MODULE,
+    &data::strings::MODULE,
+    &data::crypto::MODULE,
+    &net::db::MODULE,
+    &data::bit::MODULE,
+    &data::hex::MODULE,
+    &data::stats::MODULE,
+    &data::humanize::MODULE,
+    &system::shellescape::MODULE,
+    &system::runtime::MODULE,
+    &system::filepath::MODULE,
+    &data::template::MODULE,
+    &system::goos::MODULE,
+    &system::ioutil::MODULE,
+    &system::tac::MODULE,
+    &system::cmd::MODULE,
+    &observe::gll_prometheus::MODULE,
+    &observe::log::MODULE,
+    &system::storage::MODULE,
+    &net::tcp::MODULE,
+    &net::mail::MODULE,
+    &net::ldap::MODULE,
+    &net::dns::MODULE,
+    &net::psnet::MODULE,
+    &data::regexp::MODULE,
+    &data::yaml::MODULE,
+    &data::xmlpath::MODULE,
+    &nauthilus::neural::MODULE,
+    &observe::opentelemetry::MODULE,
+    &net::cert_util::MODULE,
+    &net::glua_http::MODULE,
+    &net::http::MODULE,
+    &net::http::CLIENT,
+    &net::http::UTIL,
+    &net::http::SERVER,
+    &net::telegram::MODULE,
+    &net::zabbix::MODULE,
 ];
 
 /// Our own library files, found last: an operator's file of the same name wins.

@@ -1,7 +1,7 @@
 //! The counts of `nauthilus_psnet`, and the addresses of its targets. Rules: specification `lua/modules-nauthilus.md` 10.
 
 use crate::op::{Op, Ops, Work};
-use crate::script::modules::psnet::targets::Targets;
+use crate::script::modules::net::psnet::targets::Targets;
 use crate::upstream::dns::resolve_host;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
     use crate::op::{self, Answer, DnsAnswer};
     use crate::proto::dns::Record;
-    use crate::script::modules::psnet::targets::{Direction, Target};
+    use crate::script::modules::net::psnet::targets::{Direction, Target};
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Waker};

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use loligo::script::modules::filepath::pattern::Pattern;
+use loligo::script::modules::system::filepath::pattern::Pattern;
 
 fuzz_target!(|input: &[u8]| {
     let Some((length, rest)) = input.split_first() else { return };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use loligo::script::modules::log::printf::{Operand, WIDTH_MAX, printf};
+use loligo::script::modules::observe::log::printf::{Operand, WIDTH_MAX, printf};
 
 fuzz_target!(|input: &[u8]| {
     let Some((length, rest)) = input.split_first() else { return };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use loligo::script::modules::template::{Data, Template};
+use loligo::script::modules::data::template::{Data, Template};
 
 fuzz_target!(|text: &[u8]| {
     let Ok(template) = Template::parse(text) else { return };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use loligo::script::modules::yaml::{Documents, encode_value};
+use loligo::script::modules::data::yaml::{Documents, encode_value};
 use loligo::value::Value;
 
 fuzz_target!(|text: &[u8]| {

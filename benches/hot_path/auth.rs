@@ -5,9 +5,10 @@ use crate::login::{attributes, logins};
 use gungraun::{library_benchmark, library_benchmark_group};
 use loligo::auth::cache::{BYTES_MAX, ResultCache};
 use loligo::auth::login::Login;
-use loligo::auth::pipeline::{self, Outcome, Stores};
+use loligo::auth::pipeline::{self, Outcome};
 use loligo::auth::policy::{Backend, Policy, Search};
 use loligo::auth::report::CacheUse;
+use loligo::auth::run::Stores;
 use loligo::auth::scripts::{
     ActionKind, BackendCall, BackendResult, BackendReturn, FeatureReturn, FilterReturn, ScriptError, Scripts, StageKind,
 };

@@ -3,8 +3,8 @@
 //! A name is looked up once per request; `aftermath` maps it once a backend has found the user. Rules: specification `pipeline.md` 2.3.
 
 use crate::auth::login::Facts;
-use crate::auth::pipeline::Run;
 use crate::auth::request::Field;
+use crate::auth::run::Run;
 use crate::state::Error;
 
 /// Looks up the account of the request's login name; `None`: there is none.

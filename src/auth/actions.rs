@@ -4,8 +4,8 @@
 //! Called by the pipeline only. Rules: specification `pipeline.md` 6, `lua/entrypoints.md` 7.
 
 use crate::auth::login::LogValue;
-use crate::auth::pipeline::Run;
 use crate::auth::report::{Event, Level};
+use crate::auth::run::Run;
 use crate::auth::scripts::{ActionKind, Scripts, StageKind};
 
 /// Runs the actions of a type, if there are any, and notes errors and the summary in `events`.

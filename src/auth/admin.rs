@@ -2,14 +2,13 @@
 //!
 //! Called by the worker for the admin endpoints; `dialect::admin` knows their wire form. Rules: specification `http-api.md` 8.
 
-use crate::auth::brute_force::rules::Rules;
-use crate::auth::pipeline::Stores;
+use crate::auth::brute_force::rules::{ALL, Flush, Rules};
 use crate::auth::policy::Policy;
 use crate::auth::positive_cache;
+use crate::auth::run::Stores;
 use crate::op::Ops;
 use crate::state::{AffectedAccounts, Blocks, Error, Forgotten, Store};
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 /// Blocked networks and their buckets; accounts whose logins led to a block and the addresses that failed for them. Each part may fail
@@ -18,23 +17,6 @@ use std::sync::{Mutex, PoisonError};
 pub struct Blocked {
     pub networks: Result<Blocks, Error>,
     pub accounts: Result<AffectedAccounts, Error>,
-}
-
-/// Who is to be unblocked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flush {
-    pub address: IpAddr,
-    /// The bucket's name; `*`: all of them.
-    pub rule: String,
-    /// Of a bucket with such a filter, only the counter of this protocol or OIDC client.
-    pub protocol: Option<String>,
-    pub oidc_cid: Option<String>,
-}
-
-impl Flush {
-    pub fn is_meant(&self, bucket: &str) -> bool {
-        self.rule == ALL || self.rule == bucket
-    }
 }
 
 /// Lists who is blocked.
@@ -117,8 +99,6 @@ impl Jobs {
         jobs.iter().find(|(known, _)| known == id).map(|(_, state)| state.clone())
     }
 }
-
-const ALL: &str = "*";
 
 /// Operators put off a handful at a time.
 const JOBS_MAX: usize = 1000;

@@ -4,12 +4,12 @@
 //! the rest is noted in the log, and failures are counted in this process in any case. Called by the pipeline only.
 //! Rules: specification `pipeline.md` 4.9, 7.4.
 
-use crate::auth::backends::User;
 use crate::auth::brute_force::{self, Guard, rules};
-use crate::auth::pipeline::Run;
 use crate::auth::positive_cache;
 use crate::auth::report::{Event, Level, Report};
 use crate::auth::request::{Field, Mode};
+use crate::auth::run::Run;
+use crate::auth::user::User;
 use crate::auth::verdict::PassDb;
 use crate::op::apart;
 use crate::state::{Cached, Failed, FailedFrom, Owner, Trace};

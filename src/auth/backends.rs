@@ -4,39 +4,15 @@
 //! never read as a wrong password. A backend that does not serve the protocol is passed over. Called by the pipeline only.
 //! Rules: specification `pipeline.md` 7.1, 7.2, `lua/entrypoints.md` 5, `decisions.md`.
 
-use crate::auth::attributes::Attributes;
-use crate::auth::pipeline::Run;
 use crate::auth::policy::Backend;
 use crate::auth::positive_cache;
 use crate::auth::report::{Event, Level};
 use crate::auth::request::{Field, Mode};
+use crate::auth::run::Run;
 use crate::auth::scripts::{BackendResult, BackendReturn, Scripts, StageKind};
+use crate::auth::user::{User, attribute};
 use crate::auth::verdict::PassDb;
 use crate::op::apart;
-use crate::value::Value;
-
-/// A user as a backend found it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct User {
-    /// The password was right, or did not count (mode no-auth).
-    pub authenticated: bool,
-    /// Never empty.
-    pub account: Vec<u8>,
-    pub account_field: Vec<u8>,
-    pub totp_secret_field: Vec<u8>,
-    pub unique_user_id: Vec<u8>,
-    pub unique_user_id_field: Vec<u8>,
-    pub display_name: Vec<u8>,
-    pub display_name_field: Vec<u8>,
-    pub attributes: Attributes,
-    /// Who described the user in the first place.
-    pub passdb: PassDb,
-    pub backend_name: String,
-    /// Known by the positive cache; no backend was asked.
-    pub from_cache: bool,
-    /// Under which name the positive cache may keep it; `None`: its backend does not stand behind the cache.
-    pub cache_name: Option<String>,
-}
 
 /// Asks the backends about the user, the cache in its place among them; `None`: nobody knows it, or one denied it without saying who it is.
 /// `account`: what the login name is mapped to.
@@ -145,12 +121,6 @@ fn user(result: BackendResult) -> Result<Option<User>, String> {
     }))
 }
 
-/// The text of an attribute's first value; empty if there is none.
-pub(super) fn attribute(attributes: &Attributes, name: &[u8]) -> Vec<u8> {
-    let value = attributes.get(name).and_then(|values| values.first());
-    value.and_then(Value::text).map(|text| text.into_owned()).unwrap_or_default()
-}
-
 fn fault(backend: &Backend, reason: String) -> Event {
     let Backend::Lua { name, path, .. } = backend;
     Event::new(Level::Error, "Backend failed").with("backend_name", name.as_str()).with("script", path.as_str()).with("error", reason)
@@ -167,6 +137,7 @@ const DENIED: i64 = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Value;
 
     fn found(account: Value) -> BackendResult {
         let mut result =

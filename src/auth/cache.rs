@@ -7,8 +7,8 @@
 //! held for one map operation.
 
 use crate::auth::attributes::Attributes;
-use crate::auth::backends::User;
 use crate::auth::request::{Field, Mode, Request};
+use crate::auth::user::User;
 use crate::value::Value;
 use ahash::RandomState;
 use hmac::{Hmac, KeyInit, Mac};

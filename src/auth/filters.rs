@@ -5,9 +5,9 @@
 
 use crate::auth::attributes::Attributes;
 use crate::auth::login::FilterChanges;
-use crate::auth::pipeline::Run;
 use crate::auth::report::Event;
 use crate::auth::request::Mode;
+use crate::auth::run::Run;
 use crate::auth::scripts::{FilterReturn, Scripts, StageKind};
 
 /// Whether the login succeeds, after all filters that are meant for it. `user`: whether the backends authenticated the user they

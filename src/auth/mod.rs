@@ -20,8 +20,10 @@ pub mod policy;
 pub mod positive_cache;
 pub mod report;
 pub mod request;
+pub mod run;
 pub mod scripts;
 pub mod session;
 #[cfg(test)]
 mod tests;
+mod user;
 pub mod verdict;

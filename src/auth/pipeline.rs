@@ -15,20 +15,21 @@
 //! answers, writes the [`Report`] and hands the login on to [`post_actions`]. Waiting goes through [`Ops`]; past their deadline
 //! the request is a temporary failure, whatever a script made of it. Rules: specification `pipeline.md` 1, 10 to 12, `decisions.md`.
 
-use crate::auth::backends::{self, User};
+use crate::auth::backends;
 use crate::auth::brute_force::{self, Block, Guard};
-use crate::auth::cache::{Key, ResultCache};
+use crate::auth::cache::Key;
 use crate::auth::features::{self, Decision, Trigger};
 use crate::auth::login::Login;
 use crate::auth::policy::Policy;
 use crate::auth::report::{CacheUse, Ending, Event, Level, Report};
 use crate::auth::request::{Field, Mode, Service};
+use crate::auth::run::{Run, Stores};
 use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
+use crate::auth::user::{self, User};
 use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
 use crate::auth::{accounts, actions, aftermath, filters};
 use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops, apart};
 use crate::proto::dns;
-use crate::state::Store;
 use crate::value::Value;
 use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -93,45 +94,6 @@ pub async fn post_actions<S: Scripts>(login: &Login, scripts: &S, policy: &Polic
 pub async fn hook<S: Scripts>(login: &Login, scripts: &S, index: usize, ops: &Ops) -> Result<Value, ScriptError> {
     let mut stage = scripts.stage(StageKind::Hook, login);
     scripts.hook(&mut stage, index, login, ops).await
-}
-
-/// What logins leave behind for later ones.
-#[derive(Clone, Copy)]
-pub struct Stores<'a> {
-    /// The in-process result cache.
-    pub results: &'a ResultCache,
-    /// The domain's state, in Redis or in this process.
-    pub state: &'a Store,
-}
-
-/// What each stage works with.
-pub(super) struct Run<'a, S> {
-    pub login: &'a Login,
-    pub scripts: &'a S,
-    pub policy: &'a Policy,
-    pub stores: Stores<'a>,
-    pub ops: &'a Ops,
-}
-
-impl<S: Scripts> Run<'_, S> {
-    /// Begins a stage of scripts. What they see is in [`Login::facts`] by now, but for the status message, which scripts set.
-    pub fn stage(&self, kind: StageKind) -> S::Stage {
-        self.login.facts.borrow_mut().status_message.clone_from(&self.login.status_message.borrow());
-        self.scripts.stage(kind, self.login)
-    }
-
-    /// What a script returned, if it did so in time: one that caught the error of an op past the deadline knows nothing.
-    pub fn outcome<T>(&self, stage: StageKind, returned: Result<T, ScriptError>) -> Result<T, Event> {
-        match returned {
-            Err(error) => Err(Event::script_failed(stage, &error, self.login)),
-            Ok(_) if self.ops.is_late() => Err(Event::new(Level::Error, "Request deadline exceeded").with("stage", stage.name())),
-            Ok(value) => Ok(value),
-        }
-    }
-
-    fn is_ory_hydra(&self) -> bool {
-        self.login.request.get(Field::Protocol) == ORY_HYDRA
-    }
 }
 
 /// One request on its way.
@@ -290,7 +252,7 @@ impl<S: Scripts> Pipeline<'_, S> {
     async fn filters(&mut self, user: Option<Arc<User>>) -> ControlFlow<End, End> {
         self.note(user.as_deref());
         let authenticated = user.as_ref().map(|user| user.authenticated);
-        let accepted = if self.run.is_ory_hydra() {
+        let accepted = if is_ory_hydra(self.run.login) {
             authenticated == Some(true)
         } else {
             match filters::accept(&self.run, authenticated).await {
@@ -359,7 +321,7 @@ impl<S: Scripts> Pipeline<'_, S> {
                 Verdict::Temporary(reason)
             }
         };
-        let post_actions = end.post_actions && !self.run.is_ory_hydra() && !policy.actions.of(ActionKind::Post).is_empty();
+        let post_actions = end.post_actions && !is_ory_hydra(self.run.login) && !policy.actions.of(ActionKind::Post).is_empty();
         Outcome { verdict, report: self.report, post_actions }
     }
 }
@@ -406,12 +368,17 @@ fn success(user: Arc<User>, login: &Login, policy: &Policy, memory_hit: bool) ->
     if !changes.is_empty() {
         filters::change(&mut attributes, changes);
         // The client is told the account attribute as it is now; without one, the backend's.
-        let changed = backends::attribute(&attributes, &account_field);
+        let changed = user::attribute(&attributes, &account_field);
         if !changed.is_empty() {
             account = changed;
         }
     }
     Success { account, account_field, totp_secret_field, attributes, passdb, backend_name, memory_hit, server }
+}
+
+/// OAuth pages: neither filters nor post actions run for them.
+fn is_ory_hydra(login: &Login) -> bool {
+    login.request.get(Field::Protocol) == b"ory-hydra"
 }
 
 /// How often the client has failed by now: as often as it says, or as the histories do (`http-api.md` 6.6).
@@ -423,7 +390,5 @@ fn attempts(login: &Login, policy: &Policy, retries: u32) -> u32 {
 
 const OK: &[u8] = b"OK";
 const INVALID_LOGIN: &[u8] = b"Invalid login or password";
-/// OAuth pages: neither filters nor post actions run for them.
-const ORY_HYDRA: &[u8] = b"ory-hydra";
 /// Clients may claim more; the counter stops here.
 const ATTEMPTS_MAX: u32 = 255;

@@ -6,7 +6,7 @@
 //! Rules: specification `pipeline.md` 5 to 11, `config.md` 8.18 and 9, `decisions.md`.
 
 use crate::auth::brute_force::rules::Rules;
-use crate::auth::positive_cache::{self, PositiveCache};
+use crate::auth::positive_cache::settings::{DEFAULT, PositiveCache};
 use crate::auth::request::Mode;
 use crate::auth::scripts::ActionKind;
 use crate::config::Networks;
@@ -229,7 +229,7 @@ pub struct Search {
 impl Search {
     /// The name of that namespace.
     pub fn cache(&self) -> &str {
-        if self.cache_name.is_empty() { positive_cache::DEFAULT } else { &self.cache_name }
+        if self.cache_name.is_empty() { DEFAULT } else { &self.cache_name }
     }
 }
 

@@ -4,7 +4,8 @@
 //! a variant of [`Endpoint`], a line in [`endpoint`], a form of [`Question`] and one of the composing functions.
 //! Rules: specification `http-api.md` 8, `decisions.md` (broken JSON is 400).
 
-use crate::auth::admin::{Blocked, Flush, JobState};
+use crate::auth::admin::{Blocked, JobState};
+use crate::auth::brute_force::rules::Flush;
 use crate::auth::request::{Request, SessionId};
 use crate::dialect::envelope::{Envelope, JSON};
 use crate::dialect::json;

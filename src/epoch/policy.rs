@@ -5,7 +5,7 @@
 use super::{brute_force, keep};
 use crate::auth::policy::{Action, Backend, Blocklist, Blocklists, Feature as PolicyFeature, Filter, Policy, RelayDomains, Search, When};
 use crate::auth::policy::{Actions, DEFAULT_BACKEND};
-use crate::auth::positive_cache::PositiveCache;
+use crate::auth::positive_cache::settings::PositiveCache;
 use crate::auth::scripts::{ActionKind, StageKind};
 use crate::config::section::lua::When as ConfigWhen;
 use crate::config::{self, ActionType, Config, Feature};

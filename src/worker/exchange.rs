@@ -3,12 +3,14 @@
 //! [`open`] routes a request and either has its answer at once or makes the [`Job`]; [`Job::run`] is the task; [`Finished::compose`]
 //! writes the answer. No socket here, and no decision about logins: `dialect` knows the wire forms, `auth` the verdicts.
 
-use crate::auth::admin::{Blocked, Flush, JobState};
+use crate::auth::admin::{Blocked, JobState};
+use crate::auth::brute_force::rules::Flush;
 use crate::auth::login::Login;
-use crate::auth::pipeline::{self, Outcome, Stores};
+use crate::auth::pipeline::{self, Outcome};
 use crate::auth::policy::Policy;
 use crate::auth::report::{Event, Level, Report};
 use crate::auth::request::{Mode, Request, Service, SessionId};
+use crate::auth::run::Stores;
 use crate::auth::scripts::{ScriptError, StageKind};
 use crate::dialect::admin::{Endpoint, Question, Wanted};
 use crate::dialect::caller::Admission;

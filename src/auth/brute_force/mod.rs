@@ -20,9 +20,9 @@ mod tests;
 
 use crate::auth::features::is_local;
 use crate::auth::login::LogValue;
-use crate::auth::pipeline::Run;
 use crate::auth::report::{BruteForceUse, Event, Level, PasswordsSeen, Report};
 use crate::auth::request::{Field, Mode};
+use crate::auth::run::Run;
 use crate::auth::{accounts, scripts::Scripts};
 use crate::op::apart;
 use crate::state::{self, Counters, Evidence, Failed, NewBlock, Owner, Standing, Tolerance, Trace, WrongPassword};

@@ -2,7 +2,6 @@
 //!
 //! Rules: specification `pipeline.md` 4.1 to 4.3, 4.7.
 
-use crate::auth::admin::Flush;
 use crate::auth::request::{Field, Request};
 use crate::metrics::LabelId;
 use crate::secret::Secret;
@@ -62,6 +61,23 @@ pub struct Histories {
     pub ttl: Duration,
     /// `server.redis.password_nonce`
     pub nonce: Secret,
+}
+
+/// Who is to be unblocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flush {
+    pub address: IpAddr,
+    /// The bucket's name; `*`: all of them.
+    pub rule: String,
+    /// Of a bucket with such a filter, only the counter of this protocol or OIDC client.
+    pub protocol: Option<String>,
+    pub oidc_cid: Option<String>,
+}
+
+impl Flush {
+    pub fn is_meant(&self, bucket: &str) -> bool {
+        self.rule == ALL || self.rule == bucket
+    }
 }
 
 impl Rules {
@@ -181,6 +197,8 @@ fn scoped(address: IpAddr, ipv6_cidr: u8) -> String {
         _ => address.to_string(),
     }
 }
+
+pub const ALL: &str = "*";
 
 #[cfg(test)]
 mod tests {

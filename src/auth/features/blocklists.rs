@@ -6,10 +6,10 @@
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::login::LogValue;
-use crate::auth::pipeline::Run;
 use crate::auth::policy::{Blocklist, Blocklists};
 use crate::auth::report::{Event, Level, Listing};
 use crate::auth::request::Field;
+use crate::auth::run::Run;
 use crate::auth::scripts::ActionKind;
 use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Procedure, apart};
 use crate::proto::dns::{Kind, reversed};

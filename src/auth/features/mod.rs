@@ -19,9 +19,9 @@ pub(super) use relay_domains::relay_domains;
 pub(super) use tls_encryption::tls_encryption;
 
 use crate::auth::login::LogValue;
-use crate::auth::pipeline::Run;
 use crate::auth::report::Event;
 use crate::auth::request::Field;
+use crate::auth::run::Run;
 use crate::auth::scripts::{ActionKind, FeatureReturn, Scripts, StageKind};
 use crate::auth::verdict::TemporaryReason;
 use std::net::IpAddr;

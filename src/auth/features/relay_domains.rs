@@ -4,8 +4,8 @@
 //! 5.4, 16.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
-use crate::auth::pipeline::Run;
 use crate::auth::request::Field;
+use crate::auth::run::Run;
 use crate::auth::scripts::ActionKind;
 use crate::state::Spared;
 

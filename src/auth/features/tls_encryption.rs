@@ -4,8 +4,8 @@
 //! will be configured right is not called wrong. Rules: specification `pipeline.md` 5.3.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
-use crate::auth::pipeline::Run;
 use crate::auth::request::Field;
+use crate::auth::run::Run;
 use crate::auth::scripts::ActionKind;
 use crate::auth::verdict::TemporaryReason;
 

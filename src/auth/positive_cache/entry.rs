@@ -5,7 +5,7 @@
 //! has 32 bits, so entries of the reference are read but never match. Rules: specification `pipeline.md` 8.2, `decisions.md`.
 
 use crate::auth::attributes::Attributes;
-use crate::auth::backends::{User, attribute};
+use crate::auth::user::{User, attribute};
 use crate::auth::verdict::PassDb;
 use crate::secret::Secret;
 use crate::value::Value;

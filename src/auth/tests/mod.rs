@@ -14,10 +14,11 @@ mod verdicts;
 
 use crate::auth::cache::{BYTES_MAX, ResultCache};
 use crate::auth::login::{Facts, Login};
-use crate::auth::pipeline::{self, Outcome, Stores};
+use crate::auth::pipeline::{self, Outcome};
 use crate::auth::policy::{Action, Backend, DEFAULT_BACKEND, Feature, Filter, Policy, Search, When};
 use crate::auth::report::Event;
 use crate::auth::request::{Field, HttpRequest, Request};
+use crate::auth::run::Stores;
 use crate::auth::scripts::{
     ActionKind, BackendCall, BackendResult, BackendReturn, FeatureReturn, FilterReturn, ScriptError, ScriptErrorKind, Scripts, StageKind,
 };

@@ -29,7 +29,6 @@ pub mod script;
 pub mod secret;
 pub mod server;
 pub mod state;
-pub mod stores;
 pub mod time;
 pub mod tls;
 pub mod trace;

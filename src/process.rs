@@ -2,6 +2,8 @@
 
 use crate::auth::admin::Jobs;
 use crate::auth::cache::ResultCache;
+use crate::auth::login::Login;
+use crate::epoch::Epoch;
 use crate::log::LogSink;
 use crate::metrics::Registry;
 use crate::reactor::Sender;
@@ -11,9 +13,10 @@ use crate::script::modules::net::psnet::targets::Targets;
 use crate::script::modules::system::storage::Storages;
 use crate::script::watchdog::Registrar;
 use crate::state::MemoryStore;
-use crate::stores::Stores;
-use crate::worker::Message;
+use crate::trace::Span;
+use crate::upstream::health::Stores;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 
 pub struct Process {
@@ -59,4 +62,18 @@ impl Process {
         let sum: i64 = self.in_flight.iter().map(|worker| worker.0.load(Ordering::Relaxed)).sum();
         usize::try_from(sum).unwrap_or(0)
     }
+}
+
+/// What other threads tell a worker.
+pub enum Message {
+    /// Run the post actions of an answered login.
+    PostActions(Box<Login>),
+    /// Serve new requests by this configuration.
+    Reload(Arc<Epoch>),
+    /// Spans to be exported.
+    Spans(Vec<Span>),
+    /// Run the init scripts; the sender is dropped when they have ended.
+    Init(mpsc::Sender<()>),
+    /// Accept no more, finish what is under way, end.
+    Drain,
 }

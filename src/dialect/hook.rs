@@ -17,6 +17,7 @@ use crate::auth::scripts::ScriptError;
 use crate::dialect::answer::{is_framing, settle};
 use crate::dialect::envelope::{Envelope, JSON, TEXT};
 use crate::dialect::json;
+use crate::proto::http::Method;
 use crate::value::Value;
 
 /// Appends the answer for a hook at `location` (without leading slashes) that ended with `returned`; says the status.
@@ -88,6 +89,16 @@ fn written(out: &mut Vec<u8>, script: &ScriptResponse, envelope: &Envelope<'_>) 
     envelope.end(response, &script.body);
     status
 }
+
+/// Methods that a hook can be configured for.
+pub const HOOK_METHODS: [(&str, Method); 6] = [
+    ("GET", Method::Get),
+    ("POST", Method::Post),
+    ("PUT", Method::Put),
+    ("DELETE", Method::Delete),
+    ("PATCH", Method::Patch),
+    ("HEAD", Method::Head),
+];
 
 #[cfg(test)]
 mod tests {

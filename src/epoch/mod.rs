@@ -8,6 +8,7 @@
 //! brute_force.rs  brute-force rules
 //! dialect.rs      wire forms
 //! redis.rs        where Redis is
+//! timeouts.rs     how long clients may take
 //! upstream.rs     whom else we ask
 //! ```
 
@@ -15,14 +16,17 @@ mod brute_force;
 mod dialect;
 mod policy;
 mod redis;
+mod timeouts;
 mod upstream;
 
 pub use redis::pool_target;
+pub use timeouts::Timeouts;
 pub use upstream::Collector;
 
 use crate::auth::policy::Policy;
 use crate::auth::scripts::{ActionKind, StageKind};
 use crate::config::{self, Config, LogLevel};
+use crate::dialect::hook::HOOK_METHODS;
 use crate::dialect::settings::Settings;
 use crate::log::{Format, Level, LogSettings};
 use crate::metrics::{LabelId, Registry, Space};
@@ -35,7 +39,7 @@ use crate::upstream::dns::Settings as DnsSettings;
 use crate::upstream::http::Settings as HttpClientSettings;
 use crate::upstream::ldap::Pools as LdapPools;
 use crate::upstream::monitor::Monitor;
-use crate::worker::{HOOK_METHODS, Target, Timeouts};
+use crate::upstream::redis::Target;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,8 +4,8 @@ use crate::config::section::tls::Tls;
 use crate::config::{self, Config};
 use crate::reactor::{CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion};
 use crate::script::modules::nauthilus::redis::pools::{Mode, PoolSettings};
+use crate::upstream::redis::Target;
 use crate::upstream::redis::{Layout, Plan, Protocol, Serve, Settings as RedisSettings};
-use crate::worker::Target;
 use std::time::Duration;
 
 /// The server's own Redis. A cluster wins over sentinels, which win over master and replicas.

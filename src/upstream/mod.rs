@@ -11,6 +11,7 @@ pub mod channel;
 pub mod dns;
 pub mod gate;
 pub mod hash;
+pub mod health;
 pub mod http;
 pub mod ldap;
 pub mod monitor;

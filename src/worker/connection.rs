@@ -5,23 +5,12 @@
 //! [`Connection::read`] when the socket is readable, [`Connection::next`] for the next request, [`Connection::flush`] after an answer.
 //! Rules: specification `http-api.md` 1. Bounds: [`Limits`], the timeouts of [`Timeouts`].
 
+use crate::epoch::Timeouts;
 use crate::proto::http::{BodyDecoder, BodyError, CONTINUE, Head, HeadError, HeadParser, Limits, Span, parse_head, unfold};
 use crate::reactor::{Fill, Flush, Key, Stream};
 use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-
-/// How long a client may take for what; `server.timeouts`.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// From the first byte of a head (or the accept) to its last.
-    pub head: Duration,
-    pub body: Duration,
-    /// Between two requests.
-    pub idle: Duration,
-    /// For an answer to leave.
-    pub write: Duration,
-}
 
 pub struct Connection {
     stream: Stream,

@@ -2,12 +2,12 @@
 
 use super::channels::Context;
 use super::exchange::{Finished, Job};
-use super::links::Target;
 use super::tasks::{Busy, Ended, Origin, Part, Task};
 use super::{Timer, Worker};
 use crate::metrics::Count;
 use crate::op::{self, Answer, ChannelOp, Failure, Op, PoolId, Procedure, RedisOp, Route};
 use crate::reactor::Key;
+use crate::upstream::redis::Target;
 use std::net::IpAddr;
 use std::task::Poll;
 use std::time::{Duration, Instant};

@@ -22,7 +22,6 @@ use crate::dialect::{admin, answer, caller, fixed, hook, list_accounts};
 use crate::epoch::Epoch;
 use crate::op::{Ops, apart};
 use crate::process::Process;
-use crate::proto::http::Method;
 use crate::script::Host;
 use crate::state::{Error, KnownAccounts, Store};
 use crate::trace::Span;
@@ -337,16 +336,6 @@ fn flush_events(flush: &Flush, removed: &Result<Vec<Vec<u8>>, Error>) -> Vec<Eve
         Err(error) => vec![about(Event::new(Level::Error, "Flush failed").with("error", error.to_string()))],
     }
 }
-
-/// Methods that a hook can be configured for.
-pub const HOOK_METHODS: [(&str, Method); 6] = [
-    ("GET", Method::Get),
-    ("POST", Method::Post),
-    ("PUT", Method::Put),
-    ("DELETE", Method::Delete),
-    ("PATCH", Method::Patch),
-    ("HEAD", Method::Head),
-];
 
 const HOOKS: &[u8] = b"/api/v1/custom/";
 

@@ -8,26 +8,11 @@
 use super::names::{Lookup, Names};
 use crate::op::{Answer, Failure, PoolId, RedisOp};
 use crate::reactor::{Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Stream, Token};
-use crate::stores::Store;
-use crate::upstream::redis::{Plan, Pool};
+use crate::upstream::health::Store;
+use crate::upstream::redis::{Pool, Target};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Where a Redis is and how to talk to it.
-#[derive(Clone, Debug)]
-pub struct Target {
-    pub plan: Plan,
-    /// A certificate must be for the host of the server's address.
-    pub tls: Option<ClientTls>,
-}
-
-impl Target {
-    /// Whether it is the same Redis, and whether TLS is spoken to it; certificates may differ.
-    pub fn is_same(&self, other: &Target) -> bool {
-        self.plan == other.plan && self.tls.is_some() == other.tls.is_some()
-    }
-}
 
 /// All links of a worker, by pool.
 pub struct Links {

@@ -19,9 +19,7 @@ mod resolver;
 mod standing;
 mod tasks;
 
-pub use connection::Timeouts;
-pub use exchange::{HOOK_METHODS, Local};
-pub use links::Target;
+pub use exchange::Local;
 pub use standing::LAST_SAVE_MAX;
 
 use crate::auth::login::Login;
@@ -31,13 +29,12 @@ use crate::epoch::Epoch;
 use crate::log::{Level, Log};
 use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
 use crate::op::{Answer, Failure, PoolId, Rung, Worked};
-use crate::process::Process;
+use crate::process::{Message, Process};
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
 use crate::script::{Host, SetupError, State};
 use crate::state::KnownAccounts;
 use crate::time::{HttpDate, Now};
-use crate::trace::Span;
 use crate::trace::exporter::Exporter;
 use crate::upstream::hash::HashThread;
 use crate::upstream::ldap::Ldap;
@@ -55,20 +52,6 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tasks::{Asks, Task};
-
-/// What other threads tell a worker.
-pub enum Message {
-    /// Run the post actions of an answered login.
-    PostActions(Box<Login>),
-    /// Serve new requests by this configuration.
-    Reload(Arc<Epoch>),
-    /// Spans to be exported.
-    Spans(Vec<Span>),
-    /// Run the init scripts; the sender is dropped when they have ended.
-    Init(mpsc::Sender<()>),
-    /// Accept no more, finish what is under way, end.
-    Drain,
-}
 
 /// What a worker is started with.
 pub struct Start {

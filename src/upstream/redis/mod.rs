@@ -22,6 +22,7 @@ mod nodes;
 mod pool;
 mod refusal;
 mod sentinel;
+mod target;
 #[cfg(test)]
 mod testing;
 
@@ -29,6 +30,7 @@ pub use link::Link;
 pub use nodes::Node;
 pub use pool::{Health, Pool};
 pub use sentinel::{master_address, replica_addresses};
+pub use target::Target;
 
 use crate::secret::Secret;
 use std::time::Duration;

@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod epoch;
+pub mod frontend;
 pub mod log;
 pub mod metrics;
 pub mod op;

@@ -8,7 +8,6 @@
 //! brute_force.rs  brute-force rules
 //! dialect.rs      wire forms
 //! redis.rs        where Redis is
-//! timeouts.rs     how long clients may take
 //! upstream.rs     whom else we ask
 //! ```
 
@@ -16,11 +15,9 @@ mod brute_force;
 mod dialect;
 mod policy;
 mod redis;
-mod timeouts;
 mod upstream;
 
 pub use redis::pool_target;
-pub use timeouts::Timeouts;
 pub use upstream::Collector;
 
 use crate::auth::policy::Policy;
@@ -28,6 +25,7 @@ use crate::auth::scripts::{ActionKind, StageKind};
 use crate::config::{self, Config, LogLevel};
 use crate::dialect::hook::HOOK_METHODS;
 use crate::dialect::settings::Settings;
+use crate::frontend::Timeouts;
 use crate::log::{Format, Level, LogSettings};
 use crate::metrics::{LabelId, Registry, Space};
 use crate::proto::http::{Limits as HttpLimits, Method};

@@ -1,11 +1,13 @@
 //! Clients: accepting them, reading their requests, sending their answers, losing patience with them.
 
-use super::connection::{Connection, Overdue, Received, Step};
+use super::connection::Connection;
 use super::exchange::{self, Finished, Opened};
 use super::tasks::{Frame, Origin};
 use super::{Timer, Worker};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::fixed;
+use crate::frontend::http::Received;
+use crate::frontend::{Overdue, Session, Settings, Step};
 use crate::metrics::{Count, Space};
 use crate::reactor::{AcceptError, Interest, Key, Kind, Readiness, Token};
 use std::time::Duration;
@@ -24,7 +26,8 @@ impl Worker {
             match listener.accept() {
                 Ok(Some((stream, peer))) => {
                     self.metrics.count(Count::ConnectionsAccepted);
-                    let connection = Connection::new(stream, peer.ip(), self.now.mono, &self.local.epoch.timeouts);
+                    let session = Session::http(self.now.mono, &self.local.epoch.timeouts);
+                    let connection = Connection::new(stream, peer.ip(), session, self.now.mono);
                     self.adopt(connection);
                 }
                 Ok(None) => return,
@@ -43,7 +46,7 @@ impl Worker {
         // two of its six system calls. Whether a client that waits for long has gone, only the poller tells.
         self.drive(key);
         match self.connections.get(key) {
-            Some(connection) if connection.is_busy() => self.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key)),
+            Some(connection) if connection.session().is_busy() => self.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key)),
             // What is left to watch when the answer is out, `send_answers` knows.
             Some(connection) if connection.has_unsent() => {}
             _ => self.watch(key),
@@ -64,7 +67,7 @@ impl Worker {
         if readiness.readable || readiness.closed {
             connection.mark_readable(readiness.closed);
         }
-        if readiness.error && connection.is_busy() {
+        if readiness.error && connection.session().is_busy() {
             return self.close(key);
         }
         if readiness.writable && !self.flush(key) {
@@ -86,23 +89,18 @@ impl Worker {
     fn drive(&mut self, key: Key) {
         let local = self.local.clone();
         let epoch = &*local.epoch;
+        let settings = Settings { limits: &epoch.http, timeouts: &epoch.timeouts };
         for _ in 0..REQUESTS_PER_TURN {
             let Some(connection) = self.connections.get_mut(key) else { return };
-            if connection.is_lingering() && connection.wants_read() {
-                connection.swallow(&mut self.scratch);
-                continue;
-            }
-            if connection.is_busy() || connection.has_unsent() {
+            if connection.session().is_busy() || connection.has_unsent() {
                 return;
             }
-            let step = match connection.next(&epoch.http, self.now.mono, &epoch.timeouts) {
-                Step::More if connection.wants_read() => {
-                    match connection.read(&mut self.scratch, &epoch.http, self.now.mono, &epoch.timeouts) {
-                        Ok(Some(step)) => step,
-                        Ok(None) => continue,
-                        Err(_) => return self.close(key),
-                    }
-                }
+            let step = match connection.next(self.now.mono, &settings) {
+                Step::More if connection.wants_read() => match connection.read(&mut self.scratch, self.now.mono, &settings) {
+                    Ok(Some(step)) => step,
+                    Ok(None) => continue,
+                    Err(_) => return self.close(key),
+                },
                 step => step,
             };
             match step {
@@ -123,7 +121,7 @@ impl Worker {
 
     fn settle_connection(&mut self, key: Key) {
         match self.connections.get(key) {
-            Some(connection) if connection.is_over() || (self.draining && connection.is_idle()) => self.close(key),
+            Some(connection) if connection.is_over() || (self.draining && connection.session().is_idle()) => self.close(key),
             _ => {}
         }
     }
@@ -142,10 +140,10 @@ impl Worker {
         if jobs >= self.local.epoch.requests_share && self.process.requests_in_flight() >= epoch.max_concurrent_requests {
             self.metrics.count(Count::RequestsRefused);
             let current = self.process.requests_in_flight();
-            fixed::too_many_requests(connection.outbox(), current, epoch.max_concurrent_requests, &envelope);
+            fixed::too_many_requests(connection.output(), current, epoch.max_concurrent_requests, &envelope);
             return self.answered(key, frame.keep_alive);
         }
-        let (opened, pattern, request) = exchange::open(received, session, &local, &envelope, connection.outbox());
+        let (opened, pattern, request) = exchange::open(received, session, &local, &envelope, connection.output());
         let route = self.route_label(pattern);
         match opened {
             Opened::Job(job) => {
@@ -164,7 +162,7 @@ impl Worker {
             Opened::Health => {
                 let body = self.process.stores.health(self.draining);
                 let status = match self.connections.get_mut(key) {
-                    Some(connection) => fixed::health(connection.outbox(), &body, self.draining, &envelope),
+                    Some(connection) => fixed::health(connection.output(), &body, self.draining, &envelope),
                     None => return,
                 };
                 self.log_access(&request, key, status, None, Duration::ZERO);
@@ -180,7 +178,7 @@ impl Worker {
             Opened::Metrics => {
                 let text = self.process.metrics.render(self.now);
                 if let Some(connection) = self.connections.get_mut(key) {
-                    fixed::metrics(connection.outbox(), text.as_bytes(), &envelope);
+                    fixed::metrics(connection.output(), text.as_bytes(), &envelope);
                 }
                 self.log_access(&request, key, 200, None, Duration::ZERO);
                 self.metrics.request(route, Duration::ZERO, self.now);
@@ -193,7 +191,7 @@ impl Worker {
         let date = *self.date.text(self.now);
         let envelope = Envelope { keep_alive: false, ..Envelope::to(&Default::default(), &date) };
         if let Some(connection) = self.connections.get_mut(key) {
-            fixed::text(connection.outbox(), status, text, &Envelope { minor: 1, ..envelope });
+            fixed::text(connection.output(), status, text, &Envelope { minor: 1, ..envelope });
         }
         self.answered(key, false);
     }
@@ -207,7 +205,7 @@ impl Worker {
         let keep_alive = frame.keep_alive && !self.draining;
         let envelope = Envelope { keep_alive, servers_down: epoch.monitor.is_down(), ..frame.envelope(&date) };
         let connection = self.connections.get_mut(key)?;
-        let status = finished.compose(connection.outbox(), epoch, &envelope)?;
+        let status = finished.compose(connection.output(), epoch, &envelope)?;
         self.answered(key, keep_alive);
         Some(status)
     }
@@ -281,20 +279,22 @@ impl Worker {
         if connection.timer_at > self.now.mono {
             return;
         }
-        connection.timer_at = connection.deadline.min(soonest).max(self.now.mono + TIMER_MIN);
+        connection.timer_at = connection.deadline().min(soonest).max(self.now.mono + TIMER_MIN);
         self.timers.set(connection.timer_at, Timer::Connection(key));
     }
 
     pub(super) fn connection_timer(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         match connection.overdue(self.now.mono) {
-            Overdue::Close => return self.close(key),
-            Overdue::Task(Some(task)) => {
-                connection.deadline = self.now.mono + GRACE;
-                self.expire_task(task);
-            }
-            Overdue::Task(None) => return self.close(key),
             Overdue::No => {}
+            Overdue::Client => return self.close(key),
+            Overdue::Work => match connection.task() {
+                Some(task) => {
+                    connection.extend(self.now.mono + GRACE);
+                    self.expire_task(task);
+                }
+                None => return self.close(key),
+            },
         }
         self.arm(key);
     }

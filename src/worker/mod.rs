@@ -386,7 +386,7 @@ impl Worker {
         }
         self.listeners.clear();
         for key in self.connections.keys() {
-            if self.connections.get(key).is_some_and(Connection::is_idle) {
+            if self.connections.get(key).is_some_and(|connection| connection.session().is_idle()) {
                 self.close(key);
             }
         }

@@ -10,14 +10,14 @@ use crate::config::{self, Config, ListenAddress, Source};
 use crate::epoch::{Epoch, Unusable};
 use crate::log::{Level, Log, LogWriter};
 use crate::metrics::Registry;
-use crate::process::Message;
-use crate::process::{InFlight, Process};
+use crate::process::permits::RequestLimit;
+use crate::process::{Message, Process};
 use crate::reactor::{Address, Listener, Sender, UNIX_MODE};
 use crate::script::modules::net::psnet::targets::{Direction, Target, Targets};
 use crate::script::watchdog::Watchdog;
 use crate::time::Now;
 use crate::upstream::health::Stores;
-use crate::worker::{Fatal, LAST_SAVE_MAX, Start, Worker};
+use crate::worker::{Fatal, LAST_SAVE_MAX, Role, Start, Worker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::io;
 use std::sync::{Arc, OnceLock, mpsc};
@@ -85,11 +85,12 @@ impl Server {
         let cores = core_affinity::get_core_ids().map(|ids| ids.into_iter().map(|id| id.id).collect::<Vec<_>>()).unwrap_or_default();
         let count = config.server.worker_count(cores.len().max(1));
         let watchdog = Watchdog::spawn()?;
-        let process = process(config, count, writer, &watchdog)?;
+        let process = process(config, writer, &watchdog)?;
         let epoch = Arc::new(Epoch::resolve(config, count, &process.metrics)?);
         let core_of = |number: usize| cores.get(number % cores.len().max(1)).copied();
-        let start = |number: usize, name: String, core, listeners| Start {
-            number,
+        let start = |role, name: String, core, listeners| Start {
+            role,
+            workers: count,
             name,
             core,
             listeners,
@@ -97,7 +98,7 @@ impl Server {
             epoch: epoch.clone(),
         };
         // The background worker has the last core to itself if there are more cores than workers.
-        let background = spawn(start(count, "background".into(), core_of(cores.len().wrapping_sub(1)), Vec::new()))?;
+        let background = spawn(start(Role::Background, "background".into(), core_of(cores.len().wrapping_sub(1)), Vec::new()))?;
         // Nobody else sets it.
         let _ = process.background.set(background.sender.clone());
         run_init(&epoch, &background);
@@ -108,7 +109,7 @@ impl Server {
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {
             let own = listeners.pop().unwrap_or_default();
-            workers.push(spawn(start(number, number.to_string(), core_of(number), own))?);
+            workers.push(spawn(start(Role::Serving, number.to_string(), core_of(number), own))?);
         }
         Ok(Server { process, epoch, workers, background, addresses, _watchdog: watchdog })
     }
@@ -153,6 +154,7 @@ impl Server {
                 }
                 *log = Log::new(&self.process.log, &epoch.log);
                 self.process.metrics.reloaded(&loaded.config.server.instance_name, Now::read());
+                self.process.requests.set_max(epoch.max_concurrent_requests);
                 tell(&self.background.sender, Message::Reload(epoch.clone()));
                 run_init(&epoch, &self.background);
                 for worker in &self.workers {
@@ -177,14 +179,14 @@ impl Server {
 /// The first stage of the start that fails, with all its problems.
 pub fn check(config: &Config) -> Result<(), StartError> {
     let (writer, watchdog) = (LogWriter::spawn(Box::new(io::sink()))?, Watchdog::spawn()?);
-    let process = process(config, 1, &writer, &watchdog)?;
+    let process = process(config, &writer, &watchdog)?;
     let epoch = Epoch::resolve(config, 1, &process.metrics)?;
     crate::worker::try_scripts(&epoch, &process).map_err(Fatal::from)?;
     Ok(())
 }
 
 /// The stores that all workers share.
-fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watchdog) -> Result<Arc<Process>, StartError> {
+fn process(config: &Config, writer: &LogWriter, watchdog: &Watchdog) -> Result<Arc<Process>, StartError> {
     let metrics = Registry::new(&config.server.instance_name, env!("CARGO_PKG_VERSION"), Now::read());
     let targets = Arc::new(Targets::default());
     let collected = targets.clone();
@@ -210,7 +212,7 @@ fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watch
         log: writer.sink().clone(),
         watchdog: watchdog.registrar(),
         background: OnceLock::new(),
-        in_flight: std::iter::repeat_with(InFlight::default).take(workers).collect(),
+        requests: Arc::new(RequestLimit::new(config.server.max_concurrent_requests as usize)),
     }))
 }
 

@@ -75,8 +75,6 @@ pub struct Epoch {
     /// The configuration as JSON, secrets masked.
     pub effective: String,
     pub max_concurrent_requests: usize,
-    /// A worker with fewer requests than this under way need not ask the others.
-    pub requests_share: usize,
     /// Post actions of so many logins run at a time, and so many more wait.
     pub post_actions_max: usize,
     pub post_actions_waiting_max: usize,
@@ -159,7 +157,6 @@ impl Epoch {
             tracing,
             effective: config.effective_json(),
             max_concurrent_requests: server.max_concurrent_requests as usize,
-            requests_share: (server.max_concurrent_requests as usize).div_ceil(workers.max(1)),
             post_actions_max: POST_ACTIONS_MAX,
             post_actions_waiting_max: POST_ACTIONS_WAITING_MAX,
             post_action_time: server.timeouts.lua_script * 10,

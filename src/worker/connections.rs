@@ -135,17 +135,18 @@ impl Worker {
         let frame = Frame { minor: received.head.minor, method: received.head.method, keep_alive: received.head.keep_alive };
         let date = *self.date.text(self.now);
         let envelope = frame.envelope(&date);
-        let jobs = self.jobs();
         let Some(connection) = self.connections.get_mut(key) else { return };
-        if jobs >= self.local.epoch.requests_share && self.process.requests_in_flight() >= epoch.max_concurrent_requests {
-            self.metrics.count(Count::RequestsRefused);
-            let current = self.process.requests_in_flight();
-            fixed::too_many_requests(connection.output(), current, epoch.max_concurrent_requests, &envelope);
-            return self.answered(key, frame.keep_alive);
-        }
         let (opened, pattern, request) = exchange::open(received, session, &local, &envelope, connection.output());
         let route = self.route_label(pattern);
         match opened {
+            Opened::Job(_) if !self.permits.take() => {
+                self.metrics.count(Count::RequestsRefused);
+                let (current, max) = (self.process.requests.taken(), self.process.requests.max());
+                if let Some(connection) = self.connections.get_mut(key) {
+                    fixed::too_many_requests(connection.output(), current, max, &envelope);
+                }
+                self.answered(key, frame.keep_alive);
+            }
             Opened::Job(job) => {
                 let deadline = self.now.mono + epoch.request_time;
                 let task = self.spawn(job, Some(Origin { connection: key, frame, route }), deadline);

@@ -246,9 +246,17 @@ impl Worker {
     /// The client is gone: nobody needs the answer, nor what works for it.
     pub(super) fn cancel_task(&mut self, key: Key) {
         if let Some(task) = self.tasks.remove(key) {
+            self.release_permit(&task);
             let mut stopped = Vec::new();
             self.asks.forget(&task, |ask, busy| stopped.push((ask, busy)));
             stopped.into_iter().for_each(|(ask, busy)| self.stop(ask, busy));
+        }
+    }
+
+    /// The request that a task answered is done.
+    fn release_permit(&mut self, task: &Task) {
+        if task.origin.is_some() {
+            self.permits.release();
         }
     }
 
@@ -280,6 +288,7 @@ impl Worker {
 
     fn finish(&mut self, key: Key, mut finished: Finished) {
         let Some(task) = self.tasks.remove(key) else { return };
+        self.release_permit(&task);
         let status = task.origin.and_then(|origin| self.send_answer(&origin, &mut finished));
         let elapsed = task.began.elapsed();
         self.log_finished(&mut finished, task.origin.as_ref(), status, elapsed);

@@ -29,6 +29,7 @@ use crate::epoch::Epoch;
 use crate::log::{Level, Log};
 use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
 use crate::op::{Answer, Failure, PoolId, Rung, Worked};
+use crate::process::permits::Permits;
 use crate::process::{Message, Process};
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
@@ -53,10 +54,20 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tasks::{Asks, Task};
 
+/// What a worker is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Requests of clients.
+    Serving,
+    /// What nobody waits for: post actions, init scripts, periodic tasks.
+    Background,
+}
+
 /// What a worker is started with.
 pub struct Start {
-    /// For names and metrics: 0, 1, …; the background worker has the last number.
-    pub number: usize,
+    pub role: Role,
+    /// Of workers that serve requests.
+    pub workers: usize,
     pub name: String,
     pub core: Option<usize>,
     pub listeners: Vec<Listener>,
@@ -110,9 +121,11 @@ pub struct Worker {
     /// What the threads beside the loop have answered.
     companions: Mailbox<(u64, Companion)>,
     mailbox: Mailbox<Message>,
+    /// For requests of clients.
+    permits: Permits,
     local: Rc<Local>,
     process: Arc<Process>,
-    number: usize,
+    role: Role,
     log: Log,
     metrics: Rc<WorkerMetrics>,
     sessions: SessionIds,
@@ -146,7 +159,7 @@ impl Worker {
     /// # Errors
     /// No file descriptors, no thread for hashing, no randomness; or a script that does not compile.
     pub fn new(start: Start) -> Result<(Worker, Sender<Message>), Fatal> {
-        let Start { number, name, core, listeners, process, epoch } = start;
+        let Start { role, workers, name, core, listeners, process, epoch } = start;
         let now = Now::read();
         let mut reactor = Reactor::new()?;
         let (sender, inbox) = mailbox(MAILBOX_MAX, reactor.waker());
@@ -198,10 +211,11 @@ impl Worker {
             helpers,
             companions,
             mailbox: inbox,
+            permits: Permits::new(process.requests.clone(), workers),
             log: Log::new(&process.log, &local.epoch.log),
             local,
             process,
-            number,
+            role,
             metrics,
             sessions: SessionIds::new(seed),
             date: HttpDate::new(),
@@ -317,7 +331,7 @@ impl Worker {
         {
             background.wake();
         }
-        self.process.in_flight.get(self.number).inspect(|mine| mine.set(self.jobs()));
+        self.permits.settle();
         self.metrics.set(Gauge::ConcurrentRequests, i64::try_from(self.jobs()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::ConnectionsOpen, i64::try_from(self.connections.len()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::ChannelsOpen, i64::try_from(self.channels.len()).unwrap_or(i64::MAX));

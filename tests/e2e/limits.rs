@@ -1,7 +1,9 @@
 //! What is too large, malformed or too much is refused with the right status, and costs only the connection it came on.
 
-use crate::support::{Request, Server, Site};
+use crate::drain::waits_for_a_file;
+use crate::support::{Request, Server, Site, until};
 use serde_json::json;
+use std::time::Duration;
 
 /// Sends bytes on a connection of their own: the status of the answer, after which the server must close.
 fn refused(server: &Server, bytes: &[u8]) -> u16 {
@@ -51,3 +53,45 @@ fn a_body_past_the_limit_is_refused() {
     assert_eq!(server.ask(&with_body_of(9_000)).status, 200);
     assert_eq!(refused(&server, &with_body_of(10_000).bytes()), 413);
 }
+
+#[test]
+fn no_more_requests_than_the_limit_are_under_way_over_all_workers() {
+    let settings = json!({ "server": {
+        "workers": 4,
+        "max_concurrent_requests": 2,
+        "timeouts": { "lua_backend": "20s", "lua_script": "20s", "request": "20s" },
+    } });
+    let server = Site::new().backend(&waits_for_a_file()).set(settings).start();
+    let mut clients: Vec<_> = (0..32).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(&Request::login("slow", "any").bytes());
+    }
+    // All that are too many are answered while the two that are not still wait.
+    let (answers, refused) = std::sync::mpsc::channel();
+    let threads: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            let answers = answers.clone();
+            std::thread::spawn(move || answers.send(client.answer().status).unwrap())
+        })
+        .collect();
+    for _ in 0..30 {
+        assert_eq!(refused.recv_timeout(PATIENCE).unwrap(), 429);
+    }
+    // Whoever watches the server is neither counted nor refused.
+    for path in ["/ping", "/healthz", "/metrics"] {
+        for _ in 0..8 {
+            assert_eq!(server.ask(&Request::get(path)).status, 200, "{path}");
+        }
+    }
+    assert_eq!(server.login("ada", "any").status, 429);
+    server.write("go", "");
+    for _ in 0..2 {
+        assert_eq!(refused.recv_timeout(PATIENCE).unwrap(), 200);
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    until("a permit", || (server.login("ada", "any").status == 200).then_some(()));
+}
+
+/// How long an answer may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(15);

@@ -14,8 +14,8 @@ mod checks;
 mod connections;
 mod login_counts;
 
-use super::Worker;
 use super::tasks::{Ended, Task};
+use super::{Role, Worker};
 use crate::log::Level;
 use crate::op::{self, Ops};
 use crate::reactor::Key;
@@ -107,7 +107,7 @@ impl Worker {
 
     /// Whether this is the one worker that serves no requests.
     fn is_background(&self) -> bool {
-        self.process.in_flight.get(self.number).is_none()
+        self.role == Role::Background
     }
 }
 

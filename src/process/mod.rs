@@ -1,5 +1,7 @@
 //! What all workers of the process share. Everything here is either immutable, sharded, or off the request path.
 
+pub mod permits;
+
 use crate::auth::admin::Jobs;
 use crate::auth::cache::ResultCache;
 use crate::auth::login::Login;
@@ -15,7 +17,7 @@ use crate::script::watchdog::Registrar;
 use crate::state::MemoryStore;
 use crate::trace::Span;
 use crate::upstream::health::Stores;
-use std::sync::atomic::{AtomicI64, Ordering};
+use permits::RequestLimit;
 use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 
@@ -41,27 +43,8 @@ pub struct Process {
     pub watchdog: Registrar,
     /// The background worker's mailbox; set before the first request is served.
     pub background: OnceLock<Sender<Message>>,
-    /// Requests under way, by worker; each writes its own.
-    pub in_flight: Vec<InFlight>,
-}
-
-/// One worker's count of requests under way, on a cache line of its own.
-#[derive(Default)]
-#[repr(align(128))]
-pub struct InFlight(AtomicI64);
-
-impl InFlight {
-    pub fn set(&self, count: usize) {
-        self.0.store(i64::try_from(count).unwrap_or(i64::MAX), Ordering::Relaxed);
-    }
-}
-
-impl Process {
-    /// Requests under way in the whole process.
-    pub fn requests_in_flight(&self) -> usize {
-        let sum: i64 = self.in_flight.iter().map(|worker| worker.0.load(Ordering::Relaxed)).sum();
-        usize::try_from(sum).unwrap_or(0)
-    }
+    /// How many requests may be under way.
+    pub requests: Arc<RequestLimit>,
 }
 
 /// What other threads tell a worker.

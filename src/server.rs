@@ -151,6 +151,7 @@ impl Server {
                     log.line(Level::Warn, Now::read()).text("msg", warning).end();
                 }
                 *log = Log::new(&self.process.log, &epoch.log);
+                self.process.metrics.show_response_times(loaded.config.server.prometheus_timer.enabled);
                 self.process.metrics.reloaded(&loaded.config.server.instance_name, Now::read());
                 tell(&self.background.sender, Message::Reload(epoch.clone()));
                 run_init(&epoch, &self.background);

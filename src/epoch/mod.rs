@@ -81,7 +81,15 @@ pub struct Epoch {
     pub post_action_time: Duration,
     /// What the metrics count each route pattern by.
     pub route_labels: Vec<(&'static str, LabelId)>,
-    hooks: HashMap<(Vec<u8>, &'static str), usize>,
+    hooks: HashMap<(Vec<u8>, &'static str), Hook>,
+}
+
+/// What the configuration says of a hook at a location and method.
+pub(super) struct Hook {
+    /// Its place in the list of hooks.
+    index: usize,
+    /// Of a body for which the script sets none.
+    content_type: Option<String>,
 }
 
 /// What is wrong with a configuration that is sound by itself: files and names that it points to. One line each.
@@ -168,8 +176,17 @@ impl Epoch {
 
     /// The hook for a location (without leading slashes) and method.
     pub fn hook(&self, location: &[u8], method: Method) -> Option<usize> {
+        self.find_hook(location, method).map(|hook| hook.index)
+    }
+
+    /// The content type that is configured for a hook's answers.
+    pub fn hook_content_type(&self, location: &[u8], method: Method) -> Option<&str> {
+        self.find_hook(location, method)?.content_type.as_deref()
+    }
+
+    fn find_hook(&self, location: &[u8], method: Method) -> Option<&Hook> {
         let (name, _) = HOOK_METHODS.iter().find(|(_, known)| *known == method)?;
-        self.hooks.get(&(location.to_vec(), *name)).copied()
+        self.hooks.get(&(location.to_vec(), *name))
     }
 
     /// Where the domain's state is: in the server's Redis, or in this process, whose store is `memory`.

@@ -2,12 +2,12 @@
 //!
 //! Reads the script files they name.
 
-use super::{brute_force, keep};
+use super::{Hook, brute_force, keep};
 use crate::auth::policy::{Action, Backend, Blocklist, Blocklists, Feature as PolicyFeature, Filter, Policy, RelayDomains, Search, When};
 use crate::auth::policy::{Actions, DEFAULT_BACKEND};
 use crate::auth::positive_cache::PositiveCache;
 use crate::auth::scripts::{ActionKind, StageKind};
-use crate::config::section::lua::When as ConfigWhen;
+use crate::config::section::lua::{LuaHook, When as ConfigWhen};
 use crate::config::{self, ActionType, Config, Feature};
 use crate::metrics::{Registry, Space};
 use crate::script::ScriptSet;
@@ -76,14 +76,17 @@ pub(super) fn built_in_features(policy: &mut Policy, config: &Config, metrics: &
     policy.master_user_delimiter = if server.master_user.enabled { server.master_user.delimiter.bytes().next() } else { None };
 }
 
-pub(super) fn hooks(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> HashMap<(Vec<u8>, &'static str), usize> {
+pub(super) fn hooks(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> HashMap<(Vec<u8>, &'static str), Hook> {
     use config::Choice;
     let mut hooks = HashMap::new();
     for hook in &config.lua.custom_hooks {
-        let index = scripts.read(&hook.script_path, &hook.http_location, StageKind::Hook, hook.reuse);
+        // Roles are refused as long as nobody carries any (`config::inactive`).
+        let LuaHook { http_location, http_method, content_type, script_path, roles: _, reuse } = hook;
+        let index = scripts.read(script_path, http_location, StageKind::Hook, *reuse);
         if let Some(index) = keep(index, problems) {
             scripts.hooks.push(index);
-            hooks.insert((hook.http_location.clone().into_bytes(), hook.http_method.name()), scripts.hooks.len() - 1);
+            let hook = Hook { index: scripts.hooks.len() - 1, content_type: content_type.clone() };
+            hooks.insert((http_location.clone().into_bytes(), http_method.name()), hook);
         }
     }
     hooks

@@ -3,6 +3,7 @@
 use super::keep;
 use super::redis::{client_tls, tls_settings};
 use crate::config::section::ldap::LdapPool;
+use crate::config::section::timeouts::Timeouts;
 use crate::config::section::tls::Tls;
 use crate::config::{self, Config, Feature};
 use crate::tls::{ClientTls, ClientTlsSettings, DefaultTls, TlsError};
@@ -48,13 +49,13 @@ pub(super) fn ldap(config: &Config, workers: usize, problems: &mut Vec<String>) 
     let mut pools = LdapPools::new();
     let named = ldap.optional_ldap_pools.iter().map(|(name, pool)| (name.as_str(), pool));
     for (name, pool) in std::iter::once(("default", &ldap.config)).chain(named) {
-        let settings = ldap_pool(pool, workers).map_err(|problem| format!("ldap pool {name:?}: {problem}"));
+        let settings = ldap_pool(pool, &config.server.timeouts, workers).map_err(|problem| format!("ldap pool {name:?}: {problem}"));
         pools.extend(keep(settings, problems).map(|settings| (name.to_owned(), Arc::new(settings))));
     }
     pools
 }
 
-fn ldap_pool(pool: &LdapPool, workers: usize) -> Result<LdapSettings, String> {
+fn ldap_pool(pool: &LdapPool, timeouts: &Timeouts, workers: usize) -> Result<LdapSettings, String> {
     let servers =
         pool.server_uri.iter().map(|uri| LdapServer::parse(uri)).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
     let encrypted = pool.starttls || servers.iter().any(|server| matches!(server, LdapServer::Tcp { tls: true, .. }));
@@ -81,9 +82,9 @@ fn ldap_pool(pool: &LdapPool, workers: usize) -> Result<LdapSettings, String> {
         idle_max: share(pool.lookup_idle_pool_size),
         waiting_max: pool.lookup_queue_length as usize,
         connect_time: or(pool.connect_abort_timeout, LDAP_CONNECT),
-        bind_time: or(pool.bind_timeout, LDAP_REQUEST),
-        search_time: or(pool.search_timeout, LDAP_REQUEST),
-        modify_time: or(pool.modify_timeout, LDAP_REQUEST),
+        bind_time: or(pool.bind_timeout, timeouts.ldap_bind),
+        search_time: or(pool.search_timeout, timeouts.ldap_search),
+        modify_time: or(pool.modify_timeout, timeouts.ldap_modify),
         size_limit: pool.search_size_limit,
         time_limit: pool.search_time_limit.as_secs_f64().ceil() as u32,
         retries: pool.retry_max,
@@ -148,7 +149,5 @@ pub(super) fn trace_settings(tracing: &config::section::insights::Tracing) -> Op
     tracing.enabled.then_some(trace::Settings { sampler_ratio: tracing.sampler_ratio, propagators })
 }
 
-/// Times of LDAP that are not configured: a login waits for them.
+/// Opening a connection to a directory, where that is not configured: a login waits for it.
 const LDAP_CONNECT: Duration = Duration::from_secs(5);
-
-const LDAP_REQUEST: Duration = Duration::from_secs(10);

@@ -18,7 +18,7 @@ fn of_both_prefixes_ours_wins() {
 
 #[test]
 fn an_empty_variable_makes_the_key_empty() {
-    let text = "server: {backends: [lua], redis: {prefix: x, password_nonce: 0123456789abcdef}, workers: 5, haproxy_v2: true}";
+    let text = "server: {backends: [lua], redis: {prefix: x, password_nonce: 0123456789abcdef}, workers: 5}";
     let config = with_environment(
         text,
         &[
@@ -26,11 +26,10 @@ fn an_empty_variable_makes_the_key_empty() {
             ("LOLIGO_SERVER_REDIS_PREFIX", ""),
             ("LOLIGO_SERVER_REDIS_PASSWORD_NONCE", ""),
             ("LOLIGO_SERVER_WORKERS", ""),
-            ("LOLIGO_SERVER_HAPROXY_V2", ""),
         ],
     );
     assert!(config.server.backends.is_empty() && config.server.redis.prefix.is_empty() && config.server.redis.password_nonce.is_empty());
-    assert!(config.server.workers == 0 && !config.server.haproxy_v2);
+    assert!(config.server.workers == 0);
 }
 
 #[test]

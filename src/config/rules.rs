@@ -17,6 +17,7 @@ pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
     backends(config, tree, report);
     searches(config, tree, report);
     features(config, tree, report);
+    uncounted(config, tree, report);
     cache_lifetime(config, tree, report);
     protecting(config, tree, report);
     inactive(config, tree, report);
@@ -106,6 +107,44 @@ fn features(config: &Config, tree: &Node, report: &mut Report) {
             _ => continue,
         };
         report.warn(&mark, PATH, &format!("{:?} does nothing: {missing}", feature.name()));
+    }
+}
+
+/// Features that never run, and logins that brute force lets pass uncounted although it is on.
+fn uncounted(config: &Config, tree: &Node, report: &mut Report) {
+    if !config.lua.features.is_empty() && !config.server.has_feature(Feature::Lua) {
+        let path = "lua.features";
+        report.warn(&tree.mark_near(path), path, "never run: server.features has no \"lua\"");
+    }
+    let (buckets, protocols) = (&config.brute_force.buckets, &config.server.brute_force_protocols);
+    // Without these it does nothing at all, which is told of elsewhere.
+    if !config.server.has_feature(Feature::BruteForce) || buckets.is_empty() || protocols.is_empty() {
+        return;
+    }
+    let path = "brute_force.buckets";
+    let mark = tree.mark_near(path);
+    for (family, is_counted) in [("IPv4", buckets.iter().any(|bucket| bucket.ipv4)), ("IPv6", buckets.iter().any(|bucket| bucket.ipv6))] {
+        if !is_counted {
+            report.warn(&mark, path, &format!("no bucket counts {family} clients: they may fail as often as they like"));
+        }
+    }
+    let mut served: Vec<&str> = config.lua.search.iter().flat_map(|search| &search.protocol).map(String::as_str).collect();
+    served.sort_unstable();
+    served.dedup();
+    // Account lists are no logins.
+    served.retain(|protocol| *protocol != "account-provider");
+    let unlisted = served.iter().filter(|protocol| !protocols.iter().any(|listed| listed == *protocol)).copied().collect::<Vec<_>>();
+    if !unlisted.is_empty() {
+        let path = "server.brute_force_protocols";
+        let text = format!("lacks protocols that backends answer: {} may fail as often as they like", unlisted.join(", "));
+        report.warn(&tree.mark_near(path), path, &text);
+    }
+    let counts = |protocol: &str| {
+        buckets.iter().any(|bucket| bucket.filter_by_protocol.is_empty() || bucket.filter_by_protocol.iter().any(|own| own == protocol))
+    };
+    let bare = protocols.iter().map(String::as_str).filter(|protocol| !counts(protocol)).collect::<Vec<_>>();
+    if !bare.is_empty() {
+        report.warn(&mark, path, &format!("no bucket counts {}, which server.brute_force_protocols lists", bare.join(", ")));
     }
 }
 

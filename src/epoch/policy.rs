@@ -44,6 +44,7 @@ pub(super) fn policy(config: &Config, metrics: &Registry, scripts: &mut ScriptSe
     }
     policy.actions = actions(config, scripts, problems);
     policy.backends = backends(config, scripts, problems);
+    unused_backends(config, scripts, problems);
     policy
 }
 
@@ -122,6 +123,26 @@ fn positive_cache(config: &Config) -> Option<PositiveCache> {
     let place = server.backends.iter().position(|backend| matches!(backend, config::Backend::Cache))?;
     let position = server.backends.iter().take(place).filter(|backend| matches!(backend, config::Backend::Lua(_))).count();
     Some(PositiveCache::new(position, server.redis.positive_cache_ttl, &server.redis.password_nonce))
+}
+
+/// Backends that are configured and not listed in `server.backends` are read and compiled all the same: broken ones must be seen before
+/// they are listed.
+fn unused_backends(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) {
+    let (lua, listed) = (&config.lua, &config.server.backends);
+    let is_listed = |name: Option<&str>| {
+        let same = |other: Option<&str>| match (name, other) {
+            (Some(name), Some(other)) => name.eq_ignore_ascii_case(other),
+            (name, other) => name == other,
+        };
+        listed.iter().any(|backend| matches!(backend, config::Backend::Lua(other) if same(other.as_deref())))
+    };
+    let default = (None, &lua.config.backend_script_path);
+    let optional = lua.optional_lua_backends.iter().map(|(name, own)| (Some(name.as_str()), &own.backend_script_path));
+    for (name, path) in std::iter::once(default).chain(optional) {
+        if let Some(path) = path.as_ref().filter(|_| !is_listed(name)) {
+            let _ = keep(scripts.read(path, name.unwrap_or(DEFAULT_BACKEND), StageKind::Backend, false), problems);
+        }
+    }
 }
 
 /// The Lua backends among `server.backends`, in order; the others come with their own functions.

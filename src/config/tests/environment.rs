@@ -111,6 +111,28 @@ fn other_names_are_ignored() {
 }
 
 #[test]
+fn a_misspelt_variable_is_told_of_with_the_nearest_name() {
+    let warnings = |name: &str| -> Vec<String> {
+        let loaded = try_text("c.yml", BASE, &[(name, "x")]).unwrap();
+        loaded.warnings.iter().map(ToString::to_string).collect()
+    };
+    for (name, meant) in [
+        ("LOLIGO_SERVER_LOGLEVEL", " (did you mean LOLIGO_SERVER_LOG_LEVEL?)"),
+        ("LOLIGO_SERVER_REDIS_MASTER_ADRESS", " (did you mean LOLIGO_SERVER_REDIS_MASTER_ADDRESS?)"),
+        ("LOLIGO_TRUSTED_PROXYS", " (did you mean LOLIGO_TRUSTED_PROXIES?)"),
+        ("NAUTHILUS_SERVER_LOGLEVEL", " (did you mean NAUTHILUS_SERVER_LOG_LEVEL?)"),
+        ("LOLIGO_X", ""),
+    ] {
+        assert_eq!(warnings(name), [format!("environment variable {name}: is no key and has no effect{meant}")]);
+    }
+    for name in
+        ["LOLIGO_ENV", "NAUTHILUS_MY_SCRIPTS_OWN", "LOLIGO", "SERVER_LOGLEVEL", "LOLIGO_SERVER_INSTANCE_NAME"]
+    {
+        assert!(!warnings(name).iter().any(|line| line.contains("no key")), "{name}");
+    }
+}
+
+#[test]
 fn a_wrong_value_names_its_variable() {
     let problem = try_text("c.yml", BASE, &[("NAUTHILUS_SERVER_MAX_CONCURRENT_REQUESTS", "many")]).unwrap_err();
     let expected =

@@ -291,7 +291,11 @@ fn protection_that_is_not_built_is_refused() {
 fn protection_that_is_switched_off_may_be_given() {
     let text = "server: {haproxy_v2: false, tls: {enabled: false}, jwt_auth: {enabled: false}, oidc_auth: {enabled: false}, run_as_user: '', chroot: '', rate_limit_per_second: 0, rate_limit_burst: 0}";
     assert_eq!(warnings(text).iter().filter(|line| !line.contains("is empty: every login fails")).count(), 0);
-    assert!(try_text("c.yml", BASE, &[("LOLIGO_SERVER_HAPROXY_V2", "true")]).unwrap_err().starts_with("environment variable LOLIGO_SERVER_HAPROXY_V2: server.haproxy_v2: is not built yet"));
+    assert!(
+        try_text("c.yml", BASE, &[("LOLIGO_SERVER_HAPROXY_V2", "true")])
+            .unwrap_err()
+            .starts_with("environment variable LOLIGO_SERVER_HAPROXY_V2: server.haproxy_v2: is not built yet")
+    );
 }
 
 #[test]
@@ -319,6 +323,36 @@ fn keys_without_effect_warn() {
         assert!(all.iter().any(|line| line.contains(&format!(": {path}: ")) && line.contains("no effect")), "{text}: {all:?}");
     }
     assert!(!warnings("server: {prometheus_timer: {enabled: true}}").iter().any(|line| line.contains("prometheus_timer")));
+}
+
+#[test]
+fn logins_that_nobody_counts_are_told_of() {
+    let text = |protocols: &str, buckets: &str| {
+        format!(
+            "server:\n  backends: [lua]\n  features: [brute_force]\n  brute_force_protocols: [{protocols}]\nlua:\n  config: {{script_path: '{{dir}}/a.lua'}}\n  search: [{{protocol: [imap, pop3, account-provider]}}]\nbrute_force:\n  buckets: [{buckets}]\n"
+        )
+    };
+    let bucket = |more: &str| format!("{{name: b, period: 1h, cidr: 24, failed_requests: 3, {more}}}");
+    let (four, six) = (bucket("ipv4: true"), bucket("ipv6: true"));
+    assert_eq!(warnings(&text("imap, pop3", &format!("{four}, {six}"))), [""; 0]);
+    for (protocols, buckets, told) in [
+        ("imap, pop3", four.clone(), "9: brute_force.buckets: no bucket counts IPv6 clients"),
+        ("imap, pop3", six.clone(), "9: brute_force.buckets: no bucket counts IPv4 clients"),
+        ("imap", format!("{four}, {six}"), "4: server.brute_force_protocols: lacks protocols that backends answer: pop3 may"),
+        (
+            "imap, pop3",
+            format!("{}, {}", bucket("ipv4: true, filter_by_protocol: imap"), bucket("ipv6: true, filter_by_protocol: imap")),
+            "9: brute_force.buckets: no bucket counts pop3",
+        ),
+    ] {
+        let all = warnings(&text(protocols, &buckets));
+        assert!(all.len() == 1 && all[0].starts_with(told), "{all:?}");
+    }
+    let all = warnings(&format!("{BASE}  features: [{{name: a, script_path: '{{dir}}/a.lua'}}]\n").replace(
+        "lua: {config: {backend_script_path: '{dir}/a.lua'}, search: [{protocol: imap}]}\n",
+        "lua:\n  config: {backend_script_path: '{dir}/a.lua'}\n  search: [{protocol: imap}]\n",
+    ));
+    assert_eq!(all, ["5: lua.features: never run: server.features has no \"lua\""]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn uncommented() -> String {
 
 #[test]
 fn the_sample_loads_without_a_warning() {
-    assert_eq!(loaded(SAMPLE).warnings, [""; 0]);
+    assert_eq!(loaded(SAMPLE).warnings, []);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_sample_names_every_inactive_key() {
 #[test]
 fn the_quickstart_loads_and_needs_no_redis() {
     let loaded = loaded(QUICKSTART);
-    assert_eq!(loaded.warnings, [""; 0]);
+    assert_eq!(loaded.warnings, []);
     assert_eq!(loaded.config.server.backends, [Backend::Lua(None)]);
     assert!(!loaded.config.server.redis.is_configured());
     for protocol in ["default", "imap", "pop3", "smtp", "submission", "sieve", "http", "account-provider"] {

@@ -19,6 +19,7 @@ pub mod config;
 pub mod dialect;
 pub mod epoch;
 pub mod log;
+pub mod masking;
 pub mod metrics;
 pub mod op;
 pub mod password;

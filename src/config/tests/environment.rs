@@ -125,9 +125,7 @@ fn a_misspelt_variable_is_told_of_with_the_nearest_name() {
     ] {
         assert_eq!(warnings(name), [format!("environment variable {name}: is no key and has no effect{meant}")]);
     }
-    for name in
-        ["LOLIGO_ENV", "NAUTHILUS_MY_SCRIPTS_OWN", "LOLIGO", "SERVER_LOGLEVEL", "LOLIGO_SERVER_INSTANCE_NAME"]
-    {
+    for name in ["LOLIGO_ENV", "NAUTHILUS_MY_SCRIPTS_OWN", "LOLIGO", "SERVER_LOGLEVEL", "LOLIGO_SERVER_INSTANCE_NAME"] {
         assert!(!warnings(name).iter().any(|line| line.contains("no key")), "{name}");
     }
 }

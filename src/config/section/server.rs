@@ -220,7 +220,7 @@ fn absolute(path: &Path) -> Result<(), Wrong> {
 }
 
 /// `server.disabled_endpoints`: true makes the endpoint answer 404.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct DisabledEndpoints {
     pub auth_header: bool,
     pub auth_json: bool,

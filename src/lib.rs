@@ -20,6 +20,7 @@ pub mod dialect;
 pub mod epoch;
 pub mod frontend;
 pub mod log;
+pub mod masking;
 pub mod metrics;
 pub mod op;
 pub mod password;

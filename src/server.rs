@@ -6,7 +6,7 @@
 //! drain, at most [`DRAIN_MAX`]. Rules: specification `config.md` 6, 7, 13.10; `http-api.md` 1.
 
 use crate::auth::cache::ResultCache;
-use crate::config::{self, Config, ListenAddress, Source};
+use crate::config::{self, Config, Finding, ListenAddress, Source};
 use crate::epoch::{Epoch, Unusable};
 use crate::log::{Level, Log, LogWriter};
 use crate::metrics::Registry;
@@ -50,9 +50,7 @@ pub fn run(source: Source) -> Result<(), StartError> {
     let writer = LogWriter::stdout()?;
     let server = Server::start(&loaded.config, &writer)?;
     let mut log = Log::new(writer.sink(), &server.epoch.log);
-    for warning in &loaded.warnings {
-        log.line(Level::Warn, Now::read()).text("msg", warning).end();
-    }
+    tell_findings(loaded.warnings.iter().chain(&server.findings), &mut log);
     for address in &server.addresses {
         log.line(Level::Info, Now::read()).text("msg", "ready").text("address", address.to_string()).end();
         // The harness and service managers look for this line; it does not depend on the log level.
@@ -71,6 +69,8 @@ struct Server {
     workers: Vec<Running>,
     background: Running,
     addresses: Vec<Address>,
+    /// What the scripts' authors may have misspelt, at the start.
+    findings: Vec<Finding>,
     /// Ends after all Lua states.
     _watchdog: Watchdog,
 }
@@ -87,6 +87,7 @@ impl Server {
         let watchdog = Watchdog::spawn()?;
         let process = process(config, writer, &watchdog)?;
         let epoch = Arc::new(Epoch::resolve(config, count, &process.metrics)?);
+        let findings = crate::worker::try_scripts(&epoch, &process).map_err(Fatal::from)?;
         let core_of = |number: usize| cores.get(number % cores.len().max(1)).copied();
         let start = |role, name: String, core, listeners| Start {
             role,
@@ -111,7 +112,7 @@ impl Server {
             let own = listeners.pop().unwrap_or_default();
             workers.push(spawn(start(Role::Serving, number.to_string(), core_of(number), own))?);
         }
-        Ok(Server { process, epoch, workers, background, addresses, _watchdog: watchdog })
+        Ok(Server { process, epoch, workers, background, addresses, findings, _watchdog: watchdog })
     }
 
     /// Waits for signals until one says stop, then drains.
@@ -143,16 +144,15 @@ impl Server {
         log.line(Level::Info, Now::read()).text("msg", "received reload signal").end();
         let outcome = config::load(source).map_err(|problems| problems.to_string()).and_then(|loaded| {
             let epoch = Epoch::resolve(&loaded.config, self.workers.len(), &self.process.metrics).map_err(|error| error.to_string())?;
-            crate::worker::try_scripts(&epoch, &self.process).map_err(|error| error.to_string())?;
+            let findings = crate::worker::try_scripts(&epoch, &self.process).map_err(|error| error.to_string())?;
             epoch.monitor.know_from(&self.epoch.monitor);
-            Ok((Arc::new(epoch), loaded))
+            Ok((Arc::new(epoch), loaded, findings))
         });
         match outcome {
-            Ok((epoch, loaded)) => {
-                for warning in &loaded.warnings {
-                    log.line(Level::Warn, Now::read()).text("msg", warning).end();
-                }
+            Ok((epoch, loaded, findings)) => {
+                tell_findings(loaded.warnings.iter().chain(&findings), log);
                 *log = Log::new(&self.process.log, &epoch.log);
+                self.process.metrics.show_response_times(loaded.config.server.prometheus_timer.enabled);
                 self.process.metrics.reloaded(&loaded.config.server.instance_name, Now::read());
                 self.process.requests.set_max(epoch.max_concurrent_requests);
                 tell(&self.background.sender, Message::Reload(epoch.clone()));
@@ -173,16 +173,22 @@ impl Server {
     }
 }
 
-/// Tries a configuration without serving: everything that [`run`] would refuse but the listeners.
+fn tell_findings<'a>(findings: impl Iterator<Item = &'a Finding>, log: &mut Log) {
+    for finding in findings {
+        log.line(Level::Warn, Now::read()).text("msg", finding.to_string()).end();
+    }
+}
+
+/// Tries a configuration without serving: everything that [`run`] would refuse but the listeners. Says what the scripts' authors may have
+/// misspelt.
 ///
 /// # Errors
 /// The first stage of the start that fails, with all its problems.
-pub fn check(config: &Config) -> Result<(), StartError> {
+pub fn check(config: &Config) -> Result<Vec<Finding>, StartError> {
     let (writer, watchdog) = (LogWriter::spawn(Box::new(io::sink()))?, Watchdog::spawn()?);
     let process = process(config, &writer, &watchdog)?;
     let epoch = Epoch::resolve(config, 1, &process.metrics)?;
-    crate::worker::try_scripts(&epoch, &process).map_err(Fatal::from)?;
-    Ok(())
+    Ok(crate::worker::try_scripts(&epoch, &process).map_err(Fatal::from)?)
 }
 
 /// The stores that all workers share.

@@ -8,6 +8,7 @@ use crate::auth::login::{LogValue, Login};
 use crate::auth::request::{Field, Mode};
 use crate::auth::scripts::{ScriptError, StageKind};
 use crate::auth::verdict::PassDb;
+use crate::masking;
 use crate::metrics::LabelId;
 use std::borrow::Cow;
 use std::io::Write;
@@ -220,26 +221,8 @@ fn text(visit: &mut dyn FnMut(&str, FieldValue<'_>), name: &str, text: &[u8]) {
 }
 
 fn without_password<'a>(text: &'a [u8], login: &Login) -> Cow<'a, [u8]> {
-    let password = login.request.get(Field::Password);
-    if password.len() < MASKED_BYTES_MIN {
-        return Cow::Borrowed(text);
-    }
-    let mut clean = Vec::new();
-    let mut rest = 0;
-    for at in memchr::memmem::find_iter(text, password) {
-        clean.extend_from_slice(&text[rest..at]);
-        clean.extend_from_slice(b"***");
-        rest = at + password.len();
-    }
-    if rest == 0 {
-        return Cow::Borrowed(text);
-    }
-    clean.extend_from_slice(&text[rest..]);
-    Cow::Owned(clean)
+    masking::without(text, login.request.get(Field::Password), login.request.get(Field::Username))
 }
-
-/// A shorter password is not blotted out: the gaps in our own words would give it away.
-const MASKED_BYTES_MIN: usize = 4;
 
 /// Text of a duration as Go writes it: `2.061497ms`, `1.5s`, `1h2m3s`; on the stack.
 fn duration_text(duration: Duration, with: impl FnOnce(&[u8])) {

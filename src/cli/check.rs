@@ -5,9 +5,9 @@ use crate::server;
 
 pub fn run(source: Source) -> Result<(), String> {
     let loaded = config::load(&source).map_err(|problems| problems.to_string())?;
-    server::check(&loaded.config).map_err(|error| error.to_string())?;
-    for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+    let findings = server::check(&loaded.config).map_err(|error| error.to_string())?;
+    for finding in loaded.warnings.iter().chain(&findings) {
+        eprintln!("warning: {finding}");
     }
     println!("{}: sound", loaded.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "));
     Ok(())

@@ -1,16 +1,19 @@
 //! The environment: `NAUTHILUS_` or `LOLIGO_` and a key's path, in upper case with underscores, override the file.
 //!
-//! Of both prefixes ours wins. A variable that is set but empty overrides with the empty value. Names that are no key are ignored.
+//! Of both prefixes ours wins. A variable that is set but empty overrides with the empty value. Names that are no key are told of.
 //! Rules: specification `config.md` 3, 8.1, 13.4.
 
 use crate::config::Config;
-use crate::config::keys::{Known, list};
+use crate::config::finding::{Finding, FindingKind};
+use crate::config::keys::{Known, list, nearest};
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::{Report, Wrong};
 use crate::config::value::Shape;
 
 /// Later ones win.
-pub(super) const PREFIXES: [&str; 2] = ["NAUTHILUS_", "LOLIGO_"];
+pub(super) const PREFIXES: [&str; 2] = ["NAUTHILUS_", OUR_PREFIX];
+
+const OUR_PREFIX: &str = "LOLIGO_";
 
 /// Puts what the environment says into the tree.
 pub(super) fn apply(tree: &mut Node, environment: &[(String, String)], report: &mut Report) {
@@ -35,6 +38,34 @@ pub(super) fn apply(tree: &mut Node, environment: &[(String, String)], report: &
             for (name, text) in aliases.chain([known.path.clone()]).filter_map(|path| given(&path)) {
                 put(tree, known, &name, text, report);
             }
+        }
+    }
+    unknown(&known, environment, report);
+}
+
+/// Variables with a prefix that are no key. Those of the original's prefix are told of only if a key is very near: scripts have variables of
+/// their own.
+fn unknown(known: &[Known], environment: &[(String, String)], report: &mut Report) {
+    let mut words: Vec<String> = known.iter().map(|known| variable("", &known.path)).collect();
+    for known in known {
+        let parent = known.path.rsplit_once('.').map_or(String::new(), |(parent, _)| format!("{parent}."));
+        words.extend(known.aliases.iter().map(|alias| variable("", &format!("{parent}{alias}"))));
+    }
+    words.extend(MOVED.iter().map(|moved| variable("", moved.from)));
+    words.push("ENV".to_owned());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    for (name, _) in environment {
+        let Some((prefix, word)) = PREFIXES.iter().find_map(|prefix| Some((*prefix, name.strip_prefix(prefix)?))) else { continue };
+        if words.contains(&word) {
+            continue;
+        }
+        let near = nearest(word, &words);
+        let is_ours = prefix == OUR_PREFIX;
+        let is_very_near = near.is_some_and(|near| strsim::damerau_levenshtein(near, word) <= 2);
+        if is_ours || is_very_near {
+            let meant = near.map(|near| format!(" (did you mean {prefix}{near}?)")).unwrap_or_default();
+            let mark = Mark { origin: format!("environment variable {name}").into(), line: None };
+            report.warnings.push(Finding::at(FindingKind::Variable, &mark, "", format!("is no key and has no effect{meant}")));
         }
     }
 }

@@ -346,7 +346,7 @@ impl Keys<'_> {
 }
 
 /// The word most like `given`, if any is near enough to be meant.
-pub(super) fn nearest<'a>(given: &str, words: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(given: &str, words: &[&'a str]) -> Option<&'a str> {
     // Comparing costs the product of the lengths, and no key is longer than this.
     if given.len() > 64 {
         return None;

@@ -13,6 +13,7 @@ mod choice;
 mod effective;
 mod environment;
 mod find;
+mod finding;
 mod format;
 mod inactive;
 mod include;
@@ -27,7 +28,9 @@ mod value;
 
 pub use address::{HeaderName, Host, HostPort, ListenAddress, Networks, ServerAddress, SoftWhitelist};
 pub use choice::{ActionType, Backend, Choice, EnabledFeature, Feature, Features, HookMethod, LdapScope, LogLevel, TlsVersion};
+pub use finding::{Finding, FindingKind};
 pub use format::Format;
+pub use keys::nearest;
 pub use problem::{Problem, Problems};
 
 use keys::{Keys, Section};
@@ -111,8 +114,8 @@ impl Source {
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub config: Config,
-    /// One line each, for the log.
-    pub warnings: Vec<String>,
+    /// For the log.
+    pub warnings: Vec<Finding>,
     /// Every file that was read, includes too.
     pub files: Vec<PathBuf>,
 }

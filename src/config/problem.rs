@@ -3,6 +3,7 @@
 //! Every reader of the module puts its findings into one [`Report`], so that an operator sees all problems of a file in one run.
 //! A problem may quote a word of the file, but never the value of a key that holds a secret. Rules: specification `config.md` 5, 13.6.
 
+use crate::config::finding::{Finding, FindingKind};
 use crate::config::node::Mark;
 use std::fmt;
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl Wrong {
 #[derive(Default)]
 pub(super) struct Report {
     pub problems: Vec<Problem>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
 }
 
 impl Report {
@@ -102,9 +103,7 @@ impl Report {
 
     /// A warning names its place like a problem does.
     pub fn warn(&mut self, mark: &Mark, path: &str, text: &str) {
-        let problem =
-            Problem { origin: mark.origin.clone(), line: mark.line, path: path.to_owned(), wrong: text.to_owned(), allowed: String::new() };
-        self.warnings.push(problem.to_string());
+        self.warnings.push(Finding::at(FindingKind::Setting, mark, path, text));
     }
 }
 

@@ -5,10 +5,11 @@
 use crate::config::Config;
 use crate::config::check::seconds;
 use crate::config::choice::{Backend, Choice, Feature};
-use crate::config::inactive::{INACTIVE, INACTIVE_FEATURES, is_inactive};
+use crate::config::inactive::{INACTIVE, INACTIVE_FEATURES, POINTLESS, PROTECTING, is_inactive};
 use crate::config::keys;
-use crate::config::node::Node;
+use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::{Report, Wrong};
+use crate::config::section::ldap::Ldap;
 use crate::config::value::Word;
 
 /// Asked once all keys could be read. `tree` tells where things stand.
@@ -16,7 +17,9 @@ pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
     backends(config, tree, report);
     searches(config, tree, report);
     features(config, tree, report);
+    uncounted(config, tree, report);
     cache_lifetime(config, tree, report);
+    protecting(config, tree, report);
     inactive(config, tree, report);
 }
 
@@ -25,6 +28,9 @@ fn backends(config: &Config, tree: &Node, report: &mut Report) {
     let mark = tree.mark_near(PATH);
     if config.server.backends.is_empty() {
         report.warn(&mark, PATH, "is empty: every login fails");
+    }
+    if config.server.backends.iter().skip(1).any(|backend| *backend == Backend::Cache) {
+        report.warn(&mark, PATH, "\"cache\" should stand first: a login that a backend before it answers is not written to it");
     }
     for backend in &config.server.backends {
         match backend {
@@ -104,6 +110,44 @@ fn features(config: &Config, tree: &Node, report: &mut Report) {
     }
 }
 
+/// Features that never run, and logins that brute force lets pass uncounted although it is on.
+fn uncounted(config: &Config, tree: &Node, report: &mut Report) {
+    if !config.lua.features.is_empty() && !config.server.has_feature(Feature::Lua) {
+        let path = "lua.features";
+        report.warn(&tree.mark_near(path), path, "never run: server.features has no \"lua\"");
+    }
+    let (buckets, protocols) = (&config.brute_force.buckets, &config.server.brute_force_protocols);
+    // Without these it does nothing at all, which is told of elsewhere.
+    if !config.server.has_feature(Feature::BruteForce) || buckets.is_empty() || protocols.is_empty() {
+        return;
+    }
+    let path = "brute_force.buckets";
+    let mark = tree.mark_near(path);
+    for (family, is_counted) in [("IPv4", buckets.iter().any(|bucket| bucket.ipv4)), ("IPv6", buckets.iter().any(|bucket| bucket.ipv6))] {
+        if !is_counted {
+            report.warn(&mark, path, &format!("no bucket counts {family} clients: they may fail as often as they like"));
+        }
+    }
+    let mut served: Vec<&str> = config.lua.search.iter().flat_map(|search| &search.protocol).map(String::as_str).collect();
+    served.sort_unstable();
+    served.dedup();
+    // Account lists are no logins.
+    served.retain(|protocol| *protocol != "account-provider");
+    let unlisted = served.iter().filter(|protocol| !protocols.iter().any(|listed| listed == *protocol)).copied().collect::<Vec<_>>();
+    if !unlisted.is_empty() {
+        let path = "server.brute_force_protocols";
+        let text = format!("lacks protocols that backends answer: {} may fail as often as they like", unlisted.join(", "));
+        report.warn(&tree.mark_near(path), path, &text);
+    }
+    let counts = |protocol: &str| {
+        buckets.iter().any(|bucket| bucket.filter_by_protocol.is_empty() || bucket.filter_by_protocol.iter().any(|own| own == protocol))
+    };
+    let bare = protocols.iter().map(String::as_str).filter(|protocol| !counts(protocol)).collect::<Vec<_>>();
+    if !bare.is_empty() {
+        report.warn(&mark, path, &format!("no bucket counts {}, which server.brute_force_protocols lists", bare.join(", ")));
+    }
+}
+
 /// The original raises what is too short.
 fn cache_lifetime(config: &mut Config, tree: &Node, report: &mut Report) {
     const PATH: &str = "server.local_cache_auth_ttl";
@@ -114,18 +158,125 @@ fn cache_lifetime(config: &mut Config, tree: &Node, report: &mut Report) {
     }
 }
 
-fn inactive(config: &mut Config, tree: &Node, report: &mut Report) {
-    // The section has no default as a whole, but its keys have.
-    let mut usual = Config { ldap: config.ldap.as_ref().map(|_| Default::default()), ..Config::default() };
-    let (given, default) = (keys::write(config), keys::write(&mut usual));
-    for path in INACTIVE {
-        let differs = match (given.at(path), default.at(path)) {
-            (Some(given), Some(default)) => !given.same(default),
-            (given, default) => given.is_some() != default.is_some(),
-        };
-        if differs {
-            report.warn(&tree.mark_near(path), path, "is not yet active: it has no effect");
+/// Keys that would protect something, were they built, are refused unless they are off.
+fn protecting(config: &mut Config, tree: &Node, report: &mut Report) {
+    let given = keys::write(config);
+    for (pattern, remedy) in PROTECTING {
+        for found in Found::all(&given, pattern).into_iter().filter(|found| is_on(found.node)) {
+            let wrong = Wrong::new(format!("is not built yet and would protect nothing: {remedy}"));
+            report.wrong(&found.mark(tree), &found.path(), wrong);
         }
+    }
+}
+
+/// Whether a key says anything but false, 0 or nothing.
+fn is_on(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Null => false,
+        Kind::Scalar(text) => !matches!(text.as_str(), "" | "false" | "0" | "0s"),
+        Kind::List(elements) => !elements.is_empty(),
+        Kind::Map(entries) => entries.iter().any(|(_, node)| is_on(node)),
+    }
+}
+
+/// Keys that have no effect warn if they differ from their defaults.
+fn inactive(config: &mut Config, tree: &Node, report: &mut Report) {
+    let (given, default) = (keys::write(config), keys::write(&mut with_every_section()));
+    let yet = INACTIVE.iter().map(|pattern| (*pattern, "is not yet active: it has no effect".to_owned()));
+    let never = POINTLESS.iter().map(|(pattern, why)| (*pattern, format!("has no effect: {why}")));
+    for (pattern, text) in yet.chain(never) {
+        let usual = Found::all(&default, pattern).into_iter().next().map(|found| found.node.clone());
+        for found in Found::all(&given, pattern) {
+            let differs = usual.as_ref().map_or(!found.node.is_absent(), |usual| !usual.same(found.node));
+            if differs {
+                report.warn(&found.mark(tree), &found.path(), &text);
+            }
+        }
+    }
+}
+
+/// The defaults, with one of everything that there may be many or none of.
+fn with_every_section() -> Config {
+    let mut config = Config { ldap: Some(Ldap::default()), ..Config::default() };
+    config.brute_force.custom_tolerations.push(Default::default());
+    config.lua.custom_hooks.push(Default::default());
+    config.lua.optional_lua_backends.insert("any".to_owned(), Default::default());
+    if let Some(ldap) = &mut config.ldap {
+        ldap.optional_ldap_pools.insert("any".to_owned(), Default::default());
+    }
+    config.server.redis.sentinels = Some(Default::default());
+    config.server.redis.cluster = Some(Default::default());
+    config
+}
+
+/// A node that a pattern of the tables in `inactive` leads to.
+struct Found<'a> {
+    steps: Vec<Step>,
+    node: &'a Node,
+}
+
+#[derive(Clone)]
+enum Step {
+    Key(String),
+    Element(usize),
+}
+
+impl<'a> Found<'a> {
+    /// `[]` stands for every element of a list, `*` for every name of a map.
+    fn all(tree: &'a Node, pattern: &str) -> Vec<Found<'a>> {
+        let mut all = vec![Found { steps: Vec::new(), node: tree }];
+        for word in pattern.split('.') {
+            let (key, is_list) = word.strip_suffix("[]").map_or((word, false), |key| (key, true));
+            all = all.iter().flat_map(|found| found.below(key)).collect();
+            if is_list {
+                all = all.iter().flat_map(Found::elements).collect();
+            }
+        }
+        all
+    }
+
+    fn below(&self, key: &str) -> Vec<Found<'a>> {
+        let Kind::Map(entries) = &self.node.kind else { return Vec::new() };
+        let named = entries.iter().filter(|(name, _)| key == "*" || name == key);
+        named.map(|(name, node)| self.then(Step::Key(name.clone()), node)).collect()
+    }
+
+    fn elements(&self) -> Vec<Found<'a>> {
+        let Kind::List(elements) = &self.node.kind else { return Vec::new() };
+        elements.iter().enumerate().map(|(index, node)| self.then(Step::Element(index), node)).collect()
+    }
+
+    fn then(&self, step: Step, node: &'a Node) -> Found<'a> {
+        Found { steps: self.steps.iter().cloned().chain([step]).collect(), node }
+    }
+
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for step in &self.steps {
+            match step {
+                Step::Key(key) if path.is_empty() => path.push_str(key),
+                Step::Key(key) => path.extend([".", key]),
+                Step::Element(index) => path.push_str(&format!("[{index}]")),
+            }
+        }
+        path
+    }
+
+    /// Where the key, or the nearest section around it, stands in the tree that was read.
+    fn mark(&self, tree: &Node) -> Mark {
+        let mut node = tree;
+        for step in &self.steps {
+            let next = match (step, &node.kind) {
+                (Step::Key(key), _) => node.child(key),
+                (Step::Element(index), Kind::List(elements)) => elements.get(*index),
+                (Step::Element(_), _) => None,
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node.mark.clone()
     }
 }
 
@@ -133,18 +284,31 @@ fn inactive(config: &mut Config, tree: &Node, report: &mut Report) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_inactive_path_is_a_key() {
-        let mut config = Config { ldap: Some(Default::default()), ..Config::default() };
-        config.server.redis.sentinels = Some(Default::default());
-        config.server.redis.cluster = Some(Default::default());
+    /// All that can be set is.
+    fn everything() -> Config {
+        let mut config = with_every_section();
         config.server.chroot = Some("/".into());
         let tls = &mut config.server.tls;
         (tls.cert, tls.key, tls.ca_file) = (Some("a".into()), Some("b".into()), Some("c".into()));
         (config.server.run_as_user, config.server.run_as_group) = (Some("a".into()), Some("b".into()));
-        let tree = keys::write(&mut config);
-        for path in INACTIVE {
-            assert!(tree.at(path).is_some(), "{path}");
+        config
+    }
+
+    #[test]
+    fn every_path_of_the_tables_is_a_key() {
+        let tree = keys::write(&mut everything());
+        let protecting = PROTECTING.iter().map(|(path, _)| path);
+        let pointless = POINTLESS.iter().map(|(path, _)| path);
+        for path in INACTIVE.iter().chain(protecting).chain(pointless) {
+            assert!(!Found::all(&tree, path).is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_protection_that_is_not_built_is_on_by_default() {
+        let tree = keys::write(&mut with_every_section());
+        for (path, _) in PROTECTING {
+            assert!(Found::all(&tree, path).iter().all(|found| !is_on(found.node)), "{path}");
         }
     }
 }

@@ -228,7 +228,7 @@ fn answer(bytes: &[u8], case: Case) -> Vec<u8> {
             }
         },
         Route::Hook { location } => match case.end {
-            End::Hook(returned) => hook::compose(&mut out, location, &returned, &case.response, &envelope),
+            End::Hook(returned) => hook::compose(&mut out, location, &returned, &case.response, None, &envelope),
             _ => hook::not_found(&mut out, location, &SESSION, &envelope),
         },
         Route::Ping => fixed::ping(&mut out, &envelope),

@@ -20,17 +20,19 @@ use crate::dialect::json;
 use crate::proto::http::Method;
 use crate::value::Value;
 
-/// Appends the answer for a hook at `location` (without leading slashes) that ended with `returned`; says the status.
+/// Appends the answer for a hook at `location` (without leading slashes) that ended with `returned`; says the status. `content_type` is the
+/// configured one of a body for which the script sets none.
 pub fn compose(
     out: &mut Vec<u8>,
     location: &[u8],
     returned: &Result<Value, ScriptError>,
     response: &ScriptResponse,
+    content_type: Option<&str>,
     envelope: &Envelope<'_>,
 ) -> u16 {
     match returned {
         Err(error) => message(out, error.message.as_bytes(), envelope),
-        Ok(_) if response.used => written(out, response, envelope),
+        Ok(_) if response.used => written(out, response, content_type.unwrap_or(TEXT), envelope),
         Ok(Value::List(items)) if items.is_empty() => envelope.write(out, 200, None, &[]),
         Ok(Value::List(_)) => {
             let text = [b"custom location '/", location, b"' returned invalid result, expected a map"].concat();
@@ -39,7 +41,7 @@ pub fn compose(
         Ok(map @ Value::Map(_)) => {
             let mut body = Vec::with_capacity(256);
             match json::value(&mut body, map) {
-                Ok(()) => envelope.write(out, 200, Some(JSON), &body),
+                Ok(()) => envelope.write(out, 200, Some(content_type.unwrap_or(JSON)), &body),
                 Err(_) => envelope.write(out, 200, None, &[]),
             }
         }
@@ -65,7 +67,7 @@ fn message(out: &mut Vec<u8>, text: &[u8], envelope: &Envelope<'_>) -> u16 {
 }
 
 /// The answer as the script wrote it. Only its framing is ours, and a status that would not end the exchange is an error.
-fn written(out: &mut Vec<u8>, script: &ScriptResponse, envelope: &Envelope<'_>) -> u16 {
+fn written(out: &mut Vec<u8>, script: &ScriptResponse, usual_type: &str, envelope: &Envelope<'_>) -> u16 {
     let status = script.status.unwrap_or(200);
     let status = if (200..600).contains(&status) { status } else { 500 };
     let headers = settle(&script.headers);
@@ -76,7 +78,7 @@ fn written(out: &mut Vec<u8>, script: &ScriptResponse, envelope: &Envelope<'_>) 
             response.header("Content-Type", content_type);
         }
         None if !has_type && !script.body.is_empty() => {
-            response.header("Content-Type", TEXT);
+            response.header("Content-Type", usual_type);
         }
         None => {}
     }
@@ -108,7 +110,7 @@ mod tests {
 
     fn answer(script: ScriptResponse) -> (u16, String) {
         let mut out = Vec::new();
-        let status = compose(&mut out, b"h", &Ok(Value::Nil), &ScriptResponse { used: true, ..script }, &envelope());
+        let status = compose(&mut out, b"h", &Ok(Value::Nil), &ScriptResponse { used: true, ..script }, None, &envelope());
         (status, String::from_utf8(out).unwrap())
     }
 
@@ -120,6 +122,25 @@ mod tests {
             let (status, text) = answer(ScriptResponse { status: set, ..ScriptResponse::default() });
             assert_eq!(status, sent);
             assert!(text.starts_with(&format!("HTTP/1.1 {sent} ")), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_configured_content_type_is_that_of_a_body_without_one() {
+        let map = Value::Map(vec![(Value::string("a"), Value::Bool(true))]);
+        let text = |body: &str| ScriptResponse { used: true, body: body.into(), ..ScriptResponse::default() };
+        let own = ScriptResponse { content_type: Some(b"text/x".to_vec()), ..text("a") };
+        for (returned, response, configured, expected) in [
+            (&map, ScriptResponse::default(), None, "application/json"),
+            (&map, ScriptResponse::default(), Some("application/problem+json"), "application/problem+json"),
+            (&Value::Nil, text("a"), None, "text/plain"),
+            (&Value::Nil, text("a"), Some("text/csv"), "text/csv"),
+            (&Value::Nil, own, Some("text/csv"), "text/x"),
+        ] {
+            let mut out = Vec::new();
+            compose(&mut out, b"h", &Ok(returned.clone()), &response, configured, &envelope());
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.contains(&format!("Content-Type: {expected}")), "{text}");
         }
     }
 

@@ -216,7 +216,7 @@ proptest! {
         envelope in any_envelope(),
     ) {
         let mut out = Vec::new();
-        let status = hook::compose(&mut out, &location, &returned, &response, &envelope);
+        let status = hook::compose(&mut out, &location, &returned, &response, None, &envelope);
         prop_assert_eq!(take_apart(&out, &envelope).status, status);
         out.clear();
         hook::not_found(&mut out, &location, &SESSION, &envelope);

@@ -1,29 +1,39 @@
 //! What the wire forms of requests and answers can be configured to.
 
+use crate::config::section::caller_auth::BasicAuth;
 use crate::config::section::headers::DefaultHttpRequestHeader;
+use crate::config::section::server::DisabledEndpoints;
 use crate::config::{self, Config, Feature};
 use crate::dialect::caller::Caller;
 use crate::dialect::settings::{Endpoints, MailServer, MailServers, Settings};
 
 pub(super) fn settings(config: &Config) -> Settings {
     let server = &config.server;
-    let off = &server.disabled_endpoints;
+    let DisabledEndpoints {
+        auth_header,
+        auth_json,
+        auth_basic,
+        auth_nginx,
+        auth_saslauthd,
+        // There are no token endpoints: they answer 404 in any case.
+        auth_jwt: _,
+        custom_hooks,
+        configuration,
+    } = server.disabled_endpoints;
+    let BasicAuth { enabled: is_basic, username, password } = &server.basic_auth;
     let mail_server = |host: &config::Host, port| MailServer { address: host.as_str().to_owned(), port };
     Settings {
         headers: crate::dialect::settings::HeaderTable::new(|key| header_name(&server.default_http_request_header, key)),
         endpoints: Endpoints {
-            auth_header: !off.auth_header,
-            auth_nginx: !off.auth_nginx,
-            auth_json: !off.auth_json,
-            auth_saslauthd: !off.auth_saslauthd,
-            auth_basic: !off.auth_basic,
-            custom_hooks: !off.custom_hooks,
-            configuration: !off.configuration,
+            auth_header: !auth_header,
+            auth_nginx: !auth_nginx,
+            auth_json: !auth_json,
+            auth_saslauthd: !auth_saslauthd,
+            auth_basic: !auth_basic,
+            custom_hooks: !custom_hooks,
+            configuration: !configuration,
         },
-        caller: server.basic_auth.enabled.then(|| {
-            let basic = &server.basic_auth;
-            Caller::new(basic.username.as_bytes(), basic.password.expose())
-        }),
+        caller: is_basic.then(|| Caller::new(username.as_bytes(), password.expose())),
         mail_servers: MailServers {
             smtp: mail_server(&server.smtp_backend_address, server.smtp_backend_port),
             imap: mail_server(&server.imap_backend_address, server.imap_backend_port),
@@ -36,36 +46,67 @@ pub(super) fn settings(config: &Config) -> Settings {
 }
 
 fn header_name<'a>(headers: &'a DefaultHttpRequestHeader, key: &str) -> Option<&'a str> {
+    let DefaultHttpRequestHeader {
+        username,
+        password,
+        password_encoded,
+        protocol,
+        login_attempt,
+        auth_method,
+        local_ip,
+        local_port,
+        client_ip,
+        client_port,
+        client_host,
+        client_id,
+        ssl,
+        ssl_session_id,
+        ssl_verify,
+        ssl_subject,
+        ssl_client_cn,
+        ssl_issuer,
+        ssl_client_not_before,
+        ssl_client_not_after,
+        ssl_subject_dn,
+        ssl_issuer_dn,
+        ssl_client_subject_dn,
+        ssl_client_issuer_dn,
+        ssl_cipher,
+        ssl_protocol,
+        ssl_serial,
+        ssl_fingerprint,
+        oidc_cid,
+    } = headers;
     let name = match key {
-        "username" => &headers.username,
-        "password" => &headers.password,
-        "password_encoded" => &headers.password_encoded,
-        "protocol" => &headers.protocol,
-        "login_attempt" => &headers.login_attempt,
-        "auth_method" => &headers.auth_method,
-        "local_ip" => &headers.local_ip,
-        "local_port" => &headers.local_port,
-        "client_ip" => &headers.client_ip,
-        "client_port" => &headers.client_port,
-        "client_host" => headers.client_host.as_ref()?,
-        "client_id" => &headers.client_id,
-        "ssl" => &headers.ssl,
-        "ssl_session_id" => &headers.ssl_session_id,
-        "ssl_verify" => &headers.ssl_verify,
-        "ssl_subject" => &headers.ssl_subject,
-        "ssl_client_cn" => &headers.ssl_client_cn,
-        "ssl_issuer" => &headers.ssl_issuer,
-        "ssl_client_not_before" => &headers.ssl_client_not_before,
-        "ssl_client_not_after" => &headers.ssl_client_not_after,
-        "ssl_subject_dn" => &headers.ssl_subject_dn,
-        "ssl_issuer_dn" => &headers.ssl_issuer_dn,
-        "ssl_client_subject_dn" => &headers.ssl_client_subject_dn,
-        "ssl_client_issuer_dn" => &headers.ssl_client_issuer_dn,
-        "ssl_cipher" => &headers.ssl_cipher,
-        "ssl_protocol" => &headers.ssl_protocol,
-        "ssl_serial" => &headers.ssl_serial,
-        "ssl_fingerprint" => &headers.ssl_fingerprint,
-        "oidc_cid" => &headers.oidc_cid,
+        "username" => username,
+        "password" => password,
+        "password_encoded" => password_encoded,
+        "protocol" => protocol,
+        "login_attempt" => login_attempt,
+        "auth_method" => auth_method,
+        "local_ip" => local_ip,
+        "local_port" => local_port,
+        "client_ip" => client_ip,
+        "client_port" => client_port,
+        "client_host" => client_host.as_ref()?,
+        "client_id" => client_id,
+        "ssl" => ssl,
+        "ssl_session_id" => ssl_session_id,
+        "ssl_verify" => ssl_verify,
+        "ssl_subject" => ssl_subject,
+        "ssl_client_cn" => ssl_client_cn,
+        "ssl_issuer" => ssl_issuer,
+        "ssl_client_not_before" => ssl_client_not_before,
+        "ssl_client_not_after" => ssl_client_not_after,
+        "ssl_subject_dn" => ssl_subject_dn,
+        "ssl_issuer_dn" => ssl_issuer_dn,
+        "ssl_client_subject_dn" => ssl_client_subject_dn,
+        "ssl_client_issuer_dn" => ssl_client_issuer_dn,
+        "ssl_cipher" => ssl_cipher,
+        "ssl_protocol" => ssl_protocol,
+        "ssl_serial" => ssl_serial,
+        "ssl_fingerprint" => ssl_fingerprint,
+        "oidc_cid" => oidc_cid,
         _ => return None,
     };
     Some(name.as_str())

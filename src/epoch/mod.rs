@@ -22,6 +22,15 @@ pub use upstream::Collector;
 
 use crate::auth::policy::Policy;
 use crate::auth::scripts::{ActionKind, StageKind};
+use crate::config::section::caller_auth::{JwtAuth, OidcAuth};
+use crate::config::section::dns::Dns;
+use crate::config::section::http::{Compression, KeepAlive, Middlewares};
+use crate::config::section::insights::Insights;
+use crate::config::section::log::Log as ConfigLog;
+use crate::config::section::lua::LuaConfig;
+use crate::config::section::redis::AccountLocalCache;
+use crate::config::section::server::{PrometheusTimer, Server};
+use crate::config::section::timeouts::Timeouts as ConfigTimeouts;
 use crate::config::{self, Config, LogLevel};
 use crate::dialect::hook::HOOK_METHODS;
 use crate::dialect::settings::Settings;
@@ -81,7 +90,15 @@ pub struct Epoch {
     pub post_action_time: Duration,
     /// What the metrics count each route pattern by.
     pub route_labels: Vec<(&'static str, LabelId)>,
-    hooks: HashMap<(Vec<u8>, &'static str), usize>,
+    hooks: HashMap<(Vec<u8>, &'static str), Hook>,
+}
+
+/// What the configuration says of a hook at a location and method.
+pub(super) struct Hook {
+    /// Its place in the list of hooks.
+    index: usize,
+    /// Of a body for which the script sets none.
+    content_type: Option<String>,
 }
 
 /// What is wrong with a configuration that is sound by itself: files and names that it points to. One line each.
@@ -95,16 +112,38 @@ impl Epoch {
     /// # Errors
     /// Everything that cannot be read.
     pub fn resolve(config: &Config, workers: usize, metrics: &Arc<Registry>) -> Result<Epoch, Unusable> {
+        read_whole(config);
         let mut problems = Vec::new();
         let mut scripts = ScriptSet::default();
         let mut policy = policy::policy(config, metrics, &mut scripts, &mut problems);
         policy::built_in_features(&mut policy, config, metrics);
         let hooks = policy::hooks(config, &mut scripts, &mut problems);
-        for path in &config.lua.config.init_script_paths {
+        let LuaConfig {
+            // See `policy.rs`.
+            backend_script_path: _,
+            reuse: _,
+            init_script_paths,
+            package_path: own_package_path,
+            memory_limit,
+            cpu_limit,
+            // Coroutines need no pool and no queue (`config::inactive`).
+            backend_number_of_workers: _,
+            action_number_of_workers: _,
+            queue_length: _,
+            feature_vm_pool_size: _,
+            filter_vm_pool_size: _,
+            hook_vm_pool_size: _,
+            // See `script_settings`.
+            ip_scoping_v6_cidr: _,
+            ip_scoping_v4_cidr: _,
+        } = &config.lua.config;
+        for path in init_script_paths {
             let index = scripts.read(path, "init", StageKind::Init, false);
             scripts.init.extend(keep(index, &mut problems));
         }
-        let accounts = &config.server.redis.account_local_cache;
+        // Its memory is bounded in any case (`config::inactive`).
+        let AccountLocalCache { enabled: remembers_accounts, ttl: accounts_ttl, shards: _, cleanup_interval: _, max_items: _ } =
+            config.server.redis.account_local_cache;
         let redis = redis::redis(config).unwrap_or_else(|problem| {
             problems.push(problem);
             None
@@ -124,21 +163,31 @@ impl Epoch {
             return Err(Unusable(problems));
         }
         let server = &config.server;
-        let timeouts =
-            Timeouts { head: server.timeouts.head, body: server.timeouts.body, idle: server.timeouts.idle, write: server.timeouts.write };
-        let request_time = server.timeouts.request;
+        let ConfigTimeouts {
+            request: request_time,
+            head,
+            body,
+            idle,
+            write,
+            // See `redis.rs` and `upstream.rs`.
+            redis_read: _,
+            redis_write: _,
+            ldap_search: _,
+            ldap_bind: _,
+            ldap_modify: _,
+            lua_backend,
+            lua_script,
+        } = server.timeouts;
+        let timeouts = Timeouts { head, body, idle, write };
+        // The client's own name is looked up by `policy.rs`.
+        let Dns { resolver, timeout: dns_timeout, resolve_client_ip: _ } = server.dns;
         Ok(Epoch {
             policy,
             dialect: dialect::settings(config),
             scripts: Arc::new(scripts),
             script_settings: Arc::new(script_settings(config)),
-            package_path: package_path(&config.lua.config.package_path),
-            limits: Limits {
-                memory_bytes: config.lua.config.memory_limit,
-                cpu: config.lua.config.cpu_limit.min(server.timeouts.lua_script),
-                script: server.timeouts.lua_script,
-                backend: server.timeouts.lua_backend,
-            },
+            package_path: package_path(own_package_path),
+            limits: Limits { memory_bytes: *memory_limit, cpu: (*cpu_limit).min(lua_script), script: lua_script, backend: lua_backend },
             http: HttpLimits { body_bytes_max: server.max_body_bytes as u64, ..HttpLimits::default() },
             timeouts,
             request_time,
@@ -148,8 +197,8 @@ impl Epoch {
                 .unwrap_or_default(),
             log: log_settings(config),
             redis,
-            accounts_for: if accounts.enabled { accounts.ttl } else { Duration::ZERO },
-            dns: Arc::new(DnsSettings::system(server.dns.resolver, server.dns.timeout)),
+            accounts_for: if remembers_accounts { accounts_ttl } else { Duration::ZERO },
+            dns: Arc::new(DnsSettings::system(resolver, dns_timeout)),
             monitor: Arc::new(monitor),
             tls: Arc::new(tls),
             ldap: Arc::new(ldap),
@@ -159,7 +208,7 @@ impl Epoch {
             max_concurrent_requests: server.max_concurrent_requests as usize,
             post_actions_max: POST_ACTIONS_MAX,
             post_actions_waiting_max: POST_ACTIONS_WAITING_MAX,
-            post_action_time: server.timeouts.lua_script * 10,
+            post_action_time: lua_script * 10,
             route_labels: ROUTES.map(|route| (route, metrics.label(Space::Route, &[route]))).to_vec(),
             hooks,
         })
@@ -167,8 +216,17 @@ impl Epoch {
 
     /// The hook for a location (without leading slashes) and method.
     pub fn hook(&self, location: &[u8], method: Method) -> Option<usize> {
+        self.find_hook(location, method).map(|hook| hook.index)
+    }
+
+    /// The content type that is configured for a hook's answers.
+    pub fn hook_content_type(&self, location: &[u8], method: Method) -> Option<&str> {
+        self.find_hook(location, method)?.content_type.as_deref()
+    }
+
+    fn find_hook(&self, location: &[u8], method: Method) -> Option<&Hook> {
         let (name, _) = HOOK_METHODS.iter().find(|(_, known)| *known == method)?;
-        self.hooks.get(&(location.to_vec(), *name)).copied()
+        self.hooks.get(&(location.to_vec(), *name))
     }
 
     /// Where the domain's state is: in the server's Redis, or in this process, whose store is `memory`.
@@ -193,6 +251,97 @@ impl Epoch {
         let same = |target: &&Target| before.redis.as_ref().is_some_and(|old| old.is_same(target));
         self.redis.as_ref().filter(|target| !same(target))
     }
+}
+
+/// Every section without a `..`: a key that is added has to be put in one of these lists, or the compiler complains. Keys are bound where they
+/// are read; here are the sections that are read in several places, and those that nobody reads.
+fn read_whole(config: &Config) {
+    let Config {
+        server,
+        // `policy.rs`
+        cleartext_networks: _,
+        relay_domains: _,
+        realtime_blackhole_lists: _,
+        lua: _,
+        // `brute_force.rs`
+        brute_force: _,
+        // `upstream.rs`
+        backend_server_monitoring: _,
+        ldap: _,
+    } = config;
+    let Server {
+        // `server.rs` at the start: listeners and threads
+        address: _,
+        listen_unix: _,
+        workers: _,
+        // `Epoch::resolve`
+        max_concurrent_requests: _,
+        max_body_bytes: _,
+        instance_name: _,
+        log: _,
+        dns: _,
+        timeouts: _,
+        // `dialect.rs`
+        smtp_backend_address: _,
+        smtp_backend_port: _,
+        imap_backend_address: _,
+        imap_backend_port: _,
+        pop3_backend_address: _,
+        pop3_backend_port: _,
+        nginx_wait_delay: _,
+        trusted_proxies: _,
+        disabled_endpoints: _,
+        basic_auth: _,
+        default_http_request_header: _,
+        // `policy.rs`, `brute_force.rs`
+        max_password_history_entries: _,
+        max_login_attempts: _,
+        local_cache_auth_ttl: _,
+        backends: _,
+        features: _,
+        brute_force_protocols: _,
+        master_user: _,
+        // `redis.rs`
+        redis: _,
+        // `upstream.rs`; of the listener's TLS the older name of a key of http_client
+        http_client: _,
+        tls: _,
+        insights,
+        // `server.rs`
+        prometheus_timer,
+        // Refused if they are on (`config::inactive`).
+        haproxy_v2: _,
+        rate_limit_per_second: _,
+        rate_limit_burst: _,
+        run_as_user: _,
+        run_as_group: _,
+        chroot: _,
+        jwt_auth,
+        oidc_auth,
+        // Without effect, with a warning (`config::inactive`).
+        compression,
+        keep_alive,
+        middlewares,
+    } = server;
+    // `server.rs` counts connections; `upstream.rs` has the rest.
+    let Insights { monitor_connections: _, tracing: _ } = insights;
+    // The labels are without effect.
+    let PrometheusTimer { enabled: _, labels: _ } = prometheus_timer;
+    let JwtAuth { enabled: _, secret_key: _, token_expiry: _, refresh_token: _, refresh_token_expiry: _, store_in_redis: _, users: _ } =
+        jwt_auth;
+    let OidcAuth { enabled: _ } = oidc_auth;
+    let Compression { enabled: _, level_gzip: _, level_zstd: _, level_brotli: _, min_length: _, algorithms: _ } = compression;
+    let KeepAlive { enabled: _, timeout: _, max_idle_connections: _, max_idle_connections_per_host: _ } = keep_alive;
+    let Middlewares {
+        logging: _,
+        limit: _,
+        recovery: _,
+        trusted_proxies: _,
+        request_decompression: _,
+        response_compression: _,
+        metrics: _,
+        rate: _,
+    } = middlewares;
 }
 
 fn keep<T>(outcome: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
@@ -223,14 +372,16 @@ fn script_settings(config: &Config) -> ScriptSettings {
 }
 
 fn log_settings(config: &Config) -> LogSettings {
-    let level = match config.server.log.level {
+    // The last three are not built (`config::inactive`).
+    let ConfigLog { level, json, color: _, add_source: _, debug_modules: _ } = &config.server.log;
+    let level = match level {
         LogLevel::None => Level::None,
         LogLevel::Error => Level::Error,
         LogLevel::Warn => Level::Warn,
         LogLevel::Info => Level::Info,
         LogLevel::Debug => Level::Debug,
     };
-    let format = if config.server.log.json { Format::Json } else { Format::Logfmt };
+    let format = if *json { Format::Json } else { Format::Logfmt };
     LogSettings { level, format, instance: config.server.instance_name.clone() }
 }
 

@@ -1,5 +1,6 @@
 //! Where Redis is: the server's own, and those that scripts register.
 
+use crate::config::section::redis::{Redis, RedisCluster, RedisMaster, RedisReplica, RedisSentinels};
 use crate::config::section::tls::Tls;
 use crate::config::{self, Config};
 use crate::reactor::{CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion};
@@ -10,39 +11,79 @@ use std::time::Duration;
 
 /// The server's own Redis. A cluster wins over sentinels, which win over master and replicas.
 pub(super) fn redis(config: &Config) -> Result<Option<Target>, String> {
-    let redis = &config.server.redis;
+    let Redis {
+        database_number,
+        // What scripts and the store read (`script_settings`, `policy.rs`, `brute_force.rs`).
+        prefix: _,
+        password_nonce: _,
+        encryption_secret: _,
+        positive_cache_ttl: _,
+        negative_cache_ttl: _,
+        account_local_cache: _,
+        master,
+        replica,
+        sentinels,
+        cluster,
+        tls,
+        dial_timeout,
+        // See `times`.
+        read_timeout: _,
+        write_timeout: _,
+        protocol,
+        // One connection carries everything (`config::inactive`).
+        pool_size: _,
+        idle_pool_size: _,
+        pool_timeout: _,
+        pool_fifo: _,
+        conn_max_idle_time: _,
+        max_retries: _,
+    } = &config.server.redis;
+    let RedisMaster { address, username, password } = master;
+    let RedisReplica { addresses: replicas } = replica;
     let texts = |addresses: &[config::HostPort]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let (layout, username, password) = if let Some(cluster) = &redis.cluster {
-        let reads_at_replicas = cluster.route_reads_to_replicas || cluster.route_by_latency || cluster.route_randomly;
-        let redirects_max = if cluster.max_redirects == 0 { REDIRECTS_MAX } else { cluster.max_redirects.try_into().unwrap_or(u8::MAX) };
-        (Layout::Cluster { seeds: texts(&cluster.addresses), reads_at_replicas, redirects_max }, &cluster.username, &cluster.password)
-    } else if let Some(set) = &redis.sentinels {
+    let (layout, username, password) = if let Some(cluster) = cluster {
+        let RedisCluster {
+            addresses,
+            username,
+            password,
+            route_by_latency,
+            route_randomly,
+            route_reads_to_replicas,
+            max_redirects,
+            // See `times`.
+            read_timeout: _,
+            write_timeout: _,
+        } = cluster;
+        let reads_at_replicas = *route_reads_to_replicas || *route_by_latency || *route_randomly;
+        let redirects_max = if *max_redirects == 0 { REDIRECTS_MAX } else { (*max_redirects).try_into().unwrap_or(u8::MAX) };
+        (Layout::Cluster { seeds: texts(addresses), reads_at_replicas, redirects_max }, username, password)
+    } else if let Some(set) = sentinels {
+        let RedisSentinels { master: name, addresses, username: own_username, password: own_password } = set;
         let layout = Layout::Sentinel {
-            sentinels: texts(&set.addresses),
-            name: set.master.clone(),
-            username: set.username.clone(),
-            password: set.password.clone(),
+            sentinels: texts(addresses),
+            name: name.clone(),
+            username: own_username.clone(),
+            password: own_password.clone(),
             // As the reference has it: who names several sentinels reads from replicas.
-            serve: if set.addresses.len() > 1 { Serve::MasterAndReplicas } else { Serve::Master },
+            serve: if addresses.len() > 1 { Serve::MasterAndReplicas } else { Serve::Master },
         };
-        (layout, &redis.master.username, &redis.master.password)
-    } else if let Some(master) = &redis.master.address {
-        let layout = Layout::Direct { master: master.to_string(), replicas: texts(&redis.replica.addresses) };
-        (layout, &redis.master.username, &redis.master.password)
+        (layout, username, password)
+    } else if let Some(master) = address {
+        (Layout::Direct { master: master.to_string(), replicas: texts(replicas) }, username, password)
     } else {
         return Ok(None);
     };
     let settings = RedisSettings {
         username: username.clone(),
         password: password.clone(),
-        database: redis.database_number.into(),
+        database: (*database_number).into(),
         tracking: true,
-        protocol: if redis.protocol == 2 { Protocol::Resp2 } else { Protocol::Resp3 },
+        protocol: if *protocol == 2 { Protocol::Resp2 } else { Protocol::Resp3 },
         client_name: config.server.instance_name.replace(' ', "_"),
-        connect_timeout: redis.dial_timeout.min(Duration::from_secs(1)),
+        connect_timeout: (*dial_timeout).min(Duration::from_secs(1)),
         ..RedisSettings::new("")
     };
-    let tls = client_tls(&redis.tls).map_err(|error| format!("server.redis.tls: {error}"))?;
+    let tls = client_tls(tls).map_err(|error| format!("server.redis.tls: {error}"))?;
     Ok(Some(Target { plan: Plan { layout, settings }, tls }))
 }
 
@@ -66,12 +107,14 @@ pub(super) fn client_tls(tls: &Tls) -> Result<Option<ClientTls>, String> {
 }
 
 pub(super) fn tls_settings(tls: &Tls) -> ClientTlsSettings {
-    let certificate = match (&tls.cert, &tls.key) {
+    // Enabled or not is the caller's question; suites cannot be chosen (`config::inactive`).
+    let Tls { enabled: _, cert, key, ca_file, skip_verify, min_tls_version, cipher_suites: _ } = tls;
+    let certificate = match (cert, key) {
         (Some(certificate), Some(key)) => Some(CertificateFiles { certificate: certificate.clone(), key: key.clone() }),
         _ => None,
     };
-    let minimum = if tls.min_tls_version == config::TlsVersion::Tls13 { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
-    ClientTlsSettings { ca_file: tls.ca_file.clone(), certificate, skip_verify: tls.skip_verify, skip_name: false, minimum }
+    let minimum = if *min_tls_version == config::TlsVersion::Tls13 { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
+    ClientTlsSettings { ca_file: ca_file.clone(), certificate, skip_verify: *skip_verify, skip_name: false, minimum }
 }
 
 /// Where the Redis of a pool is that a script registered. Reads certificates, once per pool and worker.

@@ -2,9 +2,13 @@
 
 use super::keep;
 use super::redis::{client_tls, tls_settings};
-use crate::config::section::ldap::LdapPool;
+use crate::config::section::http::HttpClient;
+use crate::config::section::insights::Tracing;
+use crate::config::section::ldap::{Ldap, LdapPool};
+use crate::config::section::monitoring::{BackendServer, BackendServerMonitoring};
+use crate::config::section::timeouts::Timeouts;
 use crate::config::section::tls::Tls;
-use crate::config::{self, Config, Feature};
+use crate::config::{Config, Feature};
 use crate::tls::{ClientTls, ClientTlsSettings, DefaultTls, TlsError};
 use crate::trace::propagation::Propagator;
 use crate::trace::{self, otlp};
@@ -23,21 +27,34 @@ pub(super) fn monitor(config: &Config, tls: &DefaultTls, problems: &mut Vec<Stri
     if !config.server.has_feature(Feature::BackendServerMonitoring) {
         return Monitor::default();
     }
-    let server = |server: &config::section::monitoring::BackendServer| -> Result<Arc<Server>, TlsError> {
+    let server = |server: &BackendServer| -> Result<Arc<Server>, TlsError> {
+        let BackendServer {
+            protocol,
+            host,
+            port,
+            request_uri,
+            test_username,
+            test_password,
+            deep_check,
+            tls: is_tls,
+            tls_skip_verify,
+            haproxy_v2,
+        } = server;
         let target = Probe {
-            protocol: MailProtocol::parse(&server.protocol),
-            host: server.host.as_str().to_owned(),
-            port: server.port,
-            tls: if server.tls { Some(tls.get(server.tls_skip_verify)?) } else { None },
-            haproxy_v2: server.haproxy_v2,
-            deep_check: server.deep_check,
-            request_uri: server.request_uri.clone(),
-            username: server.test_username.clone(),
-            password: server.test_password.clone(),
+            protocol: MailProtocol::parse(protocol),
+            host: host.as_str().to_owned(),
+            port: *port,
+            tls: if *is_tls { Some(tls.get(*tls_skip_verify)?) } else { None },
+            haproxy_v2: *haproxy_v2,
+            deep_check: *deep_check,
+            request_uri: request_uri.clone(),
+            username: test_username.clone(),
+            password: test_password.clone(),
         };
-        Ok(Arc::new(Server::new(server.protocol.clone(), server.tls_skip_verify, target)))
+        Ok(Arc::new(Server::new(protocol.clone(), *tls_skip_verify, target)))
     };
-    let servers = config.backend_server_monitoring.backend_servers.iter();
+    let BackendServerMonitoring { backend_servers } = &config.backend_server_monitoring;
+    let servers = backend_servers.iter();
     let servers = servers.map(|entry| server(entry).map_err(|error| format!("backend_server_monitoring: {error}")));
     Monitor { servers: servers.filter_map(|server| keep(server, problems)).collect() }
 }
@@ -45,25 +62,69 @@ pub(super) fn monitor(config: &Config, tls: &DefaultTls, problems: &mut Vec<Stri
 /// The pools of the section `ldap`. A pool's connections are the process's: each worker has its share of them.
 pub(super) fn ldap(config: &Config, workers: usize, problems: &mut Vec<String>) -> LdapPools {
     let Some(ldap) = &config.ldap else { return LdapPools::new() };
+    // There is no LDAP backend that searches could be of (`config::inactive`).
+    let Ldap { config: default, optional_ldap_pools, search: _ } = ldap;
     let mut pools = LdapPools::new();
-    let named = ldap.optional_ldap_pools.iter().map(|(name, pool)| (name.as_str(), pool));
-    for (name, pool) in std::iter::once(("default", &ldap.config)).chain(named) {
-        let settings = ldap_pool(pool, workers).map_err(|problem| format!("ldap pool {name:?}: {problem}"));
+    let named = optional_ldap_pools.iter().map(|(name, pool)| (name.as_str(), pool));
+    for (name, pool) in std::iter::once(("default", default)).chain(named) {
+        let settings = ldap_pool(pool, &config.server.timeouts, workers).map_err(|problem| format!("ldap pool {name:?}: {problem}"));
         pools.extend(keep(settings, problems).map(|settings| (name.to_owned(), Arc::new(settings))));
     }
     pools
 }
 
-fn ldap_pool(pool: &LdapPool, workers: usize) -> Result<LdapSettings, String> {
-    let servers =
-        pool.server_uri.iter().map(|uri| LdapServer::parse(uri)).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let encrypted = pool.starttls || servers.iter().any(|server| matches!(server, LdapServer::Tcp { tls: true, .. }));
+fn ldap_pool(pool: &LdapPool, timeouts: &Timeouts, workers: usize) -> Result<LdapSettings, String> {
+    // What an LDAP backend would need, and protects it, is not built (`config::inactive`).
+    let LdapPool {
+        bind_dn,
+        bind_pw,
+        bind_timeout,
+        connect_abort_timeout,
+        lookup_idle_pool_size,
+        lookup_pool_size,
+        lookup_queue_length,
+        modify_timeout,
+        retry_base,
+        retry_max,
+        retry_max_backoff,
+        sasl_external,
+        search_size_limit,
+        search_time_limit,
+        search_timeout,
+        server_uri,
+        starttls,
+        tls_ca_cert,
+        tls_client_cert,
+        tls_client_key,
+        tls_skip_verify,
+        lookup_pool_only: _,
+        number_of_workers: _,
+        auth_pool_size: _,
+        auth_idle_pool_size: _,
+        auth_queue_length: _,
+        encryption_secret: _,
+        cb_failure_threshold: _,
+        cb_cooldown: _,
+        cb_half_open_max: _,
+        health_check_interval: _,
+        health_check_timeout: _,
+        dn_cache_ttl: _,
+        membership_cache_ttl: _,
+        negative_cache_ttl: _,
+        cache_max_entries: _,
+        cache_impl: _,
+        include_raw_result: _,
+        auth_rate_limit_per_second: _,
+        auth_rate_limit_burst: _,
+    } = pool;
+    let servers = server_uri.iter().map(|uri| LdapServer::parse(uri)).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let encrypted = *starttls || servers.iter().any(|server| matches!(server, LdapServer::Tcp { tls: true, .. }));
     let tls = Tls {
         enabled: encrypted,
-        ca_file: pool.tls_ca_cert.clone(),
-        cert: pool.tls_client_cert.clone(),
-        key: pool.tls_client_key.clone(),
-        skip_verify: pool.tls_skip_verify,
+        ca_file: tls_ca_cert.clone(),
+        cert: tls_client_cert.clone(),
+        key: tls_client_key.clone(),
+        skip_verify: *tls_skip_verify,
         ..Tls::default()
     };
     let share = |count: u32| (count as usize).div_ceil(workers.max(1)).max(1);
@@ -71,42 +132,49 @@ fn ldap_pool(pool: &LdapPool, workers: usize) -> Result<LdapSettings, String> {
     Ok(LdapSettings {
         servers,
         tls: client_tls(&tls)?,
-        start_tls: pool.starttls,
-        bind: match (pool.sasl_external, pool.bind_dn.is_empty()) {
+        start_tls: *starttls,
+        bind: match (*sasl_external, bind_dn.is_empty()) {
             (true, _) => Bind::External,
             (false, true) => Bind::Anonymous,
-            (false, false) => Bind::Simple(pool.bind_dn.clone(), pool.bind_pw.clone()),
+            (false, false) => Bind::Simple(bind_dn.clone(), bind_pw.clone()),
         },
-        connections_max: share(pool.lookup_pool_size.max(pool.lookup_idle_pool_size)),
-        idle_max: share(pool.lookup_idle_pool_size),
-        waiting_max: pool.lookup_queue_length as usize,
-        connect_time: or(pool.connect_abort_timeout, LDAP_CONNECT),
-        bind_time: or(pool.bind_timeout, LDAP_REQUEST),
-        search_time: or(pool.search_timeout, LDAP_REQUEST),
-        modify_time: or(pool.modify_timeout, LDAP_REQUEST),
-        size_limit: pool.search_size_limit,
-        time_limit: pool.search_time_limit.as_secs_f64().ceil() as u32,
-        retries: pool.retry_max,
-        retry_pause: pool.retry_base,
-        retry_pause_max: pool.retry_max_backoff,
+        connections_max: share((*lookup_pool_size).max(*lookup_idle_pool_size)),
+        idle_max: share(*lookup_idle_pool_size),
+        waiting_max: *lookup_queue_length as usize,
+        connect_time: or(*connect_abort_timeout, LDAP_CONNECT),
+        bind_time: or(*bind_timeout, timeouts.ldap_bind),
+        search_time: or(*search_timeout, timeouts.ldap_search),
+        modify_time: or(*modify_timeout, timeouts.ldap_modify),
+        size_limit: *search_size_limit,
+        time_limit: search_time_limit.as_secs_f64().ceil() as u32,
+        retries: *retry_max,
+        retry_pause: *retry_base,
+        retry_pause_max: *retry_max_backoff,
     })
 }
 
 /// How scripts ask other servers by HTTP: `server.http_client`, and what the environment says of proxies.
 pub(super) fn http_client(config: &Config, workers: usize) -> Result<HttpClientSettings, String> {
-    let http = &config.server.http_client;
+    let HttpClient {
+        max_connections_per_host,
+        max_idle_connections,
+        max_idle_connections_per_host,
+        idle_connection_timeout,
+        proxy,
+        tls: own_tls,
+    } = &config.server.http_client;
     // The older key of the same meaning stands with the listener's settings.
-    let skip_verify = http.tls.skip_verify || config.server.tls.skip_verify;
-    let settings = ClientTlsSettings { skip_verify, ..tls_settings(&http.tls) };
+    let skip_verify = own_tls.skip_verify || config.server.tls.skip_verify;
+    let settings = ClientTlsSettings { skip_verify, ..tls_settings(own_tls) };
     let tls = HttpTls::new(&settings).map_err(|error| format!("server.http_client.tls: {error}"))?;
     // What is no proxy counts as none set, here and in the environment (`config.md` 8.14).
-    let proxies = match Proxy::parse(http.proxy.expose()) {
-        Ok(proxy) if !http.proxy.is_empty() => Proxies::All(Arc::new(proxy)),
+    let proxies = match Proxy::parse(proxy.expose()) {
+        Ok(parsed) if !proxy.is_empty() => Proxies::All(Arc::new(parsed)),
         _ => Proxies::Environment(Environment::read(|name| std::env::var(name).ok()).0),
     };
-    let per_host = http.max_idle_connections_per_host as usize;
-    let limits = http_limits(per_host, http.max_idle_connections as usize, http.idle_connection_timeout);
-    let per_host_max = http_share(http.max_connections_per_host as usize, workers);
+    let per_host = *max_idle_connections_per_host as usize;
+    let limits = http_limits(per_host, *max_idle_connections as usize, *idle_connection_timeout);
+    let per_host_max = http_share(*max_connections_per_host as usize, workers);
     Ok(HttpClientSettings { tls, proxies, limits, per_host_max })
 }
 
@@ -123,23 +191,32 @@ pub struct Collector {
 
 /// `server.insights.tracing`, as far as it is about sending.
 pub(super) fn collector(config: &Config) -> Result<Option<Collector>, String> {
-    let tracing = &config.server.insights.tracing;
-    if !tracing.enabled || tracing.exporter != "otlphttp" {
+    let Tracing {
+        enabled,
+        exporter,
+        endpoint,
+        // See `trace_settings`.
+        sampler_ratio: _,
+        propagators: _,
+        service_name,
+        log_export_results,
+        tls,
+    } = &config.server.insights.tracing;
+    if !enabled || exporter != "otlphttp" {
         return Ok(None);
     }
-    let tls = client_tls(&tracing.tls).map_err(|error| format!("server.insights.tracing.tls: {error}"))?;
-    let endpoint = tracing.endpoint.trim_end_matches('/');
+    let tls = client_tls(tls).map_err(|error| format!("server.insights.tracing.tls: {error}"))?;
+    let endpoint = endpoint.trim_end_matches('/');
     let scheme = if tls.is_some() { "https" } else { "http" };
     let base = if endpoint.contains("://") { endpoint.to_owned() } else { format!("{scheme}://{endpoint}") };
     let url = if base.ends_with(otlp::PATH) { base } else { base + otlp::PATH };
     HttpRequest::post(&url, "", []).map_err(|error| format!("server.insights.tracing.endpoint: {error}"))?;
-    let name = &tracing.service_name;
-    let service = if name.is_empty() { config.server.instance_name.clone() } else { name.clone() };
-    Ok(Some(Collector { url, service, tls, log_results: tracing.log_export_results }))
+    let service = if service_name.is_empty() { config.server.instance_name.clone() } else { service_name.clone() };
+    Ok(Some(Collector { url, service, tls, log_results: *log_export_results }))
 }
 
 /// The same, as far as it is about scripts.
-pub(super) fn trace_settings(tracing: &config::section::insights::Tracing) -> Option<trace::Settings> {
+pub(super) fn trace_settings(tracing: &Tracing) -> Option<trace::Settings> {
     let named = |(name, propagator)| tracing.propagators.iter().any(|wanted| wanted == name).then_some(propagator);
     let propagators = match tracing.propagators.is_empty() {
         true => vec![Propagator::TraceContext, Propagator::Baggage],
@@ -148,7 +225,5 @@ pub(super) fn trace_settings(tracing: &config::section::insights::Tracing) -> Op
     tracing.enabled.then_some(trace::Settings { sampler_ratio: tracing.sampler_ratio, propagators })
 }
 
-/// Times of LDAP that are not configured: a login waits for them.
+/// Opening a connection to a directory, where that is not configured: a login waits for it.
 const LDAP_CONNECT: Duration = Duration::from_secs(5);
-
-const LDAP_REQUEST: Duration = Duration::from_secs(10);

@@ -6,25 +6,30 @@
 //!
 //! | stored | scheme | source |
 //! |---|---|---|
-//! | `{SHA}` `{SHA1}` `{SHA256}` `{SHA384}` `{SHA512}` | plain digest | RFC 2307, Dovecot |
-//! | `{SSHA}` `{SSHA256}` `{SSHA384}` `{SSHA512}` | digest of password ‖ salt, then the salt | OpenLDAP |
-//! | … with `.B64` or `.HEX` in the braces | the same in base64 (the default) or hexadecimal | Dovecot |
-//! | `{PLAIN}` `{CLEARTEXT}` | the password itself | Dovecot |
+//! | `{SHA}` `{SHA1}` `{SHA256}` `{SHA384}` `{SHA512}` `{MD5}` `{LDAP-MD5}` `{PLAIN-MD5}` | plain digest | RFC 2307, Dovecot |
+//! | `{SSHA}` `{SSHA256}` `{SSHA384}` `{SSHA512}` `{SMD5}` | digest of password ‖ salt, then the salt | OpenLDAP |
+//! | `{PLAIN}` `{CLEAR}` `{CLEARTEXT}` | the password itself | Dovecot |
 //! | `$1$` `$5$` `$6$` `$2a$` `$2b$` `$2y$`, also after `{CRYPT}` | `crypt.rs` | crypt(5) |
-//! | `{MD5-CRYPT}` `{SHA256-CRYPT}` `{SHA512-CRYPT}` `{BLF-CRYPT}` | the same, one family each | Dovecot |
-//! | `$argon2i$` `$argon2d$` `$argon2id$`, also after `{CRYPT}`, `{ARGON2ID}` … | `kdf.rs` | RFC 9106, PHC string format |
+//! | `$y$`, also after `{CRYPT}` | `yescrypt.rs` | crypt(5) |
+//! | 13 characters after `{CRYPT}` or `{DES-CRYPT}` | `des.rs` | crypt(3) |
+//! | `{MD5-CRYPT}` `{MD5}$1$` `{SHA256-CRYPT}` `{SHA512-CRYPT}` `{BLF-CRYPT}` | the same, one family each | Dovecot |
+//! | `$argon2i$` `$argon2d$` `$argon2id$`, also after `{CRYPT}`, `{ARGON2}`, `{ARGON2ID}` … | `kdf.rs` | RFC 9106, PHC string format |
 //! | `$pbkdf2$` `$pbkdf2-sha256$` `$pbkdf2-sha512$`, `{PBKDF2}` `{PBKDF2-SHA256}` `{PBKDF2-SHA512}` | `kdf.rs` | passlib, OpenLDAP, Dovecot |
 //!
-//! Scheme words are case-sensitive. Bounds: a stored value whose settings ask for more than about two seconds of one core, or
+//! Words in braces are read without regard to case. Each may end in `.B64`, `.BASE64` or `.HEX`: how what follows is written (Dovecot). Base64
+//! may lack its padding. Bounds: a stored value whose settings ask for more than about two seconds of one core, or
 //! for more than 256 MiB, is refused with [`Error::TooExpensive`] before any work is done; so is every other error. Digests
 //! are compared in constant time; only lengths and the scheme show in the timing.
 
 mod crypt;
+mod des;
 mod digest;
 mod encoding;
 mod kdf;
 pub mod policy;
+mod yescrypt;
 
+use encoding::Encoding;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -37,14 +42,14 @@ pub enum Cost {
     Slow,
 }
 
-/// Why nothing can be said about a password. Always the stored value's fault; no text holds any part of it but the byte of
-/// [`Error::Hex`], which is no part of a hash. The first five texts are those that scripts know from the reference server.
+/// Why nothing can be said about a password. Always the stored value's fault; no text holds any part of it but the name of its scheme and the
+/// byte of [`Error::Hex`], which is no part of a hash. The first five texts are those that scripts know from the reference server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The scheme is not known, or the stored value names none. The brackets stay empty: settings may hold the salt.
-    #[error("no registered algorithm for settings []")]
-    UnknownScheme,
-    /// An unknown digest after `{SSHA`, or a value whose length does not suit its digest.
+    #[error("no registered algorithm for settings []: {0}; known are {KNOWN}")]
+    UnknownScheme(SchemeName),
+    /// A value whose length does not suit its digest.
     #[error("unsupported hash algorithm")]
     UnsupportedDigest,
     /// The position of the first byte that cannot be base64, counted from the end of the scheme.
@@ -65,11 +70,57 @@ pub enum Error {
     OutOfMemory,
 }
 
+/// The name of a scheme that is not known, as far as it can be told from a password that is stored as it stands: a short word in braces, or
+/// between the first two of at least three dollar signs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SchemeName {
+    text: [u8; NAME_BYTES_MAX],
+    len: usize,
+}
+
+impl SchemeName {
+    fn of(stored: &[u8]) -> SchemeName {
+        let (inner, outer_bytes) = match stored {
+            [b'{', rest @ ..] => (rest.split(|byte| *byte == b'}').next().filter(|word| word.len() < rest.len()), 2),
+            [b'$', rest @ ..] if memchr::memchr_iter(b'$', rest).count() >= 2 => (rest.split(|byte| *byte == b'$').next(), 2),
+            _ => (None, 0),
+        };
+        let is_name = |word: &&[u8]| !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
+        let mut name = SchemeName::default();
+        if let Some(word) = inner.filter(is_name)
+            && let Some(place) = name.text.get_mut(..word.len() + outer_bytes)
+            && let Some(from) = stored.get(..word.len() + outer_bytes)
+        {
+            place.copy_from_slice(from);
+            name.len = place.len();
+        }
+        name
+    }
+}
+
+impl std::fmt::Display for SchemeName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.text.get(..self.len).unwrap_or_default() {
+            [] => f.write_str("the stored value names no scheme"),
+            name => write!(f, "unknown scheme, or not with such a value: {}", name.escape_ascii()),
+        }
+    }
+}
+
+/// Longer than any scheme's name is.
+const NAME_BYTES_MAX: usize = 24;
+
 /// Says whether checking against `stored` may be done inline. Looks at the scheme only.
 pub fn cost(stored: &[u8]) -> Cost {
-    match Scheme::parse(stored) {
-        Err(_) | Ok((Scheme::Plain | Scheme::Digest(_), _)) => Cost::Inline,
-        Ok(_) => Cost::Slow,
+    let Ok(named) = Named::parse(stored) else { return Cost::Inline };
+    match (named.word, named.encoding) {
+        (Word::Plain | Word::Digest(_), _) => Cost::Inline,
+        // Decoding is left to whoever checks.
+        (_, Some(_)) => Cost::Slow,
+        (word, None) => match word.scheme(named.value) {
+            Some((Scheme::Digest(_), _)) | None => Cost::Inline,
+            Some(_) => Cost::Slow,
+        },
     }
 }
 
@@ -79,15 +130,24 @@ pub fn cost(stored: &[u8]) -> Cost {
 /// # Errors
 /// See [`Error`]. An error is no verdict: the caller must not take it for a wrong password.
 pub fn verify(stored: &[u8], plain: &[u8]) -> Result<bool, Error> {
-    let (scheme, value) = Scheme::parse(stored)?;
+    let named = Named::parse(stored)?;
+    let mut buffer = zeroize::Zeroizing::new([0; DECODED_BYTES_MAX]);
+    let value = match (named.word, named.encoding) {
+        // A digest's own encoding.
+        (Word::Digest(_), _) | (_, None) => named.value,
+        (_, Some(encoding)) => encoding.decode(named.value, buffer.as_mut_slice())?,
+    };
+    let (scheme, value) = named.word.scheme(value).ok_or_else(|| Error::UnknownScheme(SchemeName::of(stored)))?;
     match scheme {
         // An empty stored value is a missing one, and must not open the account to the empty password.
         Scheme::Plain => Ok(!value.is_empty() && value.ct_eq(plain).into()),
         Scheme::Digest(scheme) => scheme.verify(value, plain),
+        Scheme::DesCrypt => des::verify(value, plain),
         Scheme::Md5Crypt => crypt::verify_md5(value, plain),
         Scheme::Sha256Crypt => crypt::verify_sha256(value, plain),
         Scheme::Sha512Crypt => crypt::verify_sha512(value, plain),
         Scheme::Bcrypt => crypt::verify_bcrypt(value, plain),
+        Scheme::Yescrypt => yescrypt::verify(value, plain),
         Scheme::Argon2(algorithm) => kdf::verify_argon2(algorithm, value, plain),
         Scheme::Pbkdf2(prf) => kdf::verify_pbkdf2(prf, value, plain),
         Scheme::DovecotPbkdf2 => kdf::verify_dovecot_pbkdf2(value, plain),
@@ -109,59 +169,117 @@ pub fn history_hash(nonce: &[u8], password: &[u8]) -> [u8; 8] {
 enum Scheme {
     Plain,
     Digest(digest::Scheme),
+    DesCrypt,
     Md5Crypt,
     Sha256Crypt,
     Sha512Crypt,
     Bcrypt,
+    Yescrypt,
     Argon2(argon2::Algorithm),
     Pbkdf2(kdf::Prf),
     DovecotPbkdf2,
 }
 
-impl Scheme {
-    /// Splits a stored value into its scheme and what that scheme has to read.
-    fn parse(stored: &[u8]) -> Result<(Scheme, &[u8]), Error> {
-        let Some(braced) = stored.strip_prefix(b"{") else { return Scheme::parse_modular(stored) };
-        let Some(end) = memchr::memchr(b'}', braced) else { return Err(unknown(braced)) };
-        let (word, value) = (&braced[..end], &braced[end + 1..]);
-        if let Some(scheme) = digest::Scheme::parse(word) {
-            return Ok((Scheme::Digest(scheme), value));
-        }
-        if let Some((_, family)) = FAMILIES.iter().find(|(name, _)| *name == word)
-            && value.starts_with(family)
-        {
-            return Scheme::parse_modular(value);
-        }
-        match word {
-            b"PLAIN" | b"CLEARTEXT" => Ok((Scheme::Plain, value)),
-            b"PBKDF2" if value.starts_with(b"$1$") => Ok((Scheme::DovecotPbkdf2, &value[3..])),
-            b"PBKDF2" | b"PBKDF2-SHA1" => Ok((Scheme::Pbkdf2(kdf::Prf::Sha1), value)),
-            b"PBKDF2-SHA256" => Ok((Scheme::Pbkdf2(kdf::Prf::Sha256), value)),
-            b"PBKDF2-SHA512" => Ok((Scheme::Pbkdf2(kdf::Prf::Sha512), value)),
-            _ => Err(unknown(word)),
-        }
-    }
+/// A stored value, cut into the word in its braces and what follows, which may still be encoded.
+struct Named<'a> {
+    word: Word,
+    value: &'a [u8],
+    encoding: Option<Encoding>,
+}
 
-    /// The same for the modular form, `$name$…`.
-    fn parse_modular(stored: &[u8]) -> Result<(Scheme, &[u8]), Error> {
-        let known = MODULAR.iter().find_map(|(prefix, scheme)| Some((*scheme, stored.strip_prefix(*prefix)?)));
-        known.ok_or(Error::UnknownScheme)
+/// What the word in the braces allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Plain,
+    Digest(digest::Scheme),
+    /// `{MD5}`: Dovecot's `$1$…`, or the digest of OpenLDAP.
+    Md5(digest::Scheme),
+    /// A modular hash that begins like this; empty for no braces, and for `{CRYPT}`.
+    Modular(&'static [u8]),
+    Crypt,
+    DesCrypt,
+    Pbkdf2(kdf::Prf, &'static [u8]),
+}
+
+impl Named<'_> {
+    fn parse(stored: &[u8]) -> Result<Named<'_>, Error> {
+        let Some(braced) = stored.strip_prefix(b"{") else { return Ok(Named { word: Word::Modular(b""), value: stored, encoding: None }) };
+        let unknown = || Error::UnknownScheme(SchemeName::of(stored));
+        let end = memchr::memchr(b'}', braced).ok_or_else(unknown)?;
+        let (given, value) = (&braced[..end], &braced[end + 1..]);
+        let mut upper = [0; NAME_BYTES_MAX];
+        let name = upper.get_mut(..given.len()).ok_or_else(unknown)?;
+        name.copy_from_slice(given);
+        name.make_ascii_uppercase();
+        let suffix = SUFFIXES.iter().find_map(|(suffix, encoding)| Some((name.strip_suffix(*suffix)?, *encoding)));
+        let (name, encoding) = suffix.map_or((&*name, None), |(name, encoding)| (name, Some(encoding)));
+        let word = Word::parse(name, encoding).ok_or_else(unknown)?;
+        Ok(Named { word, value, encoding })
     }
 }
 
-/// The reference server tells unknown salted digests from all other unknown schemes.
-fn unknown(word: &[u8]) -> Error {
-    if word.starts_with(b"SSHA") { Error::UnsupportedDigest } else { Error::UnknownScheme }
+impl Word {
+    /// A word in upper case, without its encoding.
+    fn parse(name: &[u8], encoding: Option<Encoding>) -> Option<Word> {
+        if let Some((_, begins)) = FAMILIES.iter().find(|(family, _)| *family == name) {
+            return Some(Word::Modular(begins));
+        }
+        Some(match name {
+            b"PLAIN" | b"CLEAR" | b"CLEARTEXT" => Word::Plain,
+            b"CRYPT" => Word::Crypt,
+            b"DES-CRYPT" => Word::DesCrypt,
+            b"PBKDF2" | b"PBKDF2-SHA1" => Word::Pbkdf2(kdf::Prf::Sha1, b"$pbkdf2$"),
+            b"PBKDF2-SHA256" => Word::Pbkdf2(kdf::Prf::Sha256, b"$pbkdf2-sha256$"),
+            b"PBKDF2-SHA512" => Word::Pbkdf2(kdf::Prf::Sha512, b"$pbkdf2-sha512$"),
+            b"MD5" => Word::Md5(digest::Scheme::parse(name, encoding)?),
+            _ => Word::Digest(digest::Scheme::parse(name, encoding)?),
+        })
+    }
+
+    /// The scheme of a value that is written plainly, and what that scheme has to read. None: they do not suit each other.
+    fn scheme(self, value: &[u8]) -> Option<(Scheme, &[u8])> {
+        match self {
+            Word::Plain => Some((Scheme::Plain, value)),
+            Word::Digest(scheme) => Some((Scheme::Digest(scheme), value)),
+            Word::Md5(_) if value.starts_with(b"$1$") => modular(value),
+            Word::Md5(scheme) => Some((Scheme::Digest(scheme), value)),
+            Word::Modular(begins) => modular(value).filter(|_| value.starts_with(begins)),
+            Word::Crypt | Word::DesCrypt if des::is_text(value) => Some((Scheme::DesCrypt, value)),
+            Word::Crypt => modular(value),
+            Word::DesCrypt => None,
+            Word::Pbkdf2(_, begins) if value.starts_with(begins) => modular(value),
+            Word::Pbkdf2(kdf::Prf::Sha1, _) if value.starts_with(b"$1$") => Some((Scheme::DovecotPbkdf2, &value[3..])),
+            Word::Pbkdf2(prf, _) => Some((Scheme::Pbkdf2(prf), value)),
+        }
+    }
 }
+
+/// The modular form, `$name$…`.
+fn modular(stored: &[u8]) -> Option<(Scheme, &[u8])> {
+    MODULAR.iter().find_map(|(prefix, scheme)| Some((*scheme, stored.strip_prefix(*prefix)?)))
+}
+
+/// How the value is written, by the end of the word.
+const SUFFIXES: [(&[u8], Encoding); 3] = [(b".B64", Encoding::Base64), (b".BASE64", Encoding::Base64), (b".HEX", Encoding::Hex)];
+
+/// A hash, or a password stored as it stands, behind a word that says how it is encoded: the longest hash with the longest salts has 400.
+const DECODED_BYTES_MAX: usize = 1024;
+
+/// For the error text of an unknown scheme.
+const KNOWN: &str = "{PLAIN} {CLEAR} {CLEARTEXT} {CRYPT} {DES-CRYPT} {MD5-CRYPT} {SHA256-CRYPT} {SHA512-CRYPT} {BLF-CRYPT} {ARGON2} {ARGON2I} \
+    {ARGON2D} {ARGON2ID} {PBKDF2} {PBKDF2-SHA1} {PBKDF2-SHA256} {PBKDF2-SHA512} {MD5} {PLAIN-MD5} {LDAP-MD5} {SMD5} {SHA} {SHA1} {SHA256} \
+    {SHA384} {SHA512} {SSHA} {SSHA256} {SSHA384} {SSHA512}, each also with .B64 or .HEX, and $1$ $2a$ $2b$ $2y$ $5$ $6$ $y$ $argon2i$ \
+    $argon2d$ $argon2id$ $pbkdf2$ $pbkdf2-sha256$ $pbkdf2-sha512$";
 
 /// Modular schemes by how they begin.
-const MODULAR: [(&[u8], Scheme); 12] = [
+const MODULAR: [(&[u8], Scheme); 13] = [
     (b"$1$", Scheme::Md5Crypt),
     (b"$5$", Scheme::Sha256Crypt),
     (b"$6$", Scheme::Sha512Crypt),
     (b"$2a$", Scheme::Bcrypt),
     (b"$2b$", Scheme::Bcrypt),
     (b"$2y$", Scheme::Bcrypt),
+    (b"$y$", Scheme::Yescrypt),
     (b"$argon2i$", Scheme::Argon2(argon2::Algorithm::Argon2i)),
     (b"$argon2d$", Scheme::Argon2(argon2::Algorithm::Argon2d)),
     (b"$argon2id$", Scheme::Argon2(argon2::Algorithm::Argon2id)),
@@ -171,18 +289,15 @@ const MODULAR: [(&[u8], Scheme); 12] = [
 ];
 
 /// Words in braces that announce a modular hash, and how that hash has to begin.
-const FAMILIES: [(&[u8], &[u8]); 11] = [
-    (b"CRYPT", b"$"),
+const FAMILIES: [(&[u8], &[u8]); 8] = [
     (b"MD5-CRYPT", b"$1$"),
     (b"SHA256-CRYPT", b"$5$"),
     (b"SHA512-CRYPT", b"$6$"),
     (b"BLF-CRYPT", b"$2"),
+    (b"ARGON2", b"$argon2"),
     (b"ARGON2I", b"$argon2i$"),
     (b"ARGON2D", b"$argon2d$"),
     (b"ARGON2ID", b"$argon2id$"),
-    (b"PBKDF2", b"$pbkdf2$"),
-    (b"PBKDF2-SHA256", b"$pbkdf2-sha256$"),
-    (b"PBKDF2-SHA512", b"$pbkdf2-sha512$"),
 ];
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl Host {
         let Some((about, compiled)) = state.set.scripts.get(script).zip(state.scripts.get(script)) else {
             return Err(self.error(script, ScriptErrorKind::NoFunction, "no such script".into()));
         };
-        let compiled = *compiled.as_ref().map_err(|message| self.error(script, ScriptErrorKind::Raised, message.clone()))?;
+        let compiled = *compiled;
         let began = Instant::now();
         let limit = if stage.kind == StageKind::Backend { state.limits.backend.min(state.limits.script) } else { state.limits.script };
         let until = ops.now() + limit;

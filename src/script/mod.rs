@@ -12,6 +12,7 @@ mod annotations_tests;
 mod builtin;
 pub mod ffi;
 mod host;
+mod look;
 pub mod modules;
 mod request_table;
 mod result;

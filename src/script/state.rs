@@ -2,14 +2,14 @@
 //!
 //! Set-up goes through mlua's safe API; afterwards only `ffi` touches the state. Bounds: [`Limits`].
 
-use crate::auth::scripts::StageKind;
+use crate::config::Finding;
 use crate::metrics::{CountBy, LabelId, Space, TimeBy};
 use crate::script::ffi::{Anchor, Function, HookArm, Memory, Shared, Threads, Waiting, main_state, new_state, push_plain, push_waiting};
 use crate::script::modules::{self, Module};
 use crate::script::services::Services;
 use crate::script::sources::{Entry, Script, ScriptSet};
 use crate::script::watchdog::{Registrar, Watch};
-use crate::script::{builtin, request_table, result, text};
+use crate::script::{builtin, look, request_table, result, text};
 use mlua::{Lua, Table};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -20,8 +20,9 @@ pub struct State {
     pub(super) threads: Threads,
     pub(super) drive: Anchor,
     pub(super) entries: Vec<Anchor>,
-    /// One per script of the set, or why it does not compile.
-    pub(super) scripts: Vec<Result<Compiled, String>>,
+    /// One per script of the set.
+    pub(super) scripts: Vec<Compiled>,
+    findings: Vec<Finding>,
     /// What the metrics count each script by.
     labels: Vec<LabelId>,
     envs: Anchor,
@@ -70,7 +71,7 @@ pub struct Limits {
 /// Why a state could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// An operator's script does not compile; `path line:…: text`.
+    /// Operator's scripts that do not compile, one line each; `path line:…: text`.
     #[error("{0}")]
     Script(String),
     /// The host's own half failed: a mistake of ours, or no memory.
@@ -86,8 +87,10 @@ impl From<mlua::Error> for SetupError {
 }
 
 impl State {
-    /// Makes the state and compiles the scripts of `set`. A script that does not compile is an error, but for actions: those fail when
-    /// they are run (the reference skips them; `compile_errors` tells).
+    /// Makes the state and compiles the scripts of `set`.
+    ///
+    /// # Errors
+    /// All scripts that do not compile, whatever their stage; or the host's own half cannot be set up.
     pub fn build(
         set: Arc<ScriptSet>,
         services: Services,
@@ -105,7 +108,7 @@ impl State {
         setup.globals(&base)?;
         setup.libraries(&base)?;
         let (drive, envs, requests, logging, narrow) = setup.drive(&base)?;
-        let scripts = setup.scripts(&base, &set, &logging, &narrow)?;
+        let (scripts, findings) = setup.scripts(&base, &set, &logging, &narrow)?;
         let entries = Entry::ALL.iter().map(|entry| Anchor::new(&lua, entry.function())).collect::<Result<_, _>>()?;
         lua.globals().get::<mlua::Function>("collectgarbage")?.call::<()>(("setpause", GC_PAUSE_PERCENT))?;
         if limits.memory_bytes > 0 {
@@ -116,7 +119,7 @@ impl State {
         let label = |script: &Script| registry.label(Space::Script, &[script.stage.name(), &script.name]);
         let labels = set.scripts.iter().map(label).collect();
         let slots = RefCell::default();
-        Ok(State { threads, drive, entries, scripts, labels, envs, requests, slots, limits, set, lua, memory, shared, registrar })
+        Ok(State { threads, drive, entries, scripts, findings, labels, envs, requests, slots, limits, set, lua, memory, shared, registrar })
     }
 
     /// Memory that the state holds, in bytes.
@@ -135,21 +138,21 @@ impl State {
         collected.is_ok() && (self.limits.memory_bytes == 0 || self.used_bytes() * 2 < self.limits.memory_bytes)
     }
 
-    /// Actions that do not compile: they are left out when their turn comes.
-    pub fn compile_errors(&self) -> impl Iterator<Item = &str> {
-        self.scripts.iter().filter_map(|script| script.as_ref().err().map(String::as_str))
+    /// What the authors of the scripts may have misspelt.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Whether a script is loaded once and not for every call.
     #[cfg(test)]
     pub fn is_loaded_once(&self, script: usize) -> bool {
-        matches!(self.scripts.get(script), Some(Ok(Compiled { load: Load::Once | Load::Narrow, .. })))
+        matches!(self.scripts.get(script), Some(Compiled { load: Load::Once | Load::Narrow, .. }))
     }
 
     /// Whether a script gets only the fields that it reads.
     #[cfg(test)]
     pub fn is_narrow(&self, script: usize) -> bool {
-        matches!(self.scripts.get(script), Some(Ok(Compiled { load: Load::Narrow, .. })))
+        matches!(self.scripts.get(script), Some(Compiled { load: Load::Narrow, .. }))
     }
 
     /// The services that this state's modules use.
@@ -213,6 +216,7 @@ struct Base {
     libraries: Table,
     compile: mlua::Function,
     examine: mlua::Function,
+    look: mlua::Function,
     given: Table,
     host_environment: mlua::Function,
     share_defaults: mlua::Function,
@@ -240,11 +244,12 @@ impl Setup<'_> {
             self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((&globals, &table, &between, settings))?;
         let (unprotected, given): (mlua::Function, _) = (between.get("unprotected")?, self.lua.create_table()?);
         let examine =
-            self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((globals, &table, is_host_module, unprotected, &given))?;
+            self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((&globals, &table, is_host_module, unprotected, &given))?;
+        let look = self.chunk("look", include_str!("../../lua/host/look.lua"))?.call(globals)?;
         for (name, text) in modules::support::bundled::TEXTS {
             bundled.set(*name, *text)?;
         }
-        Ok(Base { table, protect, modules, libraries, compile, examine, given, host_environment, share_defaults, pending })
+        Ok(Base { table, protect, modules, libraries, compile, examine, look, given, host_environment, share_defaults, pending })
     }
 
     fn modules(&self, base: &Base) -> mlua::Result<()> {
@@ -344,35 +349,38 @@ impl Setup<'_> {
         Ok((Anchor::new(self.lua, drive)?, Anchor::new(self.lua, envs)?, Anchor::new(self.lua, requests)?, logging, narrow))
     }
 
-    fn scripts(&self, base: &Base, set: &ScriptSet, logging: &Table, narrow: &Table) -> Result<Vec<Result<Compiled, String>>, SetupError> {
+    fn scripts(&self, base: &Base, set: &ScriptSet, logging: &Table, narrow: &Table) -> Result<(Vec<Compiled>, Vec<Finding>), SetupError> {
         let some = push_plain(self.lua, self.shared, &request_table::SOME)?;
         let mut out = Vec::with_capacity(set.scripts.len());
+        let (mut problems, mut findings) = (Vec::new(), Vec::new());
         for script in &set.scripts {
             let source = self.lua.create_string(&script.source)?;
             let compiled: (Option<mlua::Function>, Option<mlua::LuaString>) = base.compile.call((source, script.path.as_str()))?;
-            out.push(match compiled {
+            match compiled {
                 (Some(factory), _) => {
+                    let (named, read) = base.look.call(&factory)?;
+                    findings.extend(look::findings(script, named, read)?);
                     let (mut load, fields) = self.examine(base, script, &factory)?;
                     if let Some(maker) = fields.and_then(|names| request_table::narrow_maker(&self.shared.services.settings, &names)) {
                         let maker: mlua::Function = self.chunk("request", &maker)?.call((logging, &some))?;
                         narrow.set(&factory, maker)?;
                         load = Load::Narrow;
                     }
-                    Ok(Compiled { factory: Anchor::new(self.lua, factory)?, load })
+                    out.push(Compiled { factory: Anchor::new(self.lua, factory)?, load });
                 }
                 (None, message) => {
                     let message = message.map(|text| text.to_string_lossy()).unwrap_or_default();
-                    if script.stage != StageKind::Action {
-                        return Err(SetupError::Script(format!("{}: syntax error: {message}", script.path)));
-                    }
-                    Err(message)
+                    problems.push(format!("{}: syntax error: {message}", script.path));
                 }
-            });
+            }
+        }
+        if !problems.is_empty() {
+            return Err(SetupError::Script(problems.join("\n")));
         }
         for stage in set.sharing() {
             load_alike(set, stage, &mut out);
         }
-        Ok(out)
+        Ok((out, findings))
     }
 
     /// How a script may be loaded as far as it alone is concerned, and which fields its main entry function reads.
@@ -393,13 +401,13 @@ impl Setup<'_> {
 
 /// Scripts of one stage share an environment and a request table. One of them could leave something there for the others: what is not true
 /// of all is true of none.
-fn load_alike(set: &ScriptSet, stage: &[usize], scripts: &mut [Result<Compiled, String>]) {
-    let load = |at: &usize| scripts.get(*at).and_then(|script| script.as_ref().ok()).map(|compiled| compiled.load);
+fn load_alike(set: &ScriptSet, stage: &[usize], scripts: &mut [Compiled]) {
+    let load = |at: &usize| scripts.get(*at).map(|compiled| compiled.load);
     let is_reused = |at: &usize| set.scripts.get(*at).is_some_and(|script| script.reuse);
     let one_is_anew = stage.iter().any(|at| load(at) == Some(Load::Anew));
     let one_is_wide = stage.iter().any(|at| load(at).is_some_and(|load| load != Load::Narrow));
     for at in stage.iter().filter(|at| !is_reused(at)) {
-        if let Some(Ok(compiled)) = scripts.get_mut(*at) {
+        if let Some(compiled) = scripts.get_mut(*at) {
             compiled.load = match compiled.load {
                 _ if one_is_anew => Load::Anew,
                 Load::Narrow if one_is_wide => Load::Once,

@@ -262,7 +262,8 @@ impl Finished {
                 let location = path.strip_prefix(HOOKS).unwrap_or(path);
                 let leading = location.iter().take_while(|byte| **byte == b'/').count();
                 let location = location.get(leading..).unwrap_or_default();
-                Some(hook::compose(out, location, returned, &login.response.borrow(), envelope))
+                let content_type = epoch.hook_content_type(location, login.request.http.head.method);
+                Some(hook::compose(out, location, returned, &login.response.borrow(), content_type, envelope))
             }
             Finished::Blocked(request, wanted, blocked) => Some(admin::list(out, blocked, wanted, &request.session, envelope)),
             Finished::Flushed(request, flush, removed) => Some(admin::flushed(out, flush, removed, &request.session, envelope)),

@@ -25,6 +25,7 @@ pub use standing::LAST_SAVE_MAX;
 use crate::auth::login::Login;
 use crate::auth::request::Request;
 use crate::auth::session::SessionIds;
+use crate::config::Finding;
 use crate::epoch::Epoch;
 use crate::log::{Level, Log};
 use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
@@ -225,7 +226,6 @@ impl Worker {
             draining: false,
             init_done: None,
         };
-        worker.log_compile_errors();
         worker.begin_standing_tasks();
         Ok((worker, sender))
     }
@@ -375,19 +375,10 @@ impl Worker {
                 // Keys may have another prefix now.
                 std::mem::take(&mut self.known).close();
                 self.local = Rc::new(Local::new(epoch, host, self.process.clone(), self.known.clone()));
-                self.log_compile_errors();
                 self.begin_standing_tasks();
             }
             // The main thread has compiled the scripts before it sent the epoch: only a lack of memory leads here.
             Err(error) => self.log.line(Level::Error, self.now).text("msg", "reload failed").text("error", error.to_string()).end(),
-        }
-    }
-
-    /// Actions that do not compile are left out when their turn comes; the log says so once.
-    fn log_compile_errors(&mut self) {
-        let local = self.local.clone();
-        for error in local.host.state().compile_errors() {
-            self.log.line(Level::Error, self.now).text("msg", "script does not compile").text("error", error).end();
         }
     }
 
@@ -439,13 +430,13 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
     Ok(Host::new(Rc::new(state)))
 }
 
-/// Compiles all scripts of an epoch in a state of their own, which is then thrown away.
+/// Compiles all scripts of an epoch in a state of their own, which is then thrown away; says what their authors may have misspelt.
 ///
 /// # Errors
 /// A script does not compile.
-pub fn try_scripts(epoch: &Epoch, process: &Arc<Process>) -> Result<(), SetupError> {
+pub fn try_scripts(epoch: &Epoch, process: &Arc<Process>) -> Result<Vec<Finding>, SetupError> {
     let nobody = crate::metrics::Registry::new("check", "", Now::read());
-    host(epoch, process, &Rc::new(nobody.worker("check"))).map(drop)
+    host(epoch, process, &Rc::new(nobody.worker("check"))).map(|host| host.state().findings().to_vec())
 }
 
 /// What a thread beside the loop has to say.

@@ -76,3 +76,30 @@ fn a_faulty_configuration_is_refused_and_the_old_one_goes_on() {
     assert_eq!(account(&server), "version1");
     assert!(server.log().contains("max_concurrent_request"), "the log does not name the key");
 }
+
+#[test]
+fn a_faulty_action_is_refused_and_the_old_one_goes_on() {
+    let mut server = Site::new().backend(&version(1)).start();
+    server.write("action.lua", "function nauthilus_call_action() return nauthilus_builtin.ACTION_RESULT_OK end");
+    server.write("spare.lua", "this is not Lua");
+    let action = json!({ "type": "post", "name": "a", "script_path": "action.lua" });
+    server.change(json!({ "lua": { "actions": [action] } }));
+    assert!(server.reload());
+    // An action, and a backend that is not even listed.
+    server.write("action.lua", "function nauthilus_call_action( end");
+    server.change(json!({ "lua": { "optional_lua_backends": { "spare": { "backend_script_path": "spare.lua" } } } }));
+    assert!(!server.reload());
+    let log = server.log();
+    assert!(log.contains("action.lua:1") && log.contains("spare.lua:1"), "the log names both places");
+    assert_eq!(account(&server), "version1");
+}
+
+#[test]
+fn what_may_be_misspelt_is_told_at_the_start_and_after_a_reload() {
+    let mut server = Site::new().backend(&version(1).replace("BACKEND_RESULT_OK", "BACKEND_RESULT_OKAY")).start();
+    server.wait_for_log("backend.lua:8: nauthilus_builtin has no BACKEND_RESULT_OKAY");
+    server.write("filter.lua", "\nfunction nauthilus_call_filtre() end");
+    server.change(json!({ "lua": { "filters": [{ "name": "f", "script_path": "filter.lua" }] } }));
+    assert!(server.reload());
+    server.wait_for_log("filter.lua:2: the script does not define nauthilus_call_filter");
+}

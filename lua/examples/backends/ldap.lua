@@ -7,12 +7,19 @@
 -- Needs a pool in the section ldap. Environment: LDAP_BASE_DN, where users are; LDAP_POOL, default "default"; LDAP_USER_FILTER, in
 -- which %s stands for the name that was typed in, default (&(objectClass=inetOrgPerson)(|(uid=%s)(mail=%s))); LDAP_ACCOUNTS_FILTER, whose
 -- entries are listed, default (objectClass=inetOrgPerson); LDAP_ACCOUNT_ATTRIBUTE, whose first value is the account, default mail.
--- A directory that fails, two entries for one name, and an entry without a readable password raise: the login fails temporarily.
+-- A directory that fails, two entries for one name, and an entry without a readable password raise: the login fails temporarily. The
+-- password of an unknown user is compared with the hash of a user who was found before, and the result forgotten: the time of an answer does not
+-- tell who exists.
+local nauthilus_cache = require("nauthilus_cache")
 local nauthilus_ldap = require("nauthilus_ldap")
 local nauthilus_password = require("nauthilus_password")
 
 local USER_FILTER = "(&(objectClass=inetOrgPerson)(|(uid=%s)(mail=%s)))"
 local ACCOUNTS_FILTER = "(objectClass=inetOrgPerson)"
+
+-- What unknown users' passwords are compared with until a user was found.
+local DECOY_DEFAULT = "$2y$10$ZxVMRH0Dp0nYwQgoL5njQu7MHmy1HPCafRwRJs3e4BfLdmW5yqyMy"
+local DECOY_KEY, DECOY_SECONDS = "ldap.lua:decoy", 86400
 
 local function setting(name, default)
     local value = os.getenv(name)
@@ -49,9 +56,15 @@ local function find_user(request, account_attribute)
     return entries[1] and entries[1].attributes
 end
 
+-- Takes as long as the comparison of a known user's password.
+local function compare_with_decoy(password)
+    nauthilus_password.compare_passwords(nauthilus_cache.cache_get(DECOY_KEY) or DECOY_DEFAULT, password)
+end
+
 -- Whether the password is one of the stored ones.
 local function matches_any(stored, password)
     if not stored then error("directory: the entry has no userPassword, or none that we may read") end
+    if not nauthilus_cache.cache_get(DECOY_KEY) then nauthilus_cache.cache_set(DECOY_KEY, stored[1], DECOY_SECONDS) end
     for _, hash in ipairs(stored) do
         local matches, err = nauthilus_password.compare_passwords(hash, password)
         if err then error(err) end
@@ -64,7 +77,10 @@ function nauthilus_backend_verify_password(request)
     local result = nauthilus_backend_result.new()
     local account_attribute = setting("LDAP_ACCOUNT_ATTRIBUTE", "mail")
     local entry = find_user(request, account_attribute)
-    if not entry then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, result end
+    if not entry then
+        if not request.no_auth then compare_with_decoy(request.password) end
+        return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, result
+    end
 
     local attributes = {}
     for name, values in pairs(entry) do

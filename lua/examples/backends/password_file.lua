@@ -5,9 +5,11 @@
 --     user:{SCHEME}hash:account:key=value:key=value
 --
 -- The hash is whatever nauthilus_password can compare. The account may be left out and is then the user; keys become attributes,
--- a key given twice becomes a list. Lines that begin with # and empty lines are skipped; of two lines of one user the first counts.
+-- a key given twice becomes a list. Look-ups, which carry no password, find a user by the account, too: that is the name that Dovecot's
+-- userdb asks for after a login. Lines that begin with # and empty lines are skipped; of two lines of one user the first counts.
 -- The file is read again every few seconds. If it cannot be read the script raises, and so it does for the user of a broken
--- line: that is a temporary failure, never an unknown user or a wrong password.
+-- line: that is a temporary failure, never an unknown user or a wrong password. The password of an unknown user is compared with the hash
+-- of the first user and the result forgotten: the time of an answer does not tell who exists.
 local nauthilus_cache = require("nauthilus_cache")
 local nauthilus_password = require("nauthilus_password")
 
@@ -76,20 +78,51 @@ local function each_user(path, visit)
     end
 end
 
--- What the file says of one user, nil if nothing.
+-- Where a reading of the file keeps a user, the first user of an account, and the first user of all. Users have no colon in their names, but
+-- what is asked for may: the keys of one kind never begin as those of another.
+local function user_key(reading, name) return reading .. ":" .. name end
+
+local function account_key(reading, account) return reading .. "/" .. account end
+
+local function decoy_key(reading) return reading .. "!" end
+
+-- The key of the file's current reading.
 --
 -- The cache hands out copies, so each user has an entry of their own. A reading has a number, which is part of its keys: users
 -- who are gone from the file are gone with the next reading. Entries outlive their reading's number, so none is missing while
 -- that is in use.
-local function find_user(path, user)
+local function current_reading(path)
     local current = "password_file:" .. path
     local reading = nauthilus_cache.cache_get(current)
     if not reading then
         reading = string.format("%s:%d:%d", current, os.time(), math.random(2 ^ 30))
-        each_user(path, function(name, entry) nauthilus_cache.cache_set(reading .. ":" .. name, entry, 2 * REREAD_SECONDS) end)
+        local known, decoy = {}, nil
+        each_user(path, function(name, entry)
+            nauthilus_cache.cache_set(user_key(reading, name), entry, 2 * REREAD_SECONDS)
+            local account = entry.attributes and entry.attributes.account
+            if account and not known[account] then
+                known[account] = true
+                nauthilus_cache.cache_set(account_key(reading, account), entry, 2 * REREAD_SECONDS)
+            end
+            decoy = decoy or entry.hash
+        end)
+        if decoy then nauthilus_cache.cache_set(decoy_key(reading), decoy, 2 * REREAD_SECONDS) end
         nauthilus_cache.cache_set(current, reading, REREAD_SECONDS)
     end
-    return (nauthilus_cache.cache_get(reading .. ":" .. user))
+    return reading
+end
+
+-- What the file says of the user that is asked for, nil if nothing.
+local function find_user(reading, request)
+    local entry = nauthilus_cache.cache_get(user_key(reading, request.username))
+    if not entry and request.no_auth then entry = nauthilus_cache.cache_get(account_key(reading, request.username)) end
+    return entry
+end
+
+-- Takes as long as the comparison of a known user's password.
+local function compare_with_decoy(reading, password)
+    local decoy = nauthilus_cache.cache_get(decoy_key(reading))
+    if decoy then nauthilus_password.compare_passwords(decoy, password) end
 end
 
 local function raise_if_broken(path, entry)
@@ -99,8 +132,12 @@ end
 function nauthilus_backend_verify_password(request)
     local result = nauthilus_backend_result.new()
     local path = password_file()
-    local entry = find_user(path, request.username)
-    if not entry then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, result end
+    local reading = current_reading(path)
+    local entry = find_user(reading, request)
+    if not entry then
+        if not request.no_auth then compare_with_decoy(reading, request.password) end
+        return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, result
+    end
     raise_if_broken(path, entry)
 
     result:user_found(true)

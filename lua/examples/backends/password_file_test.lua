@@ -14,10 +14,11 @@ local FILE = table.concat({
     "last:{PLAIN}x:last:note=b=c",
 }, "\n")
 
-local content, opened = FILE, {}
+local content, opened, compared = FILE, {}, {}
 local cache = test.cache()
 
 local function compare_passwords(hash, plain)
+    table.insert(compared, hash)
     if hash:sub(1, 7) ~= "{PLAIN}" then return false, "no registered algorithm for settings []" end
     return hash:sub(8) == plain, nil
 end
@@ -50,7 +51,7 @@ end
 -- A fresh cache, and the file as it is or as given.
 local function start(text)
     cache.cache_flush()
-    content, opened = text or FILE, {}
+    content, opened, compared = text or FILE, {}, {}
 end
 
 test("the right password is let in, a wrong one is not", function()
@@ -89,10 +90,39 @@ test("an unknown user is not found, nor is a comment", function()
     end
 end)
 
+test("an unknown user costs the same hash as a known one", function()
+    start("ada:$2y$10$ada\nbob:$2y$10$bob")
+    pcall(verify, { username = "ada", password = "x" })
+    test.equal(table.concat(compared, " "), "$2y$10$ada")
+    local result, code = verify({ username = "nobody", password = "x" })
+    assert(code == 2 and not result.user_found)
+    test.equal(table.concat(compared, " "), "$2y$10$ada $2y$10$ada")
+    -- Not even the first user's own password lets anybody in.
+    start("ada:{PLAIN}secret")
+    result, code = verify({ username = "nobody", password = "secret" })
+    assert(code == 2 and result.authenticated == nil and #compared == 1)
+    start("")
+    test.equal(select(2, verify({ username = "nobody", password = "x" })), 2)
+end)
+
+test("a look-up finds a user by the account, a login does not", function()
+    start("ada:{PLAIN}secret:ada@example.org\nada2:{PLAIN}x:ada@example.org:note=second\nbob:{PLAIN}x:ada")
+    local result, code = verify({ username = "ada@example.org", password = "", no_auth = true })
+    assert(code == 0 and result.user_found and result.attributes.note == nil)
+    test.equal(select(2, verify({ username = "ada@example.org", password = "secret" })), 2)
+    -- The name itself comes first.
+    test.equal(verify({ username = "ada", password = "", no_auth = true }).attributes.account, "ada@example.org")
+    for _, name in ipairs({ "/ada", "!", ":ada", "nobody" }) do
+        test.equal(select(2, verify({ username = name, password = "", no_auth = true })), 2)
+    end
+end)
+
 test("a lookup compares no password", function()
     start()
     local result, code = verify({ username = "bob", password = "", no_auth = true })
     assert(code == 0 and result.user_found and result.authenticated == nil)
+    verify({ username = "nobody", password = "", no_auth = true })
+    test.equal(#compared, 0)
 end)
 
 test("a hash that cannot be compared raises", function()

@@ -10,15 +10,23 @@
 --         home           VARCHAR(255)
 --     );
 --
--- Columns but the password become attributes of their names, those that are NULL are left out.
+-- Columns but the password become attributes of their names, those that are NULL are left out. Look-ups, which carry no password, find a user
+-- by the account, too: that is the name that Dovecot's userdb asks for after a login.
 --
 -- Environment: SQL_DRIVER, one of mysql, postgres, sqlite3; SQL_DSN, such as auth:secret@tcp(127.0.0.1:3306)/mail,
 -- postgres://auth:secret@127.0.0.1/mail or /var/lib/mail/users.db; SQL_CONNECTIONS, how many each worker may open, default 4.
--- A database that fails, and a stored password that cannot be compared, raise: the login fails temporarily.
+-- A database that fails, and a stored password that cannot be compared, raise: the login fails temporarily. The password of a user who is
+-- unknown, or has none, is compared with some other user's and the result forgotten: the time of an answer does not tell who exists.
 local db = require("db")
+local nauthilus_cache = require("nauthilus_cache")
 local nauthilus_password = require("nauthilus_password")
 
 local FIND_USER = "SELECT account, password, display_name, unique_user_id, quota, home FROM users WHERE username = ?"
+-- The first of several users of an account.
+local FIND_ACCOUNT = [[
+SELECT account, password, display_name, unique_user_id, quota, home FROM users WHERE account = ? ORDER BY username LIMIT 1]]
+local FIND_DECOY = "SELECT password FROM users WHERE password IS NOT NULL LIMIT 1"
+local DECOY_SECONDS = 300
 local LIST_ACCOUNTS = "SELECT DISTINCT account FROM users ORDER BY account"
 
 -- Attributes that the server knows the meaning of, and the setter that tells it so.
@@ -45,8 +53,8 @@ local function ask(sql, ...)
 end
 
 -- What the table says of a user by column, nil if nothing.
-local function find_user(username)
-    local result = ask(FIND_USER, username)
+local function find(sql, name)
+    local result = ask(sql, name)
     local row = result.rows[1]
     if not row then return nil end
     local columns = {}
@@ -54,10 +62,31 @@ local function find_user(username)
     return columns
 end
 
+local function find_user(request)
+    local user = find(FIND_USER, request.username)
+    if not user and request.no_auth then user = find(FIND_ACCOUNT, request.username) end
+    return user
+end
+
+-- Takes as long as the comparison of a known user's password. The process remembers whose, so that the database is not asked either.
+local function compare_with_decoy(password)
+    local decoy = nauthilus_cache.cache_get("sql.lua:decoy")
+    if not decoy then
+        local row = ask(FIND_DECOY).rows[1]
+        if not row then return end
+        decoy = row[1]
+        nauthilus_cache.cache_set("sql.lua:decoy", decoy, DECOY_SECONDS)
+    end
+    nauthilus_password.compare_passwords(decoy, password)
+end
+
 function nauthilus_backend_verify_password(request)
     local result = nauthilus_backend_result.new()
-    local user = find_user(request.username)
-    if not user then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, result end
+    local user = find_user(request)
+    if not user then
+        if not request.no_auth then compare_with_decoy(request.password) end
+        return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, result
+    end
 
     local stored = user.password
     user.password = nil
@@ -69,7 +98,9 @@ function nauthilus_backend_verify_password(request)
     end
 
     -- A look-up carries no password; it only asks who the user is.
-    if not request.no_auth and stored then
+    if not request.no_auth and not stored then
+        compare_with_decoy(request.password)
+    elseif not request.no_auth then
         local matches, err = nauthilus_password.compare_passwords(stored, request.password)
         if err then error(err) end
         result:authenticated(matches)

@@ -146,30 +146,17 @@ impl Section for LuaAction {
 }
 
 /// Defines `nauthilus_run_hook`; answers at `/api/v1/custom/<location>`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LuaHook {
     /// Without leading slashes.
     pub http_location: String,
     pub http_method: HookMethod,
-    /// Of the answer, unless the script says another.
-    pub content_type: String,
+    /// Of a body for which the script sets none. None: `application/json` for what it returns, `text/plain` for what it writes.
+    pub content_type: Option<String>,
     pub script_path: PathBuf,
     /// A caller with a token needs one of these; none: any caller will do. Also spelt `scopes`.
     pub roles: Vec<String>,
     pub reuse: bool,
-}
-
-impl Default for LuaHook {
-    fn default() -> LuaHook {
-        LuaHook {
-            http_location: String::new(),
-            http_method: HookMethod::default(),
-            content_type: "application/json".to_owned(),
-            script_path: PathBuf::new(),
-            roles: Vec::new(),
-            reuse: false,
-        }
-    }
 }
 
 impl Section for LuaHook {
@@ -177,7 +164,7 @@ impl Section for LuaHook {
         keys.required("http_location", &mut self.http_location, one_word);
         self.http_location = self.http_location.trim_start_matches('/').to_owned();
         keys.required("http_method", &mut self.http_method, any);
-        keys.or_default("content_type", &mut self.content_type, one_word);
+        keys.checked("content_type", &mut self.content_type, if_given(one_word));
         keys.required("script_path", &mut self.script_path, existing_file);
         keys.alias("scopes", "roles", Both::Join);
         keys.value("roles", &mut self.roles);

@@ -18,7 +18,7 @@ fn of_both_prefixes_ours_wins() {
 
 #[test]
 fn an_empty_variable_makes_the_key_empty() {
-    let text = "server: {backends: [lua], redis: {prefix: x, password_nonce: 0123456789abcdef}, workers: 5, haproxy_v2: true}";
+    let text = "server: {backends: [lua], redis: {prefix: x, password_nonce: 0123456789abcdef}, workers: 5}";
     let config = with_environment(
         text,
         &[
@@ -26,11 +26,10 @@ fn an_empty_variable_makes_the_key_empty() {
             ("LOLIGO_SERVER_REDIS_PREFIX", ""),
             ("LOLIGO_SERVER_REDIS_PASSWORD_NONCE", ""),
             ("LOLIGO_SERVER_WORKERS", ""),
-            ("LOLIGO_SERVER_HAPROXY_V2", ""),
         ],
     );
     assert!(config.server.backends.is_empty() && config.server.redis.prefix.is_empty() && config.server.redis.password_nonce.is_empty());
-    assert!(config.server.workers == 0 && !config.server.haproxy_v2);
+    assert!(config.server.workers == 0);
 }
 
 #[test]
@@ -109,6 +108,26 @@ fn other_names_are_ignored() {
     let script_of = |config: &Config| config.lua.config.backend_script_path.as_ref().unwrap().display().to_string();
     let untouched = yaml(BASE);
     assert_eq!(config.effective(), untouched.effective().replace(&script_of(&untouched), &script_of(&config)));
+}
+
+#[test]
+fn a_misspelt_variable_is_told_of_with_the_nearest_name() {
+    let warnings = |name: &str| -> Vec<String> {
+        let loaded = try_text("c.yml", BASE, &[(name, "x")]).unwrap();
+        loaded.warnings.iter().map(ToString::to_string).collect()
+    };
+    for (name, meant) in [
+        ("LOLIGO_SERVER_LOGLEVEL", " (did you mean LOLIGO_SERVER_LOG_LEVEL?)"),
+        ("LOLIGO_SERVER_REDIS_MASTER_ADRESS", " (did you mean LOLIGO_SERVER_REDIS_MASTER_ADDRESS?)"),
+        ("LOLIGO_TRUSTED_PROXYS", " (did you mean LOLIGO_TRUSTED_PROXIES?)"),
+        ("NAUTHILUS_SERVER_LOGLEVEL", " (did you mean NAUTHILUS_SERVER_LOG_LEVEL?)"),
+        ("LOLIGO_X", ""),
+    ] {
+        assert_eq!(warnings(name), [format!("environment variable {name}: is no key and has no effect{meant}")]);
+    }
+    for name in ["LOLIGO_ENV", "NAUTHILUS_MY_SCRIPTS_OWN", "LOLIGO", "SERVER_LOGLEVEL", "LOLIGO_SERVER_INSTANCE_NAME"] {
+        assert!(!warnings(name).iter().any(|line| line.contains("no key")), "{name}");
+    }
 }
 
 #[test]

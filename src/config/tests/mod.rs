@@ -49,7 +49,7 @@ fn yaml(text: &str) -> Config {
 
 fn warnings(text: &str) -> Vec<String> {
     let all = try_text("c.yml", text, &[]).unwrap().warnings;
-    all.iter().map(|line| line.split_once("c.yml:").unwrap().1.to_owned()).collect()
+    all.iter().map(|line| line.to_string().split_once("c.yml:").unwrap().1.to_owned()).collect()
 }
 
 /// The problems of a file, without its name: `LINE: PATH: ...`.

@@ -111,7 +111,7 @@ fn left_out_keys_are_accepted_with_a_warning_each() {
 #[test]
 fn what_is_not_yet_active_warns_once_per_section_and_only_if_it_differs() {
     let text = concat!(
-        "server:\n  backends: [test]\n  haproxy_v2: false\n  rate_limit_burst: 7\n  features: [backend_server_monitoring]\n",
+        "server:\n  backends: [test]\n  haproxy_v2: false\n  keep_alive: {enabled: true}\n  features: [backend_server_monitoring]\n",
         "brute_force:\n  rwp_window: 5m\n  scale_factor: 1\n  buckets: []\n",
     );
     let all: Vec<String> = warnings(text).into_iter().filter(|line| line.contains("not yet active")).collect();
@@ -120,7 +120,7 @@ fn what_is_not_yet_active_warns_once_per_section_and_only_if_it_differs() {
         [
             "2: server.backends: \"test\" is not yet active: it is passed over",
             "7: brute_force.rwp_window: is not yet active: it has no effect",
-            "4: server.rate_limit_burst: is not yet active: it has no effect",
+            "4: server.keep_alive: is not yet active: it has no effect",
         ]
     );
 }
@@ -133,7 +133,7 @@ fn other_spellings_are_understood() {
         "  http_client: {tls: {http_client_skip_verify: true}}\n",
         "lua:\n  config: {script_path: '{dir}/a.lua', number_of_workers: 3, init_script_path: '{dir}/b.lua'}\n",
         "  optional_lua_backends: {b: {script_path: '{dir}/b.lua', number_of_workers: 4}}\n",
-        "  custom_hooks: [{http_location: //h/x, http_method: HEAD, script_path: '{dir}/a.lua', scopes: [s], roles: [r]}]\n",
+        "  custom_hooks: [{http_location: //h/x, http_method: HEAD, script_path: '{dir}/a.lua', scopes: [], content_type: text/csv}]\n",
         "  search: [{protocol: 'imap, pop3'}, {protocol: imap, backend_name: b}]\n",
         "realtime_blackhole_lists: {lists: [{name: n, rbl: z.example., return_code: 127.0.0.2}]}\n",
         "ldap: {config: {pool_only: true, lookup_pool_size: 1, server_uri: 'ldap://a,ldaps://b'}}\n",
@@ -147,7 +147,8 @@ fn other_spellings_are_understood() {
     assert!(config.lua.config.init_script_paths[0].ends_with("b.lua"));
     assert_eq!(config.lua.config.backend_number_of_workers, 3);
     assert_eq!(config.lua.optional_backend("B").unwrap().backend_number_of_workers, 4);
-    assert_eq!((config.lua.custom_hooks[0].http_location.as_str(), config.lua.custom_hooks[0].roles.join("+")), ("h/x", "s+r".to_owned()));
+    let hook = &config.lua.custom_hooks[0];
+    assert_eq!((hook.http_location.as_str(), hook.content_type.as_deref()), ("h/x", Some("text/csv")));
     assert_eq!(config.lua.search[0].protocol, ["imap", "pop3"]);
     assert_eq!(config.realtime_blackhole_lists.lists[0].return_codes.len(), 1);
     let ldap = config.ldap.unwrap().config;
@@ -215,7 +216,6 @@ fn rules_between_keys() {
             "server: {backends: [ldap]}\nldap: {config: {lookup_pool_size: 1, auth_pool_size: 1, server_uri: 'ldap://x'}}",
             "2: ldap.search: is missing, but server.backends has \"ldap\"",
         ),
-        ("server: {backends: [ldap, cache]}", "1: server.backends: \"cache\" works only in front of all others"),
         ("server: {redis: {sentinels: {addresses: ['a:1']}}}", "1: server.redis.sentinels.master: is missing"),
         ("server: {workers: 1}\nrelay_domains: {soft_whitelist: {a: []}}", "2: relay_domains.static: is missing"),
         ("server: {workers: 1}\nldap: {search: []}", "2: ldap.config: is missing"),
@@ -232,14 +232,135 @@ fn rules_between_keys() {
     }
 }
 
+/// Each sets a key that protects something and is not built: where that is blamed.
+const PROTECTING: [(&str, &str); 19] = [
+    ("server:\n  haproxy_v2: true", "2: server.haproxy_v2"),
+    ("server:\n  tls:\n    enabled: true\n    cert: '{dir}/a.lua'\n    key: '{dir}/a.lua'", "3: server.tls.enabled"),
+    ("server: {jwt_auth: {enabled: true, secret_key: 0123456789abcdef0123456789abcdef}}", "1: server.jwt_auth.enabled"),
+    ("server: {oidc_auth: {enabled: true}}", "1: server.oidc_auth.enabled"),
+    ("server: {run_as_user: mail}", "1: server.run_as_user"),
+    ("server: {run_as_group: mail}", "1: server.run_as_group"),
+    ("server: {chroot: /}", "1: server.chroot"),
+    ("server: {rate_limit_per_second: 100}", "1: server.rate_limit_per_second"),
+    ("server: {rate_limit_per_second: 0.5}", "1: server.rate_limit_per_second"),
+    ("server: {rate_limit_burst: 200}", "1: server.rate_limit_burst"),
+    ("server: {redis: {tls: {cipher_suites: [x]}}}", "1: server.redis.tls.cipher_suites"),
+    ("server: {http_client: {tls: {cipher_suites: x}}}", "1: server.http_client.tls.cipher_suites"),
+    ("server: {insights: {tracing: {tls: {cipher_suites: x}}}}", "1: server.insights.tracing.tls.cipher_suites"),
+    (
+        "server: {workers: 1}\nlua:\n  custom_hooks:\n    - {http_location: a, http_method: GET, script_path: '{dir}/a.lua'}\n    - http_location: h\n      http_method: GET\n      script_path: '{dir}/a.lua'\n      roles: [r]",
+        "8: lua.custom_hooks[1].roles",
+    ),
+    (
+        "server: {workers: 1}\nlua:\n  custom_hooks:\n    - {http_location: h, http_method: GET, script_path: '{dir}/a.lua', scopes: [r]}",
+        "4: lua.custom_hooks[0].roles",
+    ),
+    (
+        "server: {workers: 1}\nldap: {config: {lookup_pool_size: 1, lookup_pool_only: true, server_uri: 'ldap://x', auth_rate_limit_per_second: 1}}",
+        "2: ldap.config.auth_rate_limit_per_second",
+    ),
+    (
+        "server: {workers: 1}\nldap: {config: {lookup_pool_size: 1, lookup_pool_only: true, server_uri: 'ldap://x', auth_rate_limit_burst: 1}}",
+        "2: ldap.config.auth_rate_limit_burst",
+    ),
+    (
+        "server: {workers: 1}\nldap:\n  config: {lookup_pool_size: 1, lookup_pool_only: true, server_uri: 'ldap://x'}\n  optional_ldap_pools:\n    p: {lookup_pool_size: 1, lookup_pool_only: true, server_uri: 'ldap://x', auth_rate_limit_burst: 1}",
+        "5: ldap.optional_ldap_pools.p.auth_rate_limit_burst",
+    ),
+    (
+        "server: {workers: 1}\nldap:\n  config: {lookup_pool_size: 1, lookup_pool_only: true, server_uri: 'ldap://x'}\n  optional_ldap_pools:\n    p: {lookup_pool_size: 1, lookup_pool_only: true, server_uri: 'ldap://x', auth_rate_limit_per_second: 1}",
+        "5: ldap.optional_ldap_pools.p.auth_rate_limit_per_second",
+    ),
+];
+
 #[test]
-fn basic_and_bearer_may_both_be_enabled() {
-    let text = concat!(
-        "server: {basic_auth: {enabled: true, username: mail, password: 0123456789abcdef},\n",
-        "  jwt_auth: {enabled: true, secret_key: 0123456789abcdef0123456789abcdef}}\n",
+fn protection_that_is_not_built_is_refused() {
+    for (text, place) in PROTECTING {
+        let all = problems(text);
+        let expected = format!("{place}: is not built yet and would protect nothing: remove it");
+        assert!(all.len() == 1 && all[0].starts_with(&expected), "{text}: {all:?}");
+    }
+    // Every line of the table is tried.
+    for (path, _) in inactive::PROTECTING {
+        let key = path.replace("[]", "[1]").replace('*', "p");
+        assert!(PROTECTING.iter().any(|(_, place)| place.ends_with(&format!(" {key}"))), "{path}");
+    }
+}
+
+#[test]
+fn protection_that_is_switched_off_may_be_given() {
+    let text = "server: {haproxy_v2: false, tls: {enabled: false}, jwt_auth: {enabled: false}, oidc_auth: {enabled: false}, run_as_user: '', chroot: '', rate_limit_per_second: 0, rate_limit_burst: 0}";
+    assert_eq!(warnings(text).iter().filter(|line| !line.contains("is empty: every login fails")).count(), 0);
+    assert!(
+        try_text("c.yml", BASE, &[("LOLIGO_SERVER_HAPROXY_V2", "true")])
+            .unwrap_err()
+            .starts_with("environment variable LOLIGO_SERVER_HAPROXY_V2: server.haproxy_v2: is not built yet")
     );
-    let config = yaml(text);
-    assert!(config.server.basic_auth.enabled && config.server.jwt_auth.enabled);
+}
+
+#[test]
+fn keys_without_effect_warn() {
+    for (text, path) in [
+        ("server: {log: {color: true}}", "server.log.color"),
+        ("server: {log: {add_source: true}}", "server.log.add_source"),
+        ("server: {log: {debug_modules: [auth]}}", "server.log.debug_modules"),
+        ("server: {middlewares: {rate: false}}", "server.middlewares"),
+        ("server: {tls: {cert: '{dir}/a.lua'}}", "server.tls.cert"),
+        ("server: {prometheus_timer: {labels: [auth]}}", "server.prometheus_timer.labels"),
+        ("server: {redis: {pool_size: 5}}", "server.redis.pool_size"),
+        ("server: {workers: 1}\nlua: {config: {queue_length: 5}}", "lua.config.queue_length"),
+        ("server: {workers: 1}\nlua: {optional_lua_backends: {s: {queue_length: 5}}}", "lua.optional_lua_backends.s.queue_length"),
+        (
+            "server: {workers: 1}\nbrute_force: {buckets: [], custom_tolerations: [{ip_address: '::1', tolerate_percent: 5, tolerate_ttl: 1h, scale_factor: 2}]}",
+            "brute_force.custom_tolerations[0].scale_factor",
+        ),
+        (
+            "server: {workers: 1}\nldap: {config: {lookup_pool_size: 1, lookup_pool_only: true, server_uri: 'ldap://x', cb_cooldown: 1}}",
+            "ldap.config.cb_cooldown",
+        ),
+    ] {
+        let all = warnings(text);
+        assert!(all.iter().any(|line| line.contains(&format!(": {path}: ")) && line.contains("no effect")), "{text}: {all:?}");
+    }
+    assert!(!warnings("server: {prometheus_timer: {enabled: true}}").iter().any(|line| line.contains("prometheus_timer")));
+}
+
+#[test]
+fn logins_that_nobody_counts_are_told_of() {
+    let text = |protocols: &str, buckets: &str| {
+        format!(
+            "server:\n  backends: [lua]\n  features: [brute_force]\n  brute_force_protocols: [{protocols}]\nlua:\n  config: {{script_path: '{{dir}}/a.lua'}}\n  search: [{{protocol: [imap, pop3, account-provider]}}]\nbrute_force:\n  buckets: [{buckets}]\n"
+        )
+    };
+    let bucket = |more: &str| format!("{{name: b, period: 1h, cidr: 24, failed_requests: 3, {more}}}");
+    let (four, six) = (bucket("ipv4: true"), bucket("ipv6: true"));
+    assert_eq!(warnings(&text("imap, pop3", &format!("{four}, {six}"))), [""; 0]);
+    for (protocols, buckets, told) in [
+        ("imap, pop3", four.clone(), "9: brute_force.buckets: no bucket counts IPv6 clients"),
+        ("imap, pop3", six.clone(), "9: brute_force.buckets: no bucket counts IPv4 clients"),
+        ("imap", format!("{four}, {six}"), "4: server.brute_force_protocols: lacks protocols that backends answer: pop3 may"),
+        (
+            "imap, pop3",
+            format!("{}, {}", bucket("ipv4: true, filter_by_protocol: imap"), bucket("ipv6: true, filter_by_protocol: imap")),
+            "9: brute_force.buckets: no bucket counts pop3",
+        ),
+    ] {
+        let all = warnings(&text(protocols, &buckets));
+        assert!(all.len() == 1 && all[0].starts_with(told), "{all:?}");
+    }
+    let all = warnings(&format!("{BASE}  features: [{{name: a, script_path: '{{dir}}/a.lua'}}]\n").replace(
+        "lua: {config: {backend_script_path: '{dir}/a.lua'}, search: [{protocol: imap}]}\n",
+        "lua:\n  config: {backend_script_path: '{dir}/a.lua'}\n  search: [{protocol: imap}]\n",
+    ));
+    assert_eq!(all, ["5: lua.features: never run: server.features has no \"lua\""]);
+}
+
+#[test]
+fn a_cache_behind_a_backend_is_accepted_with_one_warning() {
+    let text = BASE.replace("[lua]", "[lua, cache]");
+    let all = warnings(&text);
+    assert!(all.len() == 1 && all[0].contains("server.backends: \"cache\" should stand first"), "{all:?}");
+    assert_eq!(warnings(&BASE.replace("[lua]", "[cache, lua]")), [""; 0]);
 }
 
 #[test]
@@ -280,7 +401,7 @@ fn the_effective_configuration_loads_again() {
         "lua:\n  config: {script_path: '{dir}/a.lua'}\n  optional_lua_backends: {Staff: {script_path: '{dir}/b.lua'}}\n",
         "  filters: [{name: 'with: colon', script_path: '{dir}/a.lua', override_rejection: true, when_authenticated: true}]\n",
         "  actions: [{type: post, name: a, script_path: '{dir}/a.lua'}]\n",
-        "  custom_hooks: [{http_location: h, http_method: GET, script_path: '{dir}/a.lua', roles: [r]}]\n",
+        "  custom_hooks: [{http_location: h, http_method: GET, script_path: '{dir}/a.lua'}]\n",
         "  search: [{protocol: imap}, {protocol: imap, backend_name: Staff}]\n",
         "brute_force:\n  soft_whitelist: {a.b@c: [192.0.2.0/24]}\n  custom_tolerations: [{ip_address: '::1', tolerate_percent: 5, tolerate_ttl: 1h}]\n",
         "  buckets: [{name: b, period: 1h, cidr: 24, ipv4: true, failed_requests: 3, ban_time: 0}]\n",

@@ -13,6 +13,8 @@ mod builtin;
 pub mod ffi;
 mod host;
 pub mod modules;
+#[cfg(test)]
+mod nesting_tests;
 mod request_table;
 mod result;
 pub mod services;

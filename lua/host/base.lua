@@ -302,6 +302,15 @@ function base.dofile(path)
     return chunk()
 end
 
+-- LuaJIT says no more of a handler that fails itself.
+local function explained(ok, err, ...)
+    if not ok and err == "error in error handling" then
+        err = err .. ": the handler of xpcall failed itself (it cannot call functions that wait)"
+    end
+
+    return ok, err, ...
+end
+
 -- What the watchdog raises comes out of its hook, and no hook stops a handler that runs in there: such errors pass it by.
 function base.xpcall(f, handler, ...)
     local function handle(err)
@@ -312,7 +321,7 @@ function base.xpcall(f, handler, ...)
         return handler(err)
     end
 
-    return G.xpcall(f, type(handler) == "function" and handle or handler, ...)
+    return explained(G.xpcall(f, type(handler) == "function" and handle or handler, ...))
 end
 
 -- Libraries ------------------------------------------------------------------------------------------------------------

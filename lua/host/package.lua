@@ -16,8 +16,14 @@ local library_modules = {} -- files of ours that an operator's copy replaces: fo
 local bundled = {} -- name → text of a library of others, which each environment loads for itself: such libraries protect nothing
 local bundled_factories = {} -- name → factory, compiled when it is first asked for
 local factories = {} -- path → factory of a required file, compiled once per state
-local searched = {} -- package.path → name → file, or false
+local searched = {} -- package.path and name → file, or false
 local LOADING = {}
+
+-- A script may ask for any number of names, of files, and on any path. What is kept of the answers is bounded, and begun anew when full: names
+-- and paths as long as people write, 1,000 of them are half a MiB; 1,000 files of some 20 KiB of bytecode are 20 MiB, more than any set-up has.
+local KEPT_MAX = 1000
+local NAME_BYTES_MAX = 512
+local searched_count, factories_count = 0, 0
 
 -- What the reference has and this server has not, with the reason. An operator's file of the same name is found all the same.
 local NOT_BUILT = {
@@ -62,14 +68,8 @@ for _, name in raw_pairs({ "string", "table", "math", "os", "io", "debug", "coro
 end
 
 local function find_file(name, path)
-    local at = searched[path]
-
-    if not at then
-        at = {}
-        searched[path] = at
-    end
-
-    local found = at[name]
+    local key = path .. "\0" .. name
+    local found = searched[key]
 
     if found ~= nil then
         return found
@@ -89,7 +89,13 @@ local function find_file(name, path)
         end
     end
 
-    at[name] = found
+    if #key <= NAME_BYTES_MAX then
+        if searched_count == KEPT_MAX then
+            searched, searched_count = {}, 0
+        end
+
+        searched[key], searched_count = found, searched_count + 1
+    end
 
     return found
 end
@@ -97,7 +103,7 @@ end
 -- A factory for a script: each call of it gives a new closure of the whole text, which can have an environment of its own. The text
 -- is checked by itself first, so that nothing closes the factory's function early; it stays on line 1, so that line numbers hold.
 local function compile(text, file)
-    text = text:gsub("^#[^\n]*", "")
+    text = text:gsub("^\239\187\191", ""):gsub("^#[^\n]*", "") -- a byte order mark, a line for the shell
 
     local checked, err = raw_load(text, "@" .. file, "t")
 
@@ -125,7 +131,11 @@ local function file_factory(file)
             error(err_compile, 0)
         end
 
-        factories[file] = factory
+        if factories_count == KEPT_MAX then
+            factories, factories_count = {}, 0
+        end
+
+        factories[file], factories_count = factory, factories_count + 1
     end
 
     return factory

@@ -122,7 +122,7 @@ impl Host {
             }
         };
         state.note_run(script, began.elapsed(), outcome.is_err());
-        if state.shared.watch.take_slow() {
+        if run.slow.get() {
             state.shared.services.warn(format!("script {} computed for more than 100 ms without a pause", about.path));
         }
         outcome

@@ -14,6 +14,8 @@ pub mod ffi;
 mod host;
 mod look;
 pub mod modules;
+#[cfg(test)]
+mod nesting_tests;
 mod request_table;
 mod result;
 pub mod services;

@@ -98,11 +98,15 @@ impl Services {
 
     /// Leaves a warning for the log unless this script has caused the same before.
     pub fn warn_once(&self, script: u32, text: &str) {
-        if self.warned.borrow_mut().insert((script, text.to_owned())) {
+        let mut warned = self.warned.borrow_mut();
+        if warned.len() < WARNED_MAX && warned.insert((script, text.to_owned())) {
             self.warn(text.to_owned());
         }
     }
 }
+
+/// Warnings that a worker gives once: a script may build what they name out of a request's bytes, and each is remembered.
+const WARNED_MAX: usize = 1000;
 
 /// Configuration as modules need it.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use crate::script::sources::{Entry, Script, ScriptSet};
 use crate::script::watchdog::{Registrar, Watch};
 use crate::script::{builtin, look, request_table, result, text};
 use mlua::{Lua, Table};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct State {
     envs: Anchor,
     requests: Anchor,
     slots: RefCell<Slots>,
+    /// See [`State::take_spent`].
+    spent: Cell<bool>,
     pub(super) limits: Limits,
     pub(super) set: Arc<ScriptSet>,
     lua: Lua,
@@ -118,8 +120,8 @@ impl State {
         let registry = shared.services.worker.registry();
         let label = |script: &Script| registry.label(Space::Script, &[script.stage.name(), &script.name]);
         let labels = set.scripts.iter().map(label).collect();
-        let slots = RefCell::default();
-        Ok(State { threads, drive, entries, scripts, findings, labels, envs, requests, slots, limits, set, lua, memory, shared, registrar })
+        let (slots, spent) = (RefCell::default(), Cell::new(false));
+        Ok(State { threads, drive, entries, scripts, findings, labels, envs, requests, slots, spent, limits, set, lua, memory, shared, registrar })
     }
 
     /// Memory that the state holds, in bytes.
@@ -127,15 +129,21 @@ impl State {
         self.memory.used()
     }
 
-    /// After an overrun of the memory limit: collects everything that the failed script held. False if the state stays more than half
-    /// full: then it should be replaced.
-    pub fn recover_memory(&self) -> bool {
+    /// After an overrun of the memory limit: collects everything that the failed script held, and notes whether that is enough.
+    pub(super) fn recover_memory(&self) {
         // Calling the collector takes a few bytes itself.
         self.memory.set_limit(0);
         // Twice: finalizers of the first cycle free what the second collects. An error means that a finalizer raised.
         let collected = self.lua.gc_collect().and_then(|()| self.lua.gc_collect());
         self.memory.set_limit(self.limits.memory_bytes);
-        collected.is_ok() && (self.limits.memory_bytes == 0 || self.used_bytes() * 2 < self.limits.memory_bytes)
+        let recovered = collected.is_ok() && (self.limits.memory_bytes == 0 || self.used_bytes() * 2 < self.limits.memory_bytes);
+        self.spent.set(!recovered);
+    }
+
+    /// Whether the last overrun of the memory limit left more than half of it taken; asking resets it. Requests would fail again and again,
+    /// so the worker puts a new state in this one's place.
+    pub fn take_spent(&self) -> bool {
+        self.spent.get() && self.spent.replace(false)
     }
 
     /// What the authors of the scripts may have misspelt.

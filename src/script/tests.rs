@@ -193,12 +193,20 @@ fn pcall_and_own_coroutines_may_be_waited_across() {
 
 #[test]
 fn waiting_inside_a_c_callback_is_a_clear_error() {
-    for source in
-        ["table.sort({ 3, 2, 1 }, function(a, b) t.sleep(1) return a < b end)", "return (('x'):gsub('x', function() t.sleep(1) end))"]
-    {
+    for source in [
+        "table.sort({ 3, 2, 1 }, function(a, b) t.sleep(1) return a < b end)",
+        "return (('x'):gsub('x', function() t.sleep(1) end))",
+        "local x = setmetatable({}, { __tostring = function() t.sleep(1) return '' end }) return string.format('%s', x)",
+    ] {
         let error = eval_with(&format!("local t = require('time') {source}"), |_| Answer::Slept).unwrap_err();
-        assert!(error.contains("cannot be called inside a callback of table.sort or string.gsub"), "{source}: {error}");
+        assert!(error.starts_with("test/hook0.lua:1: a function that waits cannot be called inside a callback"), "{source}: {error}");
     }
+    let handler = "local t = require('time') return select(2, xpcall(error, function() t.sleep(1) end))";
+    let error = text(&eval(handler).unwrap());
+    assert_eq!(error, "error in error handling: the handler of xpcall failed itself (it cannot call functions that wait)");
+    // tostring and print call the metamethod without C code in between.
+    let waits = "local x = setmetatable({}, { __tostring = function() require('time').sleep(1) return 'slept' end }) return tostring(x)";
+    assert_eq!(eval_with(waits, |_| Answer::Slept), Ok(Value::string("slept")));
 }
 
 #[test]
@@ -226,4 +234,73 @@ fn a_script_may_change_environments_of_its_own() {
     ] {
         assert_eq!(eval(source), Ok(Value::Bool(true)), "{source}");
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("marked.lua"), "\u{feff}#!/usr/bin/lua\nreturn { name = 'marked' }").unwrap();
+    let place = folder.path().display();
+    let uses = [
+        format!("package.path = '{place}/?.lua' return require('marked').name"),
+        format!("return dofile('{place}/marked.lua').name"),
+        format!("return assert(loadfile('{place}/marked.lua'))().name"),
+        format!("return loadstring('\u{feff}return \\'marked\\'')()"),
+    ];
+    for source in uses {
+        let bench = hook(&format!("\u{feff}function nauthilus_run_hook() {source} end"));
+        assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::string("marked")), "{source}");
+    }
+}
+
+#[test]
+fn what_require_remembers_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in 0..40 {
+        std::fs::write(folder.path().join(format!("m{file}.lua")), format!("local t = {{}} {} return {file}", "t[1] = {} ".repeat(50)))
+            .unwrap();
+    }
+    let source = format!(
+        "function nauthilus_run_hook()
+            for i = 1, 2000 do
+                pcall(require, 'missing' .. math.random(1e9) .. ('x'):rep(i % 400))
+                package.path = '{place}/?.lua;' .. math.random(1e9)
+                package.loaded.m1 = nil
+                if require('m' .. i % 40) ~= i % 40 then error('wrong module') end
+            end
+            return true
+        end",
+        place = folder.path().display()
+    );
+    let limits = Limits { cpu: Duration::from_secs(600), script: Duration::from_secs(600), ..crate::script::testing::LIMITS };
+    let bench = Bench::with_limits(&[(StageKind::Hook, &source)], limits);
+    let used = |rounds| {
+        for _ in 0..rounds {
+            assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::Bool(true)));
+        }
+        bench.host.state().recover_memory();
+        bench.host.state().used_bytes()
+    };
+    let (first, later) = (used(1), used(5));
+    assert!(later < first + (1 << 20), "{first} grew to {later}");
+}
+
+#[test]
+fn the_warning_of_a_slow_script_names_that_script() {
+    let slow = "function nauthilus_run_hook()
+        local began = os.clock()
+        while os.clock() - began < 0.5 do end
+        require('time').sleep(1)
+    end";
+    let limits = Limits { cpu: Duration::from_secs(600), ..crate::script::testing::LIMITS };
+    let bench = Bench::with_limits(&[(StageKind::Hook, slow), (StageKind::Hook, "function nauthilus_run_hook() end")], limits);
+    // The other script ends while the slow one waits.
+    bench
+        .hook(|_| {
+            bench.hook_of(1, &Login::default(), |_| Answer::Slept).unwrap();
+            Answer::Slept
+        })
+        .unwrap();
+    let warnings = bench.host.state().services().warnings.take();
+    assert_eq!(warnings, ["script test/hook0.lua computed for more than 100 ms without a pause"]);
 }

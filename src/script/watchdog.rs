@@ -2,7 +2,7 @@
 //!
 //! One thread for all Lua states. A worker counts its resumes in [`Watch`] (odd: a script is running); it never reads a clock for
 //! that. The watchdog looks every [`TICK`]; if the same odd count stays for longer than the budget, it arms a hook in
-//! that state which raises `context deadline exceeded` at every instruction from then on (LuaJIT is built with CHECKHOOK, or
+//! that state which raises `context deadline exceeded` at every instruction from then on (LuaJIT is built with CHECKHOOK, `luajit/changes`, or
 //! compiled loops would never look). The hook is sticky: `pcall` loops do not outlive it. The worker disarms it when
 //! the resume returns. Arming and leaving exclude each other by one compare-and-swap.
 
@@ -18,10 +18,17 @@ pub struct Watch {
     count: AtomicU64,
     /// The hook is completely in place: the worker may take it away.
     in_place: AtomicBool,
-    /// The last run was stopped by the hook.
-    overrun: AtomicBool,
-    /// A run took longer than the warning threshold.
-    slow: AtomicBool,
+    /// The count of the latest resume that took longer than the warning threshold: whoever leaves with it was that one.
+    slow: AtomicU64,
+}
+
+/// What the watchdog made of one resume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// It exceeded its budget: the hook is armed, and the caller takes it off.
+    pub overran: bool,
+    /// It took longer than [`SLOW`].
+    pub was_slow: bool,
 }
 
 const ARMED: u64 = 1 << 63;
@@ -32,28 +39,19 @@ impl Watch {
         self.count.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The script has given the core back. True if the hook is armed: the caller takes it off.
-    pub fn leave(&self) -> bool {
-        if self.count.fetch_add(1, Ordering::AcqRel) & ARMED == 0 {
-            return false;
+    /// The script has given the core back.
+    pub fn leave(&self) -> Left {
+        let count = self.count.fetch_add(1, Ordering::AcqRel);
+        let was_slow = self.slow.load(Ordering::Relaxed) == count & !ARMED;
+        if count & ARMED == 0 {
+            return Left { overran: false, was_slow };
         }
         // The watchdog is between its swap and the end of lua_sethook at the most: microseconds.
         while !self.in_place.swap(false, Ordering::AcqRel) {
             std::hint::spin_loop();
         }
         self.count.fetch_and(!ARMED, Ordering::AcqRel);
-        self.overrun.store(true, Ordering::Relaxed);
-        true
-    }
-
-    /// Whether the run that has just failed was stopped by the watchdog; asking resets it.
-    pub fn take_overrun(&self) -> bool {
-        self.overrun.swap(false, Ordering::Relaxed)
-    }
-
-    /// Whether some run since the last question took longer than the warning threshold.
-    pub fn take_slow(&self) -> bool {
-        self.slow.load(Ordering::Relaxed) && self.slow.swap(false, Ordering::Relaxed)
+        Left { overran: true, was_slow }
     }
 }
 
@@ -142,7 +140,7 @@ fn look(watched: &Mutex<Vec<Watched>>) {
         }
         let running = now.saturating_duration_since(state.since);
         if running >= SLOW {
-            watch.slow.store(true, Ordering::Relaxed);
+            watch.slow.store(count, Ordering::Relaxed);
         }
         if running >= state.budget && watch.count.compare_exchange(count, count | ARMED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             state.arm.arm();
@@ -175,16 +173,28 @@ mod tests {
         let (watch, armed) = (Arc::new(Watch::default()), Arc::new(AtomicBool::new(false)));
         dog.registrar().watch(&watch, Duration::from_millis(20), Box::new(Flag(armed.clone())));
         watch.enter();
-        assert!(!watch.leave());
+        assert_eq!(watch.leave(), Left::default());
         watch.enter();
         while !armed.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
-        assert!(watch.leave());
-        assert!(watch.take_overrun());
-        assert!(!watch.take_overrun());
+        assert!(watch.leave().overran);
         watch.enter();
-        assert!(!watch.leave());
+        assert_eq!(watch.leave(), Left::default());
+    }
+
+    #[test]
+    fn only_the_resume_that_was_slow_is_told_so() {
+        let dog = Watchdog::spawn().unwrap();
+        let watch = Arc::new(Watch::default());
+        dog.registrar().watch(&watch, Duration::from_secs(600), Box::new(Flag(Arc::default())));
+        watch.enter();
+        while watch.slow.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(watch.leave(), Left { overran: false, was_slow: true });
+        watch.enter();
+        assert_eq!(watch.leave(), Left::default());
     }
 
     #[test]
@@ -202,7 +212,7 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(!armed.load(Ordering::Acquire));
-        assert!(!watch.leave());
-        assert!(other.leave());
+        assert!(!watch.leave().overran);
+        assert!(other.leave().overran);
     }
 }

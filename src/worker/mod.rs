@@ -49,7 +49,7 @@ use resolver::Resolver;
 use standing::Notices;
 use std::collections::VecDeque;
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -125,6 +125,8 @@ pub struct Worker {
     /// For requests of clients.
     permits: Permits,
     local: Rc<Local>,
+    /// The Lua state that was last replaced, as long as requests keep it.
+    replaced: Weak<State>,
     process: Arc<Process>,
     role: Role,
     log: Log,
@@ -215,6 +217,7 @@ impl Worker {
             permits: Permits::new(process.requests.clone(), workers),
             log: Log::new(&process.log, &local.epoch.log),
             local,
+            replaced: Weak::new(),
             process,
             role,
             metrics,
@@ -325,6 +328,9 @@ impl Worker {
     }
 
     fn end_turn(&mut self) {
+        if self.local.host.state().take_spent() {
+            self.replace_state();
+        }
         self.hand_over_spans();
         if std::mem::take(&mut self.woke_background)
             && let Some(background) = self.process.background.get()
@@ -379,6 +385,27 @@ impl Worker {
             }
             // The main thread has compiled the scripts before it sent the epoch: only a lack of memory leads here.
             Err(error) => self.log.line(Level::Error, self.now).text("msg", "reload failed").text("error", error.to_string()).end(),
+        }
+    }
+
+    /// Puts a new Lua state in place of one whose memory stays taken. Requests under way end in the old one; as long as one of them keeps it,
+    /// the new one is not replaced in turn, so that there are two at most.
+    fn replace_state(&mut self) {
+        if self.replaced.strong_count() > 0 {
+            return;
+        }
+        match host(&self.local.epoch, &self.process, &self.metrics) {
+            Ok(host) => {
+                self.log.line(Level::Warn, self.now).text("msg", "scripts keep too much memory: the Lua state is replaced").end();
+                self.drain_script_output();
+                self.hand_over_spans();
+                self.replaced = Rc::downgrade(self.local.host.state());
+                self.local = Rc::new(Local::new(self.local.epoch.clone(), host, self.process.clone(), self.known.clone()));
+                self.begin_standing_tasks();
+            }
+            Err(error) => {
+                self.log.line(Level::Error, self.now).text("msg", "cannot replace the Lua state").text("error", error.to_string()).end();
+            }
         }
     }
 

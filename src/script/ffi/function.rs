@@ -125,12 +125,25 @@ fn begin(call: &Call<'_>, start: Start) -> Result<c_int, Fault> {
         }
         Start::Wait { op, limit, finish } => {
             let run = call.run()?;
+            // SAFETY: only reads whether a C function is in between.
+            if unsafe { lua_isyieldable(call.state) } == 0 {
+                return Err(Fault::message(CANNOT_WAIT));
+            }
             *run.wait.borrow_mut() = Some(Wait { op, limit, finish });
             call.push_bool(true);
             Ok(1)
         }
     }
 }
+
+unsafe extern "C-unwind" {
+    /// LuaJIT has it, mlua does not declare it: whether a yield would reach the resume without meeting a C function.
+    fn lua_isyieldable(state: *mut lua_State) -> c_int;
+}
+
+/// C code cannot be left and entered again, so nothing that it calls can wait.
+const CANNOT_WAIT: &str = "a function that waits cannot be called inside a callback of table.sort, string.gsub or cache_update, \
+    a __tostring or __lt that they call, or a handler of xpcall";
 
 /// The binding of the running C closure.
 ///

@@ -12,6 +12,9 @@
 
 #![allow(unsafe_code)]
 
+// Named here so that it is linked: mlua declares its functions.
+use luajit as _;
+
 mod call;
 mod convert;
 mod function;

@@ -101,6 +101,8 @@ pub struct Run<'a> {
     pub reuse: bool,
     /// The time as of the last resume.
     pub now: Cell<Instant>,
+    /// It has computed longer than [`crate::script::watchdog::SLOW`] at a stretch.
+    pub slow: Cell<bool>,
     /// What the script is waiting for, between a `start` and its yield.
     pub(super) wait: RefCell<Option<Wait>>,
     /// What the host has for the `finish` that follows.
@@ -121,6 +123,7 @@ impl<'a> Run<'a> {
             entry,
             reuse,
             now: Cell::new(now),
+            slow: Cell::new(false),
             wait: RefCell::new(None),
             answer: RefCell::new(None),
             connections: RefCell::default(),

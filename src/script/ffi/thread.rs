@@ -102,17 +102,21 @@ impl Coroutine {
     }
 
     fn go(&self, shared: &Shared, run: &Run<'_>, args: c_int) -> Ended {
-        let status = {
+        let (status, left) = {
             let _entered = shared.enter(run);
             shared.watch.enter();
             // SAFETY: function and arguments are on the coroutine's stack; lua_resume is itself a protected call.
             let status = unsafe { ffi::lua_resume_(self.state, args) };
-            if shared.watch.leave() {
+            let left = shared.watch.leave();
+            if left.overran {
                 // SAFETY: the watchdog armed the hook and is done with it; disarming is allowed at any time.
                 unsafe { ffi::lua_sethook(shared.main.get(), None, 0, 0) };
             }
-            status
+            (status, left)
         };
+        if left.was_slow {
+            run.slow.set(true);
+        }
         match status {
             ffi::LUA_OK => {
                 // SAFETY: drops the results, which `collect` has read already.
@@ -128,24 +132,19 @@ impl Coroutine {
                     Ended::Failed(ScriptErrorKind::Raised, "attempt to yield from outside a coroutine".into())
                 }
             }
-            error => self.failed(shared, error),
+            error => self.failed(shared, error, left.overran),
         }
     }
 
-    fn failed(&self, shared: &Shared, status: c_int) -> Ended {
+    fn failed(&self, shared: &Shared, status: c_int, overran: bool) -> Ended {
         // SAFETY: a failed coroutine has the error value on top of its stack; the main thread is idle.
         let (message, trace) = unsafe { (error_text(self.state), traceback(shared.main.get(), self.state)) };
         let kind = if status == ffi::LUA_ERRMEM {
             ScriptErrorKind::OutOfMemory
-        } else if shared.watch.take_overrun() {
+        } else if overran {
             ScriptErrorKind::TimedOut
         } else {
             ScriptErrorKind::Raised
-        };
-        let message = if message.ends_with(ACROSS_C) {
-            format!("{message} (a function that waits cannot be called inside a callback of table.sort or string.gsub)")
-        } else {
-            message
         };
         Ended::Failed(kind, format!("{message}\n{trace}"))
     }
@@ -175,6 +174,3 @@ unsafe fn error_text(state: *mut lua_State) -> String {
 
 /// Coroutines kept for reuse: as many as scripts usually wait at once on one core. Each costs about 1 KiB.
 const IDLE_MAX: usize = 1024;
-
-/// What LuaJIT says when a yield meets a C function on its way out.
-const ACROSS_C: &str = "attempt to yield across C-call boundary";

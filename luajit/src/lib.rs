@@ -1,0 +1,3 @@
+//! Links LuaJIT (see `build.rs`). Its functions are declared by mlua.
+
+#![no_std]

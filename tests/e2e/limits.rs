@@ -27,7 +27,8 @@ fn malformed_requests_are_refused_and_their_connection_closed() {
         (b"GET /ping HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         (b"GET /p%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"GET /ping HTTP/1.1\r\nHost: a\r\nExpect: miracle\r\nContent-Length: 1\r\n\r\n", 417),
-        (b"POST /ping HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"POST /ping HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"POST /ping HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 400),
         (b"GET /ping HTTP/9.9\r\nHost: a\r\n\r\n", 505),
     ] {
         assert_eq!(refused(&server, bytes), status, "{}", String::from_utf8_lossy(bytes));

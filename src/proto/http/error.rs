@@ -21,6 +21,10 @@ pub enum HeadError {
     /// Chunked framing from HTTP/1.0, which has none: some proxy took it for something else (RFC 9112 6.1).
     #[error("Transfer-Encoding in an HTTP/1.0 request")]
     OldChunked,
+    /// The last transfer coding is not `chunked`: where the body ends cannot be known (RFC 9112 6.3).
+    #[error("last transfer coding is not chunked")]
+    NotChunked,
+    /// Codings before `chunked`, which nobody here decodes.
     #[error("unsupported transfer encoding")]
     TransferEncoding,
     #[error("unsupported protocol version")]
@@ -41,6 +45,7 @@ impl HeadError {
             | HeadError::TooManyHosts
             | HeadError::MalformedHost
             | HeadError::Length
+            | HeadError::NotChunked
             | HeadError::OldChunked => 400,
             HeadError::TransferEncoding => 501,
             HeadError::Version => 505,
@@ -52,7 +57,9 @@ impl HeadError {
     /// The body of the answer, text/plain.
     pub fn body(self) -> &'static str {
         match self {
-            HeadError::Folded | HeadError::Malformed | HeadError::Length | HeadError::OldChunked => "400 Bad Request",
+            HeadError::Folded | HeadError::Malformed | HeadError::Length | HeadError::NotChunked | HeadError::OldChunked => {
+                "400 Bad Request"
+            }
             HeadError::MissingHost => "400 Bad Request: missing required Host header",
             HeadError::TooManyHosts => "400 Bad Request: too many Host headers",
             HeadError::MalformedHost => "400 Bad Request: malformed Host header",

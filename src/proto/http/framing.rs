@@ -20,7 +20,10 @@ pub enum BodyLength {
 pub(super) struct Framing {
     hosts: u8,
     length: Option<u64>,
+    /// The last transfer coding named so far is `chunked`.
     chunked: bool,
+    /// How many transfer codings were named, at most 255; an empty list counts as one.
+    codings: u8,
     close: bool,
     keep_alive: bool,
     expect_continue: bool,
@@ -39,7 +42,10 @@ impl Framing {
                 Ok(())
             }
             (14, b'c') if name.eq_ignore_ascii_case(b"content-length") => self.note_length(value),
-            (17, b't') if name.eq_ignore_ascii_case(b"transfer-encoding") => self.note_encoding(value),
+            (17, b't') if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.note_encoding(value);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -48,7 +54,9 @@ impl Framing {
     pub(super) fn check(&self, minor: u8) -> Result<(), HeadError> {
         match (self, minor) {
             (Framing { hosts: 0, .. }, 1..) => Err(HeadError::MissingHost),
-            (Framing { chunked: true, .. }, 0) => Err(HeadError::OldChunked),
+            (Framing { codings: 1.., chunked: false, .. }, _) => Err(HeadError::NotChunked),
+            (Framing { codings: 1.., .. }, 0) => Err(HeadError::OldChunked),
+            (Framing { codings: 2.., .. }, _) => Err(HeadError::TransferEncoding),
             _ => Ok(()),
         }
     }
@@ -87,13 +95,12 @@ impl Framing {
         }
     }
 
-    /// `chunked`, once: whatever else is in play would have to be decoded, or hides a second framing.
-    fn note_encoding(&mut self, value: &[u8]) -> Result<(), HeadError> {
-        if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-            return Err(HeadError::TransferEncoding);
+    /// Several headers are one list (RFC 9110 5.3). Only `chunked`, once, is accepted: [`Framing::check`].
+    fn note_encoding(&mut self, value: &[u8]) {
+        for coding in value.split(|byte| *byte == b',') {
+            self.chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+            self.codings = self.codings.saturating_add(1);
         }
-        self.chunked = true;
-        Ok(())
     }
 
     pub(super) fn body(&self) -> BodyLength {

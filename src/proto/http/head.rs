@@ -1,6 +1,6 @@
 //! Request heads: one pass over the bytes, spans out.
 //!
-//! Syntax is httparse's; what it lets through and the server must not (an empty first line, doubtful lengths, two hosts) is
+//! Syntax is httparse's; what it lets through and the server must not (several empty lines at the start, doubtful lengths, two hosts) is
 //! refused here and in `framing`. Called once per request.
 //! Rules: RFC 9112 2 to 6, specification `http-api.md` 1. Bounds: [`Limits`].
 
@@ -81,19 +81,28 @@ impl Method {
 /// See [`HeadError`]. [`HeadError::Folded`] comes only when the head is complete.
 pub fn parse_head(buffer: &[u8], limits: &Limits) -> Result<Option<Head>, HeadError> {
     let window = buffer.get(..limits.head_bytes_max).unwrap_or(buffer);
-    // httparse skips empty lines before the request line.
-    if matches!(window.first(), Some(b'\r' | b'\n')) {
-        return Err(HeadError::Malformed);
+    // httparse skips any number of empty lines before the request line. One is allowed (RFC 9112 2.2).
+    let start = match window {
+        [b'\r'] => return Ok(None),
+        [b'\r', b'\n', ..] => 2,
+        [b'\n', ..] => 1,
+        _ => 0,
+    };
+    let lines = window.get(start..).unwrap_or_default();
+    match lines {
+        [b'\r'] if buffer.len() <= limits.head_bytes_max => return Ok(None),
+        [b'\r' | b'\n', ..] => return Err(HeadError::Malformed),
+        _ => {}
     }
     let mut table = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let table = table.get_mut(..limits.headers_max.min(HEADERS_MAX)).unwrap_or_default();
     let mut request = httparse::Request::new(&mut []);
-    let whole_head_needed = match request.parse_with_uninit_headers(window, table) {
-        Ok(httparse::Status::Complete(len)) => return interpret(window, &request, len).map(Some),
+    let whole_head_needed = match request.parse_with_uninit_headers(lines, table) {
+        Ok(httparse::Status::Complete(len)) => return interpret(window, &request, start + len).map(Some),
         Ok(httparse::Status::Partial) => None,
         Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
-        Err(httparse::Error::Version) => version_fault(window),
-        Err(httparse::Error::HeaderName) => fold::name_fault(window),
+        Err(httparse::Error::Version) => version_fault(lines),
+        Err(httparse::Error::HeaderName) => fold::name_fault(lines),
         Err(_) => Some(HeadError::Malformed),
     };
     match whole_head_needed {
@@ -254,6 +263,9 @@ mod tests {
             ("GET /?a=%zz HTTP/1.1\r\nHost: x\r\n\r\n", "/?a=%zz"),
             ("GET /\u{e4} HTTP/1.0\r\nX: \u{e4}\r\n\r\n", "/\u{e4}"),
             ("GET / HTTP/1.0\r\nExpect: 100-continue\r\nX:\r\n\r\n", "/"),
+            ("\r\nGET /ping HTTP/1.1\r\nHost: x\r\n\r\n", "/ping"),
+            ("\nGET /ping HTTP/1.1\r\nHost: x\r\n\r\n", "/ping"),
+            ("\r\nGET /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \tChunked\r\n\r\n", "/ping"),
         ] {
             assert_eq!(whole(head.as_bytes()).target.of(head.as_bytes()), target.as_bytes(), "{head:?}");
         }
@@ -263,9 +275,15 @@ mod tests {
     #[test]
     fn hostile_heads() {
         let one = |lines: &str| format!("POST / HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n");
-        let table: [(String, HeadError); 50] = [
-            ("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), HeadError::Malformed),
-            ("\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), HeadError::Malformed),
+        let table: [(String, HeadError); 66] = [
+            ("\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), HeadError::Malformed),
+            ("\n\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), HeadError::Malformed),
+            ("\r\n\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), HeadError::Malformed),
+            ("\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), HeadError::Malformed),
+            ("\rGET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), HeadError::Malformed),
+            ("\r\n GET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), HeadError::Malformed),
+            ("\r\nGET / HTTP/1.1\r\n Host: a\r\n\r\n".into(), HeadError::Malformed),
+            ("\r\nGET / HTTP/9.9\r\nHost: x\r\n\r\n".into(), HeadError::Version),
             (" GET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), HeadError::Malformed),
             ("hello\r\n\r\n".into(), HeadError::Malformed),
             ("GET /ping\r\n\r\n".into(), HeadError::Malformed),
@@ -310,8 +328,18 @@ mod tests {
             (one("Content-Length: 5\r\nContent-Length: 6"), HeadError::Length),
             (one("Transfer-Encoding: chunked\r\nContent-Length: x"), HeadError::Length),
             (one("Transfer-Encoding: gzip, chunked"), HeadError::TransferEncoding),
+            (one("Transfer-Encoding: gzip\r\nTransfer-Encoding: Chunked"), HeadError::TransferEncoding),
             (one("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), HeadError::TransferEncoding),
-            (one("Transfer-Encoding:"), HeadError::TransferEncoding),
+            (one("Transfer-Encoding: chunked, chunked"), HeadError::TransferEncoding),
+            (one("Transfer-Encoding: chunked, gzip"), HeadError::NotChunked),
+            (one("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip"), HeadError::NotChunked),
+            (one("Transfer-Encoding: gzip"), HeadError::NotChunked),
+            (one("Transfer-Encoding: identity"), HeadError::NotChunked),
+            (one("Transfer-Encoding: xchunked"), HeadError::NotChunked),
+            (one("Transfer-Encoding: chunked;q=1"), HeadError::NotChunked),
+            (one("Transfer-Encoding: ,"), HeadError::NotChunked),
+            (one("Transfer-Encoding: chunked\r\nTransfer-Encoding: "), HeadError::NotChunked),
+            (one("Transfer-Encoding:"), HeadError::NotChunked),
             ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(), HeadError::OldChunked),
             (one("Expect: a-miracle"), HeadError::Expectation),
         ];
@@ -398,7 +426,7 @@ mod tests {
     fn a_fold_hides_nothing() {
         for (lines, expected) in [
             ("Content-Length: 1\r\n 0", HeadError::Length),
-            ("Transfer-Encoding:\r\n chunked, x", HeadError::TransferEncoding),
+            ("Transfer-Encoding:\r\n chunked, x", HeadError::NotChunked),
             ("X: a\r\r\n b", HeadError::Malformed),
             ("X: a\r\n b\0", HeadError::Malformed),
             ("X: a\r\n b\r\nno colon", HeadError::Malformed),
@@ -437,7 +465,7 @@ mod tests {
         assert_eq!(parser.parse(head, &Limits::default()).unwrap().unwrap().len, head.len());
         // Ready for the next.
         assert!(parser.parse(head, &Limits::default()).unwrap().is_some());
-        assert_eq!(parser.parse(b"\r\n", &Limits::default()).err(), Some(HeadError::Malformed));
+        assert_eq!(parser.parse(b"\r\n\r\n", &Limits::default()).err(), Some(HeadError::Malformed));
     }
 
     fn heads() -> impl Strategy<Value = Vec<u8>> {

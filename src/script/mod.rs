@@ -11,7 +11,12 @@ mod alike_tests;
 mod annotations_tests;
 mod builtin;
 pub mod ffi;
+mod files;
+#[cfg(test)]
+mod files_tests;
 mod host;
+#[cfg(test)]
+mod isolation_tests;
 pub mod modules;
 mod request_table;
 mod result;

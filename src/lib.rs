@@ -5,7 +5,7 @@
 //!  loop      worker
 //!  shells    reactor (names mio) · script (names mlua) · upstream (links over proto)
 //!  cores     dialect      over     auth · state · op      over     proto
-//!  base      config · metrics · log · password · stores · time · trace · secret · value · address · tls
+//!  base      config · files · metrics · log · password · stores · time · trace · secret · value · address · tls
 //! ```
 //!
 //! A request is accepted by one [`worker`] and never leaves it: [`proto::http`] cuts it out of the byte stream, [`dialect`] reads it
@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod epoch;
+pub mod files;
 pub mod frontend;
 pub mod log;
 pub mod masking;

@@ -1,13 +1,13 @@
 -- Runs one script inside its coroutine: environment, top-level chunk, entry function, results to the host.
 -- All scripts of one stage of one request share a slot: its environment and its request table are made by the first of them.
--- Arguments: the protected base, the host functions that make the request table and take the results, and what a script's
--- environment may hold of the base from the start, by factory, where that is known (alike.lua).
--- Returns: drive(slot, factory, name, load), the two tables that hold what the slots own, for the host to clear, and the table of makers of
--- narrow request tables, by factory, for the host to fill.
-local base, make_request, collect, missing, given = ...
+-- Arguments: the protected base, the host functions that make the request table and take the results, what a script's environment may hold
+-- of the base from the start, by factory, where that is known (alike.lua), and the table of request tables, by slot.
+-- Returns: drive(slot, factory, name, load), the table of environments, by slot, for the host to clear, and the table of makers of narrow
+-- request tables, by factory, for the host to fill.
+local base, make_request, collect, missing, given, requests = ...
 local pairs, rawget, rawset, setfenv, setmetatable = pairs, rawget, rawset, setfenv, setmetatable
 
-local envs, requests, narrow = {}, {}, {}
+local envs, narrow = {}, {}
 local ANEW, NARROW = 0, 2 -- Load (script::state)
 local kept = {} -- environments of scripts that are loaded once per state (lua.config.reuse, alike.lua), by factory
 local env_meta = { __index = base, __metatable = false }
@@ -93,4 +93,4 @@ local function drive(slot, factory, name, load)
     return collect(run(request, request.session))
 end
 
-return drive, envs, requests, narrow
+return drive, envs, narrow

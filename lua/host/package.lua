@@ -8,8 +8,11 @@ local G, base, shared, settings = ...
 local error, select, type = G.error, G.select, G.type
 local getfenv, setfenv, setmetatable = G.getfenv, G.setfenv, G.setmetatable
 local raw_pairs, raw_get, raw_set, raw_load = G.pairs, G.rawget, G.rawset, G.load
-local io, concat = G.io, G.table.concat
-local PACKAGE, bad_argument, not_here, read_file = shared.PACKAGE, shared.bad_argument, shared.not_here, shared.read_file
+local concat = G.table.concat
+-- Not those that scripts may replace for themselves: what is found and compiled here is for all.
+local gmatch, gsub, match = G.string.gmatch, G.string.gsub, G.string.match
+local bad_argument, is_file, not_here, own_record, read_file =
+    shared.bad_argument, shared.is_file, shared.not_here, shared.own, shared.read_file
 
 local modules = {} -- the host's own, by every name they have: always found first
 local library_modules = {} -- files of ours that an operator's copy replaces: found last
@@ -34,24 +37,25 @@ local NOT_BUILT = {
     pprof = "use /metrics",
 }
 
--- Each environment has its own package.path, package.loaded and package.preload from its first use of them on. They live in the
--- environment itself, under a key that scripts cannot name, and go with it.
+-- Each stage of a request has its own package.path, package.loaded and package.preload from its first use of them on.
 local function own_package()
-    local env = getfenv(0)
-    local own = raw_get(env, PACKAGE)
+    local record = own_record()
+    local own = record.package
 
     if not own then
+        local env = getfenv(0)
+
         own = {
             path = settings.path,
             cpath = "",
             config = G.package.config,
-            loaded = setmetatable({ _G = env }, { __index = modules }),
+            loaded = setmetatable({ _G = env }, { __index = modules, __metatable = false }),
             preload = {},
             loaders = {},
             seeall = function(t) setmetatable(t, { __index = env }) end,
             loadlib = not_here("package.loadlib", "native code is not loaded"),
         }
-        raw_set(env, PACKAGE, own)
+        record.package = own
     end
 
     return own
@@ -62,9 +66,15 @@ base.package = setmetatable({}, {
     __newindex = function(_, key, value) own_package()[key] = value end,
     __metatable = false,
 })
+shared.stand_for(base.package, own_package)
 
 for _, name in raw_pairs({ "string", "table", "math", "os", "io", "debug", "coroutine", "package" }) do
     modules[name] = base[name]
+end
+
+-- The file that a template of package.path means for a module.
+local function file_of(template, name)
+    return (gsub(template, "%?", (gsub(gsub(name, "%.", "/"), "%%", "%%%%"))))
 end
 
 local function find_file(name, path)
@@ -77,12 +87,10 @@ local function find_file(name, path)
 
     found = false
 
-    for template in path:gmatch("[^;]+") do
-        local file = template:gsub("%?", (name:gsub("%.", "/"):gsub("%%", "%%%%")))
-        local handle = io.open(file, "rb")
+    for template in gmatch(path, "[^;]+") do
+        local file = file_of(template, name)
 
-        if handle then
-            handle:close()
+        if is_file(file) then
             found = file
 
             break
@@ -103,7 +111,7 @@ end
 -- A factory for a script: each call of it gives a new closure of the whole text, which can have an environment of its own. The text
 -- is checked by itself first, so that nothing closes the factory's function early; it stays on line 1, so that line numbers hold.
 local function compile(text, file)
-    text = text:gsub("^\239\187\191", ""):gsub("^#[^\n]*", "") -- a byte order mark, a line for the shell
+    text = gsub(gsub(text, "^\239\187\191", ""), "^#[^\n]*", "") -- a byte order mark, a line for the shell
 
     local checked, err = raw_load(text, "@" .. file, "t")
 
@@ -159,8 +167,8 @@ local function not_found(name, path)
 
     local lines = { "module " .. name .. " not found:", "\tno field package.preload['" .. name .. "']" }
 
-    for template in path:gmatch("[^;]+") do
-        lines[#lines + 1] = "\tno file '" .. template:gsub("%?", (name:gsub("%.", "/"):gsub("%%", "%%%%"))) .. "'"
+    for template in gmatch(path, "[^;]+") do
+        lines[#lines + 1] = "\tno file '" .. file_of(template, name) .. "'"
     end
 
     error(concat(lines, "\n"), 3)
@@ -244,7 +252,7 @@ function base.module(name, ...)
 
     loaded[name] = t
     getfenv(0)[name] = t
-    t._M, t._NAME, t._PACKAGE = t, name, name:match("^(.*%.)[^.]*$") or ""
+    t._M, t._NAME, t._PACKAGE = t, name, match(name, "^(.*%.)[^.]*$") or ""
     setfenv(2, t)
 
     for i = 1, select("#", ...) do

@@ -94,11 +94,12 @@ pub fn if_given<T>(check: impl Fn(&T) -> Checked) -> impl Fn(&Option<T>) -> Chec
     move |value| value.as_ref().map_or(Ok(()), &check)
 }
 
-/// A file that exists; relative names are relative to the working directory.
+/// A regular file that exists (reading a FIFO or a device may take for ever); relative names are relative to the working directory.
 pub fn existing_file(path: &PathBuf) -> Checked {
     let wrong = |what: &str| Err(Wrong::new(format!("{:?} {what}", path.text())));
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => wrong("is a directory"),
+        Ok(found) if !found.is_file() => wrong(&crate::files::refusal(found.file_type()).to_string()),
         Ok(_) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => wrong("does not exist"),
         Err(e) => wrong(&format!("cannot be read: {e}")),

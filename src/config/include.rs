@@ -8,7 +8,7 @@
 use crate::config::format::{self, Format};
 use crate::config::node::{Kind, Node, OWN_NAMES};
 use crate::config::problem::{Problem, Report, Wrong};
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -264,13 +264,11 @@ fn at(included_at: Option<&Node>, origin: &Arc<str>, wrong: String) -> Problem {
 }
 
 fn text_of(file: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
-    match opened {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err("the file does not exist".to_owned()),
+    match crate::files::read(file, FILE_BYTES_MAX) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Err("the file does not exist".to_owned()),
+        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge) => Err(format!("the file {e}")),
         Err(e) => Err(format!("the file cannot be read: {e}")),
-        Ok(_) if bytes.len() as u64 > FILE_BYTES_MAX => Err(format!("the file has more than {FILE_BYTES_MAX} bytes")),
-        Ok(_) => String::from_utf8(bytes).map_err(|e| format!("the file is not UTF-8 from byte {}", e.utf8_error().valid_up_to())),
+        Ok(bytes) => String::from_utf8(bytes).map_err(|e| format!("the file is not UTF-8 from byte {}", e.utf8_error().valid_up_to())),
     }
 }
 

@@ -11,8 +11,13 @@ mod alike_tests;
 mod annotations_tests;
 mod builtin;
 pub mod ffi;
+mod files;
+#[cfg(test)]
+mod files_tests;
 mod host;
 mod look;
+#[cfg(test)]
+mod isolation_tests;
 pub mod modules;
 #[cfg(test)]
 mod nesting_tests;

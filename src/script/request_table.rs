@@ -35,8 +35,20 @@ pub static SHARE_DEFAULTS: Function = Function {
     },
 };
 
-/// Source of a chunk that takes the empty list for all list-valued fields, the `logging` table, [`FIELDS`] and [`RARE`], and returns the function
-/// that makes a request table, and the metatable of all of them.
+/// The number of the running stage's request table.
+pub static SLOT: Function = Function {
+    name: "slot",
+    body: |call| {
+        call.push_number(f64::from(call.run()?.slot));
+        Ok(1)
+    },
+};
+
+/// Fields that are lists, and empty. A request table gets each when it is first looked at, of its own: a script may add to it.
+pub const LISTS: [&str; 4] = ["requested_scopes", "user_groups", "allowed_client_scopes", "allowed_client_grant_types"];
+
+/// Source of a chunk that takes the `logging` table, [`FIELDS`], [`RARE`], `setmetatable`, the table of request tables by slot and [`SLOT`], and
+/// returns the function that makes a request table, the metatable of all of them, and the names of the lists.
 pub fn maker(settings: &Settings) -> String {
     let mut source = Source::default();
     for at in 0..PARAMETERS {
@@ -57,17 +69,26 @@ pub fn maker(settings: &Settings) -> String {
         source.constant(name, &value);
     }
     format!(
-        "local none, logging, fields, fill, setmetatable = ...
+        "local logging, fields, fill, setmetatable, requests, slot = ...
+        local names, is_list = {{ {lists} }}, {{}}
+        for i = 1, #names do is_list[names[i]] = true end
+        local function own_list(_, key)
+            if not is_list[key] then return nil end
+            local list = {{}}
+            requests[slot()][key] = list
+            return list
+        end
         local defaults = {{ __metatable = false, __index = {{ {defaults}
             rwp = false, mfa_completed = false, grant_type = '', oidc_client_name = '', redirect_uri = '', mfa_method = '',
-            requested_scopes = none, user_groups = none, allowed_client_scopes = none, allowed_client_grant_types = none,
         }} }}
+        setmetatable(defaults.__index, {{ __index = own_list }})
         local function construct(rare, {parameters})
             local request = {{ {members} }}
             if rare then fill(request) end
             return setmetatable(request, defaults)
         end
-        return function() return construct(fields()) end, defaults",
+        return function() return construct(fields()) end, defaults, names",
+        lists = LISTS.map(|name| format!("'{name}'")).join(", "),
         parameters = source.parameters.join(", "),
         members = source.members,
         defaults = defaults.members,

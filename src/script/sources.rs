@@ -1,6 +1,7 @@
 //! The scripts of one epoch as read from disk: read once when the configuration is loaded, compiled by every worker for itself.
 
 use crate::auth::scripts::{ActionKind, BackendCall, StageKind};
+use crate::files;
 use std::path::Path;
 
 /// All scripts, and which of them belong where. Indices of `features`, `filters` … refer to `scripts`.
@@ -39,14 +40,17 @@ impl ScriptSet {
     /// Reads a file and adds it; returns its index for the list it belongs to.
     ///
     /// # Errors
-    /// The file cannot be read; the text names the path.
+    /// The file cannot be read, is no regular one or too large; the text names the path.
     pub fn read(&mut self, path: &Path, name: &str, stage: StageKind, reuse: bool) -> Result<usize, String> {
         let shown = path.display().to_string();
-        let source = std::fs::read(path).map_err(|error| format!("cannot read script {shown}: {error}"))?;
+        let source = files::read(path, SCRIPT_BYTES_MAX).map_err(|error| format!("cannot read script {shown}: {error}"))?;
         self.scripts.push(Script { path: shown, name: name.into(), stage, source, reuse });
         Ok(self.scripts.len() - 1)
     }
 }
+
+/// A hundred times the longest script known.
+const SCRIPT_BYTES_MAX: u64 = 8 << 20;
 
 /// An entry function: its name in the script, and how its results are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,5 +117,26 @@ impl Entry {
     /// Position in [`Entry::ALL`].
     pub fn index(self) -> usize {
         Entry::ALL.iter().position(|entry| *entry == self).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_must_be_a_regular_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo.lua");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        for (path, what) in [(fifo.as_path(), "a FIFO"), (Path::new("/dev/zero"), "a device"), (folder.path(), "a directory")] {
+            let error = ScriptSet::default().read(path, "x", StageKind::Hook, false).unwrap_err();
+            let expected = format!("cannot read script {}: is {what}; only regular files can be used here", path.display());
+            assert_eq!(error, expected);
+        }
+        let huge = folder.path().join("huge.lua");
+        std::fs::File::create(&huge).unwrap().set_len(SCRIPT_BYTES_MAX + 1).unwrap();
+        let error = ScriptSet::default().read(&huge, "x", StageKind::Hook, false).unwrap_err();
+        assert!(error.ends_with(&format!("has more than {SCRIPT_BYTES_MAX} bytes")), "{error}");
     }
 }

@@ -5,6 +5,7 @@
 use crate::config::Finding;
 use crate::metrics::{CountBy, LabelId, Space, TimeBy};
 use crate::script::ffi::{Anchor, Function, HookArm, Memory, Shared, Threads, Waiting, main_state, new_state, push_plain, push_waiting};
+use crate::script::files;
 use crate::script::modules::{self, Module};
 use crate::script::services::Services;
 use crate::script::sources::{Entry, Script, ScriptSet};
@@ -32,7 +33,10 @@ pub struct State {
     spent: Cell<bool>,
     pub(super) limits: Limits,
     pub(super) set: Arc<ScriptSet>,
-    lua: Lua,
+    /// What environments inherit from.
+    #[cfg(test)]
+    pub(super) base: Table,
+    pub(super) lua: Lua,
     memory: Memory,
     pub(super) shared: Box<Shared>,
     registrar: Registrar,
@@ -109,6 +113,7 @@ impl State {
         setup.modules(&base)?;
         setup.globals(&base)?;
         setup.libraries(&base)?;
+        setup.own(&base, &memory)?;
         let (drive, envs, requests, logging, narrow) = setup.drive(&base)?;
         let (scripts, findings) = setup.scripts(&base, &set, &logging, &narrow)?;
         let entries = Entry::ALL.iter().map(|entry| Anchor::new(&lua, entry.function())).collect::<Result<_, _>>()?;
@@ -121,7 +126,26 @@ impl State {
         let label = |script: &Script| registry.label(Space::Script, &[script.stage.name(), &script.name]);
         let labels = set.scripts.iter().map(label).collect();
         let (slots, spent) = (RefCell::default(), Cell::new(false));
-        Ok(State { threads, drive, entries, scripts, findings, labels, envs, requests, slots, spent, limits, set, lua, memory, shared, registrar })
+        Ok(State {
+            threads,
+            drive,
+            entries,
+            scripts,
+            findings,
+            labels,
+            envs,
+            requests,
+            slots,
+            spent,
+            limits,
+            set,
+            #[cfg(test)]
+            base: base.table,
+            lua,
+            memory,
+            shared,
+            registrar,
+        })
     }
 
     /// Memory that the state holds, in bytes.
@@ -192,6 +216,7 @@ impl State {
             self.threads.clear(self.envs, slot);
             self.threads.clear(self.requests, slot);
             self.shared.services.databases.stage_ended(slot);
+            self.shared.release(slot);
         }
         self.slots.borrow_mut().free.push(slot);
     }
@@ -228,6 +253,8 @@ struct Base {
     given: Table,
     host_environment: mlua::Function,
     share_defaults: mlua::Function,
+    /// What the files of `lua/host` share with each other.
+    between: Table,
     pending: Table,
 }
 
@@ -235,7 +262,7 @@ impl Setup<'_> {
     fn base(&self, package_path: &str) -> mlua::Result<Base> {
         let globals = self.lua.globals();
         let host = self.lua.create_table()?;
-        for function in modules::support::base::FUNCTIONS {
+        for function in modules::support::base::FUNCTIONS.iter().chain(files::FUNCTIONS) {
             host.set(function.name, push_plain(self.lua, self.shared, function)?)?;
         }
         host.set("string", text::library::table(self.lua, self.shared)?)?;
@@ -246,8 +273,11 @@ impl Setup<'_> {
             globals.get::<Table>("math")?.get::<mlua::Function>("randomseed")?.call::<()>(u32::from_ne_bytes(seed))?;
         }
         let pending = self.lua.create_table()?;
-        let (table, protect, host_environment, share_defaults, between): (Table, _, _, _, Table) =
-            self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((&globals, host, &pending))?;
+        let (table, protect, host_environment, share_defaults, between): (Table, mlua::Function, _, _, Table) =
+            self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((&globals, &host, &pending))?;
+        let methods: Table = push_plain(self.lua, self.shared, &files::REGISTER)?.call(())?;
+        let io: Table = self.chunk("files", include_str!("../../lua/host/files.lua"))?.call((host, &between, methods))?;
+        table.set("io", protect.call::<Table>(io)?)?;
         let (modules, libraries, bundled, compile, is_host_module): (_, _, Table, _, mlua::Function) =
             self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((&globals, &table, &between, settings))?;
         let (unprotected, given): (mlua::Function, _) = (between.get("unprotected")?, self.lua.create_table()?);
@@ -257,7 +287,16 @@ impl Setup<'_> {
         for (name, text) in modules::support::bundled::TEXTS {
             bundled.set(*name, *text)?;
         }
-        Ok(Base { table, protect, modules, libraries, compile, examine, look, given, host_environment, share_defaults, pending })
+        Ok(Base { table, protect, modules, libraries, compile, examine, look, given, host_environment, share_defaults, between, pending })
+    }
+
+    /// Tells [`Shared`] how to put in and take out what a stage has to itself.
+    fn own(&self, base: &Base, memory: &Memory) -> mlua::Result<()> {
+        let apply = Anchor::new(self.lua, base.between.get::<mlua::Function>("apply")?)?;
+        let withdraw = Anchor::new(self.lua, base.between.get::<mlua::Function>("withdraw")?)?;
+        let records = Anchor::new(self.lua, base.between.get::<Table>("records")?)?;
+        self.shared.own.set_lua_half(apply, withdraw, records, memory.limit());
+        Ok(())
     }
 
     fn modules(&self, base: &Base) -> mlua::Result<()> {
@@ -336,7 +375,6 @@ impl Setup<'_> {
 
     /// The driver, the tables that hold what slots own, the `logging` table, and the table of makers of narrow tables.
     fn drive(&self, base: &Base) -> mlua::Result<(Anchor, Anchor, Anchor, Table, Table)> {
-        let none: Table = base.protect.call(self.lua.create_table()?)?;
         let settings = &self.shared.services.settings;
         let logging = self.lua.create_table()?;
         logging.set("log_format", settings.log_format.as_str())?;
@@ -345,15 +383,16 @@ impl Setup<'_> {
         let fields = push_plain(self.lua, self.shared, &request_table::FIELDS)?;
         let rare = push_plain(self.lua, self.shared, &request_table::RARE)?;
         let setmetatable: mlua::Function = self.lua.globals().get("setmetatable")?;
-        let (make_request, defaults): (mlua::Function, Table) =
-            self.chunk("request", &request_table::maker(settings))?.call((none, &logging, fields, rare, setmetatable))?;
+        let (requests, slot) = (self.lua.create_table()?, push_plain(self.lua, self.shared, &request_table::SLOT)?);
+        let (make_request, defaults, lists): (mlua::Function, Table, Table) =
+            self.chunk("request", &request_table::maker(settings))?.call((&logging, fields, rare, setmetatable, &requests, slot))?;
         push_plain(self.lua, self.shared, &request_table::SHARE_DEFAULTS)?.call::<()>(&defaults)?;
-        base.share_defaults.call::<()>(defaults)?;
+        base.share_defaults.call::<()>((defaults, lists))?;
         let collect = push_plain(self.lua, self.shared, &super::host::COLLECT)?;
         let missing = push_plain(self.lua, self.shared, &super::host::MISSING)?;
-        let (drive, envs, requests, narrow): (mlua::Function, Table, Table, Table) = self
+        let (drive, envs, narrow): (mlua::Function, Table, Table) = self
             .chunk("drive", include_str!("../../lua/host/drive.lua"))?
-            .call((&base.table, make_request, collect, missing, &base.given))?;
+            .call((&base.table, make_request, collect, missing, &base.given, &requests))?;
         Ok((Anchor::new(self.lua, drive)?, Anchor::new(self.lua, envs)?, Anchor::new(self.lua, requests)?, logging, narrow))
     }
 

@@ -42,24 +42,15 @@ impl Bench {
         change: impl FnOnce(&mut Settings),
         supply: impl FnOnce(&mut Services),
     ) -> Bench {
-        let mut set = ScriptSet::default();
-        for (at, (stage, source)) in scripts.iter().enumerate() {
-            set.scripts.push(Script {
-                path: format!("test/{}{at}.lua", stage.name()),
-                name: format!("{}{at}", stage.name()),
-                stage: *stage,
-                source: source.as_bytes().to_vec(),
-                reuse: false,
-            });
-            match stage {
-                StageKind::Feature => set.features.push(at),
-                StageKind::Filter => set.filters.push(at),
-                StageKind::Backend => set.backends.push(at),
-                StageKind::Hook => set.hooks.push(at),
-                StageKind::Init => set.init.push(at),
-                StageKind::Action => set.actions[5].push(at),
-            }
-        }
+        Bench::over(set_of(scripts, false), limits, change, supply)
+    }
+
+    /// A host whose scripts run their top-level chunks once per state (`lua.config.reuse`).
+    pub fn reusing(scripts: &[(StageKind, &str)]) -> Bench {
+        Bench::over(set_of(scripts, true), LIMITS, |_| {}, |_| {})
+    }
+
+    fn over(set: ScriptSet, limits: Limits, change: impl FnOnce(&mut Settings), supply: impl FnOnce(&mut Services)) -> Bench {
         let watchdog = Watchdog::spawn().expect("a thread");
         let mut settings = Settings {
             log_format: "default".into(),
@@ -102,6 +93,29 @@ impl Bench {
         let run = self.host.action(&mut stage, ActionKind::Post, 0, login, &ops);
         op::drive(run, &driver, |op| panic!("nobody answers {op:?}")).map_err(|error| error.message)
     }
+}
+
+/// Each `(stage, source)` as one script of that stage, in order.
+fn set_of(scripts: &[(StageKind, &str)], reuse: bool) -> ScriptSet {
+    let mut set = ScriptSet::default();
+    for (at, (stage, source)) in scripts.iter().enumerate() {
+        set.scripts.push(Script {
+            path: format!("test/{}{at}.lua", stage.name()),
+            name: format!("{}{at}", stage.name()),
+            stage: *stage,
+            source: source.as_bytes().to_vec(),
+            reuse,
+        });
+        match stage {
+            StageKind::Feature => set.features.push(at),
+            StageKind::Filter => set.filters.push(at),
+            StageKind::Backend => set.backends.push(at),
+            StageKind::Hook => set.hooks.push(at),
+            StageKind::Init => set.init.push(at),
+            StageKind::Action => set.actions[5].push(at),
+        }
+    }
+    set
 }
 
 /// What `source`, the body of a function, returns under the real host. Ops fail: what is tested so must not wait.

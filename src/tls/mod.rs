@@ -9,6 +9,8 @@ mod verifier;
 
 pub use verifier::Shown;
 
+use crate::files;
+use crate::secret::Secret;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
@@ -179,7 +181,8 @@ impl CertificateFiles {
     }
 
     fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        PrivateKeyDer::from_pem_file(&self.key).map_err(|error| TlsError::file(&self.key, error))
+        let text = Secret::new(read(&self.key)?);
+        PrivateKeyDer::from_pem_slice(text.expose()).map_err(|error| TlsError::file(&self.key, error))
     }
 }
 
@@ -219,11 +222,18 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
 
 /// All certificates of a PEM file; at least one.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let all = CertificateDer::pem_file_iter(path)
-        .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
-        .map_err(|error| TlsError::file(path, error))?;
+    let text = read(path)?;
+    let all = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(|error| TlsError::file(path, error))?;
     if all.is_empty() { Err(TlsError::file(path, "holds no certificate")) } else { Ok(all) }
 }
+
+/// The whole of a PEM file.
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    files::read(path, PEM_BYTES_MAX).map_err(|error| TlsError::file(path, error))
+}
+
+/// Ten times a system's whole store of roots.
+const PEM_BYTES_MAX: u64 = 4 << 20;
 
 static FROM_TLS12: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 static FROM_TLS13: [&rustls::SupportedProtocolVersion; 1] = [&rustls::version::TLS13];

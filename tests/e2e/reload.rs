@@ -103,3 +103,33 @@ fn what_may_be_misspelt_is_told_at_the_start_and_after_a_reload() {
     assert!(server.reload());
     server.wait_for_log("filter.lua:2: the script does not define nauthilus_call_filter");
 }
+/// Reading a FIFO ends when somebody has written to it: here, never.
+#[test]
+fn a_fifo_in_place_of_a_script_or_include_is_refused_and_the_old_one_goes_on() {
+    let mut server = Site::new().backend(&version(1)).start();
+    server.make_fifo("other.lua");
+    server.change(json!({ "lua": { "features": [{ "name": "other", "script_path": "other.lua" }] } }));
+    assert!(!server.reload());
+    assert_eq!(account(&server), "version1");
+    assert!(server.log().contains("is a FIFO; only regular files can be used here"), "{}", server.log());
+}
+
+/// The worker that opens one goes on, and so does everybody on it.
+#[test]
+fn a_script_that_opens_a_fifo_gets_an_error_at_once() {
+    let reads = r#"
+        function nauthilus_run_hook()
+            package.path = "./?.lua"
+            return { errors = {
+                select(2, io.open("pipe")), select(2, loadfile("pipe")), select(2, pcall(io.lines, "pipe")), select(2, pcall(dofile, "pipe")),
+                select(2, pcall(require, "piped")), select(2, io.open("pipe", "w")), select(2, pcall(io.read)),
+            } }
+        end
+    "#;
+    let server = Site::new().backend(&version(1)).hook("reads", reads).start();
+    server.make_fifo("pipe");
+    server.make_fifo("piped.lua");
+    let answer = server.ask(&Request::get("/api/v1/custom/reads"));
+    assert_eq!(answer.text().matches("is a FIFO; only regular files can be used here").count(), 6, "{}", answer.text());
+    assert_eq!(account(&server), "version1");
+}

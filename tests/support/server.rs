@@ -53,6 +53,12 @@ impl Server {
         std::fs::write(self.path(name), text).unwrap();
     }
 
+    /// Makes a FIFO that nobody writes to or reads.
+    pub fn make_fifo(&self, name: &str) {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, self.path(name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    }
+
     /// Waits until a script has made a file.
     pub fn wait_for_file(&self, name: &str) {
         let path = self.path(name);

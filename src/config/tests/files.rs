@@ -39,6 +39,22 @@ fn the_name_of_the_original_is_found_in_the_home_directory() {
     assert_eq!((loaded.files, loaded.config.server.workers), (vec![file], 2));
 }
 
+/// Whatever reads one waits for who writes it: perhaps for ever.
+#[test]
+fn what_is_no_regular_file_is_refused_at_once() {
+    let dir = TestDir::new();
+    let fifo = dir.0.join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    assert_eq!(problem_of(&dir, "fifo"), "fifo: the file is a FIFO; only regular files can be used here");
+    dir.write("c.yml", "server: {workers: 2}\nincludes: {required: [fifo]}");
+    assert!(problem_of(&dir, "c.yml").ends_with("fifo: the file is a FIFO; only regular files can be used here"));
+    for (path, what) in [(fifo.as_path(), "a FIFO"), (std::path::Path::new("/dev/zero"), "a device")] {
+        dir.write("c.yml", format!("lua: {{features: [{{name: x, script_path: {}}}]}}", path.display()));
+        let problem = problem_of(&dir, "c.yml");
+        assert!(problem.contains("c.yml:1") && problem.contains(&format!("is {what}; only regular files")), "{problem}");
+    }
+}
+
 #[test]
 fn a_missing_file_and_one_that_is_not_text() {
     let dir = TestDir::new();

@@ -6,6 +6,7 @@
 use super::function::Fault;
 use super::shared::{Run, Shared};
 use crate::auth::scripts::StageKind;
+use crate::script::request_table::LISTS;
 use crate::script::services::Services;
 use crate::value;
 use mlua::ffi::{self, lua_State};
@@ -262,17 +263,36 @@ impl<'a> Call<'a> {
     /// place ([`Call::string`] does not).
     pub fn for_each(&self, at: c_int, mut each: impl FnMut(&Call<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
         let at = self.absolute(at);
+        let has_metatable = self.push_metatable(at);
+        let is_request = has_metatable && self.identity(-1) == self.shared.defaults.get();
+        if has_metatable {
+            self.pop(1);
+        }
+        if is_request {
+            self.complete(at);
+        }
         self.for_each_raw(at, &mut each)?;
-        if !self.push_metatable(at) {
+        if !is_request || !self.push_metatable(at) {
             return Ok(());
         }
-        let is_request = self.identity(-1) == self.shared.defaults.get();
-        let walked = match is_request.then(|| self.push_field(-1, "__index")) {
-            Some(Kind::Table) => self.for_each_raw(-1, &mut |call| if call.has_key(at, -2) { Ok(()) } else { each(call) }),
+        let walked = match self.push_field(-1, "__index") {
+            Kind::Table => self.for_each_raw(-1, &mut |call| if call.has_key(at, -2) { Ok(()) } else { each(call) }),
             _ => Ok(()),
         };
-        self.pop(1 + i32::from(is_request));
+        self.pop(2);
         walked
+    }
+
+    /// Gives the request table at `at` those of its lists that it has not.
+    fn complete(&self, at: c_int) {
+        for name in LISTS {
+            let kind = self.push_field(at, name);
+            self.pop(1);
+            if kind == Kind::Nil {
+                self.push_table(0, 0);
+                self.set_field(at, name);
+            }
+        }
     }
 
     /// Makes the table at `at` the one metatable whose `__index` holds default fields: that of request tables. Known by its identity,

@@ -49,6 +49,11 @@ impl Memory {
     pub fn set_limit(&self, bytes: usize) {
         self.pool.limit.set(bytes);
     }
+
+    /// Where the limit stands, for as long as this lives.
+    pub fn limit(&self) -> *const Cell<usize> {
+        &raw const self.pool.limit
+    }
 }
 
 impl Drop for Memory {

@@ -26,6 +26,8 @@ pub struct Shared {
     current: Cell<*const Run<'static>>,
     /// Address of the metatable of request tables ([`super::Call::share_defaults`]); null until there is one.
     pub(super) defaults: Cell<*const c_void>,
+    /// What stages have to themselves.
+    pub own: super::own::Own,
     /// The watchdog's view of this state.
     pub watch: Arc<Watch>,
     /// Metatables of our userdata types, by type (see `userdata`).
@@ -49,6 +51,7 @@ impl Shared {
             main: Cell::new(std::ptr::null_mut()),
             current: Cell::new(std::ptr::null()),
             defaults: Cell::new(std::ptr::null()),
+            own: super::own::Own::default(),
             watch,
             types: RefCell::default(),
             bindings: RefCell::default(),
@@ -109,6 +112,8 @@ pub struct Run<'a> {
     pub(super) answer: RefCell<Option<(Answer, Finish)>>,
     /// Connections that the script opened; they are closed when the run is dropped.
     pub connections: RefCell<Vec<Rc<Connection>>>,
+    /// How many bytes it printed.
+    pub printed: Cell<usize>,
     /// What the entry function returned.
     returned: RefCell<Option<Returned>>,
 }
@@ -127,8 +132,15 @@ impl<'a> Run<'a> {
             wait: RefCell::new(None),
             answer: RefCell::new(None),
             connections: RefCell::default(),
+            printed: Cell::new(0),
             returned: RefCell::new(None),
         }
+    }
+
+    /// The owner of library changes, open files and the like that this run makes: its stage; or, if the script's environment outlives the run,
+    /// the script.
+    pub fn owner(&self) -> u32 {
+        if self.reuse { REUSED - self.script } else { self.slot }
     }
 
     /// Keeps what the entry function returned, for whoever resumed it.
@@ -150,6 +162,9 @@ impl<'a> Run<'a> {
         *self.answer.borrow_mut() = Some((answer, finish));
     }
 }
+
+/// Owners that are scripts count down from here; stages count up from 1. Lua takes them for list indices, which are ints.
+const REUSED: u32 = i32::MAX as u32;
 
 /// A connection of a run. Whoever is using it has taken the channel out meanwhile; none is left in a closed one.
 pub struct Connection {

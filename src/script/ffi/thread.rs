@@ -102,6 +102,10 @@ impl Coroutine {
     }
 
     fn go(&self, shared: &Shared, run: &Run<'_>, args: c_int) -> Ended {
+        if !shared.apply_changes(run) {
+            shared.withdraw_changes(run);
+            return Ended::Failed(ScriptErrorKind::OutOfMemory, "not enough memory".into());
+        }
         let (status, left) = {
             let _entered = shared.enter(run);
             shared.watch.enter();
@@ -117,6 +121,7 @@ impl Coroutine {
         if left.was_slow {
             run.slow.set(true);
         }
+        shared.withdraw_changes(run);
         match status {
             ffi::LUA_OK => {
                 // SAFETY: drops the results, which `collect` has read already.

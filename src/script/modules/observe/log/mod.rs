@@ -35,7 +35,7 @@ pub static MODULE: Module = Module {
 
 /// `output(text)`: to standard output, as `print`.
 fn output(call: &Call<'_>) -> Result<i32, Fault> {
-    call.services().output.borrow_mut().extend_from_slice(&call.string(1)?);
+    crate::script::files::print(call, &call.string(1)?);
     Ok(0)
 }
 

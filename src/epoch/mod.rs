@@ -218,6 +218,7 @@ fn script_settings(config: &Config) -> ScriptSettings {
         tolerations_ipv6_cidr: config.brute_force.ip_scoping.tolerations_ipv6_cidr,
         developer_mode: false,
         has_redis: redis.is_configured(),
+        request_memory: config.lua.config.request_memory,
         redis_is_cluster: redis.cluster.is_some(),
         tracing: upstream::trace_settings(&config.server.insights.tracing),
     }

@@ -12,6 +12,8 @@ mod annotations_tests;
 mod builtin;
 pub mod ffi;
 mod host;
+#[cfg(test)]
+mod hostile_tests;
 pub mod modules;
 mod request_table;
 mod result;

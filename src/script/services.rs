@@ -98,11 +98,16 @@ impl Services {
 
     /// Leaves a warning for the log unless this script has caused the same before.
     pub fn warn_once(&self, script: u32, text: &str) {
-        if self.warned.borrow_mut().insert((script, text.to_owned())) {
+        let mut warned = self.warned.borrow_mut();
+        // The text may hold what a script made up.
+        if warned.len() < WARNED_MAX && warned.insert((script, text.to_owned())) {
             self.warn(text.to_owned());
         }
     }
 }
+
+/// Warnings that are remembered; beyond them, there are no new ones.
+const WARNED_MAX: usize = 1000;
 
 /// Configuration as modules need it.
 #[derive(Debug, Default)]
@@ -131,6 +136,8 @@ pub struct Settings {
     pub tracing: Option<trace::Settings>,
     /// True if a Redis is configured: without one the default handle answers with a clear error.
     pub has_redis: bool,
+    /// Bytes that the scripts of one request may keep outside of Lua (`lua.config.request_memory`); 0: no limit.
+    pub request_memory: usize,
     /// The server's own Redis is a cluster.
     pub redis_is_cluster: bool,
 }

@@ -227,6 +227,9 @@ impl Setup<'_> {
             host.set(function.name, push_plain(self.lua, self.shared, function)?)?;
         }
         host.set("string", text::library::table(self.lua, self.shared)?)?;
+        let (tables, globals_of) =
+            (self.chunk("tables", include_str!("../../lua/host/tables.lua"))?, |name| globals.get::<mlua::Value>(name));
+        tables.call::<()>((globals_of("table")?, globals_of("rawset")?, globals_of("select")?, globals_of("type")?))?;
         let settings = self.lua.create_table()?;
         settings.set("path", package_path)?;
         let mut seed = [0; 4];

@@ -21,6 +21,17 @@ impl Value {
         Value::String(text.into())
     }
 
+    /// About how much memory it takes, its own place included.
+    pub fn bytes(&self) -> usize {
+        size_of::<Value>()
+            + match self {
+                Value::Nil | Value::Bool(_) | Value::Number(_) => 0,
+                Value::String(text) => text.len(),
+                Value::List(members) => members.iter().map(Value::bytes).sum(),
+                Value::Map(pairs) => pairs.iter().map(|(key, value)| key.bytes() + value.bytes()).sum(),
+            }
+    }
+
     /// The text of a string or number, by the number rule of `lua/runtime.md` 1.2; nothing for other types.
     pub fn text(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
         match self {
@@ -31,14 +42,15 @@ impl Value {
     }
 }
 
-/// How a script sees a number as text (`tostring`, string arguments of host functions): integral values inside int64 with all their
-/// digits, others in their shortest round-trip form with an exponent outside 1e-4..1e21; `+Inf`, `-Inf`, `NaN`.
+/// A number as text for the host and its scripts (`tostring`, `print`, string arguments, log): integral values inside int64 with all
+/// their digits, others with the fewest digits that round-trip, and with an exponent where that is below -4 or above 5; `+Inf`, `-Inf`,
+/// `NaN`. Keys in Redis are made of these texts, so they must be the same in every server that shares it.
 pub fn number_text(n: f64) -> String {
     const INT64_BOUND: f64 = 9_223_372_036_854_775_808.0;
     if n.fract() == 0.0 && (-INT64_BOUND..INT64_BOUND).contains(&n) {
         return (n as i64).to_string();
     }
-    exponent_text(n, -4, 21)
+    exponent_text(n, -4, 6)
 }
 
 /// Plain notation for 1e-6 ≤ |n| < 1e21, else with an exponent: numbers in JSON and in attribute headers (`http-api.md` 6.4).
@@ -89,6 +101,22 @@ mod tests {
             (1e100, "1e+100"),
             (-5.0, "-5"),
             (1.5, "1.5"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1e6, "1000000"),
+            (123_456.789, "123456.789"),
+            (999_999.5, "999999.5"),
+            (1_234_567.5, "1.2345675e+06"),
+            (-1_234_567.5, "-1.2345675e+06"),
+            (1_543_721_585.25, "1.54372158525e+09"),
+            (0.0001, "0.0001"),
+            (0.000_05, "5e-05"),
+            (9_223_372_036_854_774_784.0, "9223372036854774784"),
+            (-9_223_372_036_854_775_808.0, "-9223372036854775808"),
+            (9_223_372_036_854_775_808.0, "9.223372036854776e+18"),
+            (18_446_744_073_709_551_616.0, "1.8446744073709552e+19"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
             (f64::INFINITY, "+Inf"),
             (f64::NEG_INFINITY, "-Inf"),
             (f64::NAN, "NaN"),

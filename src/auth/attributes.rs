@@ -31,6 +31,20 @@ impl Attributes {
         }
     }
 
+    /// As [`Attributes::set`] for each pair, in time that grows with their number only: single insertions would move all others each time.
+    pub fn set_all(&mut self, pairs: impl IntoIterator<Item = (Box<[u8]>, Values)>) {
+        self.0.extend(pairs);
+        // The later of two with the same name comes first, and stays.
+        self.0.reverse();
+        self.0.sort_by(|a, b| a.0.cmp(&b.0));
+        self.0.dedup_by(|later, earlier| later.0 == earlier.0);
+    }
+
+    /// About how much memory they take.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|(name, values)| entry_bytes(name, values)).sum()
+    }
+
     pub fn set_one(&mut self, name: &[u8], value: Value) {
         self.set(name, smallvec![value]);
     }
@@ -50,12 +64,33 @@ impl Attributes {
     }
 }
 
+/// About how much memory a name and its values take.
+pub fn entry_bytes(name: &[u8], values: &[Value]) -> usize {
+    size_of::<(Box<[u8]>, Values)>() + name.len() + values.iter().map(Value::bytes).sum::<usize>()
+}
+
 /// Attributes that a user usually has: room for them is made at once.
 const USUAL: usize = 8;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_are_set_as_one_by_one() {
+        let pairs = [("b", 1), ("a", 2), ("b", 3), ("c", 4)]
+            .map(|(name, n)| -> (Box<[u8]>, Values) { (name.as_bytes().into(), smallvec![Value::Number(n.into())]) });
+        let (mut one_by_one, mut at_once) = (Attributes::default(), Attributes::default());
+        for attributes in [&mut one_by_one, &mut at_once] {
+            attributes.set_one(b"c", Value::Nil);
+            attributes.set_one(b"d", Value::Nil);
+        }
+        for (name, values) in pairs.clone() {
+            one_by_one.set(&name, values);
+        }
+        at_once.set_all(pairs);
+        assert_eq!(at_once, one_by_one);
+    }
 
     #[test]
     fn stays_sorted_and_unique() {

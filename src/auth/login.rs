@@ -7,7 +7,7 @@ use crate::auth::attributes::Attributes;
 use crate::auth::request::Request;
 use crate::trace;
 use crate::value::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Login {
     pub filter_changes: RefCell<FilterChanges>,
     /// What `nauthilus_http_response` was told to do with the answer.
     pub response: RefCell<ScriptResponse>,
+    /// Bytes that scripts have put into all these, outside of Lua's own memory (`lua.config.request_memory`).
+    pub kept_bytes: Cell<usize>,
 }
 
 impl Login {
@@ -77,6 +79,11 @@ pub struct Context(Vec<(Vec<u8>, Value)>);
 impl Context {
     pub fn get(&self, key: &[u8]) -> Option<&Value> {
         self.0.iter().find(|(k, _)| k == key).map(|(_, value)| value)
+    }
+
+    /// What an entry of this key takes now; 0 if there is none.
+    pub fn bytes(&self, key: &[u8]) -> usize {
+        self.get(key).map_or(0, |value| key.len() + value.bytes())
     }
 
     pub fn set(&mut self, key: &[u8], value: Value) {

@@ -19,13 +19,12 @@ use zeroize::Zeroizing;
 pub(super) fn read(fields: &mut Fields<'_>) -> Result<(), Rejection> {
     let body = fields.body;
     let mut service = Span::default();
-    let object = Object { fields, service: &mut service };
     match std::str::from_utf8(body) {
-        Ok(text) => deserialize(object, text)?,
+        Ok(text) => deserialize(fields, &mut service, text)?,
         Err(_) => {
             // JSON is UTF-8; what is not becomes U+FFFD, as in the reference.
-            let text = Zeroizing::new(String::from_utf8_lossy(body).into_owned());
-            deserialize(object, &text)?;
+            let text = Zeroizing::new(replace_invalid(body));
+            deserialize(fields, &mut service, &text)?;
         }
     }
     if fields.is_empty(Field::Username) {
@@ -41,9 +40,56 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn deserialize(object: Object<'_, '_>, text: &str) -> Result<(), Rejection> {
+/// The text with one U+FFFD for each byte that is no UTF-8.
+fn replace_invalid(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    out
+}
+
+/// The text with `\ufffd` in place of each escaped surrogate that has no other half. Backslashes are in strings only, or the text is no JSON.
+fn replace_surrogates(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (plain, escaped) = rest.split_at(at);
+        out.push_str(plain);
+        let len = match (surrogate(escaped), escaped.get(6..).and_then(surrogate)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(_), _) => {
+                out.push_str("\\ufffd");
+                rest = escaped.get(6..).unwrap_or_default();
+                continue;
+            }
+            // The backslash and what it escapes.
+            _ => 1 + escaped.chars().nth(1).map_or(0, char::len_utf8),
+        };
+        let (escape, behind) = escaped.split_at_checked(len).unwrap_or((escaped, ""));
+        out.push_str(escape);
+        rest = behind;
+    }
+    out + rest
+}
+
+/// The surrogate that `text` begins with, escaped.
+fn surrogate(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u16::from_str_radix(digits, 16).ok().filter(|unit| (0xd800..=0xdfff).contains(unit))
+}
+
+fn deserialize(fields: &mut Fields<'_>, service: &mut Span, text: &str) -> Result<(), Rejection> {
     // Without asking for the end: what follows the first value does not matter.
-    serde_json::Deserializer::from_str(text).deserialize_any(object).map_err(|_| Rejection::MalformedBody)
+    let mut read =
+        |text: &str| serde_json::Deserializer::from_str(text).deserialize_any(Object { fields: &mut *fields, service: &mut *service });
+    if read(text).is_ok() {
+        return Ok(());
+    }
+    // serde_json refuses lone surrogates.
+    let text = Zeroizing::new(replace_surrogates(text));
+    read(&text).map_err(|_| Rejection::MalformedBody)
 }
 
 /// Fills the fields from the members of an object. A `null` instead of it has no members.
@@ -190,6 +236,35 @@ mod tests {
 
     fn json(body: &str) -> Result<Request, Rejection> {
         posted(Service::Json, "", "application/json", body.as_bytes())
+    }
+
+    #[test]
+    fn what_is_no_unicode_is_replaced_in_every_member() {
+        for (content, shown) in [
+            (&br"a\ud83d"[..], "a\u{fffd}"),
+            (br"\ude00b", "\u{fffd}b"),
+            (br"\ud83d\u0041", "\u{fffd}A"),
+            (br"\ud83d\ud83d\ude00", "\u{fffd}😀"),
+            (br"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+            (b"a\xff\xe2\x82", "a\u{fffd}\u{fffd}\u{fffd}"),
+            (b"\xed\xa0\xbd", "\u{fffd}\u{fffd}\u{fffd}"),
+            ("\u{d7ff}\u{e000}".as_bytes(), "\u{d7ff}\u{e000}"),
+        ] {
+            for (name, member) in MEMBERS {
+                let Member::Field(field) = member else { continue };
+                let mut body = br#"{"username":"u","x":""#.to_vec();
+                body.extend_from_slice(content);
+                body.extend_from_slice(format!(r#"","{name}":""#).as_bytes());
+                body.extend_from_slice(content);
+                body.extend_from_slice(br#""}"#);
+                match posted(Service::Json, "", "application/json", &body) {
+                    Ok(request) if *field == Field::Password => assert_eq!(text(&request, *field), shown),
+                    Err(Rejection::MalformedBody) => panic!("{name} {shown:?}"),
+                    // What other members may hold is decided elsewhere.
+                    _ => {}
+                }
+            }
+        }
     }
 
     #[test]

@@ -134,6 +134,7 @@ impl Epoch {
             filter_vm_pool_size: _,
             hook_vm_pool_size: _,
             // See `script_settings`.
+            request_memory: _,
             ip_scoping_v6_cidr: _,
             ip_scoping_v4_cidr: _,
         } = &config.lua.config;
@@ -366,6 +367,7 @@ fn script_settings(config: &Config) -> ScriptSettings {
         tolerations_ipv6_cidr: config.brute_force.ip_scoping.tolerations_ipv6_cidr,
         developer_mode: false,
         has_redis: redis.is_configured(),
+        request_memory: config.lua.config.request_memory,
         redis_is_cluster: redis.cluster.is_some(),
         tracing: upstream::trace_settings(&config.server.insights.tracing),
     }

@@ -4,7 +4,7 @@
 //! series come out sorted by name, so that two scrapes can be compared line by line. Rules: the Prometheus text format 0.0.4.
 
 use super::names::{Family, Kind};
-use crate::value::number_text;
+use crate::value::exponent_text;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -147,12 +147,12 @@ fn line(out: &mut String, name: &str, suffix: &str, labels: &str, last: Option<(
         out.push_str(labels);
         if let Some((label, bound)) = last {
             let comma = if labels.is_empty() { "" } else { "," };
-            let _ = write!(out, "{comma}{label}=\"{}\"", number_text(bound));
+            let _ = write!(out, "{comma}{label}=\"{}\"", shown(bound));
         }
         out.push('}');
     }
     out.push(' ');
-    out.push_str(&number_text(value));
+    out.push_str(&shown(value));
     out.push('\n');
 }
 
@@ -179,6 +179,11 @@ fn labels_text(labels: &[(&str, &str)]) -> String {
 
 fn escaped_help(help: &str) -> String {
     help.replace('\\', "\\\\").replace('\n', "\\n")
+}
+
+/// A number as pages show it: whole ones with all their digits as far as those mean something.
+fn shown(n: f64) -> String {
+    exponent_text(n, -4, 21)
 }
 
 #[cfg(test)]

@@ -184,10 +184,11 @@ impl Url {
             [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => digits,
             _ => return Err(UrlError::Port(lossy(port))),
         };
-        if !host.iter().all(|byte| is_host_byte(*byte)) {
+        let host = ascii_host(host).ok_or(UrlError::Host)?;
+        if !host.bytes().all(is_host_byte) {
             return Err(UrlError::Host);
         }
-        self.host = lossy(host);
+        self.host = host;
         self.port = lossy(digits);
         Ok(())
     }
@@ -283,6 +284,12 @@ fn is_host_byte(byte: u8) -> bool {
     is_unreserved(byte) || b"!$&'()*+,;=:".contains(&byte)
 }
 
+/// A host name as DNS, TLS and servers know it: one that is not ASCII goes through IDNA. None: it is no name.
+fn ascii_host(host: &[u8]) -> Option<String> {
+    let host = std::str::from_utf8(host).ok()?;
+    if host.is_ascii() { Some(host.to_owned()) } else { idna::domain_to_ascii(host).ok() }
+}
+
 /// What stands before the first `mark`, and what behind it.
 fn split(text: &[u8], mark: u8) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(mark, text) {
@@ -359,6 +366,19 @@ mod tests {
     fn parts(text: &str) -> [String; 6] {
         let url = Url::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         [url.scheme, url.host, url.port, url.path, url.query.unwrap_or("-".into()), url.fragment.unwrap_or("-".into())]
+    }
+
+    #[test]
+    fn host_names_go_through_idna() {
+        for (url, host) in [
+            ("http://münchen.example/ü", "xn--mnchen-3ya.example"),
+            ("http://u@MÜNCHEN.example:81/", "xn--mnchen-3ya.example"),
+            ("http://example.test/", "example.test"),
+            ("http://[2001:db8::1]/", "2001:db8::1"),
+        ] {
+            assert_eq!(Url::parse(url).unwrap().host, host, "{url}");
+        }
+        assert!(Url::parse("http://a\u{200b} ü/").is_err() && Url::parse(b"http://\xff/").is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Objects of modules: class in the annotations, and how a script comes by one.
-const OBJECTS: &[(&str, &str, &str)] = &[
+pub(super) const OBJECTS: &[(&str, &str, &str)] = &[
     ("globals", "Result", "nauthilus_backend_result.new()"),
     ("base64", "Encoding", "require('base64').StdEncoding"),
     ("base64", "Reader", "require('base64').new_decoder(require('base64').StdEncoding, require('strings').new_reader(''))"),
@@ -55,7 +55,7 @@ const NEED_A_PEER: &[(&str, &str)] = &[("tcp", "Connection"), ("db", "Statement"
 /// What servers answer in the examples of a page, in this order: Redis replies in their wire form, blanks for line ends.
 const REPLIES: &[(&str, &[&str])] = &[("nauthilus_redis", &["+OK", "$3 ada", ":1", "$-1", ":2", "$3 ada"])];
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("lua")
 }
 

@@ -52,6 +52,8 @@ fn custom_log_add(call: &Call<'_>) -> Result<i32, Fault> {
         Kind::Bool => LogValue::Bool(call.truthy(2)),
         _ => LogValue::Unsupported,
     };
+    let text = if let LogValue::Text(text) = &value { text.len() } else { 0 };
+    call.keep(size_of::<(String, LogValue)>() + key.len() + text, 0)?;
     call.run()?.login.custom_log.borrow_mut().push((key, value));
     Ok(0)
 }
@@ -60,7 +62,9 @@ fn custom_log_add(call: &Call<'_>) -> Result<i32, Fault> {
 fn status_message_set(call: &Call<'_>) -> Result<i32, Fault> {
     call.only_in(&[StageKind::Feature, StageKind::Backend, StageKind::Filter], "status_message_set")?;
     let text = call.string(1)?.into_owned();
-    *call.run()?.login.status_message.borrow_mut() = text;
+    let login = call.run()?.login;
+    call.keep(text.len(), login.status_message.borrow().len())?;
+    *login.status_message.borrow_mut() = text;
     Ok(0)
 }
 

@@ -15,9 +15,11 @@ mod files;
 #[cfg(test)]
 mod files_tests;
 mod host;
-mod look;
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod isolation_tests;
+mod look;
 pub mod modules;
 #[cfg(test)]
 mod nesting_tests;

@@ -2,10 +2,11 @@
 //!
 //! Each method is getter and setter in one: with exactly one argument it sets and returns nothing, else it returns the value.
 
-use crate::auth::attributes::Attributes;
+use crate::auth::attributes::{Attributes, Values, entry_bytes};
 use crate::auth::scripts::BackendResult;
 use crate::script::ffi::{Call, Fault, Function, Kind};
 use crate::value::Value;
+use smallvec::smallvec;
 use std::cell::RefCell;
 
 /// The userdata's content.
@@ -79,13 +80,21 @@ fn attributes(call: &Call<'_>) -> Result<i32, Fault> {
     let object = object(call)?;
     if sets(call) {
         call.table(2)?;
-        let mut attributes = Attributes::default();
+        let (mut pairs, mut bytes) = (Vec::new(), 0);
+        let replaced = object.0.borrow().attributes.bytes();
         call.for_each(2, |call| {
             if call.kind(-2) == Kind::String {
-                attributes.set_one(call.bytes(-2), call.value(-1)?);
+                let (name, values): (_, Values) = (call.bytes(-2), smallvec![call.value(-1)?]);
+                bytes += entry_bytes(name, &values);
+                // Before all of them are copied.
+                call.may_keep(bytes, replaced)?;
+                pairs.push((name.into(), values));
             }
             Ok(())
         })?;
+        call.keep(bytes, replaced)?;
+        let mut attributes = Attributes::default();
+        attributes.set_all(pairs);
         object.0.borrow_mut().attributes = attributes;
         return Ok(0);
     }

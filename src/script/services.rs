@@ -135,6 +135,8 @@ pub struct Settings {
     pub tracing: Option<trace::Settings>,
     /// True if a Redis is configured: without one the default handle answers with a clear error.
     pub has_redis: bool,
+    /// Bytes that the scripts of one request may keep outside of Lua (`lua.config.request_memory`); 0: no limit.
+    pub request_memory: usize,
     /// The server's own Redis is a cluster.
     pub redis_is_cluster: bool,
 }

@@ -266,6 +266,13 @@ impl Setup<'_> {
             host.set(function.name, push_plain(self.lua, self.shared, function)?)?;
         }
         host.set("string", text::library::table(self.lua, self.shared)?)?;
+        let global = |name| globals.get::<mlua::Value>(name);
+        self.chunk("tables", include_str!("../../lua/host/tables.lua"))?.call::<()>((
+            global("table")?,
+            global("rawset")?,
+            global("select")?,
+            global("type")?,
+        ))?;
         let settings = self.lua.create_table()?;
         settings.set("path", package_path)?;
         let mut seed = [0; 4];

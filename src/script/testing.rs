@@ -59,6 +59,7 @@ impl Bench {
             redis_read: Duration::from_secs(1),
             redis_write: Duration::from_secs(1),
             has_redis: true,
+            request_memory: 16 << 20,
             redis_is_cluster: false,
             ..Settings::default()
         };

@@ -22,7 +22,8 @@ pub struct Delivery {
     /// What we call ourselves.
     pub helo: String,
     pub login: Option<Login>,
-    /// Addresses without angle brackets, checked by whoever made them: they hold neither blanks nor control characters.
+    /// Addresses without angle brackets, checked by whoever made them: they hold no control characters. One that is not ASCII goes only
+    /// to servers with SMTPUTF8.
     pub from: String,
     pub to: Vec<String>,
     pub message: Vec<u8>,
@@ -98,7 +99,12 @@ pub async fn deliver(ops: &Ops, delivery: &Delivery, limit: Duration) -> Result<
         }
         session.log_in(login).await?;
     }
-    session.mail(delivery).await?;
+    let is_utf8 = !delivery.from.is_ascii() || !delivery.to.iter().all(|address| address.is_ascii());
+    if is_utf8 && greeting.extension("SMTPUTF8").is_none() {
+        session.quit().await;
+        return Err(Error::Unsupported("SMTPUTF8, which the addresses need"));
+    }
+    session.mail(delivery, is_utf8).await?;
     session.quit().await;
     Ok(())
 }
@@ -156,8 +162,10 @@ impl<'a> Session<'a> {
     }
 
     /// Envelope and message.
-    async fn mail(&mut self, delivery: &Delivery) -> Result<(), Error> {
-        done(self.command(&format!("MAIL FROM:<{}>", delivery.from)).await?)?;
+    async fn mail(&mut self, delivery: &Delivery, is_utf8: bool) -> Result<(), Error> {
+        // RFC 6531, 3.4.
+        let parameter = if is_utf8 { " SMTPUTF8" } else { "" };
+        done(self.command(&format!("MAIL FROM:<{}>{parameter}", delivery.from)).await?)?;
         for address in &delivery.to {
             done(self.command(&format!("RCPT TO:<{address}>")).await?)?;
         }

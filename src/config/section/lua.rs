@@ -183,6 +183,8 @@ pub struct LuaConfig {
     pub package_path: String,
     /// Bytes that one Lua state may hold.
     pub memory_limit: usize,
+    /// Of what the scripts of one request keep outside of Lua: context, custom log, answer.
+    pub request_memory: usize,
     /// How long a script may compute without waiting.
     pub cpu_limit: Duration,
     /// Run the chunk of the default backend once per Lua state instead of once per call.
@@ -208,6 +210,7 @@ impl Default for LuaConfig {
             init_script_paths: Vec::new(),
             package_path: String::new(),
             memory_limit: 64 * MIB,
+            request_memory: 16 * MIB,
             cpu_limit: seconds(1),
             reuse: false,
             backend_number_of_workers: 10,
@@ -230,6 +233,7 @@ impl Section for LuaConfig {
         keys.checked("init_script_paths", &mut self.init_script_paths, existing_files);
         keys.value("package_path", &mut self.package_path);
         keys.or_default("memory_limit", &mut self.memory_limit, between(MIB, 2048 * MIB));
+        keys.or_default("request_memory", &mut self.request_memory, between(MIB, 2048 * MIB));
         keys.or_default("cpu_limit", &mut self.cpu_limit, between(milliseconds(1), minutes(1)));
         keys.value("reuse", &mut self.reuse);
         keys.alias("number_of_workers", "backend_number_of_workers", Both::Newer);

@@ -40,6 +40,8 @@ pub enum ScriptMetricError {
     ReservedLabel { label: &'static str, kind: Kind },
     #[error("too many metrics created by scripts: {METRICS_MAX}")]
     TooMany,
+    #[error("a metric has at most {LABELS_MAX} labels")]
+    TooManyLabels,
     /// More or fewer labels than the metric was created with.
     #[error("inconsistent label cardinality: expected {expected} label values but got {got} in {labels}")]
     LabelCount { expected: usize, got: usize, labels: String },
@@ -224,6 +226,9 @@ impl ScriptRegistry {
 
 /// The labels as they are exported, checked.
 fn checked_labels(kind: Kind, metric: &str, labels: &[&[u8]]) -> Result<Vec<series::LabelName>, ScriptMetricError> {
+    if labels.len() > LABELS_MAX {
+        return Err(ScriptMetricError::TooManyLabels);
+    }
     let mut checked: Vec<series::LabelName> = Vec::with_capacity(labels.len());
     for &label in labels {
         let bad = || ScriptMetricError::BadLabelName { label: String::from_utf8_lossy(label).into_owned(), metric: metric.into() };
@@ -242,6 +247,8 @@ fn checked_labels(kind: Kind, metric: &str, labels: &[&[u8]]) -> Result<Vec<seri
         }
         checked.push(series::LabelName { given: label.into(), exported });
     }
+    // As Prometheus' own libraries show them, whatever order the script has.
+    checked.sort_unstable_by(|a, b| a.exported.cmp(&b.exported));
     Ok(checked)
 }
 
@@ -277,6 +284,8 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Labels of one metric: each is compared with all others. Prometheus itself refuses more than a few dozen in most set-ups.
+pub const LABELS_MAX: usize = 100;
 /// More metrics than any set of scripts creates; each costs little.
 pub const METRICS_MAX: usize = 1_000;
 /// Series per metric. Some scripts label by user name; one series takes about 200 bytes here and a line in each scrape.

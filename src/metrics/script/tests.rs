@@ -224,3 +224,15 @@ fn nothing_is_lost_between_threads() {
     assert_eq!(world.page("things{"), ["things{a=\"even\"} 1000", "things{a=\"odd\"} 1000"]);
     assert_eq!(world.page("times_"), ["times_sum 1000", "times_count 4000"]);
 }
+
+#[test]
+fn labels_are_shown_in_the_order_of_their_names() {
+    let registry = crate::metrics::Registry::new("test", "0", crate::time::Now::read());
+    let metrics = registry.script_metrics();
+    metrics.create(Kind::Counter, b"kit_total", b"", &[b"zone", b"action", b"method"]).unwrap();
+    metrics.counter_add(b"kit_total", &[(b"zone", b"1"), (b"action", b"2"), (b"method", b"3")], 1.0).unwrap();
+    assert!(metrics.render().contains("kit_total{action=\"2\",method=\"3\",zone=\"1\"} 1"), "{}", metrics.render());
+    let many: Vec<Vec<u8>> = (0..101).map(|n| format!("l{n}").into_bytes()).collect();
+    let many: Vec<&[u8]> = many.iter().map(Vec::as_slice).collect();
+    assert_eq!(metrics.create(Kind::Counter, b"many_total", b"", &many), Err(ScriptMetricError::TooManyLabels));
+}

@@ -2,7 +2,7 @@
 
 use super::{ALIASES_MAX, Kind, Question, Record};
 use hickory_proto::op::{Header, Message, Query, ResponseCode};
-use hickory_proto::rr::{DNSClass, Name, RData};
+use hickory_proto::rr::{DNSClass, Name, RData, Record as WireRecord, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 /// A reply that belongs to the question. Times to live are in seconds.
@@ -87,7 +87,7 @@ fn read(message: &Message, question: &Question) -> Reply {
         None => return Reply::Failed,
     };
     let mut records = Vec::new();
-    for record in message.answers.iter().filter(|record| record.record_type() == question.kind.record_type() && &record.name == owner) {
+    for record in message.answers.iter().filter(|record| is_of(record, question.kind.record_type(), owner)) {
         if let Some(record_of_kind) = Record::of(&record.data) {
             ttl = ttl.min(seconds(record.ttl));
             records.push(record_of_kind);
@@ -117,7 +117,7 @@ fn follow<'a>(message: &'a Message, question: &'a Question) -> Option<(&'a Name,
     }
     for _ in 0..=ALIASES_MAX {
         let alias = message.answers.iter().find_map(|record| match &record.data {
-            RData::CNAME(target) if &record.name == owner => Some((&target.0, record.ttl)),
+            RData::CNAME(target) if is_of(record, RecordType::CNAME, owner) => Some((&target.0, record.ttl)),
             _ => None,
         });
         let Some((target, alias_ttl)) = alias else { return Some((owner, ttl)) };
@@ -129,9 +129,14 @@ fn follow<'a>(message: &'a Message, question: &'a Question) -> Option<(&'a Name,
 /// How long a "no" may be remembered: what the zone's SOA record says (RFC 2308 5).
 fn negative_ttl(message: &Message) -> Option<u32> {
     message.authorities.iter().find_map(|record| match &record.data {
-        RData::SOA(soa) => Some(seconds(record.ttl).min(seconds(soa.minimum))),
+        RData::SOA(soa) if record.dns_class == DNSClass::IN => Some(seconds(record.ttl).min(seconds(soa.minimum))),
         _ => None,
     })
+}
+
+/// Whether a record says something about `owner` in the internet. What other classes say of a name has nothing to do with its addresses.
+fn is_of(record: &WireRecord, kind: RecordType, owner: &Name) -> bool {
+    record.dns_class == DNSClass::IN && record.record_type() == kind && &record.name == owner
 }
 
 /// RFC 2181 8: a time to live with the highest bit set is none.

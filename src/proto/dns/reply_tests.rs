@@ -287,3 +287,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn records_of_other_classes_say_nothing() {
+    let question = question("mail.example", Kind::A);
+    let of_chaos = |mut record: WireRecord| {
+        record.dns_class = DNSClass::CH;
+        record
+    };
+    let answers = vec![of_chaos(address("mail.example.", 60, 66)), address("mail.example.", 60, 1)];
+    let found = Reply::Found { records: vec![ip(1)], ttl: 60 };
+    assert_eq!(parse(&reply(&question, ResponseCode::NoError, answers), &question), Ok(found));
+    for answers in [
+        vec![of_chaos(address("mail.example.", 60, 66))],
+        vec![of_chaos(alias("mail.example.", 60, "evil.example.")), address("evil.example.", 60, 66)],
+    ] {
+        let read = parse(&reply(&question, ResponseCode::NoError, answers), &question);
+        assert!(matches!(read, Ok(Reply::NoData { .. })), "{read:?}");
+    }
+}

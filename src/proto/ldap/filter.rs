@@ -19,13 +19,14 @@ pub enum FilterError {
     Depth,
 }
 
-/// The bytes of a filter. Line ends, and blanks around it, do not count; the outermost parentheses may be missing.
+/// The bytes of a filter. Line ends with the blanks around them, and blanks around the whole, do not count; the outermost parentheses may
+/// be missing.
 ///
 /// # Errors
 /// [`FilterError`]; bytes are counted from the first that counts.
 pub fn compose_filter(text: &[u8]) -> Result<Vec<u8>, FilterError> {
-    let text: Vec<u8> = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    let mut text = text.trim_ascii().to_vec();
+    let lines = text.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let mut text = lines.map(<[u8]>::trim_ascii).collect::<Vec<_>>().concat();
     if text.first() != Some(&b'(') {
         text.insert(0, b'(');
         text.push(b')');
@@ -222,6 +223,10 @@ mod tests {
             ("(cn=Ada)", "a309 0402 636e 0403 416461"),
             ("cn=Ada", "a309 0402 636e 0403 416461"),
             (" (cn=\r\nAda) ", "a309 0402 636e 0403 416461"),
+            ("\n\t(&\r\n\t  (a=1)\r\n\r\n\t  (b=2)  \n  )\n", "a010 a306 0401 61 0401 31 a306 0401 62 0401 32"),
+            ("(|\r  (a=1)\r  (a=2)\r)", "a110 a306 0401 61 0401 31 a306 0401 61 0401 32"),
+            ("(cn=Ada  Love)", "a30f 0402 636e 0409 416461 2020 4c6f7665"),
+            ("(cn= Ada )", "a30b 0402 636e 0405 2041646120"),
             ("(cn=)", "a306 0402 636e 0400"),
             ("(cn=*)", "8702 636e"),
             ("(cn=\\2a\\28x)", "a309 0402 636e 0403 2a2878"),

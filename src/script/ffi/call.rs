@@ -88,6 +88,29 @@ impl<'a> Call<'a> {
         Err(Fault::Message(format!("{function} has no meaning in the stage '{}'", stage.name())))
     }
 
+    /// Counts what a script keeps outside of Lua's memory until its request ends: `bytes` more, `freed` less.
+    ///
+    /// # Errors
+    /// A fault where that is more than `lua.config.request_memory`; then nothing is counted, and nothing may be kept.
+    pub fn keep(&self, bytes: usize, freed: usize) -> Result<(), Fault> {
+        let sum = self.may_keep(bytes, freed)?;
+        self.run()?.login.kept_bytes.set(sum);
+        Ok(())
+    }
+
+    /// How much would be kept after [`Call::keep`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn may_keep(&self, bytes: usize, freed: usize) -> Result<usize, Fault> {
+        let sum = self.run()?.login.kept_bytes.get().saturating_sub(freed).saturating_add(bytes);
+        let limit = self.services().settings.request_memory;
+        if limit > 0 && bytes > freed && sum > limit {
+            return Err(Fault::Message(format!("scripts keep more than {limit} bytes for this request (lua.config.request_memory)")));
+        }
+        Ok(sum)
+    }
+
     /// Leaves a warning for the log, the first time that this script gives cause for it.
     pub fn warn_once(&self, text: &str) {
         let script = self.shared.run().map_or(u32::MAX, |run| run.script);

@@ -96,7 +96,9 @@ impl Client {
         let body = hop.body.as_deref().or(matches!(hop.method.as_str(), "POST" | "PUT" | "PATCH").then_some(&[]));
         let bytes = head.compose(body)?;
         let keep = !headers.has_token("Connection", "close");
-        let mut answer = self.exchange(clock, request, &hop.method, target, bytes, keep).await?;
+        // A server knows by the key that it is the same request once more.
+        let may_repeat = is_idempotent(&hop.method) || headers.contains("Idempotency-Key") || headers.contains("X-Idempotency-Key");
+        let mut answer = self.exchange(clock, request, target, bytes, (Asked::by(&hop.method), keep, may_repeat)).await?;
         if asks_gzip && answer.head.headers.has_token("Content-Encoding", "gzip") {
             answer.body = uncompressed(clock, answer.body, request.limits.body_bytes_max).await?;
             answer.head.headers.remove("Content-Encoding");
@@ -111,16 +113,14 @@ impl Client {
         &self,
         clock: &Clock<'_>,
         request: &Request,
-        method: &str,
         target: Target,
         bytes: Vec<u8>,
-        keep: bool,
+        (asked, keep, may_repeat): (Asked, bool, bool),
     ) -> Result<Decoded, Cause> {
-        let asked = Asked::by(method);
         let _permit = self.enter(clock, &target).await?;
         let idle = self.take_idle(clock, &target).await;
         let (mut channel, spare) = match idle {
-            Some(channel) => (channel, is_idempotent(method).then(|| bytes.clone())),
+            Some(channel) => (channel, may_repeat.then(|| bytes.clone())),
             None => (target.open(clock).await?, None),
         };
         let mut outcome = exchange(&mut channel, clock, bytes, asked, request.limits).await;

@@ -34,7 +34,9 @@ impl Hop {
             Redirects::WithoutBody => !(repeats && has_body),
             Redirects::Always => true,
         };
-        let Some(location) = answer.headers.get("Location").filter(|_| is_followed) else { return Ok(None) };
+        // An empty one leads nowhere: the answer itself is the answer, as in Go.
+        let location = answer.headers.get("Location").filter(|location| is_followed && !location.trim_ascii().is_empty());
+        let Some(location) = location else { return Ok(None) };
         let location = Url::parse(location).map_err(|error| Cause::Location(error.to_string()))?;
         let mut hop = Hop { url: self.url.join(&location), ..self.clone() };
         if !repeats {
@@ -118,6 +120,7 @@ mod tests {
         assert_eq!((again.method.as_str(), again.body.as_deref()), ("POST", Some(&b"x"[..])));
         assert!(follow("GET", "", "http://h/a", 302, "/b", Redirects::Never).is_none());
         assert!(follow("GET", "", "http://h/a", 302, "", Redirects::Always).is_none());
+        assert!(follow("GET", "", "http://h/a", 302, " ", Redirects::Always).is_none());
     }
 
     #[test]

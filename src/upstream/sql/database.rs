@@ -2,6 +2,7 @@
 //!
 //! Bounds: `max_connections` open at once, [`IDLE_MAX`] idle; who wants one more waits in line for [`WAIT_MAX`].
 
+use super::harmless::may_change_session;
 use super::mysql;
 use super::postgres;
 use super::session::{Performed, Session};
@@ -108,7 +109,7 @@ impl Database {
             match session.perform(&ops, &request, self.options.read_only).await {
                 Performed::NotSent(_) if used_before => {}
                 Performed::NotSent(error) => return Err(error),
-                Performed::Ended(outcome) => return self.put_back(session, outcome, &ops),
+                Performed::Ended(outcome) => return self.put_back(session, &request, outcome, &ops).await,
             }
         }
     }
@@ -128,13 +129,23 @@ impl Database {
         self.idle.borrow_mut().take(&(), ops.now())
     }
 
-    fn put_back(&self, session: Session, outcome: Result<Outcome, Error>, ops: &Ops) -> Result<Outcome, Error> {
+    async fn put_back(
+        &self,
+        mut session: Session,
+        request: &Request,
+        outcome: Result<Outcome, Error>,
+        ops: &Ops,
+    ) -> Result<Outcome, Error> {
         if !session.is_in_step() || self.closed.get() {
             return outcome;
         }
         // The next to use the connection may be somebody else, who must not find a stranger's transaction. Closing rolls it back.
         if self.options.shared && session.is_in_transaction() {
             return outcome.and(Err(Error::LeftInTransaction));
+        }
+        // Nor must they find temporary tables, variables or locks. A connection that cannot be reset is closed.
+        if self.options.shared && may_change_session(request) && !session.reset(ops).await {
+            return outcome;
         }
         self.idle.borrow_mut().put((), session, ops.now());
         outcome

@@ -12,6 +12,7 @@
 //! connection along. No error holds a password. Rules: specification `lua/modules-glua.md` 4.4 and 7.
 
 mod database;
+mod harmless;
 mod mysql;
 mod postgres;
 mod registry;

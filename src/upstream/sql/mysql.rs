@@ -88,6 +88,23 @@ impl Session {
         self.in_transaction
     }
 
+    /// Back to what it was after the login (COM_RESET_CONNECTION, MySQL 5.7.3 and MariaDB 10.2.4), but for the database that `USE` chose: that
+    /// is chosen anew.
+    ///
+    /// # Errors
+    /// The server cannot do it, or the connection is gone.
+    pub async fn reset(&mut self, ops: &Ops) -> Result<(), Error> {
+        self.statements = Statements::default();
+        self.command(ops, Command::COM_RESET_CONNECTION, b"").await?;
+        self.results(ops, Form::Text, false).await?;
+        let database = self.dsn.database.clone();
+        if !database.is_empty() {
+            self.command(ops, Command::COM_INIT_DB, database.as_bytes()).await?;
+            self.results(ops, Form::Text, false).await?;
+        }
+        self.settle(ops).await
+    }
+
     async fn log_in(&mut self, ops: &Ops, tls: Option<ClientTls>) -> Result<(), Error> {
         self.receive(ops).await?;
         let greeting = login::greeting(&self.payload)?;

@@ -20,6 +20,7 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A connection that has logged in.
@@ -33,10 +34,11 @@ pub struct Session {
 }
 
 /// A statement that the server knows as `s` and the number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Prepared {
     number: u64,
-    parameters: usize,
+    /// The types of its parameters.
+    parameters: Rc<[u32]>,
 }
 
 /// An answer so far: all that comes until the server is ready again.
@@ -46,7 +48,7 @@ struct Collected {
     /// The first result is complete, and no other counts.
     ended: bool,
     columns: Vec<Column>,
-    parameters: usize,
+    parameters: Vec<u32>,
     refused: Option<ServerError>,
 }
 
@@ -103,6 +105,15 @@ impl Session {
 
     pub fn is_in_transaction(&self) -> bool {
         self.in_transaction
+    }
+
+    /// Back to what it was after the login. The prepared statements go, too.
+    ///
+    /// # Errors
+    /// The server refuses, or the connection is gone.
+    pub async fn reset(&mut self, ops: &Ops) -> Result<(), Error> {
+        self.statements = Statements::default();
+        self.plain(ops, b"DISCARD ALL", false).await.map(drop)
     }
 
     async fn log_in(&mut self, ops: &Ops, dsn: &Dsn) -> Result<(), Error> {
@@ -195,21 +206,24 @@ impl Session {
         frontend::sync(&mut out);
         self.send(ops, out).await?;
         let collected = self.collect(ops, sql, false).await?;
-        let parameters = collected.parameters;
+        let parameters = collected.parameters.as_slice().into();
         collected.finish()?;
         let prepared = Prepared { number, parameters };
-        self.statements.insert(sql.as_bytes(), prepared);
+        self.statements.insert(sql.as_bytes(), prepared.clone());
         Ok(prepared)
     }
 
     /// One run of a prepared statement. Its columns are asked for each time: a table may have changed since.
     async fn run(&mut self, ops: &Ops, sql: &str, parameters: &[Parameter], rows: bool) -> Result<Collected, Error> {
         let prepared = self.prepared(ops, sql).await?;
-        if prepared.parameters != parameters.len() {
-            return Err(Error::Arguments { expected: prepared.parameters, got: parameters.len() });
+        if prepared.parameters.len() != parameters.len() {
+            return Err(Error::Arguments { expected: prepared.parameters.len(), got: parameters.len() });
         }
         let mut out = BytesMut::new();
-        let bound = frontend::bind("", &name(prepared.number), [], parameters, |value, out| Ok(push_parameter(value, out)), [], &mut out);
+        // Bytes go as they are: in text form a backslash in them would begin an escape.
+        let formats = prepared.parameters.iter().map(|kind| if *kind == BYTEA { BINARY } else { TEXT });
+        let bound =
+            frontend::bind("", &name(prepared.number), formats, parameters, |value, out| Ok(push_parameter(value, out)), [], &mut out);
         bound.map_err(|_| UNSENDABLE)?;
         frontend::describe(b'P', "", &mut out).map_err(|_| UNSENDABLE)?;
         frontend::execute("", 0, &mut out).map_err(|_| UNSENDABLE)?;
@@ -263,7 +277,7 @@ impl Collected {
             }
             Message::EmptyQueryResponse => self.ended = true,
             Message::ParameterDescription(body) => {
-                self.parameters = body.parameters().count().map_err(|_| Malformed::Protocol("parameters are not understood"))?;
+                self.parameters = body.parameters().collect().map_err(|_| Malformed::Protocol("parameters are not understood"))?;
             }
             Message::ErrorResponse(body) if self.refused.is_none() => self.refused = Some(ServerError::read(body.fields(), sql)),
             Message::CopyOutResponse(_) if self.refused.is_none() => {
@@ -332,6 +346,11 @@ async fn password_of_file(ops: &Ops, dsn: &Dsn) -> Result<Secret, Error> {
 
 /// feature_not_supported, for a plan that does not fit any more; invalid_sql_statement_name.
 const STALE: [&str; 2] = ["0A000", "26000"];
+
+/// The type's number, and the two formats of a value.
+const BYTEA: u32 = 17;
+const TEXT: i16 = 0;
+const BINARY: i16 = 1;
 
 const PASSWORD_FILE_BYTES_MAX: u64 = 1 << 20;
 

@@ -54,6 +54,15 @@ impl Session {
         }
     }
 
+    /// Takes everything off the connection that statements have left on it. False: it cannot be used again.
+    pub async fn reset(&mut self, ops: &Ops) -> bool {
+        match self {
+            Session::Mysql(session) => session.reset(ops).await.is_ok(),
+            Session::Postgres(session) => session.reset(ops).await.is_ok(),
+            Session::Sqlite(session) => session.is_database_itself(),
+        }
+    }
+
     pub fn is_in_transaction(&self) -> bool {
         match self {
             Session::Mysql(session) => session.is_in_transaction(),

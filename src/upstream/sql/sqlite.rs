@@ -7,8 +7,9 @@
 use super::{Error, How, Outcome, Request};
 use crate::op::{Op, Ops, Work};
 use crate::proto::http::form_pairs;
-use crate::proto::sql::{Parameter, Table};
+use crate::proto::sql::{Parameter, RESULT_BYTES_MAX, Table};
 use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Batch, Connection, InterruptHandle, OpenFlags, ToSql};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Address {
 /// A connection, at home here between statements.
 #[derive(Debug)]
 pub struct Session {
+    /// The database is in memory, and ends with the connection.
+    is_in_memory: bool,
     connection: Option<Connection>,
     in_transaction: bool,
 }
@@ -56,6 +59,8 @@ impl Address {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
+        // A value that no result could hold is refused before SQLite makes it.
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_BYTES_MAX as i32)?;
         connection.busy_timeout(self.busy_limit.unwrap_or(BUSY_MAX))?;
         for (name, value) in &self.pragmas {
             connection.pragma_update(None, name, value)?;
@@ -71,12 +76,19 @@ impl Session {
     /// [`Error::Refused`], in SQLite's words.
     pub async fn open(ops: &Ops, address: &Address) -> Result<Session, Error> {
         let address = address.clone();
+        let is_in_memory = address.path.is_empty() || address.path.contains(":memory:") || address.path.contains("mode=memory");
         let opened = ops.ask(Op::Work(Work::new(move || address.open())), Duration::MAX).await.done::<rusqlite::Result<Connection>>()?;
-        Ok(Session { connection: Some(opened.map_err(refused)?), in_transaction: false })
+        Ok(Session { is_in_memory, connection: Some(opened.map_err(refused)?), in_transaction: false })
     }
 
     pub fn is_in_step(&self) -> bool {
         self.connection.is_some()
+    }
+
+    /// Whether the connection holds the data themselves. Then whoever shares it shares all that is on it; any other is opened anew, for
+    /// SQLite has no way to reset a connection, and opening a file is cheap.
+    pub fn is_database_itself(&self) -> bool {
+        self.is_in_memory
     }
 
     pub fn is_in_transaction(&self) -> bool {

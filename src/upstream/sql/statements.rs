@@ -11,11 +11,11 @@ impl<P> Default for Statements<P> {
     }
 }
 
-impl<P: Copy> Statements<P> {
+impl<P: Clone> Statements<P> {
     pub fn find(&mut self, sql: &[u8]) -> Option<P> {
         let at = self.0.iter().position(|(text, _)| text == sql)?;
         let entry = self.0.remove(at);
-        let found = entry.1;
+        let found = entry.1.clone();
         self.0.push(entry);
         Some(found)
     }

@@ -36,8 +36,8 @@ impl Default for ResponseLimits {
     }
 }
 
-/// Far more than servers send; many refuse requests of half that size.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Far more than servers send in earnest: Kerberos tickets and long policies make up to some 100 KB. A script's body may have 16 times as much.
+const HEAD_BYTES_MAX: usize = 1 << 20;
 
 /// Scripts get a body as one Lua string, of which a state of 64 MiB should hold a few.
 const BODY_BYTES_MAX: usize = 16 << 20;

@@ -2,7 +2,7 @@
 //!
 //! Numbers and booleans are what they are; timestamps and dates are Unix seconds; `bytea` is decoded; one-dimensional arrays are lists of
 //! texts. All else is text. Where the reference reads every text of `{…}` as an array, here only array types are.
-//! Rules: `modules-glua.md` 4.4; the server's settings `DateStyle=ISO` and `bytea_output=hex`.
+//! Rules: `modules-glua.md` 4.4; the server's settings `DateStyle=ISO`, and `bytea_output` of either kind.
 
 use crate::proto::sql::{Malformed, Table};
 use jiff::civil::{Date, DateTime, Time};
@@ -76,9 +76,31 @@ fn number(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// `\x68692e`.
+/// `\x68692e`, or, where `bytea_output` is `escape`, `hi\056` with doubled backslashes: then no value begins with `\x`.
 fn bytes(text: &[u8]) -> Option<Vec<u8>> {
-    hex::decode(text.strip_prefix(b"\\x")?).ok()
+    if let Some(digits) = text.strip_prefix(b"\\x") {
+        return hex::decode(digits).ok();
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [] => return Some(out),
+            [b'\\', b'\\', rest @ ..] => {
+                out.push(b'\\');
+                rest
+            }
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] => {
+                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                rest
+            }
+            [b'\\', ..] => return None,
+            [byte, rest @ ..] => {
+                out.push(*byte);
+                rest
+            }
+        };
+    }
 }
 
 /// `2018-12-02`, `2018-12-02 03:33:05.25`, the latter also with an offset: `+05:30`.
@@ -184,6 +206,10 @@ mod tests {
             (Type::Bytes, "\\x6869", "'hi'"),
             (Type::Bytes, "\\x", "''"),
             (Type::Bytes, "\\x6", "'\\x6'"),
+            (Type::Bytes, "hi", "'hi'"),
+            (Type::Bytes, "", "''"),
+            (Type::Bytes, "a\\\\x41\\303\\244", "'a\\x41ä'"),
+            (Type::Bytes, "a\\9", "'a\\9'"),
             (Type::Text, "{a}", "'{a}'"),
             (Type::Moment, "2018-12-02", "1543708800"),
             (Type::Moment, "2018-12-02 03:33:05.25", "1543721585.25"),

@@ -6,6 +6,7 @@
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;
 use crate::script::modules::support::streams;
+use ahash::AHashSet;
 use memchr::memmem;
 
 pub static MODULE: Module = Module {
@@ -88,15 +89,22 @@ fn is_space(character: &[u8]) -> bool {
     std::str::from_utf8(character).is_ok_and(|text| text.chars().all(char::is_whitespace))
 }
 
+/// Walks the text once, however many fields there are.
 fn fields(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = text;
+    let mut all = characters(text);
+    let mut at = 0;
     std::iter::from_fn(move || {
-        let start: usize = characters(rest).take_while(|c| is_space(c)).map(<[u8]>::len).sum();
-        rest = rest.get(start..)?;
-        let end: usize = characters(rest).take_while(|c| !is_space(c)).map(<[u8]>::len).sum();
-        let (field, after) = rest.split_at_checked(end)?;
-        rest = after;
-        (!field.is_empty()).then_some(field)
+        let mut start = None;
+        for character in all.by_ref() {
+            let here = at;
+            at += character.len();
+            match (is_space(character), start) {
+                (false, None) => start = Some(here),
+                (true, Some(start)) => return text.get(start..here),
+                _ => {}
+            }
+        }
+        text.get(start?..at)
     })
 }
 
@@ -104,8 +112,10 @@ fn trim_space(text: &[u8]) -> &[u8] {
     trim_characters(text, is_space)
 }
 
+/// The set is built once: looking each character up in the text of the set would multiply the two lengths.
 fn trim<'a>(text: &'a [u8], cutset: &[u8]) -> &'a [u8] {
-    trim_characters(text, |character| characters(cutset).any(|cut| cut == character))
+    let cutset: AHashSet<&[u8]> = characters(cutset).collect();
+    trim_characters(text, |character| cutset.contains(character))
 }
 
 fn trim_characters(text: &[u8], is_cut: impl Fn(&[u8]) -> bool) -> &[u8] {

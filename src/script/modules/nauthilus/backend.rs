@@ -60,10 +60,12 @@ fn select_backend_server(call: &Call<'_>) -> Result<i32, Fault> {
 fn apply_backend_result(call: &Call<'_>) -> Result<i32, Fault> {
     filter_only(call, "apply_backend_result")?;
     let object = call.userdata::<ResultObject>(1).ok_or_else(|| Fault::Argument(1, "nauthilus_backend_result expected".into()))?;
-    let mut changes = call.run()?.login.filter_changes.borrow_mut();
-    for (name, values) in object.0.borrow().attributes.iter() {
-        changes.added.set(name, values.iter().cloned().collect());
-    }
+    let result = object.0.borrow();
+    let (changes, bytes) = (&call.run()?.login.filter_changes, result.attributes.bytes());
+    // What it replaces is counted still: a script that replaces more than it may keep is wrong anyway.
+    call.keep(bytes, 0)?;
+    let mut changes = changes.borrow_mut();
+    changes.added.set_all(result.attributes.iter().map(|(name, values)| (name.into(), values.iter().cloned().collect())));
     Ok(0)
 }
 
@@ -72,6 +74,7 @@ fn remove_from_backend_result(call: &Call<'_>) -> Result<i32, Fault> {
     filter_only(call, "remove_from_backend_result")?;
     call.table(1)?;
     let names = call.string_list(1)?;
+    call.keep(names.iter().map(|name| size_of::<Vec<u8>>() + name.len()).sum(), 0)?;
     call.run()?.login.filter_changes.borrow_mut().removed.extend(names);
     Ok(0)
 }

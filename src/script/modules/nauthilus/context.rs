@@ -21,7 +21,9 @@ fn set(call: &Call<'_>) -> Result<i32, Fault> {
     let key = call.string(1)?;
     call.any(2)?;
     let value = call.value(2)?;
-    call.run()?.login.context.borrow_mut().set(&key, value);
+    let login = call.run()?.login;
+    call.keep(key.len() + value.bytes(), login.context.borrow().bytes(&key))?;
+    login.context.borrow_mut().set(&key, value);
     Ok(0)
 }
 
@@ -36,6 +38,8 @@ fn get(call: &Call<'_>) -> Result<i32, Fault> {
 
 fn delete(call: &Call<'_>) -> Result<i32, Fault> {
     let key = call.string(1)?;
-    call.run()?.login.context.borrow_mut().delete(&key);
+    let login = call.run()?.login;
+    call.keep(0, login.context.borrow().bytes(&key))?;
+    login.context.borrow_mut().delete(&key);
     Ok(0)
 }

@@ -48,8 +48,7 @@ fn set_header(call: &Call<'_>) -> Result<i32, Fault> {
     let (name, value) = (call.string(1)?, call.string(2)?);
     let mut response = response(call, "set_http_response_header")?;
     if is_content_type(&name) {
-        response.content_type = Some(value.into_owned());
-        return Ok(0);
+        return set_type(call, &mut response, value.into_owned());
     }
     change(&mut response, HeaderChange::Set(name.into_owned(), value.into_owned()))
 }
@@ -59,8 +58,7 @@ fn add_header(call: &Call<'_>) -> Result<i32, Fault> {
     let mut response = response(call, "add_http_response_header")?;
     if is_content_type(&name) {
         // There is one type only; the first one stands, as with a header that is sent twice.
-        response.content_type.get_or_insert_with(|| value.into_owned());
-        return Ok(0);
+        return if response.content_type.is_none() { set_type(call, &mut response, value.into_owned()) } else { Ok(0) };
     }
     change(&mut response, HeaderChange::Add(name.into_owned(), value.into_owned()))
 }
@@ -83,8 +81,8 @@ fn set_status(call: &Call<'_>) -> Result<i32, Fault> {
 
 fn set_content_type(call: &Call<'_>) -> Result<i32, Fault> {
     let value = call.string(1)?.into_owned();
-    response(call, "set_http_content_type")?.content_type = Some(value);
-    Ok(0)
+    let mut response = response(call, "set_http_content_type")?;
+    set_type(call, &mut response, value)
 }
 
 fn write_body(call: &Call<'_>) -> Result<i32, Fault> {
@@ -115,7 +113,7 @@ fn whole(call: &Call<'_>, function: &str, content_type: &str, body_at: i32) -> R
     if is_head(call)? {
         return Ok(0);
     }
-    response.content_type = Some(content_type.into());
+    set_type(call, &mut response, content_type.into())?;
     append(call, &mut response, &body)
 }
 
@@ -168,7 +166,14 @@ fn append(call: &Call<'_>, response: &mut ScriptResponse, text: &[u8]) -> Result
     if response.body.len() + text.len() > BODY_BYTES_MAX {
         return Err(Fault::Message(format!("the response body is longer than {BODY_BYTES_MAX} bytes")));
     }
+    call.keep(text.len(), 0)?;
     response.body.extend_from_slice(text);
+    Ok(0)
+}
+
+fn set_type(call: &Call<'_>, response: &mut ScriptResponse, value: Vec<u8>) -> Result<i32, Fault> {
+    call.keep(value.len(), response.content_type.as_ref().map_or(0, Vec::len))?;
+    response.content_type = Some(value);
     Ok(0)
 }
 

@@ -22,7 +22,7 @@ pub(super) enum Element {
     LowerHalfDay,
     Minute(Width),
     Second(Width),
-    /// Behind the seconds: the separator and so many digits; `trimmed` of zeros at their end, and of the separator if none is left.
+    /// The separator and so many digits; `trimmed` of zeros at their end, and of the separator if none is left.
     Fraction {
         digits: usize,
         separator: u8,
@@ -59,15 +59,14 @@ pub(super) enum Piece<'a> {
 }
 
 /// The pieces of a layout, in order.
+#[derive(Clone)]
 pub(super) struct Pieces<'a> {
     rest: &'a [u8],
-    /// The last piece was the seconds: a fraction may follow.
-    after_seconds: bool,
 }
 
 impl<'a> Pieces<'a> {
     pub fn new(layout: &'a [u8]) -> Pieces<'a> {
-        Pieces { rest: layout, after_seconds: false }
+        Pieces { rest: layout }
     }
 
     fn take(&mut self, len: usize) -> &'a [u8] {
@@ -84,12 +83,9 @@ impl<'a> Iterator for Pieces<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let fraction = if self.after_seconds { fraction(self.rest) } else { None };
-        if let Some((element, len)) = fraction.or_else(|| element(self.rest)) {
-            self.after_seconds = matches!(element, Element::Second(_));
+        if let Some((element, len)) = element(self.rest) {
             return Some(Piece::Element(element, self.take(len)));
         }
-        self.after_seconds = false;
         let literal = (1..self.rest.len()).find(|&at| self.rest.get(at..).and_then(element).is_some());
         Some(Piece::Literal(self.take(literal.unwrap_or(self.rest.len()))))
     }
@@ -97,6 +93,9 @@ impl<'a> Iterator for Pieces<'a> {
 
 /// The element that `text` begins with, and its length.
 fn element(text: &[u8]) -> Option<(Element, usize)> {
+    if let Some(fraction) = fraction(text) {
+        return Some(fraction);
+    }
     let (name, element) = ELEMENTS.iter().find(|(name, _)| text.starts_with(name))?;
     let behind = text.get(name.len());
     match element {
@@ -108,7 +107,7 @@ fn element(text: &[u8]) -> Option<(Element, usize)> {
     }
 }
 
-/// A separator and a run of one digit, 0 or 9, with no other digit behind it.
+/// A separator and a run of one digit, 0 or 9, with no other digit behind it. It counts wherever it stands.
 fn fraction(text: &[u8]) -> Option<(Element, usize)> {
     let (&separator, digits) = text.split_first()?;
     let &digit = digits.first()?;
@@ -197,7 +196,9 @@ mod tests {
             ("Monday January", "[Monday] [January]"),
             ("_2006 _2 __2 002", "_[2006] [_2] [__2] [002]"),
             ("05.000 05,99 5.9", "[05][.000] [05][,99] [5][.9]"),
-            ("05 .000 05.09 .9", "[05] .000 [05].09 .9"),
+            ("05 .000 05.09 .9", "[05] [.000] [05].09 [.9]"),
+            (".000 04.000 2006,000 x.99", "[.000] [04][.000] [2006][,000] x[.99]"),
+            ("2006.01.02 02.01.06 1.0", "[2006].[01].[02] [02].[01].[06] [1][.0]"),
             ("-070000 -07:00:00 -0700 -07:00 -07 -7", "[-070000] [-07:00:00] [-0700] [-07:00] [-07] -7"),
             ("20060102150405", "[2006][01][02][15][04][05]"),
             ("", ""),

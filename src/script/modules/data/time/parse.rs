@@ -22,10 +22,13 @@ pub(super) enum Unparsable {
 /// Nanoseconds since 1970. `own` is the zone of a text that names none; `local` the zone whose abbreviations are known.
 pub(super) fn parse(layout: &[u8], text: &[u8], own: &TimeZone, local: &TimeZone) -> Result<i128, Unparsable> {
     let mut reader = Reader { rest: text, found: Found::default() };
-    let mut pieces = Pieces::new(layout).peekable();
+    let mut pieces = Pieces::new(layout);
     while let Some(piece) = pieces.next() {
         let before = reader.rest;
-        let fraction_follows = matches!(pieces.peek(), Some(Piece::Element(Element::Fraction { .. }, _)));
+        // The next element counts, whatever stands between: as in Go.
+        let next = || pieces.clone().find(|piece| matches!(piece, Piece::Element(..)));
+        let fraction_follows =
+            matches!(piece, Piece::Element(Element::Second(_), _)) && matches!(next(), Some(Piece::Element(Element::Fraction { .. }, _)));
         let (outcome, name) = match piece {
             Piece::Literal(literal) => (reader.literal(literal), literal),
             Piece::Element(element, name) => (reader.element(element, fraction_follows), name),

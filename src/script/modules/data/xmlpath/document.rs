@@ -44,6 +44,8 @@ pub enum LoadError {
     TooDeep,
     #[error("document has more than {NODES_MAX} nodes")]
     TooMany,
+    #[error("document has an element with too many attributes")]
+    TooManyAttributes,
 }
 
 impl Document {
@@ -59,11 +61,13 @@ impl Document {
         let mut parser = parse_document(Sink::new(), ParseOpts { tree_builder, ..ParseOpts::default() });
         let text = String::from_utf8_lossy(text);
         let mut rest = &*text;
+        let mut attributes = Attributes::default();
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
             parser.process(StrTendril::from(piece));
             rest = behind;
             let sink = &parser.tokenizer.sink.sink;
+            attributes.check(piece, sink.calls())?;
             if sink.depth() > DEPTH_MAX {
                 return Err(LoadError::TooDeep);
             }
@@ -122,6 +126,35 @@ impl Document {
         }
     }
 }
+
+/// Bounds the parser's own search for attributes with the same name: it compares each with all before it in the tag.
+///
+/// What is inside a tag cannot be seen from here, but whether a tag (or a comment) was completed can. Until then everything that may
+/// separate attributes is counted as if it did.
+#[derive(Default)]
+struct Attributes {
+    /// The sink's calls at the last look.
+    calls: u64,
+    /// Separators since then.
+    pending: usize,
+    /// Comparisons that the parser may have made, in the whole document.
+    comparisons: usize,
+}
+
+impl Attributes {
+    fn check(&mut self, piece: &str, calls: u64) -> Result<(), LoadError> {
+        let separators = piece.bytes().filter(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' | b'/' | b'"' | b'\'')).count();
+        if calls != self.calls {
+            (self.calls, self.pending) = (calls, 0);
+        }
+        self.comparisons = self.comparisons.saturating_add(self.pending * separators);
+        self.pending += separators;
+        if self.comparisons > COMPARISONS_MAX { Err(LoadError::TooManyAttributes) } else { Ok(()) }
+    }
+}
+
+/// Some 0.2 s. Enough for a tag with 14,000 attributes, or a comment of as many words.
+const COMPARISONS_MAX: usize = 100_000_000;
 
 /// A web page of everyday size has a tenth of it.
 const TEXT_BYTES_MAX: usize = 1 << 20;

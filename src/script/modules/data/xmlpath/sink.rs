@@ -7,7 +7,8 @@ use html5ever::interface::{Attribute, ElementFlags, ExpandedName, NodeOrText, Qu
 use html5ever::tendril::StrTendril;
 use html5ever::{LocalName, Namespace};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// The tree while it is built.
@@ -15,6 +16,10 @@ pub(super) struct Sink {
     tree: RefCell<Tree>,
     /// The name of what has none.
     nameless: Rc<QualName>,
+    /// How often the parser has called: it is silent while it reads one tag or one comment.
+    calls: Cell<u64>,
+    /// Names of attributes that `html` and `body` have, which may get more with each further tag of that name.
+    merged: RefCell<HashMap<usize, HashSet<Box<str>>>>,
 }
 
 #[derive(Default)]
@@ -51,7 +56,16 @@ impl Sink {
         let mut tree = Tree::default();
         tree.add(Kind::Root);
         let nameless = QualName::new(None, Namespace::default(), LocalName::default());
-        Sink { tree: RefCell::new(tree), nameless: Rc::new(nameless) }
+        Sink { tree: RefCell::new(tree), nameless: Rc::new(nameless), calls: Cell::new(0), merged: RefCell::default() }
+    }
+
+    /// Changes whenever the parser has completed a tag, a text or a comment.
+    pub fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    fn called(&self) {
+        self.calls.set(self.calls.get() + 1);
     }
 
     /// How many nodes there are.
@@ -65,10 +79,12 @@ impl Sink {
     }
 
     fn add(&self, kind: Kind) -> Handle {
+        self.called();
         Handle { at: self.tree.borrow_mut().add(kind), name: self.nameless.clone() }
     }
 
     fn insert(&self, parent: usize, before: Option<usize>, child: NodeOrText<Handle>) {
+        self.called();
         let mut tree = self.tree.borrow_mut();
         let at = match child {
             NodeOrText::AppendNode(node) => {
@@ -264,10 +280,13 @@ impl TreeSink for Sink {
     }
 
     fn add_attrs_if_missing(&self, target: &Handle, more: Vec<Attribute>) {
+        self.called();
         let mut tree = self.tree.borrow_mut();
         if let Some(Kind::Element { attributes, .. }) = tree.nodes.get_mut(target.at).map(|node| &mut node.kind) {
+            let mut merged = self.merged.borrow_mut();
+            let known = merged.entry(target.at).or_insert_with(|| attributes.iter().map(|(name, _)| name.clone()).collect());
             for (name, value) in pairs(more) {
-                if !attributes.iter().any(|(known, _)| *known == name) {
+                if known.insert(name.clone()) {
                     attributes.push((name, value));
                 }
             }

@@ -27,7 +27,7 @@ pub enum Form {
     /// These, then a list: further arguments, or the members of one table.
     List(&'static [Arg], Rest, Empty),
     /// By a function of its own, which begins the command too. It gets the index of the first argument.
-    Own(fn(&Call<'_>, c_int, &mut Commands) -> Result<(), Refused>),
+    Own(fn(&Call<'_>, c_int, &mut Commands) -> Result<Encoded, Refused>),
 }
 
 /// One argument of fixed place.
@@ -53,8 +53,11 @@ pub enum Rest {
 /// What a function answers to an empty list, without asking Redis.
 #[derive(Clone, Copy)]
 pub enum Empty {
+    /// To an empty table; nothing passed, or nil, is an error.
     Zero,
     Ok,
+    /// To an empty table; nothing passed, or nil, is an error.
+    OkForTable,
     Table,
     Refuse(&'static str),
 }
@@ -96,7 +99,7 @@ impl Command {
     /// Appends the command, its arguments being those from index `first` on.
     pub fn encode(&self, call: &Call<'_>, first: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
         let (args, list) = match self.form {
-            Form::Own(encode) => return encode(call, first, out).map(|()| Encoded::Whole),
+            Form::Own(encode) => return encode(call, first, out),
             Form::Args(args) => (args, None),
             Form::List(args, rest, _) => (args, Some(rest)),
         };
@@ -108,16 +111,25 @@ impl Command {
             arg.put(call, at, out)?;
         }
         match list {
-            Some(_) if rest_words == 0 => return Ok(Encoded::Nothing),
+            Some(_) if rest_words == 0 => {
+                let needs_values = matches!(self.form, Form::List(_, _, Empty::Zero | Empty::OkForTable));
+                return if needs_values && call.kind(rest_at) != Kind::Table { Err(self.without_values()) } else { Ok(Encoded::Nothing) };
+            }
             Some(rest) => rest.put(call, rest_at, out)?,
             None => {}
         }
         Ok(Encoded::Whole)
     }
 
+    /// What Redis itself says to a write command without values, which is no error only where an empty table was meant.
+    fn without_values(&self) -> Refused {
+        let name = String::from_utf8_lossy(self.name).to_ascii_lowercase();
+        Refused::answer(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+
     fn answer_to_nothing(&self, call: &Call<'_>) -> Result<Start, Refused> {
         match self.form {
-            Form::List(_, _, Empty::Ok) => call.push_string(b"OK"),
+            Form::List(_, _, Empty::Ok | Empty::OkForTable) => call.push_string(b"OK"),
             Form::List(_, _, Empty::Table) => call.push_table(0, 0),
             Form::List(_, _, Empty::Refuse(text)) => return Err(Refused::answer(text)),
             _ => call.push_number(0.0),

@@ -3,7 +3,7 @@
 use super::arguments::{Refused, each_pair, member_text, put_int, put_number, put_text, put_value};
 use super::command::Arg::{Int, Number as Float, Text};
 use super::command::Form::{Args, List, Own};
-use super::command::{Command, Empty, Rest, WRONG_COUNT};
+use super::command::{Command, Empty, Encoded, Rest, WRONG_COUNT};
 use super::reply::Shape::{Any, Number};
 use crate::proto::resp::Commands;
 use crate::script::ffi::{Call, Fault, Kind};
@@ -25,7 +25,7 @@ pub static ZSCORE: Command = Command::read("ZSCORE", Args(&[Text, Text]), Number
 pub static ZINCRBY: Command = Command::write("ZINCRBY", Args(&[Text, Float, Text]), Number);
 
 /// `key, {member = score}` or `key, member, score, …`
-fn zadd(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<(), Refused> {
+fn zadd(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
     let members = key + 1;
     if call.kind(members) == Kind::Table {
         return zadd_table(call, key, members, out);
@@ -41,16 +41,19 @@ fn zadd(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<(), Refused> 
         put_number(call.number(member + 1)?, out);
         put_value(call, member, out)?;
     }
-    Ok(())
+    Ok(Encoded::Whole)
 }
 
 /// Sent in the order of the members, so that the same table is always the same command. What is no score counts as 0.
-fn zadd_table(call: &Call<'_>, key: c_int, members: c_int, out: &mut Commands) -> Result<(), Refused> {
+fn zadd_table(call: &Call<'_>, key: c_int, members: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
     let mut pairs = Vec::new();
     each_pair(call, members, |call| {
         pairs.push((member_text(call, -2)?.into_owned(), call.raw_number(-1)));
         Ok(())
     })?;
+    if pairs.is_empty() {
+        return Ok(Encoded::Nothing);
+    }
     pairs.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     out.begin(2 + 2 * pairs.len());
     out.arg(ZADD.name);
@@ -59,11 +62,11 @@ fn zadd_table(call: &Call<'_>, key: c_int, members: c_int, out: &mut Commands) -
         put_number(score, out);
         out.arg(&member);
     }
-    Ok(())
+    Ok(Encoded::Whole)
 }
 
 /// `key, min, max[, {offset=, count=} | offset, count]`
-fn zrangebyscore(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<(), Refused> {
+fn zrangebyscore(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
     let (offset, count) = window(call, key + 3)?;
     let is_limited = offset != 0 || count != 0;
     out.begin(if is_limited { 7 } else { 4 });
@@ -76,7 +79,7 @@ fn zrangebyscore(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<(), 
         put_int(offset, out);
         put_int(count, out);
     }
-    Ok(())
+    Ok(Encoded::Whole)
 }
 
 /// Offset and count, each 0 where it is not given.

@@ -3,7 +3,7 @@
 use super::arguments::{Refused, put_int, put_text, put_value};
 use super::command::Arg::{Int, Text};
 use super::command::Form::{Args, List, Own};
-use super::command::{Command, Empty, Rest};
+use super::command::{Command, Empty, Encoded, Rest};
 use super::reply::Shape::{Any, Flag, Number, Optional, Scan};
 use crate::proto::resp::Commands;
 use crate::script::ffi::{Call, Fault, Kind};
@@ -19,13 +19,17 @@ pub static EXPIRE: Command = Command::write("EXPIRE", Args(&[Text, Int]), Flag);
 pub static EXISTS: Command = Command::read("EXISTS", Args(&[Text]), Number);
 pub static RENAME: Command = Command::write("RENAME", Args(&[Text, Text]), Any);
 pub static MGET: Command = Command::read("MGET", List(&[], Rest::Texts, Empty::Table), Any);
-pub static MSET: Command = Command::write("MSET", List(&[], Rest::Pairs, Empty::Ok), Any);
+pub static MSET: Command = Command::write("MSET", List(&[], Rest::Pairs, Empty::OkForTable), Any);
 pub static KEYS: Command = Command::read("KEYS", Args(&[Text]), Any);
 pub static SCAN: Command = Command::read("SCAN", Own(scan), Scan);
 
-/// `key, value[, ttl | options]`. A ttl counts from one whole second; without a value, or with nil, the key becomes empty.
-fn set(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<(), Refused> {
+/// `key, value[, ttl | options]`. A ttl counts from one whole second; without a value, or with nil, the key becomes empty, which is hardly
+/// ever meant.
+fn set(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
     let (value, third) = (key + 1, key + 2);
+    if call.is_none_or_nil(value) {
+        call.warn_once("redis_set without a value (nil) stores an empty text");
+    }
     let options = match call.kind(third) {
         Kind::Table => options(call, third)?,
         Kind::Number | Kind::String => seconds(call.int(third)?),
@@ -42,7 +46,7 @@ fn set(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<(), Refused> {
             put_int(number, out);
         }
     }
-    Ok(())
+    Ok(Encoded::Whole)
 }
 
 /// Words of SET, each with the number it takes, if any.
@@ -72,7 +76,7 @@ fn options(call: &Call<'_>, table: c_int) -> Result<Options, Fault> {
 }
 
 /// `cursor[, match[, count]]`
-fn scan(call: &Call<'_>, cursor: c_int, out: &mut Commands) -> Result<(), Refused> {
+fn scan(call: &Call<'_>, cursor: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
     let (pattern, count) = (cursor + 1, cursor + 2);
     out.begin(6);
     out.arg(SCAN.name);
@@ -85,7 +89,7 @@ fn scan(call: &Call<'_>, cursor: c_int, out: &mut Commands) -> Result<(), Refuse
     }
     out.arg(b"COUNT");
     put_int(call.opt_int(count)?.unwrap_or(SCAN_COUNT), out);
-    Ok(())
+    Ok(Encoded::Whole)
 }
 
 const SET_FLAGS: [(&str, &[u8]); 4] = [("nx", b"NX"), ("xx", b"XX"), ("get", b"GET"), ("keepttl", b"KEEPTTL")];

@@ -21,12 +21,12 @@ pub struct Message<'a> {
     pub from: &'a Mailbox,
     pub to: &'a [Mailbox],
     pub subject: &'a str,
-    pub body: &'a str,
+    pub body: &'a [u8],
 }
 
 impl Mailbox {
-    /// Reads `local@domain`, `<local@domain>`, `Name <local@domain>` or `"Name" <local@domain>`. Local parts in quotes and addresses that
-    /// are not ASCII are refused: few servers take them.
+    /// Reads `local@domain`, `<local@domain>`, `Name <local@domain>` or `"Name" <local@domain>`. The local part may be quoted, or hold UTF-8;
+    /// a domain that is not ASCII is converted (IDNA), since every server knows that form.
     ///
     /// # Errors
     /// What is wrong, for the script.
@@ -43,10 +43,11 @@ impl Mailbox {
             return Err(wrong("the name holds a control character"));
         }
         let (local, domain) = address.rsplit_once('@').ok_or_else(|| wrong("an address is needed"))?;
-        if !is_dot_atom(local) || !is_domain(domain) || address.len() > ADDRESS_BYTES_MAX {
+        let domain = ascii_domain(domain).ok_or_else(|| wrong("this is no address"))?;
+        if !(is_dot_atom(local) || is_quoted(local)) || !is_domain(&domain) || local.len() + 1 + domain.len() > ADDRESS_BYTES_MAX {
             return Err(wrong("this is no address"));
         }
-        Ok(Mailbox { name, address: address.to_owned() })
+        Ok(Mailbox { name, address: format!("{local}@{domain}") })
     }
 
     fn header(&self) -> Address<'_> {
@@ -63,8 +64,7 @@ impl Message<'_> {
     pub fn compose(&self) -> Vec<u8> {
         // A line end in a subject is a blank; a bare one in a body is a line end.
         let subject = self.subject.replace(char::is_control, " ");
-        let body = self.body.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
-        let text = MimePart::new(ContentType::new("text/plain; charset=UTF-8"), quoted_printable::encode(&body))
+        let text = MimePart::new(ContentType::new("text/plain; charset=UTF-8"), quoted_printable::encode(with_crlf(self.body)))
             .transfer_encoding("quoted-printable");
         let mut out = Vec::new();
         MessageBuilder::new()
@@ -88,10 +88,52 @@ fn serial() -> String {
     }
 }
 
-/// Words of RFC 5322, 3.2.3, with dots between them.
+/// Every line end as CRLF; all other bytes as they are, UTF-8 or not.
+fn with_crlf(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + text.len() / 32);
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [] => return out,
+            [b'\r', b'\n', rest @ ..] | [b'\r' | b'\n', rest @ ..] => {
+                out.extend_from_slice(b"\r\n");
+                rest
+            }
+            [byte, rest @ ..] => {
+                out.push(*byte);
+                rest
+            }
+        };
+    }
+}
+
+/// Words of RFC 5322, 3.2.3, with dots between them; characters beyond ASCII are RFC 6531's.
 fn is_dot_atom(text: &str) -> bool {
-    let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
-    text.split('.').all(|word| !word.is_empty() && word.bytes().all(is_atom))
+    let is_atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || is_beyond_ascii(c);
+    text.split('.').all(|word| !word.is_empty() && word.chars().all(is_atom))
+}
+
+/// A quoted string (RFC 5321, 4.1.2).
+fn is_quoted(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
+    let mut characters = inner.chars();
+    while let Some(c) = characters.next() {
+        let c = if c == '\\' { characters.next() } else { Some(c).filter(|c| *c != '"') };
+        if !c.is_some_and(|c| matches!(c, ' '..='~') || is_beyond_ascii(c)) {
+            return false;
+        }
+    }
+    true
+}
+
+/// No control characters either: those of the second block are refused with the others.
+fn is_beyond_ascii(c: char) -> bool {
+    !c.is_ascii() && !c.is_control()
+}
+
+/// The domain as DNS and servers know it.
+fn ascii_domain(domain: &str) -> Option<String> {
+    if domain.is_ascii() { Some(domain.to_owned()) } else { idna::domain_to_ascii(domain).ok() }
 }
 
 /// A host name, or an address in brackets.
@@ -121,6 +163,11 @@ mod tests {
             ("Käthe <k@[192.0.2.1]>", "Käthe", "k@[192.0.2.1]"),
             ("k@[IPv6:2001:db8::1]", "", "k@[IPv6:2001:db8::1]"),
             ("root@localhost", "", "root@localhost"),
+            ("änn@example.test", "", "änn@example.test"),
+            ("Änn <änn.b@münchen.example>", "Änn", "änn.b@xn--mnchen-3ya.example"),
+            ("ann@MÜNCHEN.example", "", "ann@xn--mnchen-3ya.example"),
+            ("\"a b\"@example.test", "", "\"a b\"@example.test"),
+            ("Kit <\"a@\\\"b\"@example.test>", "Kit", "\"a@\\\"b\"@example.test"),
         ] {
             assert_eq!(Mailbox::parse(text), Ok(Mailbox { name: name.into(), address: address.into() }), "{text}");
         }
@@ -137,12 +184,16 @@ mod tests {
             "kit@example..org",
             ".kit@example.org",
             "kit smith@example.org",
-            "\"kit smith\"@example.org",
+            "\"kit smith@example.org",
+            "\"kit\" smith\"@example.org",
+            "\"kit\\\"@example.org",
+            "\"kit\r\nsmith\"@example.org",
+            "k\u{85}t@example.org",
             "kit@example.org>\r\nRCPT TO:<x@example.org",
             "Kit\r\nBcc: x <kit@example.org>",
             "kit@example.org>",
             "kit@[example.org]",
-            "kät@example.org",
+            "kät@exa mple.örg",
             "a@b, c@d",
             &long,
         ] {
@@ -153,7 +204,14 @@ mod tests {
     fn composed(subject: &str, body: &str) -> String {
         let from = Mailbox::parse("Kit <kit@example.org>").unwrap();
         let to = [Mailbox::parse("ada@example.org").unwrap(), Mailbox::parse("Bøb <bob@example.org>").unwrap()];
-        String::from_utf8(Message { from: &from, to: &to, subject, body }.compose()).unwrap()
+        String::from_utf8(Message { from: &from, to: &to, subject, body: body.as_bytes() }.compose()).unwrap()
+    }
+
+    #[test]
+    fn a_body_keeps_its_bytes() {
+        let from = Mailbox::parse("kit@example.org").unwrap();
+        let text = Message { from: &from, to: std::slice::from_ref(&from), subject: "", body: b"a\xff\rb\nc\xe4" }.compose();
+        assert!(text.ends_with(b"\r\n\r\na=FF\r\nb\r\nc=E4\r\n") || text.ends_with(b"\r\n\r\na=FF\r\nb\r\nc=E4"), "{text:?}");
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn delivery(call: &Call<'_>) -> Result<Delivery, String> {
         |address: &Vec<u8>| Mailbox::parse(&String::from_utf8_lossy(address)).map_err(|reason| format!("invalid To address: {reason}"));
     let to = to.iter().map(recipient).collect::<Result<Vec<_>, _>>()?;
     let host = text(call, "server").filter(|host| !host.is_empty()).ok_or("'server' must be a string")?;
+    let host = if host.is_ascii() { host } else { idna::domain_to_ascii(&host).map_err(|_| format!("{host:?} is no host name"))? };
     let helo = text(call, "helo_name").filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into());
     if !helo.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("'helo_name' is no host name".into());
@@ -68,7 +69,11 @@ fn delivery(call: &Call<'_>) -> Result<Delivery, String> {
         from: &from,
         to: &to,
         subject: &text(call, "subject").unwrap_or_default(),
-        body: &text(call, "body").unwrap_or_default(),
+        body: &field(call, "body", |call, kind| match kind {
+            Kind::String => call.bytes(-1).to_vec(),
+            Kind::Number => call.display(-1).into_bytes(),
+            _ => Vec::new(),
+        }),
     };
     let message = message.compose();
     let dialect = if is_on(call, "lmtp") { Dialect::Lmtp } else { Dialect::Smtp };
@@ -180,6 +185,19 @@ mod tests {
         assert!(said.contains("STARTTLS\r\n<tls 127.0.0.1>EHLO localhost\r\nAUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\nMAIL"), "{said}");
         let (returned, said) = send("lmtp = true, starttls = true, username = 'u', password = 'p'", &[&TAKEN[..], stored].concat());
         assert!(returned == "nil" && said.contains("LHLO localhost\r\nMAIL"), "{returned} {said}");
+    }
+
+    #[test]
+    fn addresses_in_utf8_need_a_server_that_takes_them() {
+        let knows = [&["220 sink\r\n", "250-sink\r\n250 SMTPUTF8\r\n"][..], &TAKEN[2..], &["250 stored\r\n"]].concat();
+        let (returned, said) = send("from = 'änn@münchen.example'", &knows);
+        assert_eq!(returned, "nil");
+        assert!(said.contains("MAIL FROM:<änn@xn--mnchen-3ya.example> SMTPUTF8\r\n"), "{said}");
+        let (returned, said) = send("to = { 'änn@example.test' }", &[&TAKEN[..], &["250 stored\r\n"]].concat());
+        assert_eq!(returned, "the server does not support SMTPUTF8, which the addresses need");
+        assert!(!said.contains("MAIL"), "{said}");
+        let (returned, said) = send("to = { '\"a b\"@example.test' }", &[&TAKEN[..], &["250 stored\r\n"]].concat());
+        assert!(returned == "nil" && said.contains("RCPT TO:<\"a b\"@example.test>\r\n"), "{returned} {said}");
     }
 
     #[test]

@@ -237,7 +237,8 @@ fn take_number(rest: &mut &[u8]) -> usize {
 
 /// The character at the start; a byte that belongs to none counts as one.
 fn take_char(rest: &mut &[u8]) -> Option<char> {
-    let chunk = rest.utf8_chunks().next()?;
+    // No character is longer than four bytes. Looking at the whole rest for each verb would be quadratic.
+    let chunk = rest.get(..4).unwrap_or(rest).utf8_chunks().next()?;
     let c = chunk.valid().chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
     let len = if chunk.valid().is_empty() { 1 } else { c.len_utf8() };
     *rest = rest.get(len..).unwrap_or_default();

@@ -56,6 +56,10 @@ pub fn eval_symlinks(path: &[u8]) -> Result<Vec<u8>, String> {
     if path.is_empty() {
         return Ok(Vec::new());
     }
+    // The system knows no longer ones. This also bounds the loop: each step copies the path so far.
+    if path.len() > PATH_BYTES_MAX {
+        return Err(path_error("lstat", work::path(path), &std::io::Error::from_raw_os_error(libc::ENAMETOOLONG)));
+    }
     let mut done: Vec<u8> = if path.starts_with(b"/") { b"/".to_vec() } else { Vec::new() };
     let mut left: VecDeque<Vec<u8>> = elements(path).collect();
     let mut links = 0;
@@ -95,4 +99,7 @@ fn elements(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 const FOUND_MAX: usize = 100_000;
+
+/// `PATH_MAX` of Linux, its zero byte included.
+const PATH_BYTES_MAX: usize = 4095;
 const LINKS_MAX: usize = 255;

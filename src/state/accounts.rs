@@ -2,11 +2,10 @@
 //! What Redis said is remembered: until it changes, where Redis tells of changes ([`super::KnownAccounts`]), or for a while
 //! (`server.redis.account_local_cache.ttl`). That saves a round trip a login. That a name is not mapped is not remembered.
 
-use super::buckets::next;
 use super::known::Round;
-use super::memory::{MemoryStore, text_bytes};
-use super::redis::RedisStore;
-use super::table::Weigh;
+use super::memory::MemoryStore;
+use super::records::Account;
+use super::redis::{RedisStore, next};
 use super::{Error, Store};
 use crate::op::{Ops, Route, apart};
 use crate::proto::resp::{Commands, Reply, View};
@@ -124,16 +123,6 @@ impl RedisStore {
 /// What was asked for an account.
 pub(super) struct Question {
     round: Option<Round>,
-}
-
-/// An account, as the tables of the process keep it.
-#[derive(Default)]
-pub(super) struct Account(pub Box<[u8]>);
-
-impl Weigh for Account {
-    fn bytes(&self) -> usize {
-        text_bytes(&self.0)
-    }
 }
 
 pub(super) fn decode_account(reply: &Reply) -> Result<Option<Vec<u8>>, Error> {

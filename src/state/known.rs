@@ -6,7 +6,7 @@
 //! whose commands go now here and now there) are asked each time. One per worker. Bounds: [`KNOWN_BYTES_MAX`].
 //! Source: redis.io, "Client-side caching in Redis".
 
-use super::accounts::Account;
+use super::records::Account;
 use super::table::Table;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

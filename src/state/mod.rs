@@ -8,6 +8,7 @@
 //! ```text
 //! accounts.rs      login name → account
 //! buckets.rs       brute-force counters            blocks.rs       blocked networks
+//! counters.rs      their keys and limits
 //! forget.rs        forgetting a user               login_counts.rs logins of the process before
 //! history.rs       wrong passwords                 tolerations.rs  who logs in from an address
 //! known.rs         accounts that need not be asked for
@@ -15,6 +16,7 @@
 //! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
 //! trace.rs         what one login leaves behind, written in one piece
 //! memory.rs        the tables of a process         table.rs        one table: sharded, expiring, bounded
+//! records.rs       what the tables hold
 //! redis.rs         prefix, limits, asking
 //! ```
 //!
@@ -25,12 +27,14 @@
 mod accounts;
 mod blocks;
 mod buckets;
+mod counters;
 mod custom_tolerations;
 mod forget;
 mod history;
 mod known;
 mod login_counts;
 mod memory;
+mod records;
 mod redis;
 mod results;
 mod soft_whitelist;
@@ -39,16 +43,19 @@ mod tolerations;
 mod trace;
 
 pub use blocks::{AffectedAccounts, Blocks, NewBlock};
-pub use buckets::{Counters, Kind, Standing, masked};
+pub use buckets::Standing;
+pub use counters::{Counters, Kind, masked};
 pub use custom_tolerations::{Exception, Tolerated, Tolerations};
 pub use forget::Forgotten;
-pub use history::{Evidence, History, Owner, PasswordHash, Tolerance, WrongPassword};
+pub use history::{Evidence, Owner, WrongPassword};
 pub use known::KnownAccounts;
 pub use login_counts::LoginCounts;
 pub use memory::MemoryStore;
+pub use records::{History, PasswordHash};
 pub use redis::RedisStore;
 pub use results::Cached;
 pub use soft_whitelist::{SoftWhitelist, Spared};
+pub use tolerations::Tolerance;
 pub use trace::{Failed, FailedFrom, Trace, Written};
 
 use crate::op::{Answer, Failure};

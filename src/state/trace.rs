@@ -1,7 +1,8 @@
 //! What one login leaves behind, written in one piece: mapping, block, wrong password, failures.
 
 use super::blocks::NewBlock;
-use super::buckets::{Counters, Sizes};
+use super::buckets::Sizes;
+use super::counters::Counters;
 use super::history::WrongPassword;
 use super::memory::MemoryStore;
 use super::redis::RedisStore;

@@ -5,13 +5,13 @@
 //! [`Answer`] back and polls again. There is no executor and no waker: one slot per task, at most one op outstanding
 //! (`Op::All` for several at once). A deadline that is over answers every further op at once with [`Failure::Deadline`].
 
-mod apart;
 mod bell;
+mod boxed;
 mod channel;
 mod procedure;
 
-pub use apart::apart;
 pub use bell::{Bell, Rung};
+pub use boxed::boxed;
 pub use channel::{ChannelId, ChannelOp, Dropped, Handle};
 pub use procedure::{Done, Procedure, Work, Worked};
 

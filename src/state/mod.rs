@@ -14,7 +14,7 @@
 //! known.rs         accounts that need not be asked for
 //! results.rs       the positive cache
 //! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
-//! trace.rs         what one login leaves behind, written in one piece
+//! effects.rs       the effects of one login, written in one piece
 //! memory.rs        the tables of a process         table.rs        one table: sharded, expiring, bounded
 //! records.rs       what the tables hold
 //! redis.rs         prefix, limits, asking
@@ -29,6 +29,7 @@ mod blocks;
 mod buckets;
 mod counters;
 mod custom_tolerations;
+mod effects;
 mod forget;
 mod history;
 mod known;
@@ -40,12 +41,12 @@ mod results;
 mod soft_whitelist;
 mod table;
 mod tolerations;
-mod trace;
 
 pub use blocks::{AffectedAccounts, Blocks, NewBlock};
 pub use buckets::Standing;
 pub use counters::{Counters, Kind, masked};
 pub use custom_tolerations::{Exception, Tolerated, Tolerations};
+pub use effects::{Failed, FailedFrom, LoginEffects, Written};
 pub use forget::Forgotten;
 pub use history::{Evidence, Owner, WrongPassword};
 pub use known::KnownAccounts;
@@ -56,7 +57,6 @@ pub use redis::RedisStore;
 pub use results::Cached;
 pub use soft_whitelist::{SoftWhitelist, Spared};
 pub use tolerations::Tolerance;
-pub use trace::{Failed, FailedFrom, Trace, Written};
 
 use crate::op::{Answer, Failure};
 use crate::proto::resp::Reply;

@@ -11,7 +11,7 @@ use crate::auth::report::{Event, Level, Listing};
 use crate::auth::request::Field;
 use crate::auth::run::Run;
 use crate::auth::scripts::ActionKind;
-use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Procedure, apart};
+use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Procedure, boxed};
 use crate::proto::dns::{Kind, reversed};
 use crate::state::Spared;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ use std::time::Duration;
 /// A list that must not fail could not be asked.
 pub(in crate::auth) async fn blocklists<S>(run: &Run<'_, S>, listings: &mut Vec<Listing>) -> Result<Decision, Event> {
     match &run.policy.blocklists {
-        Some(policy) => apart(look_up(run, policy, listings)).await,
+        Some(policy) => boxed(look_up(run, policy, listings)).await,
         None => Ok(Decision::Pass),
     }
 }

@@ -9,7 +9,6 @@
 pub mod canned;
 pub mod channel;
 pub mod dns;
-pub mod gate;
 pub mod hash;
 pub mod health;
 pub mod http;
@@ -18,6 +17,7 @@ pub mod monitor;
 pub mod pool;
 pub mod probe;
 pub mod redis;
+pub mod semaphore;
 pub mod smtp;
 pub mod sql;
 pub mod threads;

@@ -28,7 +28,7 @@ use crate::auth::session::SessionIds;
 use crate::epoch::Epoch;
 use crate::log::{Level, Log};
 use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
-use crate::op::{Answer, Failure, PoolId, Rung, Worked};
+use crate::op::{Answer, Failure, PoolId, Woken, Worked};
 use crate::process::{Message, Process};
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
@@ -93,7 +93,7 @@ pub struct Worker {
     known: Arc<KnownAccounts>,
     channels: Channels,
     /// Asks whose bells have rung.
-    rung: Rung,
+    rung: Woken,
     /// How many of the tasks are procedures.
     procedures: usize,
     /// Tasks that the background worker has for as long as a configuration is in force; counted among the procedures.
@@ -187,7 +187,7 @@ impl Worker {
             links,
             known,
             channels: Channels::default(),
-            rung: Rung::default(),
+            rung: Woken::default(),
             procedures: 0,
             standing: Vec::new(),
             resolver,

@@ -278,9 +278,9 @@ fn drive_with<T>(task: impl Future<Output = T>, driver: &Driver, answer: &mut dy
 
 fn answer_with(op: Op, now: Instant, until: Instant, answer: &mut dyn FnMut(Op) -> Answer) -> Answer {
     match op {
-        Op::Run(procedure) => {
+        Op::Run(subtask) => {
             let (ops, driver) = slot(now, until);
-            Answer::Done(drive_with(procedure.begin(ops), &driver, answer))
+            Answer::Done(drive_with(subtask.begin(ops), &driver, answer))
         }
         Op::Blocking(work) => Answer::Done(work.run().into()),
         Op::All(ops) => Answer::All(ops.into_iter().map(|op| answer_with(op, now, until, answer)).collect()),

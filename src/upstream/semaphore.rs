@@ -20,7 +20,7 @@ struct Inner {
     queue: RefCell<VecDeque<Rc<Waiter>>>,
 }
 
-/// A waiter in the line.
+/// A task in the queue.
 #[derive(Debug, Default)]
 struct Waiter {
     notify: Notify,

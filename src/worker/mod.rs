@@ -92,7 +92,7 @@ pub struct Worker {
     /// What need not be asked of Redis, until the links have news.
     known: Arc<KnownAccounts>,
     channels: Channels,
-    /// Asks whose bells have rung.
+    /// Asks that were notified.
     rung: Woken,
     /// How many of the tasks are procedures.
     procedures: usize,

@@ -43,7 +43,7 @@ impl Client {
         self.0.idle.borrow().len()
     }
 
-    /// Asks, as a procedure of its own; [`Client::outcome`] reads its answer.
+    /// Asks, as a subtask of its own; [`Client::outcome`] reads its answer.
     pub fn op(&self, request: Request) -> Op {
         let client = self.clone();
         Op::Run(Subtask::new(move |ops| async move { client.send(&ops, request).await }))

@@ -8,7 +8,7 @@
 //!
 //! One [`Ldap`] per worker, with a pool per configured name. A request takes an idle connection or opens one, at most [`Settings::connections_max`]
 //! of a worker at a time; who finds none free waits in line for one. What was kept and turns out to be closed is replaced once. The servers of a pool
-//! are tried in their order. Runs as a procedure: an asker that is gone takes its connection along. Rules: RFC 4511, 4513, 2830; specification
+//! are tried in their order. Runs as a subtask: an asker that is gone takes its connection along. Rules: RFC 4511, 4513, 2830; specification
 //! `config.md` 8.20. Bounds: the pool's times, [`ENTRIES_MAX`], [`RESULT_BYTES_MAX`], the line of its [`Semaphore`].
 
 mod session;
@@ -109,7 +109,7 @@ struct Pool {
     semaphore: Semaphore,
 }
 
-/// A procedure's handle on a pool.
+/// A subtask's handle on a pool.
 #[derive(Clone)]
 pub struct Client(Rc<Pool>);
 

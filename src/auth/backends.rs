@@ -12,7 +12,7 @@ use crate::auth::run::Run;
 use crate::auth::scripts::{BackendResult, BackendReturn, Scripts, StageKind};
 use crate::auth::user::{User, attribute};
 use crate::auth::verdict::PassDb;
-use crate::op::apart;
+use crate::op::boxed;
 
 /// Asks the backends about the user, the cache in its place among them; `None`: nobody knows it, or one denied it without saying who it is.
 /// `account`: what the login name is mapped to.
@@ -25,7 +25,7 @@ pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>)
     let mut served = false;
     for (position, backend) in run.policy.backends.iter().enumerate() {
         if let (Some(cache), Some(account)) = (cache.filter(|cache| cache.position == position), account)
-            && let Some(user) = apart(positive_cache::recall(run, cache, account)).await?
+            && let Some(user) = boxed(positive_cache::recall(run, cache, account)).await?
         {
             return Ok(Some(user));
         }

@@ -7,11 +7,11 @@
 mod accounts;
 mod actions;
 pub mod admin;
-mod aftermath;
 pub mod attributes;
 mod backends;
 pub mod brute_force;
 pub mod cache;
+mod effects;
 mod features;
 mod filters;
 pub mod login;

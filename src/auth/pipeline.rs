@@ -27,8 +27,8 @@ use crate::auth::run::{Run, Stores};
 use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
 use crate::auth::user::{self, User};
 use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
-use crate::auth::{accounts, actions, aftermath, filters};
-use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops, apart};
+use crate::auth::{accounts, actions, effects, filters};
+use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops, boxed};
 use crate::proto::dns;
 use crate::value::Value;
 use std::net::IpAddr;
@@ -144,7 +144,7 @@ impl<S: Scripts> Pipeline<'_, S> {
             accounts::show(&mut self.run.login.facts.borrow_mut(), account);
         }
         match block {
-            Some(block) => apart(self.blocked(block)).await,
+            Some(block) => boxed(self.blocked(block)).await,
             None => Continue(()),
         }
     }
@@ -172,7 +172,7 @@ impl<S: Scripts> Pipeline<'_, S> {
             match features::lua(&self.run).await {
                 Ok(Decision::Pass) => {}
                 Ok(Decision::Abort) => return Continue(()),
-                Ok(Decision::Trigger(trigger)) => return apart(self.triggered(trigger)).await,
+                Ok(Decision::Trigger(trigger)) => return boxed(self.triggered(trigger)).await,
                 Err(event) => return self.failed(Stage::Features, event),
             }
         }
@@ -182,13 +182,13 @@ impl<S: Scripts> Pipeline<'_, S> {
     /// Built-in features; those that are not configured pass.
     async fn built_in_features(&mut self) -> ControlFlow<End> {
         if let Decision::Trigger(trigger) = features::tls_encryption(&self.run) {
-            return apart(self.triggered(trigger)).await;
+            return boxed(self.triggered(trigger)).await;
         }
         if let Decision::Trigger(trigger) = features::relay_domains(&self.run) {
-            return apart(self.triggered(trigger)).await;
+            return boxed(self.triggered(trigger)).await;
         }
         match features::blocklists(&self.run, &mut self.report.listings).await {
-            Ok(Decision::Trigger(trigger)) => apart(self.triggered(trigger)).await,
+            Ok(Decision::Trigger(trigger)) => boxed(self.triggered(trigger)).await,
             Ok(_) => Continue(()),
             Err(event) => self.failed(Stage::Features, event),
         }
@@ -230,9 +230,9 @@ impl<S: Scripts> Pipeline<'_, S> {
         if user.as_ref().is_some_and(|user| user.authenticated)
             && let Some(block) = brute_force::recheck(&self.run, &mut self.guard, account, report).await
         {
-            return apart(self.blocked(block)).await;
+            return boxed(self.blocked(block)).await;
         }
-        if let Err(event) = aftermath::leave(&self.run, &mut self.guard, user.as_deref(), account, report).await {
+        if let Err(event) = effects::apply(&self.run, &mut self.guard, user.as_deref(), account, report).await {
             return self.failed(Stage::Backends, event);
         }
         // Without the state nobody is unknown for certain.

@@ -5,15 +5,15 @@
 //! [`Answer`] back and polls again. There is no executor and no waker: one slot per task, at most one op outstanding
 //! (`Op::All` for several at once). A deadline that is over answers every further op at once with [`Failure::Deadline`].
 
-mod apart;
-mod bell;
+mod boxed;
 mod channel;
-mod procedure;
+mod notify;
+mod subtask;
 
-pub use apart::apart;
-pub use bell::{Bell, Rung};
+pub use boxed::boxed;
 pub use channel::{ChannelId, ChannelOp, Dropped, Handle};
-pub use procedure::{Done, Procedure, Work, Worked};
+pub use notify::{Notify, Woken};
+pub use subtask::{BlockingJob, Done, Subtask, Worked};
 
 use crate::proto::{dns, resp};
 use crate::secret::Secret;
@@ -36,13 +36,13 @@ pub enum Op {
     /// To open a connection, or to go on with one.
     Channel(ChannelOp),
     /// Code that asks ops of its own, one after the other, as a task of its own: how a client of some protocol runs.
-    Run(Procedure),
+    Run(Subtask),
     /// A function that may block (a file, a child process, a local database), on a helper thread.
-    Work(Work),
+    Blocking(BlockingJob),
     /// Records of a name.
     Dns(DnsOp),
-    /// A bell that another task of this worker rings.
-    Bell(Bell),
+    /// A [`Notify`] that another task of this worker notifies.
+    Notified(Notify),
     /// Nothing but time.
     Sleep(Duration),
     /// Several that go out together; answered by [`Answer::All`] in the same order when the last one is in.
@@ -60,8 +60,8 @@ pub enum Answer {
     /// Whether the password matched, or why that cannot be said (an unknown scheme, say).
     Hash(Result<bool, String>),
     Dns(DnsAnswer),
-    /// The [`Bell`] has rung.
-    Rung,
+    /// The [`Notify`] was notified.
+    Notified,
     Slept,
     /// [`ChannelOp::Open`]: the connection.
     Opened(Handle),
@@ -71,7 +71,7 @@ pub enum Answer {
     Received(Vec<u8>),
     /// [`ChannelOp::Check`]: nothing has come and nobody has closed.
     Fresh(bool),
-    /// What an [`Op::Run`] or [`Op::Work`] returned.
+    /// What an [`Op::Run`] or [`Op::Blocking`] returned.
     Done(Done),
     All(Vec<Answer>),
     /// The link could not do it. Never a verdict: whoever asked turns it into a temporary failure or hands it to the script.
@@ -257,8 +257,8 @@ impl Future for Ask<'_> {
     }
 }
 
-/// Runs a task to its end with answers from `answer`, on a clock that stands still: for tests and start-up code. Procedures and
-/// work are run here and now, so `answer` is only asked for what goes to a link.
+/// Runs a task to its end with answers from `answer`, on a clock that stands still: for tests and start-up code. Subtasks and
+/// blocking jobs are run here and now, so `answer` is only asked for what goes to a link.
 pub fn drive<T>(task: impl Future<Output = T>, driver: &Driver, mut answer: impl FnMut(Op) -> Answer) -> T {
     drive_with(task, driver, &mut answer)
 }
@@ -278,11 +278,11 @@ fn drive_with<T>(task: impl Future<Output = T>, driver: &Driver, answer: &mut dy
 
 fn answer_with(op: Op, now: Instant, until: Instant, answer: &mut dyn FnMut(Op) -> Answer) -> Answer {
     match op {
-        Op::Run(procedure) => {
+        Op::Run(subtask) => {
             let (ops, driver) = slot(now, until);
-            Answer::Done(drive_with(procedure.begin(ops), &driver, answer))
+            Answer::Done(drive_with(subtask.begin(ops), &driver, answer))
         }
-        Op::Work(work) => Answer::Done(work.run().into()),
+        Op::Blocking(work) => Answer::Done(work.run().into()),
         Op::All(ops) => Answer::All(ops.into_iter().map(|op| answer_with(op, now, until, answer)).collect()),
         op => answer(op),
     }

@@ -265,7 +265,7 @@ fn answer(op: Op, now: Instant, until: Instant, has_threads: bool) -> Answer {
             Answer::Done(drive(procedure.begin(ops), &driver, has_threads))
         }
         Op::All(ops) => Answer::All(ops.into_iter().map(|op| answer(op, now, until, has_threads)).collect()),
-        Op::Work(work) if has_threads => Answer::Done(Done::from(work.run())),
+        Op::Blocking(job) if has_threads => Answer::Done(Done::from(job.run())),
         Op::Sleep(_) => Answer::Slept,
         _ => Answer::Failed(Failure::Unavailable("nobody answers here".into())),
     }

@@ -2,13 +2,12 @@
 //! What Redis said is remembered: until it changes, where Redis tells of changes ([`super::KnownAccounts`]), or for a while
 //! (`server.redis.account_local_cache.ttl`). That saves a round trip a login. That a name is not mapped is not remembered.
 
-use super::buckets::next;
-use super::known::Round;
-use super::memory::{MemoryStore, text_bytes};
-use super::redis::RedisStore;
-use super::table::Weigh;
+use super::known::Generation;
+use super::memory::MemoryStore;
+use super::records::Account;
+use super::redis::{RedisStore, next};
 use super::{Error, Store};
-use crate::op::{Ops, Route, apart};
+use crate::op::{Ops, Route, boxed};
 use crate::proto::resp::{Commands, Reply, View};
 use std::time::Instant;
 
@@ -22,7 +21,7 @@ impl Store {
             Store::Memory(memory) => Ok(memory.account(username, ops.now())),
             Store::Redis(redis) => {
                 let known = redis.known.get(username, ops.now()).or_else(|| redis.shadow.account(username, ops.now()));
-                if known.is_some() { Ok(known) } else { apart(redis.account(ops, username)).await }
+                if known.is_some() { Ok(known) } else { boxed(redis.account(ops, username)).await }
             }
         }
     }
@@ -70,14 +69,14 @@ impl RedisStore {
         Ok(account)
     }
 
-    /// Appends the question for an account, and for a promise to tell when the answer changes, unless nobody makes it.
+    /// Appends the question for an account, and asks the server to track it, unless the server refuses to.
     pub(super) fn encode_question(&self, out: &mut Commands, username: &[u8]) -> Question {
-        let round = self.known.round();
-        if round.is_some() {
+        let generation = self.known.generation();
+        if generation.is_some() {
             out.push(&[b"CLIENT", b"CACHING", b"YES"]);
         }
         self.encode_account(out, username);
-        Question { round }
+        Question { generation }
     }
 
     /// Reads the replies to a question.
@@ -88,11 +87,11 @@ impl RedisStore {
         username: &[u8],
         now: Instant,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let promise = question.round.map(|round| next(replies).map(|reply| (round, !reply.is_error()))).transpose()?;
+        let tracked = question.generation.map(|generation| next(replies).map(|reply| (generation, !reply.is_error()))).transpose()?;
         let account = decode_account(next(replies)?)?;
-        match (promise, &account) {
+        match (tracked, &account) {
             (Some((_, false)), _) => self.known.refused(),
-            (Some((round, true)), Some(account)) => self.known.put(round, username, account, now),
+            (Some((generation, true)), Some(account)) => self.known.put(generation, username, account, now),
             _ => {}
         }
         Ok(account)
@@ -123,17 +122,7 @@ impl RedisStore {
 
 /// What was asked for an account.
 pub(super) struct Question {
-    round: Option<Round>,
-}
-
-/// An account, as the tables of the process keep it.
-#[derive(Default)]
-pub(super) struct Account(pub Box<[u8]>);
-
-impl Weigh for Account {
-    fn bytes(&self) -> usize {
-        text_bytes(&self.0)
-    }
+    generation: Option<Generation>,
 }
 
 pub(super) fn decode_account(reply: &Reply) -> Result<Option<Vec<u8>>, Error> {

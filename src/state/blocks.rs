@@ -5,10 +5,10 @@
 //! This process remembers the blocks it has met, so that their end need not be asked again, and for the time when Redis is away.
 //! Ends are told by the clock of whoever looks. Rules: specification `pipeline.md` 4.4, `decisions.md` (`ban_time`).
 
-use super::buckets::{Counters, next, seconds};
-use super::memory::{MemoryStore, text_bytes};
-use super::redis::RedisStore;
-use super::table::Weigh;
+use super::counters::Counters;
+use super::memory::MemoryStore;
+use super::records::Block;
+use super::redis::{RedisStore, next, seconds};
 use super::{Error, Store};
 use crate::op::{Ops, Route};
 use crate::proto::resp::{Commands, Reply, View};
@@ -168,18 +168,6 @@ impl MemoryStore {
 
     pub(super) fn block(&self, block: &NewBlock<'_>, now: Instant) {
         self.blocks.put(block.network, Block { bucket: block.bucket.into() }, block.time, now);
-    }
-}
-
-/// A block as this process keeps it.
-#[derive(Debug, Default)]
-pub(super) struct Block {
-    bucket: Box<[u8]>,
-}
-
-impl Weigh for Block {
-    fn bytes(&self) -> usize {
-        text_bytes(&self.bucket)
     }
 }
 

@@ -4,11 +4,12 @@
 
 use super::accounts::USER;
 use super::blocks::{AFFECTED, FAILED_FROM, members};
-use super::history::{HISTORY, own_key};
-use super::memory::{Addresses, MemoryStore};
+use super::history::{HISTORY, Owner, own_key};
+use super::memory::MemoryStore;
+use super::records::{Addresses, History};
 use super::redis::RedisStore;
 use super::results::{self, PREFIX};
-use super::{Error, History, Owner, Store};
+use super::{Error, Store};
 use crate::op::{Ops, Route};
 use crate::proto::resp::Commands;
 use std::time::Instant;

@@ -4,17 +4,14 @@
 //! tell a forgotten password in some device, which repeats itself, from an attacker, who does not. Rules: `pipeline.md` 4.6, 17.
 //! Bounds: `entries_max` fields each, give or take what arrives at once.
 
-use super::buckets::{next, seconds};
 use super::memory::MemoryStore;
-use super::redis::RedisStore;
-use super::table::Weigh;
-use super::{Error, Store, tolerations};
+use super::records::{History, PasswordHash};
+use super::redis::{RedisStore, next, seconds};
+use super::tolerations::{self, Tolerance};
+use super::{Error, Store};
 use crate::op::{Ops, Route};
 use crate::proto::resp::{Commands, Reply};
 use std::time::Duration;
-
-/// The first eight hex digits of a password's hash: enough to tell repetitions, too little to find the password by.
-pub type PasswordHash = [u8; 8];
 
 /// Whose history.
 #[derive(Clone, Copy, Debug)]
@@ -23,44 +20,6 @@ pub struct Owner<'a> {
     pub name: &'a [u8],
     /// The client's address.
     pub client: &'a [u8],
-}
-
-/// Hash → how often.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History(Vec<(PasswordHash, u64)>);
-
-impl History {
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// How often this password was sent.
-    pub fn count(&self, hash: &PasswordHash) -> u64 {
-        self.0.iter().find(|(known, _)| known == hash).map_or(0, |(_, count)| *count)
-    }
-
-    /// Counts a password.
-    pub fn add(&mut self, hash: &PasswordHash) {
-        match self.0.iter_mut().find(|(known, _)| known == hash) {
-            Some((_, count)) => *count += 1,
-            None => self.0.push((*hash, 1)),
-        }
-    }
-
-    /// Both as one: a password that is in both counts as often as in the larger.
-    pub fn merged(mut self, other: &History) -> History {
-        for (hash, count) in &other.0 {
-            match self.0.iter_mut().find(|(known, _)| known == hash) {
-                Some((_, mine)) => *mine = (*mine).max(*count),
-                None => self.0.push((*hash, *count)),
-            }
-        }
-        self
-    }
 }
 
 /// What is known about a client whose attempts fill a bucket.
@@ -111,13 +70,6 @@ impl Store {
     }
 }
 
-/// Whose logins count for a client, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub struct Tolerance<'a> {
-    pub client: &'a [u8],
-    pub within: Duration,
-}
-
 /// A wrong password to be put into histories.
 #[derive(Clone, Copy, Debug)]
 pub struct WrongPassword<'a> {
@@ -137,12 +89,6 @@ impl MemoryStore {
         if wrong.of_client {
             self.histories.update(wrong.owner.client, Some(wrong.ttl), now, |history| history.add(&wrong.hash));
         }
-    }
-}
-
-impl Weigh for History {
-    fn bytes(&self) -> usize {
-        self.0.len() * size_of::<(PasswordHash, u64)>()
     }
 }
 

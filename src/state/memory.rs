@@ -3,13 +3,8 @@
 //! Each concern has a [`Table`] of its own, so that none can crowd out another. What is here is lost with the process, and other processes
 //! do not see it. With Redis configured it shadows what this process has counted, for the time when Redis is away. Bounds: `*_BYTES_MAX`.
 
-use super::accounts::Account;
-use super::blocks::Block;
-use super::buckets::Failures;
-use super::history::History;
-use super::results::Text;
-use super::table::{Table, Weigh};
-use super::tolerations::Users;
+use super::records::{Account, Addresses, Block, Failures, History, Text, Users};
+use super::table::Table;
 
 /// See the module's head.
 pub struct MemoryStore {
@@ -50,42 +45,6 @@ impl std::fmt::Debug for MemoryStore {
     }
 }
 
-/// A small set of addresses.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Addresses(Vec<Vec<u8>>);
-
-impl Addresses {
-    /// Adds one, unless there are too many already.
-    pub fn insert(&mut self, address: &[u8]) {
-        if self.0.len() < ADDRESSES_MAX && self.0.iter().all(|known| known != address) {
-            self.0.push(address.to_vec());
-        }
-    }
-
-    pub fn members(&self) -> Vec<Vec<u8>> {
-        self.0.clone()
-    }
-}
-
-impl Weigh for Addresses {
-    fn bytes(&self) -> usize {
-        self.0.iter().map(|address| text_bytes(address) + size_of::<Vec<u8>>()).sum()
-    }
-}
-
-impl Weigh for () {
-    fn bytes(&self) -> usize {
-        0
-    }
-}
-
-/// What a text takes on the heap.
-pub(super) fn text_bytes(text: &[u8]) -> usize {
-    if text.is_empty() { 0 } else { text.len() + ALLOCATION_BYTES }
-}
-
-const ALLOCATION_BYTES: usize = 16;
-
 /// Some 100,000 users.
 const ACCOUNTS_BYTES_MAX: usize = 32 << 20;
 
@@ -101,6 +60,3 @@ const CACHED_BYTES_MAX: usize = 64 << 20;
 
 /// Histories, tolerations and lists for the operator, each.
 const REST_BYTES_MAX: usize = 16 << 20;
-
-/// Addresses that are listed for one account.
-const ADDRESSES_MAX: usize = 1000;

@@ -8,13 +8,15 @@
 //! ```text
 //! accounts.rs      login name → account
 //! buckets.rs       brute-force counters            blocks.rs       blocked networks
+//! counters.rs      their keys and limits
 //! forget.rs        forgetting a user               login_counts.rs logins of the process before
 //! history.rs       wrong passwords                 tolerations.rs  who logs in from an address
 //! known.rs         accounts that need not be asked for
 //! results.rs       the positive cache
 //! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
-//! trace.rs         what one login leaves behind, written in one piece
+//! effects.rs       the effects of one login, written in one piece
 //! memory.rs        the tables of a process         table.rs        one table: sharded, expiring, bounded
+//! records.rs       what the tables hold
 //! redis.rs         prefix, limits, asking
 //! ```
 //!
@@ -25,31 +27,36 @@
 mod accounts;
 mod blocks;
 mod buckets;
+mod counters;
 mod custom_tolerations;
+mod effects;
 mod forget;
 mod history;
 mod known;
 mod login_counts;
 mod memory;
+mod records;
 mod redis;
 mod results;
 mod soft_whitelist;
 mod table;
 mod tolerations;
-mod trace;
 
 pub use blocks::{AffectedAccounts, Blocks, NewBlock};
-pub use buckets::{Counters, Kind, Standing, masked};
+pub use buckets::Standing;
+pub use counters::{Counters, Kind, masked};
 pub use custom_tolerations::{Exception, Tolerated, Tolerations};
+pub use effects::{Failed, FailedFrom, LoginEffects, Written};
 pub use forget::Forgotten;
-pub use history::{Evidence, History, Owner, PasswordHash, Tolerance, WrongPassword};
+pub use history::{Evidence, Owner, WrongPassword};
 pub use known::KnownAccounts;
 pub use login_counts::LoginCounts;
 pub use memory::MemoryStore;
+pub use records::{History, PasswordHash};
 pub use redis::RedisStore;
 pub use results::Cached;
 pub use soft_whitelist::{SoftWhitelist, Spared};
-pub use trace::{Failed, FailedFrom, Trace, Written};
+pub use tolerations::Tolerance;
 
 use crate::op::{Answer, Failure};
 use crate::proto::resp::Reply;

@@ -3,7 +3,9 @@
 //! The concerns' files encode what they want with [`Commands`] and decode the replies; here is what they share. Commands of one operation
 //! leave in one piece, and the link puts those of all logins of a turn into one write. Called by the other files of this folder.
 
-use super::{Error, KnownAccounts, MemoryStore};
+use super::Error;
+use super::known::KnownAccounts;
+use super::memory::MemoryStore;
 use crate::op::{Answer, Op, Ops, PoolId, RedisOp, Route};
 use crate::proto::resp::{Commands, Reply};
 use crate::time::Now;
@@ -70,4 +72,14 @@ impl RedisStore {
     pub(super) fn key(&self, out: &mut Commands, parts: &[&[u8]]) {
         out.arg_of(&self.prefix, parts);
     }
+}
+
+/// The reply to the next command.
+pub(super) fn next<'a>(replies: &mut impl Iterator<Item = &'a Reply>) -> Result<&'a Reply, Error> {
+    replies.next().ok_or(Error::Unexpected("redis"))
+}
+
+/// Whole seconds, at least one: what Redis is told, and what the key says.
+pub(super) fn seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }

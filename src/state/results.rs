@@ -3,9 +3,9 @@
 //! What the texts say is the business of `auth::positive_cache`. Entries end after the time they were given, or with a flush.
 //! Rules: specification `pipeline.md` 8.2, 17.
 
-use super::memory::{MemoryStore, text_bytes};
-use super::redis::RedisStore;
-use super::table::Weigh;
+use super::memory::MemoryStore;
+use super::records::Text;
+use super::redis::{RedisStore, seconds};
 use super::{Error, Store};
 use crate::op::{Ops, Route};
 use crate::proto::resp::{Commands, Reply, View};
@@ -59,17 +59,7 @@ impl RedisStore {
         self.key(out, &[PREFIX, entry.cache.as_bytes(), b":", entry.account]);
         out.arg(entry.text);
         out.arg(b"EX");
-        out.arg(itoa::Buffer::new().format(super::buckets::seconds(entry.ttl)).as_bytes());
-    }
-}
-
-/// An entry as the table of the process keeps it.
-#[derive(Default)]
-pub(super) struct Text(Box<[u8]>);
-
-impl Weigh for Text {
-    fn bytes(&self) -> usize {
-        text_bytes(&self.0)
+        out.arg(itoa::Buffer::new().format(seconds(entry.ttl)).as_bytes());
     }
 }
 

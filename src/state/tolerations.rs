@@ -4,17 +4,19 @@
 //! with their sizes, all gone after the time to live. Old members are dropped with every record. Rules: `pipeline.md` 4.7 and its
 //! decisions. Bounds: those of a table; in Redis, the names seen within the time to live.
 
-use super::buckets::{next, seconds};
-use super::history::Tolerance;
-use super::memory::{MemoryStore, text_bytes};
-use super::redis::RedisStore;
-use super::table::Weigh;
+use super::memory::MemoryStore;
+use super::redis::{RedisStore, next, seconds};
 use super::{Error, Store};
 use crate::op::{Ops, Route};
 use crate::proto::resp::{Commands, Reply};
-use ahash::RandomState;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
+
+/// Whose logins count for a client, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Tolerance<'a> {
+    pub client: &'a [u8],
+    pub within: Duration,
+}
 
 impl Store {
     /// Records that a user logged in from a client, or failed to.
@@ -60,55 +62,6 @@ impl MemoryStore {
 
     pub(super) fn toleration(&self, client: &[u8], within: Duration, now: Instant) -> (u64, u64) {
         self.users.get(client, now, |users| users.counts(now.checked_sub(within))).unwrap_or_default()
-    }
-}
-
-/// The users of a client, as this process keeps them.
-#[derive(Default)]
-pub(super) struct Users {
-    good: Names,
-    bad: Names,
-}
-
-#[derive(Default)]
-struct Names {
-    seen: HashMap<Vec<u8>, Instant, RandomState>,
-    bytes: usize,
-}
-
-impl Users {
-    fn counts(&self, since: Option<Instant>) -> (u64, u64) {
-        (self.good.count(since), self.bad.count(since))
-    }
-}
-
-impl Names {
-    fn set(&mut self, name: Vec<u8>, now: Instant) {
-        let bytes = text_bytes(&name) + NAME_BYTES;
-        if self.seen.insert(name, now).is_none() {
-            self.bytes += bytes;
-        }
-    }
-
-    fn drop_before(&mut self, since: Option<Instant>) {
-        let bytes = &mut self.bytes;
-        self.seen.retain(|name, at| {
-            let keep = since.is_none_or(|since| *at > since);
-            if !keep {
-                *bytes -= text_bytes(name) + NAME_BYTES;
-            }
-            keep
-        });
-    }
-
-    fn count(&self, since: Option<Instant>) -> u64 {
-        self.seen.values().filter(|at| since.is_none_or(|since| **at > since)).count() as u64
-    }
-}
-
-impl Weigh for Users {
-    fn bytes(&self) -> usize {
-        self.good.bytes + self.bad.bytes
     }
 }
 
@@ -201,6 +154,3 @@ const GOOD: &[u8] = b":P";
 const BAD: &[u8] = b":N";
 const POSITIVE: &[u8] = b"positive";
 const NEGATIVE: &[u8] = b"negative";
-
-/// A name's place in the map.
-const NAME_BYTES: usize = 64;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! What protocols other than Redis are written over (HTTP, SQL, mail, LDAP, DNS over TCP): their codecs are sans-I/O functions over
-//! [`Channel::input`], their dialogues procedures ([`Op::Run`]). Every wait has a limit and ends with the task's deadline; what has come and was not consumed
+//! [`Channel::input`], their dialogues subtasks ([`Op::Run`]). Every wait has a limit and ends with the task's deadline; what has come and was not consumed
 //! stays in the channel, and what a caller asks for at once is bounded by its `max`. Host names are looked up without blocking the
 //! loop. Dropping a channel closes it, unless a [`Pool`](super::pool::Pool) takes it.
 

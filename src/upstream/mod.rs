@@ -3,13 +3,12 @@
 //! No sockets here: the worker owns a [`Stream`](crate::reactor::Stream) beside each link, carries bytes between the two and tells
 //! the time. A link turns ops into bytes and bytes into answers, decides when to connect, to give up and to try again.
 //! Every op is answered exactly once: with what came, or with a [`Failure`](crate::op::Failure). Clients of other protocols are
-//! procedures over a [`channel`], which may keep their connections in a [`pool`].
+//! subtasks over a [`channel`], which may keep their connections in a [`pool`].
 
 #[cfg(test)]
 pub mod canned;
 pub mod channel;
 pub mod dns;
-pub mod gate;
 pub mod hash;
 pub mod health;
 pub mod http;
@@ -18,6 +17,7 @@ pub mod monitor;
 pub mod pool;
 pub mod probe;
 pub mod redis;
+pub mod semaphore;
 pub mod smtp;
 pub mod sql;
 pub mod threads;

@@ -1,8 +1,8 @@
 //! A client of SMTP and LMTP servers: opens a session, hands a message in.
 //!
-//! Sequential code over a [`Channel`], to be run as a procedure; the codec is `proto::smtp`. Used by `nauthilus_mail` ([`deliver`]) and by the
+//! Sequential code over a [`Channel`], to be run as a subtask; the codec is `proto::smtp`. Used by `nauthilus_mail` ([`deliver`]) and by the
 //! probes of mail servers ([`Session`]). Rules: RFC 5321, 2033, 3207, 4954. Every step has the caller's limit; the whole has the
-//! procedure's deadline. Passwords leave encrypted connections only, or go to this very host.
+//! subtask's deadline. Passwords leave encrypted connections only, or go to this very host.
 
 use crate::op::{Failure, Ops};
 use crate::proto::smtp::{LINE_BYTES_MAX, LINES_MAX, Malformed, Reply, compose_data, parse_reply, sasl_plain};

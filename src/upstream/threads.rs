@@ -4,7 +4,7 @@
 //! [`THREADS_MAX`] threads, which are started when they are needed. The queue is bounded, and work whose asker's time is over before its
 //! turn is not begun; work that has begun cannot be interrupted, and its answer then finds nobody.
 
-use crate::op::{Failure, Work, Worked};
+use crate::op::{BlockingJob, Failure, Worked};
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,7 +38,7 @@ struct State {
 struct Job {
     who: u64,
     until: Instant,
-    work: Work,
+    work: BlockingJob,
 }
 
 impl HelperThreads {
@@ -51,7 +51,7 @@ impl HelperThreads {
     ///
     /// # Errors
     /// [`Failure::Full`] at once, or [`Failure::Unavailable`] when the system gives no thread.
-    pub fn submit(&mut self, who: u64, until: Instant, work: Work) -> Result<(), Failure> {
+    pub fn submit(&mut self, who: u64, until: Instant, work: BlockingJob) -> Result<(), Failure> {
         let mut state = self.shared.lock();
         if state.queue.len() >= QUEUE_MAX {
             return Err(Failure::Full("helper thread"));
@@ -149,9 +149,9 @@ mod tests {
     fn what_blocks_holds_up_one_thread_only() {
         let (mut threads, answers) = threads();
         let (release, gate) = mpsc::channel::<()>();
-        threads.submit(1, later(), Work::new(move || gate.recv().map_or(0u32, |()| 1))).unwrap();
+        threads.submit(1, later(), BlockingJob::new(move || gate.recv().map_or(0u32, |()| 1))).unwrap();
         for who in 2..20 {
-            threads.submit(who, later(), Work::new(move || who as u32)).unwrap();
+            threads.submit(who, later(), BlockingJob::new(move || who as u32)).unwrap();
         }
         let mut others: Vec<u64> = (2..20).map(|_| number(&answers).0).collect();
         others.sort_unstable();
@@ -164,7 +164,7 @@ mod tests {
     fn a_panic_is_a_failure_and_the_thread_lives_on() {
         let (mut threads, answers) = threads();
         for who in 0..8 {
-            threads.submit(who, later(), Work::new(move || if who % 2 == 0 { panic!("a bug") } else { who as u32 })).unwrap();
+            threads.submit(who, later(), BlockingJob::new(move || if who % 2 == 0 { panic!("a bug") } else { who as u32 })).unwrap();
         }
         for _ in 0..8 {
             let (who, worked) = number(&answers);
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn late_work_is_not_begun_and_a_full_queue_refuses() {
         let (mut threads, answers) = threads();
-        threads.submit(1, Instant::now(), Work::new(|| panic!("must not be run"))).unwrap();
+        threads.submit(1, Instant::now(), BlockingJob::new(|| panic!("must not be run"))).unwrap();
         assert_eq!(number(&answers), (1, Err(Failure::TimedOut)));
 
         let (release, gate) = mpsc::channel::<()>();
@@ -184,7 +184,7 @@ mod tests {
         for who in 0..(THREADS_MAX + QUEUE_MAX + 10) as u64 {
             let gate = gate.clone();
             let wait = move || gate.lock().unwrap_or_else(PoisonError::into_inner).recv().map_or(0u32, |()| 1);
-            refused += usize::from(threads.submit(who, later(), Work::new(wait)) == Err(Failure::Full("helper thread")));
+            refused += usize::from(threads.submit(who, later(), BlockingJob::new(wait)) == Err(Failure::Full("helper thread")));
         }
         assert!(refused >= 10, "{refused}");
         drop(release);

@@ -5,7 +5,7 @@ use super::exchange::{Finished, Job};
 use super::tasks::{Busy, Ended, Origin, Part, Task};
 use super::{Timer, Worker};
 use crate::metrics::Count;
-use crate::op::{self, Answer, ChannelOp, Failure, Op, PoolId, Procedure, RedisOp, Route};
+use crate::op::{self, Answer, ChannelOp, Failure, Op, PoolId, RedisOp, Route, Subtask};
 use crate::reactor::Key;
 use crate::upstream::redis::Target;
 use std::net::IpAddr;
@@ -35,7 +35,7 @@ impl Worker {
             if rung.is_empty() {
                 return;
             }
-            rung.into_iter().for_each(|ask| self.answer(Key::from_bits(ask), Answer::Rung));
+            rung.into_iter().for_each(|ask| self.answer(Key::from_bits(ask), Answer::Notified));
         }
     }
 
@@ -44,7 +44,7 @@ impl Worker {
             let Some(task) = self.tasks.get_mut(key) else { return };
             match task.poll(self.now.mono) {
                 Poll::Ready(Ended::Job(finished)) => return self.finish(key, finished),
-                Poll::Ready(Ended::Procedure(ask, done)) => {
+                Poll::Ready(Ended::Subtask(ask, done)) => {
                     self.tasks.remove(key);
                     self.procedures -= 1;
                     return self.answer(ask, Answer::Done(done));
@@ -96,19 +96,19 @@ impl Worker {
                     }
                 }
             },
-            Op::Work(work) => {
+            Op::Blocking(work) => {
                 let ask = self.asks.add(&mut self.tasks, task, part);
                 match self.helpers.submit(ask.to_bits(), until, work) {
                     Ok(()) => self.timers.set(until, Timer::TimedOut(ask)),
                     Err(failure) => self.answer(ask, Answer::Failed(failure)),
                 }
             }
-            Op::Bell(bell) => {
+            Op::Notified(bell) => {
                 let ask = self.asks.add(&mut self.tasks, task, part);
                 if bell.listen(ask.to_bits(), &self.rung) {
                     self.timers.set(until, Timer::TimedOut(ask));
                 } else {
-                    self.answer(ask, Answer::Rung);
+                    self.answer(ask, Answer::Notified);
                 }
             }
             Op::Channel(op) => self.dispatch_channel(task, part, op, until),
@@ -153,14 +153,14 @@ impl Worker {
     }
 
     /// A procedure is a task of its own, which lives no longer than its ask.
-    fn dispatch_procedure(&mut self, task: Key, part: Part, procedure: Procedure, until: Instant) {
+    fn dispatch_procedure(&mut self, task: Key, part: Part, procedure: Subtask, until: Instant) {
         let ask = self.asks.add(&mut self.tasks, task, part);
         let (ops, driver) = op::slot(self.now.mono, until);
         let future = procedure.begin(ops);
-        let future = async move { Ended::Procedure(ask, future.await) };
+        let future = async move { Ended::Subtask(ask, future.await) };
         let child = self.tasks.insert(Task::new(future, driver, None, self.now.mono));
         self.procedures += 1;
-        self.asks.set_busy(ask, Busy::Procedure(child));
+        self.asks.set_busy(ask, Busy::Subtask(child));
         self.timers.set(until, Timer::TimedOut(ask));
         self.runnable.push_back(child);
     }
@@ -272,7 +272,7 @@ impl Worker {
     fn stop(&mut self, ask: Key, busy: Busy) {
         match busy {
             Busy::Channel(channel) => self.channels.abandon(channel, ask),
-            Busy::Procedure(child) => {
+            Busy::Subtask(child) => {
                 if self.tasks.contains(child) {
                     self.procedures -= 1;
                     self.cancel_task(child);

@@ -21,7 +21,7 @@ use crate::dialect::route::{Route, route, unknown_service_status};
 use crate::dialect::{admin, answer, caller, fixed, hook, list_accounts};
 use crate::epoch::Epoch;
 use crate::frontend::http::Received;
-use crate::op::{Ops, apart};
+use crate::op::{Ops, boxed};
 use crate::process::Process;
 use crate::script::Host;
 use crate::state::{Error, KnownAccounts, Store};
@@ -205,29 +205,29 @@ impl Job {
                 let outcome = pipeline::authenticate(&login, host, policy, stores, ops).await;
                 return Ended::Job(Finished::Authenticated(login, Box::new(outcome)));
             }
-            Job::ListAccounts(login, format) => apart(async move {
+            Job::ListAccounts(login, format) => boxed(async move {
                 let (accounts, report) = pipeline::list_accounts(&login, host, policy, stores, ops).await;
                 Finished::Accounts(login, accounts, report, format)
             }),
-            Job::Hook(login, index) => apart(async move {
+            Job::Hook(login, index) => boxed(async move {
                 let returned = pipeline::hook(&login, host, index, ops).await;
                 Finished::Hook(login, returned)
             }),
-            Job::Admin(request, question) => apart(administer(request, question, policy, stores, ops)),
-            Job::FlushLater(session, flush) => apart(async move {
+            Job::Admin(request, question) => boxed(administer(request, question, policy, stores, ops)),
+            Job::FlushLater(session, flush) => boxed(async move {
                 let removed = crate::auth::admin::flush(&policy.brute_force, state, ops, &flush).await;
                 let done = removed.clone().map_or_else(|error| JobState::Failed(error.to_string()), JobState::Done);
                 process.jobs.set(session.as_str(), done);
                 Finished::FlushedLater(flush, removed)
             }),
-            Job::PostActions(login) => apart(async move {
+            Job::PostActions(login) => boxed(async move {
                 let events = pipeline::post_actions(&login, host, policy, stores, ops).await;
                 Finished::PostActions(login, events)
             }),
-            Job::Init(login) => apart(async move { Finished::Init(host.init(&login, ops).await) }),
+            Job::Init(login) => boxed(async move { Finished::Init(host.init(&login, ops).await) }),
             Job::Export(spans) => {
                 let local = &local;
-                apart(async move { Finished::Exported(spans.len(), exports::export(local, &spans, ops).await) })
+                boxed(async move { Finished::Exported(spans.len(), exports::export(local, &spans, ops).await) })
             }
         };
         Ended::Job(finished.await)

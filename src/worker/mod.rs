@@ -29,7 +29,7 @@ use crate::config::Finding;
 use crate::epoch::Epoch;
 use crate::log::{Level, Log};
 use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
-use crate::op::{Answer, Failure, PoolId, Rung, Worked};
+use crate::op::{Answer, Failure, PoolId, Woken, Worked};
 use crate::process::permits::Permits;
 use crate::process::{Message, Process};
 use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
@@ -104,8 +104,8 @@ pub struct Worker {
     /// What need not be asked of Redis, until the links have news.
     known: Arc<KnownAccounts>,
     channels: Channels,
-    /// Asks whose bells have rung.
-    rung: Rung,
+    /// Asks that were notified.
+    rung: Woken,
     /// How many of the tasks are procedures.
     procedures: usize,
     /// Tasks that the background worker has for as long as a configuration is in force; counted among the procedures.
@@ -203,7 +203,7 @@ impl Worker {
             links,
             known,
             channels: Channels::default(),
-            rung: Rung::default(),
+            rung: Woken::default(),
             procedures: 0,
             standing: Vec::new(),
             resolver,

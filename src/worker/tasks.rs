@@ -31,7 +31,7 @@ pub struct Task {
 pub enum Ended {
     Job(Finished),
     /// The procedure that an ask began returned this.
-    Procedure(Key, Done),
+    Subtask(Key, Done),
     /// A standing task has nothing more to do.
     Standing,
     /// Where the host of an upstream's address is.
@@ -97,7 +97,7 @@ struct Ask {
 #[derive(Clone, Copy, Debug)]
 pub enum Busy {
     /// A procedure's task.
-    Procedure(Key),
+    Subtask(Key),
     /// A channel.
     Channel(Key),
 }

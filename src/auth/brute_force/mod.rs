@@ -2,7 +2,7 @@
 //!
 //! [`check`] judges a password login before anything else looks at it. One question to the state answers for all buckets, and for the
 //! account of the login name. A client that is blocked, or whose bucket is full, is turned away without asking a backend, unless it
-//! only repeats one wrong password of a known user, or its address is tolerated. What the backends' word leaves behind is [`super::aftermath`].
+//! only repeats one wrong password of a known user, or its address is tolerated. What the backends' word leaves behind is [`super::effects`].
 //!
 //! Attempts that arrive together all see the same counters, so more of them than a bucket allows may reach the backends. But none of them
 //! succeeds once the bucket is full: a success that failures may have outrun is judged again ([`recheck`]), in the order in which the
@@ -24,8 +24,8 @@ use crate::auth::report::{BruteForceUse, Event, Level, PasswordsSeen, Report};
 use crate::auth::request::{Field, Mode};
 use crate::auth::run::Run;
 use crate::auth::{accounts, scripts::Scripts};
-use crate::op::apart;
-use crate::state::{self, Counters, Evidence, Failed, NewBlock, Owner, Standing, Tolerance, Trace, WrongPassword};
+use crate::op::boxed;
+use crate::state::{self, Counters, Evidence, Failed, LoginEffects, NewBlock, Owner, Standing, Tolerance, WrongPassword};
 use rules::{Bucket, Buckets, Rules};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -60,7 +60,7 @@ pub(super) struct Block {
 pub(super) async fn check<S: Scripts>(run: &Run<'_, S>, report: &mut Report) -> (Guard, Option<Vec<u8>>, Option<Block>) {
     let mut guard = Guard::default();
     if guard.begin(run, &mut report.events) {
-        return apart(first(run, guard, report)).await;
+        return boxed(first(run, guard, report)).await;
     }
     let known = accounts::known(run).await;
     guard.outage = known.as_ref().err().cloned();
@@ -86,7 +86,7 @@ pub(super) async fn recheck<S: Scripts>(run: &Run<'_, S>, guard: &mut Guard, acc
     if !state.is_outrun(&before, &guard.counters, run.ops.now()) {
         return None;
     }
-    apart(async move {
+    boxed(async move {
         let standing = state.standing(run.ops, b"", &guard.counters).await;
         guard.judge(run, standing, account, report).await
     })
@@ -99,7 +99,7 @@ pub(super) async fn learn<S: Scripts>(run: &Run<'_, S>, guard: &Guard, feature: 
         return;
     }
     let failures = Some(Failed { counters: &guard.counters, period_min: Duration::ZERO });
-    let written = run.stores.state.leave(run.ops, &Trace { failures, ..Trace::default() }).await;
+    let written = run.stores.state.apply(run.ops, &LoginEffects { failures, ..LoginEffects::default() }).await;
     note_outage(written.rest, events);
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn record<S: Scripts>(run: &Run<'_, S>, guard: &Guard, succeede
     let Some(tolerated) = rules.tolerations.of(address) else { return };
     let client = rules.toleration_client(address);
     let tolerance = Tolerance { client: client.as_bytes(), within: tolerated.ttl };
-    let recorded = apart(run.stores.state.record_user(run.ops, tolerance, run.login.request.get(Field::Username), succeeded)).await;
+    let recorded = boxed(run.stores.state.record_user(run.ops, tolerance, run.login.request.get(Field::Username), succeeded)).await;
     note_outage(recorded, events);
 }
 
@@ -240,14 +240,14 @@ impl Guard {
         report.events.push(line(run, &block, spared, report.passwords.retries));
         let is_new = spared.is_none() && !block.repeating;
         let new_block = NewBlock { network: block.network.as_bytes(), bucket: block.bucket.as_bytes(), time: bucket.ban_time };
-        let trace = Trace {
+        let effects = LoginEffects {
             block: is_new.then_some(new_block),
             affected: account.filter(|_| spared.is_none()),
             password,
             failures: spared.is_none().then_some(Failed { counters: &self.counters, period_min: self.counters.period(at) }),
-            ..Trace::default()
+            ..LoginEffects::default()
         };
-        note_outage(state.leave(run.ops, &trace).await.rest, &mut report.events);
+        note_outage(state.apply(run.ops, &effects).await.rest, &mut report.events);
         spared.is_none().then_some(block)
     }
 }

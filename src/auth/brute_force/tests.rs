@@ -1,4 +1,4 @@
-//! Brute force under scripted answers: the specification's trace, each rule of its own, and the arithmetic against a plain model.
+//! Brute force under scripted answers: the specification's effects, each rule of its own, and the arithmetic against a plain model.
 
 use super::rules::{Bucket, Histories, Rules, address};
 use crate::auth::report::Level;
@@ -8,7 +8,7 @@ use crate::auth::tests::{Case, FAIL, TRIGGER, alice, ending, found, line, login_
 use crate::auth::{login::Login, scripts::BackendReturn};
 use crate::metrics::LabelId;
 use crate::op;
-use crate::state::{Exception, Failed, MemoryStore, SoftWhitelist, Spared, Store, Tolerated, Tolerations, Trace};
+use crate::state::{Exception, Failed, LoginEffects, MemoryStore, SoftWhitelist, Spared, Store, Tolerated, Tolerations};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -290,8 +290,9 @@ fn failures_that_outran_a_success_block_it() {
             let now = Instant::now();
             let (ops, driver) = op::slot(now, now + SECOND);
             for _ in 0..failures {
-                let trace = Trace { failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }), ..Trace::default() };
-                let written = op::drive(state.leave(&ops, &trace), &driver, |op| panic!("nobody answers {op:?}"));
+                let effects =
+                    LoginEffects { failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }), ..LoginEffects::default() };
+                let written = op::drive(state.apply(&ops, &effects), &driver, |op| panic!("nobody answers {op:?}"));
                 assert_eq!(written.rest, Ok(()));
             }
             Ok(alice(login))

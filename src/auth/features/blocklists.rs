@@ -11,7 +11,7 @@ use crate::auth::report::{Event, Level, Listing};
 use crate::auth::request::Field;
 use crate::auth::run::Run;
 use crate::auth::scripts::ActionKind;
-use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Procedure, apart};
+use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Subtask, boxed};
 use crate::proto::dns::{Kind, reversed};
 use crate::state::Spared;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ use std::time::Duration;
 /// A list that must not fail could not be asked.
 pub(in crate::auth) async fn blocklists<S>(run: &Run<'_, S>, listings: &mut Vec<Listing>) -> Result<Decision, Event> {
     match &run.policy.blocklists {
-        Some(policy) => apart(look_up(run, policy, listings)).await,
+        Some(policy) => boxed(look_up(run, policy, listings)).await,
         None => Ok(Decision::Pass),
     }
 }
@@ -68,8 +68,8 @@ async fn look_up<S>(run: &Run<'_, S>, policy: &Blocklists, listings: &mut Vec<Li
 }
 
 /// Looks a name up and takes the time.
-fn timed(name: String) -> Procedure {
-    Procedure::new(async move |ops| {
+fn timed(name: String) -> Subtask {
+    Subtask::new(async move |ops| {
         let began = ops.now();
         let answer = ops.ask(Op::Dns(DnsOp { name, kind: Kind::A }), Duration::MAX).await;
         (answer, ops.now().saturating_duration_since(began))

@@ -6,11 +6,11 @@ use super::exchange::{Clock, exchange};
 use super::redirect::Hop;
 use super::request::{Request, Response, basic};
 use super::settings::Settings;
-use crate::op::{Answer, Op, Ops, Procedure, Work};
+use crate::op::{Answer, BlockingJob, Op, Ops, Subtask};
 use crate::proto::http::client::{Asked, Decoded, GzipError, Headers, RequestHead, gunzip};
 use crate::upstream::channel::Channel;
-use crate::upstream::gate::{Gate, Permit};
 use crate::upstream::pool::Pool;
+use crate::upstream::semaphore::{Permit, Semaphore};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -25,13 +25,13 @@ struct Shared {
     settings: Arc<Settings>,
     idle: RefCell<Pool<Target, Channel>>,
     /// Where the operator has set how many connections a host may have.
-    gates: RefCell<HashMap<Target, Gate>>,
+    semaphores: RefCell<HashMap<Target, Semaphore>>,
 }
 
 impl Client {
     pub fn new(settings: Arc<Settings>) -> Client {
         let idle = RefCell::new(Pool::new(settings.limits));
-        Client(Rc::new(Shared { settings, idle, gates: RefCell::default() }))
+        Client(Rc::new(Shared { settings, idle, semaphores: RefCell::default() }))
     }
 
     pub fn settings(&self) -> &Settings {
@@ -43,10 +43,10 @@ impl Client {
         self.0.idle.borrow().len()
     }
 
-    /// Asks, as a procedure of its own; [`Client::outcome`] reads its answer.
+    /// Asks, as a subtask of its own; [`Client::outcome`] reads its answer.
     pub fn op(&self, request: Request) -> Op {
         let client = self.clone();
-        Op::Run(Procedure::new(move |ops| async move { client.send(&ops, request).await }))
+        Op::Run(Subtask::new(move |ops| async move { client.send(&ops, request).await }))
     }
 
     /// What came of an op. `label` is the request's ([`Request::label`]).
@@ -143,14 +143,14 @@ impl Client {
         if permits == 0 {
             return Ok(None);
         }
-        let gate = {
-            let mut gates = self.0.gates.borrow_mut();
-            if gates.len() >= GATES_MAX {
-                gates.retain(|_, gate| !gate.is_unused());
+        let semaphore = {
+            let mut semaphores = self.0.semaphores.borrow_mut();
+            if semaphores.len() >= GATES_MAX {
+                semaphores.retain(|_, semaphore| !semaphore.is_unused());
             }
-            gates.entry(target.clone()).or_insert_with(|| Gate::new(permits)).clone()
+            semaphores.entry(target.clone()).or_insert_with(|| Semaphore::new(permits)).clone()
         };
-        let entered = gate.enter(clock.ops, clock.left()?).await;
+        let entered = semaphore.acquire(clock.ops, clock.left()?).await;
         entered.map(Some).map_err(|failure| clock.cause(failure))
     }
 
@@ -195,7 +195,7 @@ async fn uncompressed(clock: &Clock<'_>, body: Vec<u8>, bytes_max: usize) -> Res
     if body.len() <= GUNZIP_AT_ONCE_MAX {
         return Ok(gunzip(&body, bytes_max)?);
     }
-    let work = Op::Work(Work::new(move || gunzip(&body, bytes_max)));
+    let work = Op::Blocking(BlockingJob::new(move || gunzip(&body, bytes_max)));
     let done = clock.ops.ask(work, clock.left()?).await.done::<Result<Vec<u8>, GzipError>>();
     Ok(done.map_err(|failure| clock.cause(failure))??)
 }

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! let request = Request::post("https://api.example.org/x", "application/json", body)?.timeout(Duration::from_secs(5));
-//! let response = client.send(&ops, request).await?;              // inside a procedure
+//! let response = client.send(&ops, request).await?;              // inside a subtask
 //! let op = client.op(request);                                   // as an op: client.outcome(answer, &label)
 //! ```
 //!
 //! Connects (by name, through a proxy, with TLS), keeps connections for the next request, follows redirects, keeps cookies if given a [`Jar`],
 //! uncompresses. Owns this worker's idle connections. An answer of any status is a success; failures are [`Error`]s, whose texts scripts
-//! see. Runs as a procedure: who asked and is gone takes the connection along. Called by the Lua modules and whatever else speaks HTTP.
+//! see. Runs as a subtask: who asked and is gone takes the connection along. Called by the Lua modules and whatever else speaks HTTP.
 //! Rules: RFC 9110, 9112, 6265; specification `lua/modules-glua.md` 4.2, `config.md` 8.14, `decisions.md`, "Outgoing TLS".
 //! Bounds: [`Request::timeout`] for everything up to the body's last byte, [`ResponseLimits`](crate::proto::http::client::ResponseLimits),
 //! [`REDIRECTS_MAX`], the [`Limits`](Settings::limits) of the pool.

@@ -8,8 +8,8 @@
 //!
 //! One [`Ldap`] per worker, with a pool per configured name. A request takes an idle connection or opens one, at most [`Settings::connections_max`]
 //! of a worker at a time; who finds none free waits in line for one. What was kept and turns out to be closed is replaced once. The servers of a pool
-//! are tried in their order. Runs as a procedure: an asker that is gone takes its connection along. Rules: RFC 4511, 4513, 2830; specification
-//! `config.md` 8.20. Bounds: the pool's times, [`ENTRIES_MAX`], [`RESULT_BYTES_MAX`], the line of its [`Gate`].
+//! are tried in their order. Runs as a subtask: an asker that is gone takes its connection along. Rules: RFC 4511, 4513, 2830; specification
+//! `config.md` 8.20. Bounds: the pool's times, [`ENTRIES_MAX`], [`RESULT_BYTES_MAX`], the line of its [`Semaphore`].
 
 mod session;
 mod uri;
@@ -21,8 +21,8 @@ use crate::op::{Failure, Op, Ops};
 use crate::proto::ldap::{Malformed, Modify, Search};
 use crate::secret::Secret;
 use crate::tls::ClientTls;
-use crate::upstream::gate::{Gate, LINE_MAX, Permit};
 use crate::upstream::pool::{Limits, Pool as Idle};
+use crate::upstream::semaphore::{Permit, QUEUE_MAX, Semaphore};
 use session::Session;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub struct Settings {
     pub connections_max: usize,
     /// Of one worker, kept.
     pub idle_max: usize,
-    /// Who may wait for a connection; 0: [`LINE_MAX`].
+    /// Who may wait for a connection; 0: [`QUEUE_MAX`].
     pub waiting_max: usize,
     pub connect_time: Duration,
     pub bind_time: Duration,
@@ -106,10 +106,10 @@ struct Pool {
     settings: Arc<Settings>,
     idle: RefCell<Idle<(), Session>>,
     /// Lets in as many requests as there may be connections.
-    gate: Gate,
+    semaphore: Semaphore,
 }
 
-/// A procedure's handle on a pool.
+/// A subtask's handle on a pool.
 #[derive(Clone)]
 pub struct Client(Rc<Pool>);
 
@@ -117,9 +117,9 @@ impl Ldap {
     pub fn new(pools: &Pools) -> Ldap {
         let pool = |settings: &Arc<Settings>| {
             let limits = Limits { per_key: settings.idle_max, total: settings.idle_max, idle: IDLE_MAX };
-            let line_max = if settings.waiting_max == 0 { LINE_MAX } else { settings.waiting_max };
-            let gate = Gate::with_line(settings.connections_max, line_max);
-            Rc::new(Pool { settings: settings.clone(), idle: RefCell::new(Idle::new(limits)), gate })
+            let line_max = if settings.waiting_max == 0 { QUEUE_MAX } else { settings.waiting_max };
+            let semaphore = Semaphore::with_queue(settings.connections_max, line_max);
+            Rc::new(Pool { settings: settings.clone(), idle: RefCell::new(Idle::new(limits)), semaphore })
         };
         Ldap { pools: pools.iter().map(|(name, settings)| (name.clone(), pool(settings))).collect() }
     }
@@ -199,7 +199,7 @@ impl Client {
 
     /// Waits until fewer connections are in use than the pool has, for as long as a connection may take.
     async fn place(&self, ops: &Ops) -> Result<Permit, Error> {
-        Ok(self.0.gate.enter(ops, self.settings().connect_time).await?)
+        Ok(self.0.semaphore.acquire(ops, self.settings().connect_time).await?)
     }
 }
 

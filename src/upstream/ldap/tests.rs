@@ -165,19 +165,19 @@ fn no_more_connections_than_the_pool_has() {
     let mut busy = Some(crate::op::drive(client.place(&ops), &driver, |op| panic!("{op:?}")).unwrap());
     let mut server = Canned::of_bytes(vec![ended(1, 0x65, 0)]);
     let outcome = server_run(&client, |op| match op {
-        Op::Bell(bell) => {
-            assert!(!bell.has_rung());
+        Op::Notified(notify) => {
+            assert!(!notify.is_notified());
             // One more does not fit into the line.
             let third = server_run(&client, |op| panic!("{op:?}"));
             assert!(matches!(third, Err(Error::Failure(Failure::Full(_)))), "{third:?}");
             // Who was first is done.
             busy = None;
-            assert!(bell.has_rung());
-            Answer::Rung
+            assert!(notify.is_notified());
+            Answer::Notified
         }
         op => server.answer(op),
     });
-    assert_eq!((outcome, client.0.gate.waiting()), (Ok(Vec::new()), 0));
+    assert_eq!((outcome, client.0.semaphore.waiting()), (Ok(Vec::new()), 0));
 
     let (ops, driver) = enter();
     let _busy = crate::op::drive(client.place(&ops), &driver, |op| panic!("{op:?}")).unwrap();

@@ -11,9 +11,11 @@
 //! greeting.rs   what is said first on a new connection: HELLO, AUTH, SELECT, ROLE
 //! backoff.rs    when to try again              refusal.rs  errors that are about the server
 //! sentinel.rs   who is master, by the sentinels' word
+//! address.rs    host and port as servers tell them
 //! cluster/      slots, redirections, commands of many keys
 //! ```
 
+mod address;
 mod backoff;
 pub mod cluster;
 mod greeting;

@@ -6,6 +6,7 @@
 //! sentinel is asked. A master that moves takes along what was not sent yet; what was in flight at the old one fails.
 //! Rules: "Guidelines for Redis clients with support for Redis Sentinel", redis.io.
 
+use super::address::address;
 use super::backoff::Backoff;
 use super::nodes::Nodes;
 use super::pool::{Direct, MASTER};
@@ -219,17 +220,6 @@ fn replica_address(fields: View<'_>) -> Option<String> {
     address(host?, port?)
 }
 
-/// `host:port` of a host (an address or a name) and a port as servers tell them.
-pub(super) fn address(host: &[u8], port: &[u8]) -> Option<String> {
-    let (host, port) = (std::str::from_utf8(host).ok()?, std::str::from_utf8(port).ok()?);
-    let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
-    let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
-    if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.bytes().all(sound) {
-        return None;
-    }
-    Some(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
-}
-
 /// Flags of a replica that is not there.
 const AWAY: [&[u8]; 3] = [b"s_down", b"o_down", b"disconnected"];
 
@@ -244,9 +234,6 @@ const ANSWER_TIME: Duration = Duration::from_millis(500);
 
 /// Replicas that are used: more than anybody runs behind one master.
 const REPLICAS_MAX: usize = 32;
-
-/// Of a host name (RFC 1123).
-const HOST_BYTES_MAX: usize = 253;
 
 #[cfg(test)]
 #[path = "sentinel_tests.rs"]

@@ -8,12 +8,12 @@ use super::postgres;
 use super::session::{Performed, Session};
 use super::sqlite;
 use super::{CONNECT_MAX, Error, Outcome, Request, WAIT_MAX};
-use crate::op::{Failure, Op, Ops, Procedure, Work};
+use crate::op::{BlockingJob, Failure, Op, Ops, Subtask};
 use crate::proto::sql::mysql::dsn as mysql_dsn;
 use crate::proto::sql::postgres::dsn as postgres_dsn;
 use crate::tls::{ClientTls, ClientTlsSettings, TlsError};
-use crate::upstream::gate::Gate;
 use crate::upstream::pool::{Limits, Pool};
+use crate::upstream::semaphore::Semaphore;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use std::time::Duration;
 pub struct Database {
     target: Target,
     options: Options,
-    gate: Gate,
+    semaphore: Semaphore,
     idle: RefCell<Pool<(), Session>>,
     closed: Cell<bool>,
     /// TLS settings, read from disk when they are first needed.
@@ -83,7 +83,7 @@ impl Database {
         Ok(Rc::new(Database {
             target,
             options,
-            gate: Gate::new(permits),
+            semaphore: Semaphore::new(permits),
             idle: RefCell::new(Pool::new(Limits { per_key: permits, total: permits, idle })),
             closed: Cell::new(false),
             tls: RefCell::new(None),
@@ -95,7 +95,7 @@ impl Database {
     /// # Errors
     /// [`Error`].
     pub async fn run(self: Rc<Database>, ops: Ops, request: Request) -> Result<Outcome, Error> {
-        let permit = self.gate.enter(&ops, WAIT_MAX).await;
+        let permit = self.semaphore.acquire(&ops, WAIT_MAX).await;
         let _permit = permit.map_err(|failure| if failure == Failure::TimedOut { Error::Busy } else { failure.into() })?;
         loop {
             if self.closed.get() {
@@ -165,7 +165,7 @@ impl Database {
             _ => None,
         };
         let database = self.clone();
-        let connecting = Procedure::new(move |ops| async move { database.dial(&ops).await });
+        let connecting = Subtask::new(move |ops| async move { database.dial(&ops).await });
         ops.ask(Op::Run(connecting), limit.unwrap_or(CONNECT_MAX)).await.done::<Result<Session, Error>>()?
     }
 
@@ -195,8 +195,8 @@ impl Database {
         if let Some(tls) = &*self.tls.borrow() {
             return Ok(tls.clone());
         }
-        let work = Work::new(move || ClientTls::new(&settings));
-        let made = ops.ask(Op::Work(work), Duration::MAX).await.done::<Result<ClientTls, TlsError>>()?;
+        let work = BlockingJob::new(move || ClientTls::new(&settings));
+        let made = ops.ask(Op::Blocking(work), Duration::MAX).await.done::<Result<ClientTls, TlsError>>()?;
         let tls = made.map_err(|error| Error::Refused(error.to_string()))?;
         *self.tls.borrow_mut() = Some(tls.clone());
         Ok(tls)

@@ -1,9 +1,9 @@
 //! SQL databases: MySQL and PostgreSQL over channels, SQLite on the helper threads.
 //!
 //! ```text
-//! Database (database.rs)   what a script's handle stands for: an address, a gate that bounds connections, the idle ones
+//! Database (database.rs)   what a script's handle stands for: an address, a semaphore that bounds connections, the idle ones
 //!    │ one Session per connection: a dialogue that is sequential code over a channel
-//!    ├─ mysql.rs  ├─ postgres.rs  over proto::sql    └─ sqlite.rs  over Op::Work
+//!    ├─ mysql.rs  ├─ postgres.rs  over proto::sql    └─ sqlite.rs  over Op::Blocking
 //! registry.rs              the databases that handles of one worker share
 //! ```
 //!

@@ -5,7 +5,7 @@
 use super::session::Dialogue;
 use super::statements::Statements;
 use super::{Error, Outcome};
-use crate::op::{Op, Ops, Work};
+use crate::op::{BlockingJob, Op, Ops};
 use crate::proto::sql::postgres::dsn::{Dsn, TlsMode};
 use crate::proto::sql::postgres::login::{Login, LoginError, Step};
 use crate::proto::sql::postgres::message::{self, Column, ServerError, Taken};
@@ -340,7 +340,7 @@ async fn password_of_file(ops: &Ops, dsn: &Dsn) -> Result<Secret, Error> {
         let is_private = about.is_file() && about.permissions().mode() & 0o077 == 0 && about.len() <= PASSWORD_FILE_BYTES_MAX;
         if is_private { std::fs::read(&path).ok().map(Secret::new) } else { None }
     };
-    let file = ops.ask(Op::Work(Work::new(move || read(path))), Duration::MAX).await.done::<Option<Secret>>()?;
+    let file = ops.ask(Op::Blocking(BlockingJob::new(move || read(path))), Duration::MAX).await.done::<Option<Secret>>()?;
     Ok(file.and_then(|file| dsn.password_in(&String::from_utf8_lossy(file.expose()))).unwrap_or_default())
 }
 

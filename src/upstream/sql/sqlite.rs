@@ -5,7 +5,7 @@
 //! reals are numbers, texts and blobs are strings. Statements never load extensions.
 
 use super::{Error, How, Outcome, Request};
-use crate::op::{Op, Ops, Work};
+use crate::op::{BlockingJob, Op, Ops};
 use crate::proto::http::form_pairs;
 use crate::proto::sql::{Parameter, RESULT_BYTES_MAX, Table};
 use rusqlite::fallible_iterator::FallibleIterator;
@@ -77,7 +77,8 @@ impl Session {
     pub async fn open(ops: &Ops, address: &Address) -> Result<Session, Error> {
         let address = address.clone();
         let is_in_memory = address.path.is_empty() || address.path.contains(":memory:") || address.path.contains("mode=memory");
-        let opened = ops.ask(Op::Work(Work::new(move || address.open())), Duration::MAX).await.done::<rusqlite::Result<Connection>>()?;
+        let opened =
+            ops.ask(Op::Blocking(BlockingJob::new(move || address.open())), Duration::MAX).await.done::<rusqlite::Result<Connection>>()?;
         Ok(Session { is_in_memory, connection: Some(opened.map_err(refused)?), in_transaction: false })
     }
 
@@ -103,11 +104,11 @@ impl Session {
         let Some(connection) = self.connection.take() else { return Err(Error::Closed) };
         let mut interrupting = Interrupting(Some(connection.get_interrupt_handle()));
         let job = Job::of(request, read_only)?;
-        let work = Work::new(move || {
+        let work = BlockingJob::new(move || {
             let outcome = job.run(&connection);
             (connection, outcome)
         });
-        let (connection, outcome) = ops.ask(Op::Work(work), Duration::MAX).await.done::<(Connection, Result<Outcome, Error>)>()?;
+        let (connection, outcome) = ops.ask(Op::Blocking(work), Duration::MAX).await.done::<(Connection, Result<Outcome, Error>)>()?;
         interrupting.0 = None;
         self.in_transaction = !connection.is_autocommit();
         self.connection = Some(connection);

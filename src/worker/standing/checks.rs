@@ -7,10 +7,10 @@
 use super::Notices;
 use crate::log::Level;
 use crate::metrics::{Gauge, WorkerMetrics};
-use crate::op::{Op, Ops, Procedure};
-use crate::upstream::gate::Gate;
+use crate::op::{Op, Ops, Subtask};
 use crate::upstream::monitor::{Monitor, Server};
 use crate::upstream::probe::{self, Fault, PROBE_MAX};
+use crate::upstream::semaphore::Semaphore;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// What the checks of one configuration share.
 #[derive(Clone)]
 pub(super) struct Checks {
-    gate: Gate,
+    semaphore: Semaphore,
     monitor: Arc<Monitor>,
     metrics: Rc<WorkerMetrics>,
     notices: Notices,
@@ -26,7 +26,7 @@ pub(super) struct Checks {
 
 impl Checks {
     pub fn new(monitor: Arc<Monitor>, metrics: Rc<WorkerMetrics>, notices: Notices) -> Checks {
-        let checks = Checks { gate: Gate::new(AT_ONCE_MAX), monitor, metrics, notices };
+        let checks = Checks { semaphore: Semaphore::new(AT_ONCE_MAX), monitor, metrics, notices };
         checks.count_servers();
         checks
     }
@@ -43,9 +43,9 @@ impl Checks {
     /// Checks a server once; when that began.
     async fn check(&self, server: &Arc<Server>, ops: &Ops) -> Instant {
         // If even the line is full, a later check will tell.
-        let Ok(_permit) = self.gate.enter(ops, Duration::MAX).await else { return ops.now() };
+        let Ok(_permit) = self.semaphore.acquire(ops, Duration::MAX).await else { return ops.now() };
         let (began, probed) = (ops.now(), server.clone());
-        let probe = Procedure::new(move |ops| async move { probe::check(&ops, &probed.target).await });
+        let probe = Subtask::new(move |ops| async move { probe::check(&ops, &probed.target).await });
         let outcome: Result<Result<(), Fault>, _> = ops.ask(Op::Run(probe), PROBE_MAX).await.done();
         let outcome = outcome.unwrap_or_else(|failure| Err(failure.into()));
         if server.note(outcome.is_ok()) {

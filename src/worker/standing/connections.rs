@@ -1,6 +1,6 @@
 //! The counts of `nauthilus_psnet`, and the addresses of its targets. Rules: specification `lua/modules-nauthilus.md` 10.
 
-use crate::op::{Op, Ops, Work};
+use crate::op::{BlockingJob, Op, Ops};
 use crate::script::modules::net::psnet::targets::Targets;
 use crate::upstream::dns::resolve_host;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) async fn count(targets: Arc<Targets>, ops: Ops) {
         }
         let counting = targets.clone();
         // When the helpers are busy, the old counts stand until the next time.
-        ops.ask(Op::Work(Work::new(move || counting.count())), COUNT_EVERY).await;
+        ops.ask(Op::Blocking(BlockingJob::new(move || counting.count())), COUNT_EVERY).await;
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
                     now += duration;
                     Answer::Slept
                 }
-                Op::Work(work) => {
+                Op::Blocking(work) => {
                     counted += 1;
                     Answer::Done(work.run().into())
                 }

@@ -2,7 +2,9 @@
 
 use super::{Subject, bare, behaviours};
 use loligo::op::Ops;
-use loligo::state::{Counters, Evidence, Failed, FailedFrom, Kind, NewBlock, Owner, Standing, Store, Tolerance, Trace, WrongPassword};
+use loligo::state::{
+    Counters, Evidence, Failed, FailedFrom, Kind, LoginEffects, NewBlock, Owner, Standing, Store, Tolerance, WrongPassword,
+};
 use std::time::Duration;
 
 behaviours!(
@@ -46,17 +48,17 @@ async fn counts(store: &Store, ops: &Ops, address: &str) -> [u64; 2] {
 
 async fn fail(store: &Store, ops: &Ops, address: &str, period_min: Duration) {
     let failures = Some(Failed { counters: &counters(address), period_min });
-    leave(store, ops, &Trace { failures, ..Trace::default() }).await;
+    leave(store, ops, &LoginEffects { failures, ..LoginEffects::default() }).await;
 }
 
-async fn leave(store: &Store, ops: &Ops, trace: &Trace<'_>) {
-    let written = store.leave(ops, trace).await;
+async fn leave(store: &Store, ops: &Ops, effects: &LoginEffects<'_>) {
+    let written = store.apply(ops, effects).await;
     assert_eq!((written.mapping, written.rest), (Ok(()), Ok(())));
 }
 
 async fn block(store: &Store, ops: &Ops, network: &str, bucket: &str, time: Option<Duration>) {
     let block = Some(NewBlock { network: network.as_bytes(), bucket: bucket.as_bytes(), time });
-    leave(store, ops, &Trace { block, ..Trace::default() }).await;
+    leave(store, ops, &LoginEffects { block, ..LoginEffects::default() }).await;
 }
 
 async fn blocks(store: &Store, ops: &Ops) -> Vec<String> {
@@ -154,10 +156,10 @@ fn affected_accounts_come_with_their_addresses(subject: &mut Subject) {
     subject.run(async |store, ops| {
         for (account, client) in [("alice", "192.0.2.9"), ("alice", "192.0.2.1"), ("alice", "192.0.2.9"), ("bob", "192.0.2.2")] {
             let failed_from = Some(FailedFrom { account: account.as_bytes(), client: client.as_bytes(), ttl: HOUR });
-            leave(store, ops, &Trace { failed_from, ..Trace::default() }).await;
+            leave(store, ops, &LoginEffects { failed_from, ..LoginEffects::default() }).await;
         }
         for account in [b"carol".as_slice(), b"alice", b"alice"] {
-            leave(store, ops, &Trace { affected: Some(account), ..Trace::default() }).await;
+            leave(store, ops, &LoginEffects { affected: Some(account), ..LoginEffects::default() }).await;
         }
         let addresses = vec![b"192.0.2.1".to_vec(), b"192.0.2.9".to_vec()];
         assert_eq!(store.affected_accounts(ops).await, Ok(vec![(b"alice".to_vec(), addresses), (b"carol".to_vec(), vec![])]));
@@ -174,7 +176,7 @@ fn wrong_passwords_are_remembered(subject: &mut Subject) {
             ("bob", *b"00000003", false, true),
         ] {
             let password = Some(WrongPassword { owner: owner(name), hash, ttl: HOUR, of_account, of_client });
-            leave(store, ops, &Trace { password, ..Trace::default() }).await;
+            leave(store, ops, &LoginEffects { password, ..LoginEffects::default() }).await;
         }
         let Evidence { account, client, .. } = store.evidence(ops, &owner("alice"), None).await.unwrap();
         assert_eq!([account.count(b"00000001"), account.count(b"00000002"), account.count(b"00000003")], [2, 1, 0]);
@@ -230,7 +232,7 @@ fn a_trace_of_everything_is_written_at_once(subject: &mut Subject) {
         leave(
             store,
             ops,
-            &Trace {
+            &LoginEffects {
                 cached: None,
                 mapping: Some((b"al", b"alice")),
                 block: Some(NewBlock { network: b"192.0.2.0/24", bucket: b"hour", time: Some(HOUR) }),
@@ -270,13 +272,13 @@ fn what_has_a_time_ends_with_it(subject: &mut Subject) {
         (standing.counts.to_vec(), evidence.account.len(), evidence.client.len(), addresses.len())
     };
     subject.run(async |store, ops| {
-        let trace = Trace {
+        let effects = LoginEffects {
             failed_from: Some(FailedFrom { account: b"alice", client: b"192.0.2.9", ttl: SECOND }),
             password: Some(WrongPassword { owner, hash: *b"00000001", ttl: SECOND, of_account: true, of_client: true }),
             failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
-            ..Trace::default()
+            ..LoginEffects::default()
         };
-        leave(store, ops, &trace).await;
+        leave(store, ops, &effects).await;
         assert_eq!(seen(store, ops).await, (vec![1], 1, 1, 1));
     });
     subject.pass(SECOND + SECOND / 10);
@@ -285,8 +287,8 @@ fn what_has_a_time_ends_with_it(subject: &mut Subject) {
 
 fn nothing_is_left_behind_by_nothing(subject: &mut Subject) {
     subject.run(async |store, ops| {
-        assert!(Trace::default().is_empty());
-        leave(store, ops, &Trace::default()).await;
+        assert!(LoginEffects::default().is_empty());
+        leave(store, ops, &LoginEffects::default()).await;
         let standing = store.standing(ops, b"", &Counters::default()).await;
         assert_eq!((standing.account, standing.blocked, standing.outage), (None, None, None));
     });

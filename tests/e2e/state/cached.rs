@@ -2,7 +2,7 @@
 
 use super::{Subject, bare, behaviours};
 use loligo::op::Ops;
-use loligo::state::{Cached, FailedFrom, Forgotten, Owner, Store, Trace, WrongPassword};
+use loligo::state::{Cached, FailedFrom, Forgotten, LoginEffects, Owner, Store, WrongPassword};
 use std::time::Duration;
 
 behaviours!(
@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 async fn put(store: &Store, ops: &Ops, cache: &str, account: &str, text: &str, ttl: Duration) {
     let cached = Some(Cached { cache, account: account.as_bytes(), text: text.as_bytes(), ttl });
-    let written = store.leave(ops, &Trace { cached, ..Trace::default() }).await;
+    let written = store.apply(ops, &LoginEffects { cached, ..LoginEffects::default() }).await;
     assert_eq!(written.rest, Ok(()));
 }
 
@@ -53,15 +53,15 @@ fn a_forgotten_user_leaves_nothing(subject: &mut Subject) {
         for account in ["alice@example.test", "bob@example.test"] {
             let (username, client) = (account.split('@').next().unwrap().as_bytes(), b"192.0.2.9".as_slice());
             let owner = Owner { name: account.as_bytes(), client };
-            let trace = Trace {
+            let effects = LoginEffects {
                 mapping: Some((username, account.as_bytes())),
                 affected: Some(account.as_bytes()),
                 failed_from: Some(FailedFrom { account: account.as_bytes(), client, ttl: HOUR }),
                 password: Some(WrongPassword { owner, hash: *b"00000001", ttl: HOUR, of_account: true, of_client: false }),
                 cached: Some(Cached { cache: "c", account: account.as_bytes(), text: b"{}", ttl: HOUR }),
-                ..Trace::default()
+                ..LoginEffects::default()
             };
-            assert_eq!(store.leave(ops, &trace).await.rest, Ok(()));
+            assert_eq!(store.apply(ops, &effects).await.rest, Ok(()));
         }
         let clients = store.failed_from(ops, b"alice@example.test").await.unwrap();
         assert_eq!(clients, [b"192.0.2.9"]);

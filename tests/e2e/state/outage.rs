@@ -4,7 +4,7 @@ use super::{Subject, direct};
 use crate::support::redis::Redis;
 use loligo::op::{Answer, Failure};
 use loligo::proto::resp::Reply;
-use loligo::state::{Counters, Error, Failed, Kind, NewBlock, Trace};
+use loligo::state::{Counters, Error, Failed, Kind, LoginEffects, NewBlock};
 use std::time::Duration;
 
 fn counters() -> Counters {
@@ -14,8 +14,8 @@ fn counters() -> Counters {
     counters
 }
 
-fn fail<'a>(counters: &'a Counters) -> Trace<'a> {
-    Trace { failures: Some(Failed { counters, period_min: Duration::ZERO }), ..Trace::default() }
+fn fail<'a>(counters: &'a Counters) -> LoginEffects<'a> {
+    LoginEffects { failures: Some(Failed { counters, period_min: Duration::ZERO }), ..LoginEffects::default() }
 }
 
 #[test]
@@ -23,17 +23,17 @@ fn failures_before_and_during_an_outage_count() {
     let redis = Redis::start();
     let mut subject = Subject::at(direct(&redis), "nt_");
     let counters = counters();
-    subject.run(async |store, ops| drop(store.leave(ops, &fail(&counters)).await));
+    subject.run(async |store, ops| drop(store.apply(ops, &fail(&counters)).await));
     subject.cut_off();
     subject.run(async |store, ops| {
         let standing = store.standing(ops, b"alice", &counters).await;
         assert_eq!((standing.counts.to_vec(), standing.outage.is_some()), (vec![1], true));
-        let written = store.leave(ops, &fail(&counters)).await;
+        let written = store.apply(ops, &fail(&counters)).await;
         assert!(written.rest.is_err());
         let standing = store.standing(ops, b"alice", &counters).await;
         assert_eq!(counters.first_full(&standing.counts), Some(0));
         let block = Some(NewBlock { network: b"192.0.2.9/32", bucket: b"b", time: None });
-        assert!(store.leave(ops, &Trace { block, ..Trace::default() }).await.rest.is_err());
+        assert!(store.apply(ops, &LoginEffects { block, ..LoginEffects::default() }).await.rest.is_err());
         assert_eq!(store.standing(ops, b"alice", &counters).await.blocked, Some(0));
         assert!(store.account(ops, b"alice").await.is_err());
         assert!(store.blocks(ops).await.is_err());
@@ -43,7 +43,7 @@ fn failures_before_and_during_an_outage_count() {
         // What Redis says counts again, and on top of it what it did not hear of.
         let standing = store.standing(ops, b"alice", &counters).await;
         assert_eq!((standing.counts.to_vec(), standing.blocked, standing.outage), (vec![2], None, None));
-        assert_eq!(store.leave(ops, &fail(&counters)).await.rest, Ok(()));
+        assert_eq!(store.apply(ops, &fail(&counters)).await.rest, Ok(()));
     });
     // With the next failure it has heard of everything, and so have others.
     let mut another = Subject::at(direct(&redis), "nt_");
@@ -64,7 +64,7 @@ fn failures_that_redis_refuses_count_in_this_process() {
         subject.run(async |store, ops| {
             if let Some(period_min) = failure {
                 let failures = Some(Failed { counters: &counters, period_min });
-                drop(store.leave(ops, &Trace { failures, ..Trace::default() }).await);
+                drop(store.apply(ops, &LoginEffects { failures, ..LoginEffects::default() }).await);
             }
             store.standing(ops, b"", &counters).await.counts.to_vec()
         })

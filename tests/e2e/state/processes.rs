@@ -3,7 +3,7 @@
 
 use super::{Subject, direct};
 use crate::support::redis::Redis;
-use loligo::state::{Counters, Failed, Kind, Standing, Trace};
+use loligo::state::{Counters, Failed, Kind, LoginEffects, Standing};
 use std::time::Duration;
 
 const LIMIT: u64 = 3;
@@ -18,7 +18,7 @@ fn each_bounds_what_begins_at_the_same_moment() {
     let look = |process: &mut Subject| process.run(async |store, ops| store.standing(ops, b"", &counters).await);
     let fail = |process: &mut Subject| {
         let failures = Some(Failed { counters: &counters, period_min: Duration::ZERO });
-        let written = process.run(async |store, ops| store.leave(ops, &Trace { failures, ..Trace::default() }).await);
+        let written = process.run(async |store, ops| store.apply(ops, &LoginEffects { failures, ..LoginEffects::default() }).await);
         assert_eq!(written.rest, Ok(()));
     };
     let is_outrun = |process: &mut Subject, since: &Standing| process.run(async |store, ops| store.is_outrun(since, &counters, ops.now()));

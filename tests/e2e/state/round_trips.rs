@@ -3,7 +3,7 @@
 use super::{Subject, direct};
 use crate::support::redis::Redis;
 use loligo::op::{Op, Ops};
-use loligo::state::{Counters, Failed, FailedFrom, Kind, NewBlock, Owner, Store, Trace, WrongPassword};
+use loligo::state::{Counters, Failed, FailedFrom, Kind, LoginEffects, NewBlock, Owner, Store, WrongPassword};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn a_look_is_one_and_a_trace_another() {
         store.standing(ops, b"alice", &counters).await;
         assert_eq!(asked.take(), 1);
         let owner = Owner { name: b"alice@example.test", client: b"192.0.2.9" };
-        let trace = Trace {
+        let effects = LoginEffects {
             mapping: Some((b"alice", owner.name)),
             block: Some(NewBlock { network: b"192.0.2.9/32", bucket: b"b", time: Some(HOUR) }),
             affected: Some(owner.name),
@@ -39,7 +39,7 @@ fn a_look_is_one_and_a_trace_another() {
             failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
             cached: None,
         };
-        assert_eq!(store.leave(ops, &trace).await.rest, Ok(()));
+        assert_eq!(store.apply(ops, &effects).await.rest, Ok(()));
         assert_eq!(asked.take(), 1);
         assert_eq!(store.standing(ops, b"alice", &counters).await.counts.to_vec(), [1, 1, 1, 1]);
         // This process blocked the network itself: when that ends need not be asked.

@@ -4,7 +4,7 @@
 //! `backend_server_monitoring`, as it is at the moment of the call; without the feature there are none. Rules: `lua/entrypoints.md` 6.1, 6.2.
 
 use crate::auth::scripts::StageKind;
-use crate::op::{Answer, Op, Ops, Procedure};
+use crate::op::{Answer, Op, Ops, Subtask};
 use crate::script::ffi::{Call, Fault, Finish, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
 use crate::script::result::ResultObject;
@@ -97,7 +97,7 @@ fn check_backend_connection(call: &Call<'_>) -> Result<Start, Fault> {
 }
 
 fn probe<F: AsyncFnOnce(Ops) -> Result<(), probe::Fault> + 'static>(check: F) -> Start {
-    let check = Procedure::new(move |ops| async move { check(ops).await });
+    let check = Subtask::new(move |ops| async move { check(ops).await });
     Start::Wait { op: Op::Run(check), limit: PROBE_MAX, finish: Finish::Plain(probed, 0) }
 }
 

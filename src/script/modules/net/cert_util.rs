@@ -4,7 +4,7 @@
 //! told as well. Certificates are read by x509-cert (looked at besides: x509-parser, twice as many crates below it).
 //! Rules: specification `lua/modules-glua.md` 5.10. Bounds: [`CONNECT_MAX`], [`HANDSHAKE_MAX`]; the chain's size is rustls' (64 KiB a message).
 
-use crate::op::{Answer, Op, Ops, Procedure};
+use crate::op::{Answer, Op, Ops, Subtask};
 use crate::script::ffi::{Call, Fault, Finish, Start, Waiting};
 use crate::script::modules::Module;
 use crate::tls::ClientTls;
@@ -29,7 +29,7 @@ fn not_after(call: &Call<'_>) -> Result<Start, Fault> {
     let Some((host, port)) = split(&address) else {
         return Ok(Start::Done(call.nil_and(format!("dial tcp: address {address}: missing port in address"))));
     };
-    let procedure = Procedure::new(move |ops| async move { look(&ops, &name, &host, port).await });
+    let procedure = Subtask::new(move |ops| async move { look(&ops, &name, &host, port).await });
     Ok(Start::Wait { op: Op::Run(procedure), limit: Duration::MAX, finish: Finish::Plain(finish, 0) })
 }
 

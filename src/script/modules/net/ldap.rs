@@ -4,7 +4,7 @@
 //! nil, or nil, nil and an error. Fields of a wrong type raise, failures of the directory are answers. The script escapes what it puts into a
 //! filter. Rules: specification `lua/modules-nauthilus.md` 8. The client, its pools and bounds: `upstream::ldap`.
 
-use crate::op::{Failure, Op, Procedure};
+use crate::op::{Failure, Op, Subtask};
 use crate::proto::ldap::{Modify, Operation, Scope, Search, compose_filter};
 use crate::script::ffi::{Call, Fault, Finish, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
@@ -43,7 +43,7 @@ fn search(call: &Call<'_>) -> Result<Start, Fault> {
     };
     let settings = client.settings();
     let search = Search { base, scope, filter, attributes, size_limit: settings.size_limit, time_limit: settings.time_limit };
-    let find = Procedure::new(move |ops| async move { client.search(&ops, &search).await });
+    let find = Subtask::new(move |ops| async move { client.search(&ops, &search).await });
     let finish = Finish::Boxed(Box::new(move |call: &Call<'_>, answer| {
         let found = answer.done::<Result<Vec<Entry>, Error>>();
         Ok(Start::Done(match flat(found) {
@@ -85,7 +85,7 @@ fn modify(call: &Call<'_>) -> Result<Start, Fault> {
         Err(error) => return Ok(Start::Done(call.nil_and(error.to_string()))),
     };
     let modify = Modify { dn, operation, attributes };
-    let change = Procedure::new(move |ops| async move { client.modify(&ops, &modify).await });
+    let change = Subtask::new(move |ops| async move { client.modify(&ops, &modify).await });
     let finish = Finish::Boxed(Box::new(|call: &Call<'_>, answer| {
         match flat(answer.done::<Result<(), Error>>()) {
             Ok(()) => call.push_string(b"OK"),

@@ -5,7 +5,7 @@
 //! stopped takes it along. Rules: specification `lua/modules-glua.md` 4.8, 2.4. Error texts name the peer only. Bounds:
 //! [`CONNECTIONS_MAX`] per run, [`READ_BYTES_MAX`] per read.
 
-use crate::op::{Answer, Failure, Op, Ops, Procedure};
+use crate::op::{Answer, Failure, Op, Ops, Subtask};
 use crate::script::ffi::{Call, Connection as Held, Fault, Finish, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
 use crate::upstream::channel::Channel;
@@ -94,7 +94,7 @@ fn open(call: &Call<'_>) -> Result<Start, Fault> {
         return Ok(Start::Done(call.nil_and(format!("dial tcp {address}: this script has {CONNECTIONS_MAX} connections open"))));
     }
     let limit = duration(seconds);
-    let connect = Procedure::new(move |ops| async move { Channel::connect(&ops, &host, port, limit).await });
+    let connect = Subtask::new(move |ops| async move { Channel::connect(&ops, &host, port, limit).await });
     let finish = Finish::Boxed(Box::new(move |call, answer| opened(call, answer, seconds, &address)));
     Ok(Start::Wait { op: Op::Run(connect), limit: limit.saturating_add(GRACE), finish })
 }
@@ -163,7 +163,7 @@ fn drive(
     let peer = connection.peer.clone();
     let held = connection.channel.upgrade().ok_or_else(|| closed(verb, &peer))?;
     let Some(mut channel) = held.channel.take() else { return Err(closed(verb, &peer)) };
-    let work = Procedure::new(move |ops| async move {
+    let work = Subtask::new(move |ops| async move {
         let outcome = work(ops, &mut channel).await;
         held.channel.replace(Some(channel));
         outcome

@@ -1,6 +1,6 @@
 //! Host functions that touch disks or children: the blocking half runs on a helper thread, the script waits.
 
-use crate::op::{Failure, Op, Work};
+use crate::op::{BlockingJob, Failure, Op};
 use crate::script::ffi::{Call, Fault, Finish, Start};
 use std::any::Any;
 use std::ffi::{OsStr, c_int};
@@ -17,7 +17,7 @@ pub fn on_helper<T: Any + Send>(
     finish: impl FnOnce(&Call<'_>, Result<T, Failure>) -> Result<c_int, Fault> + 'static,
 ) -> Start {
     let finish = Finish::Boxed(Box::new(move |call: &Call<'_>, answer| finish(call, answer.done()).map(Start::Done)));
-    Start::Wait { op: Op::Work(Work::new(body)), limit: Duration::MAX, finish }
+    Start::Wait { op: Op::Blocking(BlockingJob::new(body)), limit: Duration::MAX, finish }
 }
 
 /// As [`on_helper`], for what can only fail: nothing is returned, or the error's text.

@@ -3,8 +3,8 @@
 //! Reads what CLUSTER SLOTS tells, which is bytes of a peer: ranges out of order, doubled or left out are taken as they come, hosts that are
 //! none are left out, anything else is refused. Rules: the cluster specification, redis.io.
 
-use super::super::sentinel::address;
 use crate::proto::resp::{Reply, View};
+use crate::upstream::redis::address::address;
 
 /// The slot of a key: of its hash tag, if it has one.
 pub fn slot_of(key: &[u8]) -> u16 {

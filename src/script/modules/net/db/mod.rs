@@ -33,7 +33,7 @@ mod tests;
 
 pub use databases::Databases;
 
-use crate::op::{Answer, Op, Procedure};
+use crate::op::{Answer, Op, Subtask};
 use crate::proto::sql::{Cell, Parameter, Table};
 use crate::script::ffi::{Call, Fault, Finish, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
@@ -208,7 +208,7 @@ fn parameter(call: &Call<'_>, at: c_int) -> Result<Parameter, String> {
 
 /// Has a request done. The script's own limit is all that bounds it, beside those of the address.
 fn ask(database: Rc<Database>, request: Request, finish: Finish) -> Start {
-    let running = Procedure::new(move |ops| database.run(ops, request));
+    let running = Subtask::new(move |ops| database.run(ops, request));
     Start::Wait { op: Op::Run(running), limit: Duration::MAX, finish }
 }
 

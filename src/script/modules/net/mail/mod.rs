@@ -6,7 +6,7 @@
 
 mod compose;
 
-use crate::op::{Answer, Op, Procedure};
+use crate::op::{Answer, Op, Subtask};
 use crate::script::ffi::{Call, Fault, Finish, Kind, Start, Waiting};
 use crate::script::modules::Module;
 use crate::secret::Secret;
@@ -31,7 +31,7 @@ fn send_mail(call: &Call<'_>) -> Result<Start, Fault> {
             return Ok(Start::Done(1));
         }
     };
-    let send = Procedure::new(move |ops| async move { smtp::deliver(&ops, &delivery, STEP_MAX).await });
+    let send = Subtask::new(move |ops| async move { smtp::deliver(&ops, &delivery, STEP_MAX).await });
     Ok(Start::Wait { op: Op::Run(send), limit: MAIL_MAX, finish: Finish::Plain(sent, 0) })
 }
 

@@ -16,7 +16,7 @@ mod methods;
 #[cfg(test)]
 mod tests;
 
-use crate::op::{Answer, Op, Work};
+use crate::op::{Answer, BlockingJob, Op};
 use crate::proto::url::{Url, escape_path};
 use crate::script::ffi::{Call, Fault, Finish, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
@@ -127,7 +127,7 @@ fn send_photo(call: &Call<'_>) -> Result<Start, Fault> {
             Err(error) => Start::Done(call.nil_and(error)),
         })
     }));
-    Ok(Start::Wait { op: Op::Work(Work::new(move || form.compose())), limit: Duration::MAX, finish })
+    Ok(Start::Wait { op: Op::Blocking(BlockingJob::new(move || form.compose())), limit: Duration::MAX, finish })
 }
 
 /// `bot:getUpdates()`.

@@ -1,7 +1,7 @@
 //! Pictures of graphs. They are pages of the frontend, which has its own way to log in: a form, and a cookie that the client keeps.
 
 use super::{Bot, push_error, this};
-use crate::op::{Op, Ops, Procedure, Work};
+use crate::op::{BlockingJob, Op, Ops, Subtask};
 use crate::proto::url::query_escape;
 use crate::script::ffi::{Call, Fault, Finish, Kind, Start};
 use crate::script::modules::support::work;
@@ -13,10 +13,10 @@ pub(super) fn save(call: &Call<'_>) -> Result<Start, Fault> {
     let (bot, item, path) = (this(call)?, call.int(2)?, call.string(3)?.into_owned());
     let size = Size::read(call)?;
     let http = call.services().http.clone();
-    let save = Procedure::new(move |ops| async move {
+    let save = Subtask::new(move |ops| async move {
         let picture = picture(&ops, &http, &bot, item, &size).await?;
-        let write = Work::new(move || work::write_file(work::path(&path), &picture));
-        work::flat(ops.ask(Op::Work(write), Duration::MAX).await.done::<Result<(), String>>())
+        let write = BlockingJob::new(move || work::write_file(work::path(&path), &picture));
+        work::flat(ops.ask(Op::Blocking(write), Duration::MAX).await.done::<Result<(), String>>())
     });
     let finish = Finish::Boxed(Box::new(|call: &Call<'_>, answer| {
         Ok(Start::Done(match work::flat(answer.done::<Result<(), String>>()) {

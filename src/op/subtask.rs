@@ -1,7 +1,7 @@
-//! Procedures and work: ops that are code rather than a message to a link.
+//! Subtasks and blocking jobs: ops that are code rather than a message to a link.
 //!
-//! A [`Procedure`] is how a client of some protocol runs: sequential async code over the same door ([`Ops`]), on a task of its own, so that
-//! several of them can be under way for one asker ([`Op::All`](super::Op::All)) and an asker that is gone takes them along. [`Work`] is a
+//! A [`Subtask`] is how a client of some protocol runs: sequential async code over the same door ([`Ops`]), on a task of its own, so that
+//! several of them can be under way for one asker ([`Op::All`](super::Op::All)) and an asker that is gone takes them along. [`BlockingJob`] is a
 //! function that may block; it runs on a helper thread and is not interrupted. Both return a value of any type, which the asker
 //! takes out of the answer by [`Answer::done`].
 
@@ -12,14 +12,14 @@ use std::future::Future;
 use std::pin::Pin;
 
 /// Code that waits, and begins when it is polled with a door of its own.
-pub struct Procedure(Box<Begin>);
+pub struct Subtask(Box<Begin>);
 
 type Begin = dyn FnOnce(Ops) -> Pin<Box<dyn Future<Output = Done>>>;
 
-impl Procedure {
+impl Subtask {
     /// `body` gets its own door: its deadline is the time limit of the op.
-    pub fn new<T: Any, F: Future<Output = T> + 'static>(body: impl FnOnce(Ops) -> F + 'static) -> Procedure {
-        Procedure(Box::new(|ops| {
+    pub fn new<T: Any, F: Future<Output = T> + 'static>(body: impl FnOnce(Ops) -> F + 'static) -> Subtask {
+        Subtask(Box::new(|ops| {
             let future = body(ops);
             Box::pin(async move { Done(Box::new(future.await)) })
         }))
@@ -31,15 +31,15 @@ impl Procedure {
 }
 
 /// A function that may block.
-pub struct Work(Box<Compute>);
+pub struct BlockingJob(Box<Compute>);
 
 type Compute = dyn FnOnce() -> Worked + Send;
-/// What [`Work`] returned, on its way from the helper thread.
+/// What [`BlockingJob`] returned, on its way from the helper thread.
 pub type Worked = Box<dyn Any + Send>;
 
-impl Work {
-    pub fn new<T: Any + Send>(body: impl FnOnce() -> T + Send + 'static) -> Work {
-        Work(Box::new(|| Box::new(body())))
+impl BlockingJob {
+    pub fn new<T: Any + Send>(body: impl FnOnce() -> T + Send + 'static) -> BlockingJob {
+        BlockingJob(Box::new(|| Box::new(body())))
     }
 
     pub fn run(self) -> Worked {
@@ -63,7 +63,7 @@ impl From<Worked> for Done {
 }
 
 impl Answer {
-    /// What the procedure or the work returned.
+    /// What the subtask or the blocking job returned.
     ///
     /// # Errors
     /// The answer's own failure: time is over, a queue is full. An answer of another type would be a bug of the asker; it reads as one.
@@ -80,13 +80,13 @@ pub(super) fn unexpected() -> Failure {
     Failure::Protocol("an answer of another kind".into())
 }
 
-impl fmt::Debug for Procedure {
+impl fmt::Debug for Subtask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Procedure")
+        f.write_str("Subtask")
     }
 }
 
-impl fmt::Debug for Work {
+impl fmt::Debug for BlockingJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Work")
     }
@@ -105,11 +105,11 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn procedures_and_work_return_what_they_made() {
+    fn subtasks_and_blocking_jobs_return_what_they_made() {
         let now = Instant::now();
         let (ops, driver) = slot(now, now + Duration::from_secs(10));
         let naps = |count: u32| {
-            Op::Run(Procedure::new(move |ops| async move {
+            Op::Run(Subtask::new(move |ops| async move {
                 for _ in 0..count {
                     ops.ask(Op::Sleep(Duration::from_secs(1)), Duration::MAX).await;
                 }
@@ -118,7 +118,7 @@ mod tests {
         };
         let mut slept = 0;
         let task = async {
-            let answer = ops.ask(Op::All(vec![naps(2), naps(3), Op::Work(Work::new(|| "worked"))]), Duration::MAX).await;
+            let answer = ops.ask(Op::All(vec![naps(2), naps(3), Op::Blocking(BlockingJob::new(|| "worked"))]), Duration::MAX).await;
             let Answer::All(answers) = answer else { panic!("{answer:?}") };
             let [first, second, third] = <[Answer; 3]>::try_from(answers).unwrap();
             (first.done::<u32>(), second.done::<u32>(), third.done::<&str>())

@@ -1,4 +1,4 @@
-//! What the backends' word leaves behind: account mapping, where a failure came from, the wrong password, the failure itself.
+//! The effects of what the backends said: account mapping, where a failure came from, the wrong password, the failure itself.
 //!
 //! All of it is one round trip, and a success of a user who is mapped needs none. A mapping that cannot be written is a temporary failure;
 //! the rest is noted in the log, and failures are counted in this process in any case. Called by the pipeline only.
@@ -11,32 +11,32 @@ use crate::auth::request::{Field, Mode};
 use crate::auth::run::Run;
 use crate::auth::user::User;
 use crate::auth::verdict::PassDb;
-use crate::op::apart;
-use crate::state::{Cached, Failed, FailedFrom, Owner, Trace};
+use crate::op::boxed;
+use crate::state::{Cached, Failed, FailedFrom, LoginEffects, Owner};
 use std::time::Duration;
 
-/// Leaves it behind. `account`: what the login name was mapped to before.
+/// Writes them. `account`: what the login name was mapped to before.
 ///
 /// # Errors
 /// The login name could not be mapped to the account that a backend found.
-pub(super) async fn leave<S>(
+pub(super) async fn apply<S>(
     run: &Run<'_, S>,
     guard: &mut Guard,
     user: Option<&User>,
     account: Option<&[u8]>,
     report: &mut Report,
 ) -> Result<(), Event> {
-    if leaves_nothing(run, user, account) { Ok(()) } else { apart(write(run, guard, user, account, report)).await }
+    if has_no_effects(run, user, account) { Ok(()) } else { boxed(write(run, guard, user, account, report)).await }
 }
 
 /// Whether a user who is mapped has logged in, and the positive cache does not want to know.
-fn leaves_nothing<S>(run: &Run<'_, S>, user: Option<&User>, account: Option<&[u8]>) -> bool {
+fn has_no_effects<S>(run: &Run<'_, S>, user: Option<&User>, account: Option<&[u8]>) -> bool {
     let request = &run.login.request;
-    let is_news = |user: &User| !user.from_cache && request.mode == Mode::Auth && positive_cache::of(run.policy, request).is_some();
-    account.is_some() && user.is_some_and(|user| user.authenticated && !is_news(user))
+    let is_uncached = |user: &User| !user.from_cache && request.mode == Mode::Auth && positive_cache::of(run.policy, request).is_some();
+    account.is_some() && user.is_some_and(|user| user.authenticated && !is_uncached(user))
 }
 
-/// See [`leave`].
+/// See [`apply`].
 async fn write<S>(
     run: &Run<'_, S>,
     guard: &mut Guard,
@@ -80,11 +80,11 @@ async fn write<S>(
         Some((name, text?, user, cache.ttl))
     });
     let cached = kept.as_ref().map(|(cache, text, user, ttl)| Cached { cache, account: &user.account, text, ttl: *ttl });
-    let trace = Trace { mapping, failed_from, password, failures, cached, ..Trace::default() };
-    if trace.is_empty() {
+    let effects = LoginEffects { mapping, failed_from, password, failures, cached, ..LoginEffects::default() };
+    if effects.is_empty() {
         return Ok(());
     }
-    let written = run.stores.state.leave(run.ops, &trace).await;
+    let written = run.stores.state.apply(run.ops, &effects).await;
     brute_force::note_outage(written.rest, &mut report.events);
     written.mapping.map_err(|error| Event::new(Level::Error, "Account cannot be mapped").with("error", error.to_string()))
 }

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-/// `part`, to be awaited, in a box of its own.
-pub fn apart<'a, T>(part: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+/// Boxes a future, so that the future that awaits it stays small.
+pub fn boxed<'a, T>(part: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
     Box::pin(part)
 }

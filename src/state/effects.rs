@@ -1,7 +1,8 @@
-//! What one login leaves behind, written in one piece: mapping, block, wrong password, failures.
+//! The effects of one login, written in one piece: mapping, block, wrong password, failures.
 
 use super::blocks::NewBlock;
-use super::buckets::{Counters, Sizes};
+use super::buckets::Sizes;
+use super::counters::Counters;
 use super::history::WrongPassword;
 use super::memory::MemoryStore;
 use super::redis::RedisStore;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// What is to be written; nothing, unless a field says so.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Trace<'a> {
+pub struct LoginEffects<'a> {
     /// A login name and its account.
     pub mapping: Option<(&'a [u8], &'a [u8])>,
     pub block: Option<NewBlock<'a>>,
@@ -51,9 +52,9 @@ pub struct Written {
     pub rest: Result<(), Error>,
 }
 
-impl Trace<'_> {
+impl LoginEffects<'_> {
     pub fn is_empty(&self) -> bool {
-        let Trace { mapping, block, affected, failed_from, password, cached, failures } = self;
+        let LoginEffects { mapping, block, affected, failed_from, password, cached, failures } = self;
         mapping.is_none()
             && block.is_none()
             && affected.is_none()
@@ -65,52 +66,52 @@ impl Trace<'_> {
 }
 
 impl Store {
-    /// Writes what a login leaves behind: one round trip.
-    pub async fn leave(&self, ops: &Ops, trace: &Trace<'_>) -> Written {
+    /// Writes the effects of a login: one round trip.
+    pub async fn apply(&self, ops: &Ops, effects: &LoginEffects<'_>) -> Written {
         match self {
             Store::Memory(memory) => {
-                memory.leave(trace, ops.now());
+                memory.apply(effects, ops.now());
                 Written { mapping: Ok(()), rest: Ok(()) }
             }
-            Store::Redis(redis) => redis.leave(ops, trace).await,
+            Store::Redis(redis) => redis.apply(ops, effects).await,
         }
     }
 }
 
 impl MemoryStore {
-    fn leave(&self, trace: &Trace<'_>, now: Instant) {
-        if let Some((username, account)) = trace.mapping {
+    fn apply(&self, effects: &LoginEffects<'_>, now: Instant) {
+        if let Some((username, account)) = effects.mapping {
             self.map_account(username, account, now);
         }
-        if let Some(block) = &trace.block {
+        if let Some(block) = &effects.block {
             self.block(block, now);
         }
-        if let Some(account) = trace.affected {
+        if let Some(account) = effects.affected {
             self.affected.put(account, (), None, now);
         }
-        if let Some(failed) = &trace.failed_from {
+        if let Some(failed) = &effects.failed_from {
             self.failed_from.update(failed.account, Some(failed.ttl), now, |set| set.insert(failed.client));
         }
-        if let Some(wrong) = &trace.password {
+        if let Some(wrong) = &effects.password {
             self.remember_password(wrong, now);
         }
-        if let Some(entry) = &trace.cached {
+        if let Some(entry) = &effects.cached {
             self.put_cached(entry, now);
         }
-        if let Some(failed) = &trace.failures {
+        if let Some(failed) = &effects.failures {
             self.count(failed.counters, failed.period_min, now);
         }
     }
 }
 
 impl RedisStore {
-    async fn leave(&self, ops: &Ops, trace: &Trace<'_>) -> Written {
+    async fn apply(&self, ops: &Ops, effects: &LoginEffects<'_>) -> Written {
         let now = ops.now();
-        if let Some(block) = &trace.block {
+        if let Some(block) = &effects.block {
             self.shadow.block(block, now);
         }
-        let mut failures = trace.failures.map(|failed| OnTheWay::depart(&self.shadow, failed, now));
-        let commands = self.encode(trace, failures.as_ref());
+        let mut failures = effects.failures.map(|failed| OnTheWay::depart(&self.shadow, failed, now));
+        let commands = self.encode(effects, failures.as_ref());
         let replies = self.ask(ops, Route::Write, commands).await;
         if let Some(failures) = &mut failures {
             failures.arrive(replies.as_deref().unwrap_or_default());
@@ -118,9 +119,9 @@ impl RedisStore {
         match replies {
             Err(error) => Written { mapping: Err(error.clone()), rest: Err(error) },
             Ok(replies) => {
-                let (mapping, rest) = replies.split_at(usize::from(trace.mapping.is_some()).min(replies.len()));
+                let (mapping, rest) = replies.split_at(usize::from(effects.mapping.is_some()).min(replies.len()));
                 let mapping = mapping.first().map_or(Ok(()), accounts::decode_mapping);
-                if let (Ok(()), Some((username, account))) = (&mapping, trace.mapping) {
+                if let (Ok(()), Some((username, account))) = (&mapping, effects.mapping) {
                     self.recall_account(username, account, now);
                 }
                 let refused = rest.iter().find(|reply| reply.as_error().is_some());
@@ -129,24 +130,24 @@ impl RedisStore {
         }
     }
 
-    fn encode(&self, trace: &Trace<'_>, failures: Option<&OnTheWay<'_>>) -> Commands {
+    fn encode(&self, effects: &LoginEffects<'_>, failures: Option<&OnTheWay<'_>>) -> Commands {
         let mut commands = Commands::with_capacity(USUAL_BYTES);
-        if let Some((username, account)) = trace.mapping {
+        if let Some((username, account)) = effects.mapping {
             self.encode_mapping(&mut commands, username, account);
         }
-        if let Some(block) = &trace.block {
+        if let Some(block) = &effects.block {
             self.encode_block(&mut commands, block);
         }
-        if let Some(account) = trace.affected {
+        if let Some(account) = effects.affected {
             self.encode_affected(&mut commands, account);
         }
-        if let Some(failed) = &trace.failed_from {
+        if let Some(failed) = &effects.failed_from {
             self.encode_failed_from(&mut commands, failed.account, failed.client, failed.ttl);
         }
-        if let Some(wrong) = &trace.password {
+        if let Some(wrong) = &effects.password {
             self.encode_password(&mut commands, wrong);
         }
-        if let Some(entry) = &trace.cached {
+        if let Some(entry) = &effects.cached {
             self.encode_cached(&mut commands, entry);
         }
         // Last: their replies are looked for there.

@@ -1,12 +1,16 @@
 # Short names for the commands of CONTRIBUTING.md.
 
-.PHONY: help build test test-lua fmt lint fuzz bench
+.PHONY: help build dist test test-lua fmt lint fuzz bench
 
 help:
-	@echo "make build test test-lua fmt lint fuzz bench"
+	@echo "make build dist test test-lua fmt lint fuzz bench"
 
 build:
 	cargo build --release
+
+# The build that packages ship: see packaging/dist.
+dist:
+	packaging/dist
 
 test:
 	tests/run

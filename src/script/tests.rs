@@ -230,7 +230,7 @@ fn a_byte_order_mark_is_skipped() {
         format!("package.path = '{place}/?.lua' return require('marked').name"),
         format!("return dofile('{place}/marked.lua').name"),
         format!("return assert(loadfile('{place}/marked.lua'))().name"),
-        format!("return loadstring('\u{feff}return \\'marked\\'')()"),
+        "return loadstring('\u{feff}return \\'marked\\'')()".to_owned(),
     ];
     for source in uses {
         let bench = hook(&format!("\u{feff}function nauthilus_run_hook() {source} end"));

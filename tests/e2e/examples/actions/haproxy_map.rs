@@ -87,7 +87,7 @@ fn whatever_haproxy_does_the_login_is_refused_and_the_log_says_why() {
         ("no end", listener(|mut stream| while stream.write_all(&[b'x'; 1 << 16]).is_ok() {}), "more than 4194304 bytes"),
     ] {
         let mut server = brute_force_site(&stats, "map").start();
-        for password in ["a", "b", "c"] {
+        for password in ["wrong-one", "wrong-two", "wrong-three"] {
             assert_eq!(login_from(&server, "192.0.2.7", "ada", password), 403, "{what}");
         }
         server.wait_for_log(expected);
@@ -98,7 +98,7 @@ fn whatever_haproxy_does_the_login_is_refused_and_the_log_says_why() {
 #[test]
 fn without_its_settings_it_says_so() {
     let mut server = brute_force_site("", "").start();
-    for password in ["a", "b", "c"] {
+    for password in ["wrong-one", "wrong-two", "wrong-three"] {
         assert_eq!(login_from(&server, "192.0.2.7", "ada", password), 403);
     }
     server.wait_for_log("HAPROXY_GENERIC_MAP is not set");

@@ -85,9 +85,9 @@ pub(super) unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
         let binding = binding(state);
         (&*binding.function.cast::<Waiting>(), Call::new(state, &*binding.shared))
     };
-    // SAFETY: no local needs dropping when `raise` leaves.
     match (function.start)(&call).and_then(|start| begin(&call, start)) {
         Ok(count) => count,
+        // SAFETY: we are a C function of `state`, and no local needs dropping when `raise` leaves.
         Err(fault) => unsafe { raise(state, function.name, fault) },
     }
 }

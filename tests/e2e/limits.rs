@@ -55,6 +55,27 @@ fn a_body_past_the_limit_is_refused() {
     assert_eq!(refused(&server, &with_body_of(10_000).bytes()), 413);
 }
 
+/// Many clients read no answer before they have sent everything. A connection closed earlier would reset and take the answer along.
+#[test]
+fn a_client_that_sends_everything_first_gets_the_answer_to_a_refused_request() {
+    let server = Site::new().start();
+    let body = vec![b'x'; 3 << 20];
+    let head = |line: &str| format!("{line}\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    for (line, status) in [
+        ("POST /api/v1/auth/json HTTP/1.1", 413),
+        ("POST /api/v1/auth/json HTTP/1.1\r\nHost: b", 400),
+        ("POST /api/v1/auth/json HTTP/1.1\r\nTransfer-Encoding: gzip, chunked", 501),
+    ] {
+        for _ in 0..20 {
+            let mut client = server.connect();
+            client.send(&[head(line), body.clone()].concat());
+            assert_eq!(client.answer().status, status, "{line}");
+            client.finish_sending();
+            client.expect_close();
+        }
+    }
+}
+
 #[test]
 fn no_more_requests_than_the_limit_are_under_way_over_all_workers() {
     let settings = json!({ "server": {

@@ -2,6 +2,7 @@
 
 use crate::auth::admin::Jobs;
 use crate::auth::cache::ResultCache;
+use crate::auth::caller::throttle::Throttle;
 use crate::log::LogSink;
 use crate::metrics::Registry;
 use crate::reactor::Sender;
@@ -21,6 +22,8 @@ pub struct Process {
     pub results: ResultCache,
     /// The domain's state where no Redis is configured; where one is, what this process has seen of it.
     pub memory: Arc<MemoryStore>,
+    /// Addresses whose callers fail.
+    pub throttle: Throttle,
     /// Flushes that were put off.
     pub jobs: Jobs,
     /// `nauthilus_cache`.

@@ -143,6 +143,7 @@ impl Server {
             let epoch = Epoch::resolve(&loaded.config, self.workers.len(), &self.process.metrics).map_err(|error| error.to_string())?;
             crate::worker::try_scripts(&epoch, &self.process).map_err(|error| error.to_string())?;
             epoch.monitor.know_from(&self.epoch.monitor);
+            epoch.know_keys_from(&self.epoch);
             Ok((Arc::new(epoch), loaded))
         });
         match outcome {
@@ -199,6 +200,7 @@ fn process(config: &Config, workers: usize, writer: &LogWriter, watchdog: &Watch
     Ok(Arc::new(Process {
         results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
         memory: Arc::default(),
+        throttle: Default::default(),
         jobs: Default::default(),
         cache: Arc::default(),
         storages: Arc::default(),

@@ -17,6 +17,7 @@ pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
     searches(config, tree, report);
     features(config, tree, report);
     cache_lifetime(config, tree, report);
+    callers(config, tree, report);
     inactive(config, tree, report);
 }
 
@@ -101,6 +102,24 @@ fn features(config: &Config, tree: &Node, report: &mut Report) {
             _ => continue,
         };
         report.warn(&mark, PATH, &format!("{:?} does nothing: {missing}", feature.name()));
+    }
+}
+
+/// What protects must protect: roles need callers, and tokens that are stored need a store.
+fn callers(config: &Config, tree: &Node, report: &mut Report) {
+    let server = &config.server;
+    let has_callers = server.basic_auth.enabled || server.jwt_auth.enabled || server.oidc_auth.enabled;
+    if !has_callers && let Some(hook) = config.lua.custom_hooks.iter().find(|hook| !hook.roles.is_empty()) {
+        const PATH: &str = "lua.custom_hooks";
+        let why = format!(
+            "the roles of hook {:?} protect nothing: enable server.jwt_auth, server.oidc_auth or server.basic_auth, or remove them",
+            hook.http_location
+        );
+        report.wrong(&tree.mark_near(PATH), PATH, Wrong::new(why));
+    }
+    if server.jwt_auth.enabled && server.jwt_auth.store_in_redis && !server.redis.is_configured() {
+        const PATH: &str = "server.jwt_auth.store_in_redis";
+        report.wrong(&tree.mark_near(PATH), PATH, Wrong::new("needs server.redis, where the tokens are to be stored"));
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the wire forms of requests and answers can be configured to.
 
+use super::callers;
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::{self, Config, Feature};
-use crate::dialect::caller::Caller;
 use crate::dialect::settings::{Endpoints, MailServer, MailServers, Settings};
 
-pub(super) fn settings(config: &Config) -> Settings {
+pub(super) fn settings(config: &Config, problems: &mut Vec<String>) -> Settings {
     let server = &config.server;
     let off = &server.disabled_endpoints;
     let mail_server = |host: &config::Host, port| MailServer { address: host.as_str().to_owned(), port };
@@ -19,11 +19,12 @@ pub(super) fn settings(config: &Config) -> Settings {
             auth_basic: !off.auth_basic,
             custom_hooks: !off.custom_hooks,
             configuration: !off.configuration,
+            jwt_token: server.jwt_auth.enabled && !off.auth_jwt,
+            jwt_refresh: server.jwt_auth.enabled && server.jwt_auth.refresh_token && !off.auth_jwt,
         },
-        caller: server.basic_auth.enabled.then(|| {
-            let basic = &server.basic_auth;
-            Caller::new(basic.username.as_bytes(), basic.password.expose())
-        }),
+        caller: callers::callers(config, problems),
+        metrics_access: callers::access(&server.metrics_access, problems),
+        admin_access: callers::access(&server.admin_access, problems),
         mail_servers: MailServers {
             smtp: mail_server(&server.smtp_backend_address, server.smtp_backend_port),
             imap: mail_server(&server.imap_backend_address, server.imap_backend_port),

@@ -6,17 +6,20 @@
 //! ```text
 //! policy.rs       features, backends, filters, actions, hooks
 //! brute_force.rs  brute-force rules
+//! callers.rs      who may ask
 //! dialect.rs      wire forms
 //! redis.rs        where Redis is
 //! upstream.rs     whom else we ask
 //! ```
 
 mod brute_force;
+mod callers;
 mod dialect;
 mod policy;
 mod redis;
 mod upstream;
 
+pub use callers::{KeySource, KeysFrom};
 pub use redis::pool_target;
 pub use upstream::Collector;
 
@@ -68,6 +71,8 @@ pub struct Epoch {
     pub ldap: Arc<LdapPools>,
     /// How scripts ask other servers by HTTP.
     pub http_client: Arc<HttpClientSettings>,
+    /// Where the keys of an issuer of tokens come from.
+    pub key_source: Option<KeySource>,
     /// Where scripts' spans are sent; none: nowhere.
     pub tracing: Option<Collector>,
     /// The configuration as JSON, secrets masked.
@@ -82,6 +87,8 @@ pub struct Epoch {
     /// What the metrics count each route pattern by.
     pub route_labels: Vec<(&'static str, LabelId)>,
     hooks: HashMap<(Vec<u8>, &'static str), usize>,
+    /// By the hook's index.
+    hook_roles: Vec<Vec<String>>,
 }
 
 /// What is wrong with a configuration that is sound by itself: files and names that it points to. One line each.
@@ -99,7 +106,7 @@ impl Epoch {
         let mut scripts = ScriptSet::default();
         let mut policy = policy::policy(config, metrics, &mut scripts, &mut problems);
         policy::built_in_features(&mut policy, config, metrics);
-        let hooks = policy::hooks(config, &mut scripts, &mut problems);
+        let (hooks, hook_roles) = policy::hooks(config, &mut scripts, &mut problems);
         for path in &config.lua.config.init_script_paths {
             let index = scripts.read(path, "init", StageKind::Init, false);
             scripts.init.extend(keep(index, &mut problems));
@@ -120,6 +127,7 @@ impl Epoch {
             problems.push(problem);
             None
         });
+        let dialect = dialect::settings(config, &mut problems);
         if !problems.is_empty() {
             return Err(Unusable(problems));
         }
@@ -129,7 +137,8 @@ impl Epoch {
         let request_time = server.timeouts.request;
         Ok(Epoch {
             policy,
-            dialect: dialect::settings(config),
+            key_source: callers::key_source(config, dialect.caller.as_deref()),
+            dialect,
             scripts: Arc::new(scripts),
             script_settings: Arc::new(script_settings(config)),
             package_path: package_path(&config.lua.config.package_path),
@@ -163,6 +172,7 @@ impl Epoch {
             post_action_time: server.timeouts.lua_script * 10,
             route_labels: ROUTES.map(|route| (route, metrics.label(Space::Route, &[route]))).to_vec(),
             hooks,
+            hook_roles,
         })
     }
 
@@ -170,6 +180,21 @@ impl Epoch {
     pub fn hook(&self, location: &[u8], method: Method) -> Option<usize> {
         let (name, _) = HOOK_METHODS.iter().find(|(_, known)| *known == method)?;
         self.hooks.get(&(location.to_vec(), *name)).copied()
+    }
+
+    /// The roles of which a caller needs one for the hook; none: any caller will do.
+    pub fn hook_roles(&self, location: &[u8], method: Method) -> &[String] {
+        self.hook(location, method).and_then(|index| self.hook_roles.get(index)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes over keys that were fetched before a reload: else nobody's token would be good until they are fetched again.
+    pub fn know_keys_from(&self, before: &Epoch) {
+        if let (Some(ours), Some(theirs)) = (&self.key_source, &before.key_source)
+            && matches!(ours.from, KeysFrom::Url(_))
+            && ours.from == theirs.from
+        {
+            ours.keys.know_from(&theirs.keys);
+        }
     }
 
     /// Where the domain's state is: in the server's Redis, or in this process, whose store is `memory`.

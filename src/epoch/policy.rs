@@ -76,18 +76,22 @@ pub(super) fn built_in_features(policy: &mut Policy, config: &Config, metrics: &
     policy.master_user_delimiter = if server.master_user.enabled { server.master_user.delimiter.bytes().next() } else { None };
 }
 
-pub(super) fn hooks(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> HashMap<(Vec<u8>, &'static str), usize> {
+/// Hooks by location and method, and the roles of each.
+pub(super) fn hooks(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>) -> (Hooks, Vec<Vec<String>>) {
     use config::Choice;
-    let mut hooks = HashMap::new();
+    let (mut hooks, mut roles) = (HashMap::new(), Vec::new());
     for hook in &config.lua.custom_hooks {
         let index = scripts.read(&hook.script_path, &hook.http_location, StageKind::Hook, hook.reuse);
         if let Some(index) = keep(index, problems) {
             scripts.hooks.push(index);
+            roles.push(hook.roles.clone());
             hooks.insert((hook.http_location.clone().into_bytes(), hook.http_method.name()), scripts.hooks.len() - 1);
         }
     }
-    hooks
+    (hooks, roles)
 }
+
+type Hooks = HashMap<(Vec<u8>, &'static str), usize>;
 
 fn when(when: ConfigWhen) -> When {
     When { authenticated: when.when_authenticated, unauthenticated: when.when_unauthenticated, no_auth: when.when_no_auth }

@@ -12,6 +12,7 @@
 //! history.rs       wrong passwords                 tolerations.rs  who logs in from an address
 //! known.rs         accounts that need not be asked for
 //! results.rs       the positive cache
+//! tokens.rs        tokens of the API
 //! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
 //! trace.rs         what one login leaves behind, written in one piece
 //! memory.rs        the tables of a process         table.rs        one table: sharded, expiring, bounded
@@ -35,6 +36,7 @@ mod redis;
 mod results;
 mod soft_whitelist;
 mod table;
+mod tokens;
 mod tolerations;
 mod trace;
 
@@ -49,6 +51,7 @@ pub use memory::MemoryStore;
 pub use redis::RedisStore;
 pub use results::Cached;
 pub use soft_whitelist::{SoftWhitelist, Spared};
+pub use tokens::{KeptToken, TokenKind};
 pub use trace::{Failed, FailedFrom, Trace, Written};
 
 use crate::op::{Answer, Failure};

@@ -105,7 +105,7 @@ fn features(config: &Config, tree: &Node, report: &mut Report) {
     }
 }
 
-/// What protects must protect: roles need callers, and tokens that are stored need a store.
+/// Roles need callers, as the documents say (there it is no error that nobody looks at them), and tokens that are stored need a store.
 fn callers(config: &Config, tree: &Node, report: &mut Report) {
     let server = &config.server;
     let has_callers = server.basic_auth.enabled || server.jwt_auth.enabled || server.oidc_auth.enabled;
@@ -115,7 +115,7 @@ fn callers(config: &Config, tree: &Node, report: &mut Report) {
             "the roles of hook {:?} protect nothing: enable server.jwt_auth, server.oidc_auth or server.basic_auth, or remove them",
             hook.http_location
         );
-        report.wrong(&tree.mark_near(PATH), PATH, Wrong::new(why));
+        report.warn(&tree.mark_near(PATH), PATH, &why);
     }
     if server.jwt_auth.enabled && server.jwt_auth.store_in_redis && !server.redis.is_configured() {
         const PATH: &str = "server.jwt_auth.store_in_redis";

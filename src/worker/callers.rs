@@ -151,7 +151,7 @@ pub async fn run(check: Check, local: &Local, from: From, ops: &Ops) -> Outcome 
 }
 
 /// New tokens for whoever brings a password or a refresh token.
-pub async fn issue(mut login: Box<Login>, issue: Issue, from: From, local: &Local, ops: &Ops) -> Finished {
+pub async fn issue(mut login: Box<Login>, (issue, from): (Issue, From), local: &Local, ops: &Ops) -> Finished {
     let mut report = None;
     let issued = issued(&mut login, issue, from, local, &mut report, ops).await;
     if issued.as_ref().is_err_and(|why| why.is_failure()) {

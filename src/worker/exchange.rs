@@ -59,9 +59,9 @@ pub enum Job {
     Hook(Box<Login>, usize),
     Admin(Box<Request>, Question),
     /// To find out who asks, before anything else is done for the request.
-    Admit(Box<Request>, Check, From),
+    Admit(Box<Request>, Box<(Check, From)>),
     /// New tokens for a caller.
-    Issue(Box<Login>, Issue, From),
+    Issue(Box<Login>, Box<(Issue, From)>),
     Mfa(Box<Login>, mfa_dialect::Question),
     /// A flush whose answer is out already.
     FlushLater(SessionId, Flush),
@@ -149,7 +149,7 @@ pub fn go_on(
         return match turned {
             callers::Turned::Away(status, why) => (Opened::Refused(status, why), pattern, request),
             callers::Turned::Later(check) => {
-                (Opened::Job(Job::Admit(Box::new(std::mem::take(&mut *request)), check, from)), pattern, request)
+                (Opened::Job(Job::Admit(Box::new(std::mem::take(&mut *request)), Box::new((check, from)))), pattern, request)
             }
         };
     }
@@ -165,7 +165,7 @@ pub fn go_on(
         },
         Route::Admin(endpoint) => administration(&mut request, endpoint, local, envelope, out),
         Route::Jwt(endpoint) => match jwt::read(&request, endpoint) {
-            Ok(issue) => Opened::Job(Job::Issue(login(&mut request), issue, from)),
+            Ok(issue) => Opened::Job(Job::Issue(login(&mut request), Box::new((issue, from)))),
             Err(error) => answered(jwt::refused(out, error, envelope)),
         },
         Route::Mfa(endpoint) => {
@@ -251,16 +251,17 @@ impl Job {
                 let returned = pipeline::hook(&login, host, index, ops).await;
                 Finished::Hook(login, returned)
             }),
-            Job::Admit(request, check, from) => {
+            Job::Admit(request, check) => {
                 let local = &local;
                 apart(async move {
+                    let (check, from) = *check;
                     let outcome = callers::run(check, local, from, ops).await;
                     Finished::Admitted(request, outcome, from)
                 })
             }
-            Job::Issue(login, issue, from) => {
+            Job::Issue(login, issue) => {
                 let local = &local;
-                apart(callers::issue(login, issue, from, local, ops))
+                apart(callers::issue(login, *issue, local, ops))
             }
             Job::Mfa(login, question) => apart(async move {
                 let (answer, event) = mfa::call(&login, &question.backend_name, question.call, host, policy, stores, ops).await;

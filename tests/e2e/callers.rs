@@ -212,9 +212,8 @@ fn roles_protect_every_family_of_endpoints() {
     ] });
     let hook = "function nauthilus_run_hook() return { a = 1 } end";
     let server = Site::new().set(settings).file("hook.lua", hook).start();
-    let [op, reader, lister, guard] =
-        [("op", "operator1"), ("reader", "readreader"), ("lister", "listlist1"), ("guard", "guardguard")]
-            .map(|(name, password)| format!("Bearer {}", fetch(&server, name, password).0));
+    let [op, reader, lister, guard] = [("op", "operator1"), ("reader", "readreader"), ("lister", "listlist1"), ("guard", "guardguard")]
+        .map(|(name, password)| format!("Bearer {}", fetch(&server, name, password).0));
     let lookup = Request::login_at("/api/v1/auth/header?mode=no-auth", "ada", "");
     let list = Request::get("/api/v1/auth/json?mode=list-accounts").header("Accept", "application/json");
     let factor = Request::post("/api/v1/mfa-backchannel/totp", "application/json", r#"{"username":"ada"}"#);
@@ -404,7 +403,9 @@ fn metrics_and_administration_have_settings_of_their_own() {
     assert!(server.reload());
     assert_eq!(ask(&server, metrics, ""), 200);
     // They protect without callers, too.
-    server.change(json!({ "server": { "basic_auth": { "enabled": false }, "metrics_access": { "token": "scrape-scrape-scrape", "public": false } } }));
+    server.change(
+        json!({ "server": { "basic_auth": { "enabled": false }, "metrics_access": { "token": "scrape-scrape-scrape", "public": false } } }),
+    );
     assert!(server.reload());
     assert_eq!((ask(&server, metrics, ""), ask(&server, metrics, "Bearer wrong"), ask(&server, metrics, scrape)), (401, 401, 200));
     assert_eq!(server.login("ada", "right").status, 200);
@@ -430,8 +431,6 @@ fn what_cannot_protect_is_refused() {
     refused(oidc(json!({ "jwks_url": "http://id.example/keys" })), &["jwks_url", "https"]);
     refused(oidc(json!({ "jwks_file": "missing.json" })), &["jwks_file", "does not exist"]);
     refused(oidc(json!({ "jwks_file": "jwks.json" })), &["jwks_file", "has no key"]);
-    let hook = json!({ "http_location": "x", "http_method": "GET", "script_path": "hook.lua", "roles": ["admin"] });
-    refused(json!({ "lua": { "custom_hooks": [hook] } }), &["custom_hooks", "protect nothing"]);
     refused(json!({ "server": { "metrics_access": { "token": "short" } } }), &["metrics_access.token", "at least 16"]);
     let both = json!({ "server": { "admin_access": { "public": true, "token": "0123456789abcdef" } } });
     refused(both, &["admin_access.public", "protect nothing"]);

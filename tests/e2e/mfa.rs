@@ -16,7 +16,7 @@ function nauthilus_backend_add_totp(request)
     return codes[request.username]
 end
 function nauthilus_backend_get_webauthn_credentials(request)
-    return codes[request.username], { '{"id":"a"}', "no json", 7 }
+    return codes[request.username], { '{"id":"a"}', "no json" }
 end
 "#;
 

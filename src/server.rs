@@ -146,6 +146,7 @@ impl Server {
             let epoch = Epoch::resolve(&loaded.config, self.workers.len(), &self.process.metrics).map_err(|error| error.to_string())?;
             let findings = crate::worker::try_scripts(&epoch, &self.process).map_err(|error| error.to_string())?;
             epoch.monitor.know_from(&self.epoch.monitor);
+            epoch.know_keys_from(&self.epoch);
             Ok((Arc::new(epoch), loaded, findings))
         });
         match outcome {
@@ -208,6 +209,7 @@ fn process(config: &Config, writer: &LogWriter, watchdog: &Watchdog) -> Result<A
     Ok(Arc::new(Process {
         results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
         memory: Arc::default(),
+        throttle: Default::default(),
         jobs: Default::default(),
         cache: Arc::default(),
         storages: Arc::default(),

@@ -64,7 +64,10 @@ fn request(config: &Config, method: &str, path: &str, body: Option<&Value>) -> V
     let basic = &config.server.basic_auth;
     let body = body.map(Value::to_string).unwrap_or_default();
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n").into_bytes();
-    if basic.enabled {
+    let token = &config.server.admin_access.token;
+    if !token.is_empty() {
+        request.extend_from_slice(&[b"Authorization: Bearer ", token.expose(), b"\r\n"].concat());
+    } else if basic.enabled && !basic.username.is_empty() {
         let credentials = BASE64_STANDARD.encode([basic.username.as_bytes(), b":", basic.password.expose()].concat());
         request.extend_from_slice(format!("Authorization: Basic {credentials}\r\n").as_bytes());
     }

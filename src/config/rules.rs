@@ -20,6 +20,7 @@ pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
     uncounted(config, tree, report);
     cache_lifetime(config, tree, report);
     protecting(config, tree, report);
+    callers(config, tree, report);
     inactive(config, tree, report);
 }
 
@@ -145,6 +146,24 @@ fn uncounted(config: &Config, tree: &Node, report: &mut Report) {
     let bare = protocols.iter().map(String::as_str).filter(|protocol| !counts(protocol)).collect::<Vec<_>>();
     if !bare.is_empty() {
         report.warn(&mark, path, &format!("no bucket counts {}, which server.brute_force_protocols lists", bare.join(", ")));
+    }
+}
+
+/// Roles need callers who have some, and tokens that are stored need a store.
+fn callers(config: &Config, tree: &Node, report: &mut Report) {
+    let server = &config.server;
+    let has_callers = server.basic_auth.enabled || server.jwt_auth.enabled || server.oidc_auth.enabled;
+    if !has_callers && let Some(hook) = config.lua.custom_hooks.iter().find(|hook| !hook.roles.is_empty()) {
+        const PATH: &str = "lua.custom_hooks";
+        let why = format!(
+            "the roles of hook {:?} protect nothing: enable server.jwt_auth, server.oidc_auth or server.basic_auth, or remove them",
+            hook.http_location
+        );
+        report.wrong(&tree.mark_near(PATH), PATH, Wrong::new(why));
+    }
+    if server.jwt_auth.enabled && server.jwt_auth.store_in_redis && !server.redis.is_configured() {
+        const PATH: &str = "server.jwt_auth.store_in_redis";
+        report.wrong(&tree.mark_near(PATH), PATH, Wrong::new("needs server.redis, where the tokens are to be stored"));
     }
 }
 

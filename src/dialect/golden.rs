@@ -209,7 +209,7 @@ fn answer(bytes: &[u8], case: Case) -> Vec<u8> {
     let mut request = request(bytes);
     let envelope = Envelope { servers_down: case.servers_down, ..Envelope::to(&request.http.head, DATE) };
     match route(request.http.head.method, request.text(request.http.path), &case.settings.endpoints) {
-        Route::Admin(endpoint) => panic!("{}: no case for {endpoint:?}", case.name),
+        other @ (Route::Admin(_) | Route::Jwt(_) | Route::Mfa(_)) => panic!("{}: no case for {other:?}", case.name),
         Route::Auth(service) => match input::parse(&mut request, service, &case.settings, None) {
             Err(rejection) => fixed::rejection(&mut out, rejection, &envelope),
             Ok(()) if request.mode == Mode::ListAccounts => match (Format::of(&request), case.end) {

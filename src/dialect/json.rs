@@ -28,6 +28,14 @@ pub fn value(out: &mut Vec<u8>, value: &Value) -> Result<(), Unencodable> {
     nested(out, value, 0)
 }
 
+/// `{"error":…}`, the body of most refusals.
+pub fn error(text: &str) -> Vec<u8> {
+    let mut body = b"{\"error\":".to_vec();
+    string(&mut body, text.as_bytes());
+    body.push(b'}');
+    body
+}
+
 /// Appends a string with its quotes, safe inside HTML.
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     escaped(out, text, HtmlSafe::Yes);

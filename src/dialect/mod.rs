@@ -28,7 +28,9 @@ pub mod hook;
 pub mod input;
 pub mod json;
 mod json_body;
+pub mod jwt;
 pub mod list_accounts;
+pub mod mfa;
 pub mod route;
 pub mod settings;
 

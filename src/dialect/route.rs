@@ -4,12 +4,12 @@
 //! request, before anything of it is read. Rules: specification `http-api.md` 2, older paths: `decisions.md`.
 //!
 //! Everything under `/api/v1` is a pair `/CATEGORY/SERVICE`, but for hooks, whose location may hold slashes, and a few admin endpoints,
-//! whose table is in [`admin`]. An endpoint that comes to be (jwt) is a line in [`pair`] and a variant of [`Route`]; until then it is like
-//! any unknown pair.
+//! whose table is in [`admin`], and the MFA back channel, whose table is in [`mfa`].
 
 use crate::auth::request::{Mode, Service};
 use crate::dialect::admin::{self, Endpoint};
 use crate::dialect::input;
+use crate::dialect::mfa;
 use crate::dialect::settings::Endpoints;
 use crate::proto::http::Method;
 
@@ -23,6 +23,9 @@ pub enum Route<'a> {
         location: &'a [u8],
     },
     Admin(Endpoint),
+    /// The token endpoints.
+    Jwt(Token),
+    Mfa(mfa::Endpoint),
     Ping,
     Metrics,
     /// Whether the server serves, and how its stores are.
@@ -34,6 +37,15 @@ pub enum Route<'a> {
         path: &'a [u8],
     },
     NotFound(NotFound),
+}
+
+/// What a client of the token endpoints brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// A name and a password.
+    Fetch,
+    /// A refresh token.
+    Refresh,
 }
 
 /// The two forms of 404.
@@ -72,6 +84,14 @@ fn api<'a>(method: Method, path: &'a [u8], rest: &'a [u8], endpoints: &Endpoints
     }
     if let Some(endpoint) = admin::endpoint(method, rest) {
         return if endpoint != Endpoint::ConfigLoad || endpoints.configuration { Route::Admin(endpoint) } else { EMPTY };
+    }
+    if let Some(endpoint) = rest.strip_prefix(b"mfa-backchannel/").and_then(|path| mfa::endpoint(method, path)) {
+        return Route::Mfa(endpoint);
+    }
+    match (method, rest) {
+        (Method::Post, b"jwt/token") if endpoints.jwt_token => return Route::Jwt(Token::Fetch),
+        (Method::Post, b"jwt/refresh") if endpoints.jwt_refresh => return Route::Jwt(Token::Refresh),
+        _ => {}
     }
     let mut parts = rest.split(|byte| *byte == b'/');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {

@@ -3,10 +3,11 @@
 //! The configuration converts itself into this; dialects know no YAML and no environment. Defaults: specification `http-api.md`
 //! 5.2, 6.5, 6.6, 13.
 
-use crate::dialect::caller::Caller;
+use crate::auth::caller::{Access, Callers};
 pub use crate::dialect::headers::HeaderTable;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 /// Everything the dialects are configured with. Immutable; one per epoch.
 #[derive(Clone, Debug)]
@@ -15,8 +16,12 @@ pub struct Settings {
     pub headers: HeaderTable,
     /// `server.disabled_endpoints`.
     pub endpoints: Endpoints,
-    /// `server.basic_auth`, if it is enabled.
-    pub caller: Option<Caller>,
+    /// `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`; none: nobody has to say who asks.
+    pub caller: Option<Arc<Callers>>,
+    /// `server.metrics_access`
+    pub metrics_access: Access,
+    /// `server.admin_access`
+    pub admin_access: Access,
     /// Where nginx finds the mail servers, if nothing monitors them.
     pub mail_servers: MailServers,
     /// The feature `backend_server_monitoring` is on: only a filter names the server for nginx.
@@ -41,6 +46,8 @@ impl Default for Settings {
             headers: HeaderTable::default(),
             endpoints: Endpoints::default(),
             caller: None,
+            metrics_access: Access::default(),
+            admin_access: Access::default(),
             mail_servers: MailServers::default(),
             monitoring: false,
             wait_delay_s: 10,
@@ -49,7 +56,7 @@ impl Default for Settings {
     }
 }
 
-/// Which endpoints are there; all of them by default.
+/// Which endpoints are there; by default all but those for tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     pub auth_header: bool,
@@ -60,6 +67,8 @@ pub struct Endpoints {
     pub custom_hooks: bool,
     /// `config/load`
     pub configuration: bool,
+    pub jwt_token: bool,
+    pub jwt_refresh: bool,
 }
 
 impl Default for Endpoints {
@@ -72,6 +81,8 @@ impl Default for Endpoints {
             auth_basic: true,
             custom_hooks: true,
             configuration: true,
+            jwt_token: false,
+            jwt_refresh: false,
         }
     }
 }

@@ -1,26 +1,15 @@
 //! What the wire forms of requests and answers can be configured to.
 
-use crate::config::section::caller_auth::BasicAuth;
+use super::callers;
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::server::DisabledEndpoints;
 use crate::config::{self, Config, Feature};
-use crate::dialect::caller::Caller;
 use crate::dialect::settings::{Endpoints, MailServer, MailServers, Settings};
 
-pub(super) fn settings(config: &Config) -> Settings {
+pub(super) fn settings(config: &Config, problems: &mut Vec<String>) -> Settings {
     let server = &config.server;
-    let DisabledEndpoints {
-        auth_header,
-        auth_json,
-        auth_basic,
-        auth_nginx,
-        auth_saslauthd,
-        // There are no token endpoints: they answer 404 in any case.
-        auth_jwt: _,
-        custom_hooks,
-        configuration,
-    } = server.disabled_endpoints;
-    let BasicAuth { enabled: is_basic, username, password } = &server.basic_auth;
+    let DisabledEndpoints { auth_header, auth_json, auth_basic, auth_nginx, auth_saslauthd, auth_jwt, custom_hooks, configuration } =
+        server.disabled_endpoints;
     let mail_server = |host: &config::Host, port| MailServer { address: host.as_str().to_owned(), port };
     Settings {
         headers: crate::dialect::settings::HeaderTable::new(|key| header_name(&server.default_http_request_header, key)),
@@ -32,8 +21,12 @@ pub(super) fn settings(config: &Config) -> Settings {
             auth_basic: !auth_basic,
             custom_hooks: !custom_hooks,
             configuration: !configuration,
+            jwt_token: server.jwt_auth.enabled && !auth_jwt,
+            jwt_refresh: server.jwt_auth.enabled && server.jwt_auth.refresh_token && !auth_jwt,
         },
-        caller: is_basic.then(|| Caller::new(username.as_bytes(), password.expose())),
+        caller: callers::callers(config, problems),
+        metrics_access: callers::access(&server.metrics_access, problems),
+        admin_access: callers::access(&server.admin_access, problems),
         mail_servers: MailServers {
             smtp: mail_server(&server.smtp_backend_address, server.smtp_backend_port),
             imap: mail_server(&server.imap_backend_address, server.imap_backend_port),

@@ -6,23 +6,25 @@
 //! ```text
 //! policy.rs       features, backends, filters, actions, hooks
 //! brute_force.rs  brute-force rules
+//! callers.rs      who may ask
 //! dialect.rs      wire forms
 //! redis.rs        where Redis is
 //! upstream.rs     whom else we ask
 //! ```
 
 mod brute_force;
+mod callers;
 mod dialect;
 mod policy;
 mod redis;
 mod upstream;
 
+pub use callers::{KeySource, KeysFrom};
 pub use redis::pool_target;
 pub use upstream::Collector;
 
 use crate::auth::policy::Policy;
 use crate::auth::scripts::{ActionKind, StageKind};
-use crate::config::section::caller_auth::{JwtAuth, OidcAuth};
 use crate::config::section::dns::Dns;
 use crate::config::section::http::{Compression, KeepAlive, Middlewares};
 use crate::config::section::insights::Insights;
@@ -79,6 +81,8 @@ pub struct Epoch {
     pub ldap: Arc<LdapPools>,
     /// How scripts ask other servers by HTTP.
     pub http_client: Arc<HttpClientSettings>,
+    /// Where the keys of an issuer of tokens come from.
+    pub key_source: Option<KeySource>,
     /// Where scripts' spans are sent; none: nowhere.
     pub tracing: Option<Collector>,
     /// The configuration as JSON, secrets masked.
@@ -99,6 +103,8 @@ pub(super) struct Hook {
     index: usize,
     /// Of a body for which the script sets none.
     content_type: Option<String>,
+    /// Of which a caller needs one; none: any caller will do.
+    roles: Vec<String>,
 }
 
 /// What is wrong with a configuration that is sound by itself: files and names that it points to. One line each.
@@ -160,6 +166,7 @@ impl Epoch {
             problems.push(problem);
             None
         });
+        let dialect = dialect::settings(config, &mut problems);
         if !problems.is_empty() {
             return Err(Unusable(problems));
         }
@@ -184,7 +191,8 @@ impl Epoch {
         let Dns { resolver, timeout: dns_timeout, resolve_client_ip: _ } = server.dns;
         Ok(Epoch {
             policy,
-            dialect: dialect::settings(config),
+            key_source: callers::key_source(config, dialect.caller.as_deref()),
+            dialect,
             scripts: Arc::new(scripts),
             script_settings: Arc::new(script_settings(config)),
             package_path: package_path(own_package_path),
@@ -228,6 +236,21 @@ impl Epoch {
     fn find_hook(&self, location: &[u8], method: Method) -> Option<&Hook> {
         let (name, _) = HOOK_METHODS.iter().find(|(_, known)| *known == method)?;
         self.hooks.get(&(location.to_vec(), *name))
+    }
+
+    /// The roles of which a caller needs one for the hook; none: any caller will do.
+    pub fn hook_roles(&self, location: &[u8], method: Method) -> &[String] {
+        self.find_hook(location, method).map_or(&[], |hook| &hook.roles)
+    }
+
+    /// Takes over keys that were fetched before a reload: else nobody's token would be good until they are fetched again.
+    pub fn know_keys_from(&self, before: &Epoch) {
+        if let (Some(ours), Some(theirs)) = (&self.key_source, &before.key_source)
+            && matches!(ours.from, KeysFrom::Url(_))
+            && ours.from == theirs.from
+        {
+            ours.keys.know_from(&theirs.keys);
+        }
     }
 
     /// Where the domain's state is: in the server's Redis, or in this process, whose store is `memory`.
@@ -292,8 +315,13 @@ fn read_whole(config: &Config) {
         nginx_wait_delay: _,
         trusted_proxies: _,
         disabled_endpoints: _,
-        basic_auth: _,
         default_http_request_header: _,
+        // `callers.rs`
+        basic_auth: _,
+        jwt_auth: _,
+        oidc_auth: _,
+        metrics_access: _,
+        admin_access: _,
         // `policy.rs`, `brute_force.rs`
         max_password_history_entries: _,
         max_login_attempts: _,
@@ -317,8 +345,6 @@ fn read_whole(config: &Config) {
         run_as_user: _,
         run_as_group: _,
         chroot: _,
-        jwt_auth,
-        oidc_auth,
         // Without effect, with a warning (`config::inactive`).
         compression,
         keep_alive,
@@ -328,9 +354,6 @@ fn read_whole(config: &Config) {
     let Insights { monitor_connections: _, tracing: _ } = insights;
     // The labels are without effect.
     let PrometheusTimer { enabled: _, labels: _ } = prometheus_timer;
-    let JwtAuth { enabled: _, secret_key: _, token_expiry: _, refresh_token: _, refresh_token_expiry: _, store_in_redis: _, users: _ } =
-        jwt_auth;
-    let OidcAuth { enabled: _ } = oidc_auth;
     let Compression { enabled: _, level_gzip: _, level_zstd: _, level_brotli: _, min_length: _, algorithms: _ } = compression;
     let KeepAlive { enabled: _, timeout: _, max_idle_connections: _, max_idle_connections_per_host: _ } = keep_alive;
     let Middlewares {

@@ -93,12 +93,11 @@ pub(super) fn hooks(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec
     use config::Choice;
     let mut hooks = HashMap::new();
     for hook in &config.lua.custom_hooks {
-        // Roles are refused as long as nobody carries any (`config::inactive`).
-        let LuaHook { http_location, http_method, content_type, script_path, roles: _, reuse } = hook;
+        let LuaHook { http_location, http_method, content_type, script_path, roles, reuse } = hook;
         let index = scripts.read(script_path, http_location, StageKind::Hook, *reuse);
         if let Some(index) = keep(index, problems) {
             scripts.hooks.push(index);
-            let hook = Hook { index: scripts.hooks.len() - 1, content_type: content_type.clone() };
+            let hook = Hook { index: scripts.hooks.len() - 1, content_type: content_type.clone(), roles: roles.clone() };
             hooks.insert((http_location.clone().into_bytes(), http_method.name()), hook);
         }
     }

@@ -4,6 +4,7 @@ pub mod permits;
 
 use crate::auth::admin::Jobs;
 use crate::auth::cache::ResultCache;
+use crate::auth::caller::throttle::Throttle;
 use crate::auth::login::Login;
 use crate::epoch::Epoch;
 use crate::log::LogSink;
@@ -26,6 +27,8 @@ pub struct Process {
     pub results: ResultCache,
     /// The domain's state where no Redis is configured; where one is, what this process has seen of it.
     pub memory: Arc<MemoryStore>,
+    /// Addresses whose callers fail.
+    pub throttle: Throttle,
     /// Flushes that were put off.
     pub jobs: Jobs,
     /// `nauthilus_cache`.

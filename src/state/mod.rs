@@ -13,6 +13,7 @@
 //! history.rs       wrong passwords                 tolerations.rs  who logs in from an address
 //! known.rs         accounts that need not be asked for
 //! results.rs       the positive cache
+//! tokens.rs        tokens of the API
 //! soft_whitelist.rs, custom_tolerations.rs   lists that scripts may change; of this process alone
 //! effects.rs       the effects of one login, written in one piece
 //! memory.rs        the tables of a process         table.rs        one table: sharded, expiring, bounded
@@ -40,6 +41,7 @@ mod redis;
 mod results;
 mod soft_whitelist;
 mod table;
+mod tokens;
 mod tolerations;
 
 pub use blocks::{AffectedAccounts, Blocks, NewBlock};
@@ -56,6 +58,7 @@ pub use records::{History, PasswordHash};
 pub use redis::RedisStore;
 pub use results::Cached;
 pub use soft_whitelist::{SoftWhitelist, Spared};
+pub use tokens::{KeptToken, TokenKind};
 pub use tolerations::Tolerance;
 
 use crate::op::{Answer, Failure};

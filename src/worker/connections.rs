@@ -1,16 +1,18 @@
 //! Clients: accepting them, reading their requests, sending their answers, losing patience with them.
 
+use super::callers::From;
 use super::connection::Connection;
 use super::exchange::{self, Finished, Opened};
 use super::tasks::{Frame, Origin};
 use super::{Timer, Worker};
+use crate::auth::request::Request;
 use crate::dialect::envelope::Envelope;
 use crate::dialect::fixed;
 use crate::frontend::http::Received;
 use crate::frontend::{Overdue, Session, Settings, Step};
 use crate::metrics::{Count, Space};
 use crate::reactor::{AcceptError, Interest, Key, Kind, Readiness, Token};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 impl Worker {
     pub(super) fn accept_all(&mut self) {
@@ -136,7 +138,23 @@ impl Worker {
         let date = *self.date.text(self.now);
         let envelope = frame.envelope(&date);
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let (opened, pattern, request) = exchange::open(received, session, &local, &envelope, connection.output());
+        let from = From { peer: connection.peer, now: self.now };
+        let opened = exchange::open(received, session, &local, from, &envelope, connection.output());
+        self.begin(key, frame, self.now.mono + epoch.request_time, opened);
+    }
+
+    /// Sends what a request has come to, or begins its job.
+    pub(super) fn begin(
+        &mut self,
+        key: Key,
+        frame: Frame,
+        deadline: Instant,
+        (opened, pattern, request): (Opened, &'static str, Box<Request>),
+    ) {
+        let local = self.local.clone();
+        let epoch = &*local.epoch;
+        let date = *self.date.text(self.now);
+        let envelope = frame.envelope(&date);
         let route = self.route_label(pattern);
         match opened {
             Opened::Job(_) if !self.permits.take() => {
@@ -148,12 +166,16 @@ impl Worker {
                 self.answered(key, frame.keep_alive);
             }
             Opened::Job(job) => {
-                let deadline = self.now.mono + epoch.request_time;
                 let task = self.spawn(job, Some(Origin { connection: key, frame, route }), deadline);
                 if let Some(connection) = self.connections.get_mut(key) {
                     connection.work(task, deadline);
                 }
                 self.arm(key);
+            }
+            Opened::Refused(status, why) => {
+                self.log_access(&request, key, status, Some(why.to_owned()), Duration::ZERO);
+                self.metrics.request(route, Duration::ZERO, self.now);
+                self.answered(key, frame.keep_alive);
             }
             Opened::Answered(status, rejection) => {
                 self.log_access(&request, key, status, rejection.map(|r| r.to_string()), Duration::ZERO);

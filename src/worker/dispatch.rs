@@ -289,6 +289,12 @@ impl Worker {
     fn finish(&mut self, key: Key, mut finished: Finished) {
         let Some(task) = self.tasks.remove(key) else { return };
         self.release_permit(&task);
+        if let Finished::Admitted(request, outcome, from) = finished {
+            if let Some(origin) = task.origin {
+                self.admitted(origin, task.driver.deadline(), request, outcome, from);
+            }
+            return;
+        }
         let status = task.origin.and_then(|origin| self.send_answer(&origin, &mut finished));
         let elapsed = task.began.elapsed();
         self.log_finished(&mut finished, task.origin.as_ref(), status, elapsed);

@@ -5,7 +5,9 @@
 
 use crate::auth::admin::{Blocked, JobState};
 use crate::auth::brute_force::rules::Flush;
+use crate::auth::caller::{Check, Grant, Issue, Issued, Outcome as CallerOutcome};
 use crate::auth::login::Login;
+use crate::auth::mfa;
 use crate::auth::pipeline::{self, Outcome};
 use crate::auth::policy::Policy;
 use crate::auth::report::{Event, Level, Report};
@@ -13,12 +15,11 @@ use crate::auth::request::{Mode, Request, Service, SessionId};
 use crate::auth::run::Stores;
 use crate::auth::scripts::{ScriptError, StageKind};
 use crate::dialect::admin::{Endpoint, Question, Wanted};
-use crate::dialect::caller::Admission;
 use crate::dialect::envelope::Envelope;
 use crate::dialect::input::{self, Rejection};
 use crate::dialect::list_accounts::Format;
 use crate::dialect::route::{Route, route, unknown_service_status};
-use crate::dialect::{admin, answer, caller, fixed, hook, list_accounts};
+use crate::dialect::{admin, answer, fixed, hook, jwt, list_accounts, mfa as mfa_dialect};
 use crate::epoch::Epoch;
 use crate::frontend::http::Received;
 use crate::op::{Ops, boxed};
@@ -27,6 +28,7 @@ use crate::script::Host;
 use crate::state::{Error, KnownAccounts, Store};
 use crate::trace::Span;
 use crate::value::Value;
+use crate::worker::callers::{self, CallerLimits, From};
 use crate::worker::exports;
 use crate::worker::tasks::Ended;
 use std::rc::Rc;
@@ -39,13 +41,14 @@ pub struct Local {
     pub host: Host,
     pub state: Store,
     pub process: Arc<Process>,
+    pub limits: CallerLimits,
 }
 
 impl Local {
     /// Puts an epoch and its Lua host into force.
     pub fn new(epoch: Arc<Epoch>, host: Host, process: Arc<Process>, known: Arc<KnownAccounts>) -> Local {
         let state = epoch.store(&process.memory, known);
-        Local { epoch, host, state, process }
+        Local { epoch, host, state, process, limits: CallerLimits::default() }
     }
 }
 
@@ -56,6 +59,11 @@ pub enum Job {
     /// The hook with this index; its location for the answer.
     Hook(Box<Login>, usize),
     Admin(Box<Request>, Question),
+    /// To find out who asks, before anything else is done for the request.
+    Admit(Box<Request>, Box<(Check, From)>),
+    /// New tokens for a caller.
+    Issue(Box<Login>, Box<(Issue, From)>),
+    Mfa(Box<Login>, mfa_dialect::Question),
     /// A flush whose answer is out already.
     FlushLater(SessionId, Flush),
     PostActions(Box<Login>),
@@ -69,6 +77,8 @@ pub enum Opened {
     Job(Job),
     /// The answer is in the buffer: its status, and why if the client is to blame.
     Answered(u16, Option<Rejection>),
+    /// The answer to a caller that is turned away is in the buffer: its status, and why.
+    Refused(u16, &'static str),
     /// The answer is in the buffer, and this is to be done all the same: its status.
     Accepted(u16, Job),
     /// The scrape of the metrics, which the worker composes.
@@ -83,6 +93,11 @@ pub enum Finished {
     Accounts(Box<Login>, Vec<Vec<u8>>, Report, Format),
     Hook(Box<Login>, Result<Value, ScriptError>),
     Blocked(Box<Request>, Wanted, Blocked),
+    /// Who asks is known, or turned away.
+    Admitted(Box<Request>, CallerOutcome, From),
+    /// The report is of the login that was to get a token, if the backends were asked.
+    Issued(Box<Login>, Issued, Option<Box<Report>>),
+    Mfa(Box<Login>, mfa::Answer, Option<Event>),
     Flushed(Box<Request>, Flush, Result<Vec<Vec<u8>>, Error>),
     FlushedLater(Flush, Result<Vec<Vec<u8>>, Error>),
     Forgotten(Box<Request>, String, Result<Vec<Vec<u8>>, Error>),
@@ -95,8 +110,7 @@ pub enum Finished {
 /// The label of the metrics' `path`: the reference's route patterns.
 pub fn route_pattern(route: &Route<'_>) -> &'static str {
     match route {
-        Route::Auth(_) | Route::UnknownService => "/api/v1/:category/:service",
-        Route::Admin(_) => "/api/v1/:category/:service",
+        Route::Auth(_) | Route::UnknownService | Route::Admin(_) | Route::Jwt(_) | Route::Mfa(_) => API_PATTERN,
         Route::Hook { .. } => "/api/v1/custom/*hook",
         Route::Ping => "/ping",
         Route::Metrics => "/metrics",
@@ -110,26 +124,37 @@ pub fn open(
     received: Received,
     session: SessionId,
     local: &Local,
+    from: From,
     envelope: &Envelope<'_>,
     out: &mut Vec<u8>,
 ) -> (Opened, &'static str, Box<Request>) {
     let Received { raw, head, body } = received;
-    let epoch = &*local.epoch;
-    let mut request = Box::new(input::open(raw, head, body, session));
+    let request = Box::new(input::open(raw, head, body, session));
+    go_on(request, local, None, from, envelope, out)
+}
+
+/// As [`open`], for a request that was read before; `grant`: its caller, if that was found out already.
+pub fn go_on(
+    mut request: Box<Request>,
+    local: &Local,
+    grant: Option<Grant>,
+    from: From,
+    envelope: &Envelope<'_>,
+    out: &mut Vec<u8>,
+) -> (Opened, &'static str, Box<Request>) {
+    let (epoch, session) = (&*local.epoch, request.session);
     let path = request.text(request.http.path);
     let route = route(request.http.head.method, path, &epoch.dialect.endpoints);
     let pattern = route_pattern(&route);
-    let answered = |status| Opened::Answered(status, None);
-    if let Some(caller) = epoch.dialect.caller.as_ref().filter(|_| caller::is_covered(&route)) {
-        let refused = match caller.admit(&request) {
-            Admission::Granted => None,
-            Admission::Missing => Some(fixed::unauthorized(out, envelope)),
-            Admission::Wrong => Some(fixed::empty(out, 403, envelope)),
+    if let Some(turned) = callers::admit(&request, &route, grant, local, from, envelope, out) {
+        return match turned {
+            callers::Turned::Away(status, why) => (Opened::Refused(status, why), pattern, request),
+            callers::Turned::Later(check) => {
+                (Opened::Job(Job::Admit(Box::new(std::mem::take(&mut *request)), Box::new((check, from)))), pattern, request)
+            }
         };
-        if let Some(status) = refused {
-            return (answered(status), pattern, request);
-        }
     }
+    let answered = |status| Opened::Answered(status, None);
     let opened = match route {
         Route::Auth(service) => authentication(&mut request, service, epoch, envelope, out),
         Route::Hook { location } => match epoch.hook(location, request.http.head.method) {
@@ -140,6 +165,20 @@ pub fn open(
             None => answered(hook::not_found(out, location, &session, envelope)),
         },
         Route::Admin(endpoint) => administration(&mut request, endpoint, local, envelope, out),
+        Route::Jwt(endpoint) => match jwt::read(&request, endpoint) {
+            Ok(issue) => Opened::Job(Job::Issue(login(&mut request), Box::new((issue, from)))),
+            Err(error) => answered(jwt::refused(out, error, envelope)),
+        },
+        Route::Mfa(endpoint) => {
+            let mut login = login(&mut request);
+            match mfa_dialect::read(&mut login, endpoint) {
+                Ok(question) => Opened::Job(Job::Mfa(login, question)),
+                Err(error) => {
+                    *request = login.request;
+                    answered(mfa_dialect::refused(out, error, envelope))
+                }
+            }
+        }
         Route::Ping => answered(fixed::ping(out, envelope)),
         Route::Metrics => Opened::Metrics,
         Route::Health => Opened::Health,
@@ -196,7 +235,7 @@ fn administration(request: &mut Request, endpoint: Endpoint, local: &Local, enve
 impl Job {
     /// The job as a task. All but logins are rare and go apart, so that a login's task stays small.
     pub async fn run(self, local: Rc<Local>, ops: Ops) -> Ended {
-        let (Local { epoch, host, state, process }, ops) = (&*local, &ops);
+        let (Local { epoch, host, state, process, .. }, ops) = (&*local, &ops);
         let policy = &epoch.policy;
         let stores = Stores { results: &process.results, state };
         let finished = match self {
@@ -212,6 +251,22 @@ impl Job {
             Job::Hook(login, index) => boxed(async move {
                 let returned = pipeline::hook(&login, host, index, ops).await;
                 Finished::Hook(login, returned)
+            }),
+            Job::Admit(request, check) => {
+                let local = &local;
+                boxed(async move {
+                    let (check, from) = *check;
+                    let outcome = callers::run(check, local, from, ops).await;
+                    Finished::Admitted(request, outcome, from)
+                })
+            }
+            Job::Issue(login, issue) => {
+                let local = &local;
+                boxed(callers::issue(login, *issue, local, ops))
+            }
+            Job::Mfa(login, question) => boxed(async move {
+                let (answer, event) = mfa::call(&login, &question.backend_name, question.call, host, policy, stores, ops).await;
+                Finished::Mfa(login, answer, event)
             }),
             Job::Admin(request, question) => boxed(administer(request, question, policy, stores, ops)),
             Job::FlushLater(session, flush) => boxed(async move {
@@ -268,7 +323,13 @@ impl Finished {
             Finished::Blocked(request, wanted, blocked) => Some(admin::list(out, blocked, wanted, &request.session, envelope)),
             Finished::Flushed(request, flush, removed) => Some(admin::flushed(out, flush, removed, &request.session, envelope)),
             Finished::Forgotten(request, user, removed) => Some(admin::forgotten(out, user, removed, &request.session, envelope)),
-            Finished::FlushedLater(..) | Finished::PostActions(..) | Finished::Init(_) | Finished::Exported(..) => None,
+            Finished::Issued(_, issued, _) => Some(jwt::compose(out, issued, envelope)),
+            Finished::Mfa(_, answer, _) => Some(mfa_dialect::compose(out, answer, envelope)),
+            Finished::Admitted(..)
+            | Finished::FlushedLater(..)
+            | Finished::PostActions(..)
+            | Finished::Init(_)
+            | Finished::Exported(..) => None,
         }
     }
 
@@ -278,7 +339,9 @@ impl Finished {
             Finished::Authenticated(_, outcome) => std::mem::take(&mut outcome.report.events),
             Finished::Accounts(_, _, report, _) => std::mem::take(&mut report.events),
             Finished::Hook(login, Err(error)) => vec![Event::script_failed(StageKind::Hook, error, login)],
-            Finished::Hook(_, Ok(_)) | Finished::Blocked(..) | Finished::Exported(..) => Vec::new(),
+            Finished::Issued(_, _, report) => report.as_mut().map(|report| std::mem::take(&mut report.events)).unwrap_or_default(),
+            Finished::Mfa(_, _, event) => event.take().into_iter().collect(),
+            Finished::Hook(_, Ok(_)) | Finished::Blocked(..) | Finished::Exported(..) | Finished::Admitted(..) => Vec::new(),
             Finished::Flushed(_, flush, removed) | Finished::FlushedLater(flush, removed) => flush_events(flush, removed),
             Finished::Forgotten(_, user, removed) => forget_events(user, removed),
             Finished::PostActions(_, events) => std::mem::take(events),
@@ -295,8 +358,11 @@ impl Finished {
             Finished::Authenticated(login, _)
             | Finished::Accounts(login, ..)
             | Finished::Hook(login, _)
+            | Finished::Issued(login, ..)
+            | Finished::Mfa(login, ..)
             | Finished::PostActions(login, _) => Some(login),
             Finished::Blocked(..)
+            | Finished::Admitted(..)
             | Finished::Flushed(..)
             | Finished::FlushedLater(..)
             | Finished::Forgotten(..)
@@ -308,7 +374,10 @@ impl Finished {
     /// The request of an exchange that is about no login.
     pub fn request(&self) -> Option<&Request> {
         match self {
-            Finished::Blocked(request, ..) | Finished::Flushed(request, ..) | Finished::Forgotten(request, ..) => Some(request),
+            Finished::Blocked(request, ..)
+            | Finished::Admitted(request, ..)
+            | Finished::Flushed(request, ..)
+            | Finished::Forgotten(request, ..) => Some(request),
             other => other.login().map(|login| &login.request),
         }
     }
@@ -337,6 +406,9 @@ fn flush_events(flush: &Flush, removed: &Result<Vec<Vec<u8>>, Error>) -> Vec<Eve
         Err(error) => vec![about(Event::new(Level::Error, "Flush failed").with("error", error.to_string()))],
     }
 }
+
+/// The pattern of everything that is a pair of category and service.
+pub const API_PATTERN: &str = "/api/v1/:category/:service";
 
 const HOOKS: &[u8] = b"/api/v1/custom/";
 

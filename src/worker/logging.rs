@@ -20,6 +20,7 @@ impl Worker {
         match finished {
             Finished::Authenticated(login, outcome) => self.log_authentication(&outcome.report, login, elapsed),
             Finished::Accounts(login, _, report, _) => self.log_authentication(report, login, elapsed),
+            Finished::Issued(login, _, Some(report)) => self.log_authentication(report, login, elapsed),
             _ => {}
         }
         if let (Some(origin), Some(request)) = (origin, finished.request()) {
@@ -67,7 +68,7 @@ impl Worker {
         line.number("http_status", u64::from(status));
         line.duration("latency", elapsed);
         line.text_or_na("user_agent", request.header(b"user-agent").next().unwrap_or_default());
-        line.text("tls_protocol", "N/A").text("tls_cipher", "N/A").text("auth_method", "none");
+        line.text("tls_protocol", "N/A").text("tls_cipher", "N/A").text("auth_method", crate::dialect::caller::method(request));
         line.text_or_na("uri_path", request.text(request.http.path));
         line.text("msg", error.as_deref().unwrap_or("HTTP request"));
         line.end();

@@ -6,6 +6,7 @@
 //! name servers.
 //! The background worker is the same code with a mailbox and without listeners. Rules: ARCHITECTURE.md; limits at the end of this file.
 
+mod callers;
 mod channels;
 mod connection;
 mod connections;

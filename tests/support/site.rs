@@ -92,10 +92,16 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// Starts the server and waits for its ready line.
-    pub fn start(self) -> Server {
+    /// Writes the configuration file: where it is.
+    pub fn write_config(&self) -> PathBuf {
         let config = self.path("loligo.json");
         std::fs::write(&config, serde_json::to_string_pretty(&self.config).unwrap()).unwrap();
+        config
+    }
+
+    /// Starts the server and waits for its ready line.
+    pub fn start(self) -> Server {
+        let config = self.write_config();
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let (process, address) = serve(self.folder.path(), &config, &environment, &self.path("server.log"));
         Server::new(process, address, self)

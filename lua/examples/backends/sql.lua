@@ -7,17 +7,28 @@
 --         display_name   VARCHAR(255),
 --         unique_user_id VARCHAR(255),
 --         quota          VARCHAR(32),
---         home           VARCHAR(255)
+--         home           VARCHAR(255),
+--         totp_secret    VARCHAR(255),                -- second factors, for the MFA back channel
+--         recovery_codes TEXT                         -- a JSON list
 --     );
 --
--- Columns but the password become attributes of their names, those that are NULL are left out. Look-ups, which carry no password, find a user
+--     CREATE TABLE webauthn_credentials (
+--         username   VARCHAR(255) NOT NULL,
+--         id         VARCHAR(64) NOT NULL,            -- SHA-256 of the credential, in hex
+--         credential TEXT NOT NULL,                   -- JSON, byte by byte as it came
+--         PRIMARY KEY (username, id)
+--     );
+--
+-- Columns but the password and the second factors become attributes of their names, those that are NULL are left out. Look-ups, which carry no password, find a user
 -- by the account, too: that is the name that Dovecot's userdb asks for after a login.
 --
 -- Environment: SQL_DRIVER, one of mysql, postgres, sqlite3; SQL_DSN, such as auth:secret@tcp(127.0.0.1:3306)/mail,
 -- postgres://auth:secret@127.0.0.1/mail or /var/lib/mail/users.db; SQL_CONNECTIONS, how many each worker may open, default 4.
 -- A database that fails, and a stored password that cannot be compared, raise: the login fails temporarily. The password of a user who is
 -- unknown, or has none, is compared with some other user's and the result forgotten: the time of an answer does not tell who exists.
+local crypto = require("crypto")
 local db = require("db")
+local json = require("json")
 local nauthilus_cache = require("nauthilus_cache")
 local nauthilus_password = require("nauthilus_password")
 
@@ -28,6 +39,15 @@ SELECT account, password, display_name, unique_user_id, quota, home FROM users W
 local FIND_DECOY = "SELECT password FROM users WHERE password IS NOT NULL LIMIT 1"
 local DECOY_SECONDS = 300
 local LIST_ACCOUNTS = "SELECT DISTINCT account FROM users ORDER BY account"
+local SET_TOTP = "UPDATE users SET totp_secret = ? WHERE username = ?"
+local DELETE_TOTP = "UPDATE users SET totp_secret = NULL WHERE username = ?"
+local SET_RECOVERY_CODES = "UPDATE users SET recovery_codes = ? WHERE username = ?"
+local DELETE_RECOVERY_CODES = "UPDATE users SET recovery_codes = NULL WHERE username = ?"
+local LIST_CREDENTIALS = "SELECT credential FROM webauthn_credentials WHERE username = ? ORDER BY id"
+local FIND_CREDENTIAL = "SELECT id FROM webauthn_credentials WHERE username = ? AND id = ?"
+local ADD_CREDENTIAL = "INSERT INTO webauthn_credentials (username, id, credential) VALUES (?, ?, ?)"
+local CHANGE_CREDENTIAL = "UPDATE webauthn_credentials SET id = ?, credential = ? WHERE username = ? AND id = ?"
+local DELETE_CREDENTIAL = "DELETE FROM webauthn_credentials WHERE username = ? AND id = ?"
 
 -- Attributes that the server knows the meaning of, and the setter that tells it so.
 local KNOWN_ATTRIBUTES = { display_name = "display_name_field", unique_user_id = "unique_user_id_field" }
@@ -38,18 +58,35 @@ local function required(name)
     return value
 end
 
--- The rows of a statement, whose values are never part of its text.
-local function ask(sql, ...)
+-- A statement, whose values are never part of its text.
+local function prepare(sql)
     local driver = required("SQL_DRIVER")
-    if driver == "postgres" then sql = string.gsub(sql, "%?", "$1") end
+    if driver == "postgres" then
+        local count = 0
+        sql = string.gsub(sql, "%?", function()
+            count = count + 1
+            return "$" .. count
+        end)
+    end
     local options = { shared = true, max_connections = tonumber(os.getenv("SQL_CONNECTIONS")) or 4 }
     local database, open_err = db.open(driver, required("SQL_DSN"), options)
     if not database then error("database: " .. open_err) end
     local statement, prepare_err = database:stmt(sql)
     if not statement then error("database: " .. prepare_err) end
-    local result, query_err = statement:query(...)
-    if not result then error("database: " .. query_err) end
+    return statement
+end
+
+-- The rows of a statement.
+local function ask(sql, ...)
+    local result, err = prepare(sql):query(...)
+    if not result then error("database: " .. err) end
     return result
+end
+
+-- Carries out a statement that changes something. One statement changes all or nothing.
+local function change(sql, ...)
+    local result, err = prepare(sql):exec(...)
+    if not result then error("database: " .. err) end
 end
 
 -- What the table says of a user by column, nil if nothing.
@@ -112,4 +149,59 @@ function nauthilus_backend_list_accounts()
     local accounts = {}
     for _, row in ipairs(ask(LIST_ACCOUNTS).rows) do table.insert(accounts, row[1]) end
     return nauthilus_builtin.BACKEND_RESULT_OK, accounts
+end
+
+-- Second factors. What is changed belongs to a user that exists; the caller learns so if it does not.
+
+local function change_user(request, sql, ...)
+    if not find_user(request.username) then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND end
+    change(sql, ...)
+    return nauthilus_builtin.BACKEND_RESULT_OK
+end
+
+function nauthilus_backend_add_totp(request)
+    return change_user(request, SET_TOTP, request.totp_secret, request.username)
+end
+
+function nauthilus_backend_delete_totp(request) return change_user(request, DELETE_TOTP, request.username) end
+
+function nauthilus_backend_add_totp_recovery_codes(request)
+    local codes, err = json.encode(request.totp_recovery_codes)
+    if err then error(err) end
+    return change_user(request, SET_RECOVERY_CODES, codes, request.username)
+end
+
+function nauthilus_backend_delete_totp_recovery_codes(request)
+    return change_user(request, DELETE_RECOVERY_CODES, request.username)
+end
+
+-- Whether the user has a credential of this id. Credentials are compared by their hash: columns may compare without regard to case.
+local function has_credential(username, id) return ask(FIND_CREDENTIAL, username, id).rows[1] ~= nil end
+
+function nauthilus_backend_get_webauthn_credentials(request)
+    if not find_user(request.username) then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, {} end
+    local credentials = {}
+    for _, row in ipairs(ask(LIST_CREDENTIALS, request.username).rows) do table.insert(credentials, row[1]) end
+    return nauthilus_builtin.BACKEND_RESULT_OK, credentials
+end
+
+function nauthilus_backend_save_webauthn_credential(request)
+    local id = crypto.sha256(request.webauthn_credential)
+    -- One that is there already is saved.
+    if has_credential(request.username, id) then return nauthilus_builtin.BACKEND_RESULT_OK end
+    return change_user(request, ADD_CREDENTIAL, request.username, id, request.webauthn_credential)
+end
+
+function nauthilus_backend_update_webauthn_credential(request)
+    local old = crypto.sha256(request.webauthn_old_credential)
+    if not has_credential(request.username, old) then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND end
+    change(CHANGE_CREDENTIAL, crypto.sha256(request.webauthn_credential), request.webauthn_credential, request.username, old)
+    return nauthilus_builtin.BACKEND_RESULT_OK
+end
+
+function nauthilus_backend_delete_webauthn_credential(request)
+    local id = crypto.sha256(request.webauthn_credential)
+    if not has_credential(request.username, id) then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND end
+    change(DELETE_CREDENTIAL, request.username, id)
+    return nauthilus_builtin.BACKEND_RESULT_OK
 end

@@ -5,7 +5,7 @@ use crate::config::check::{any, at_least, at_most, between, each_one_of, existin
 use crate::config::choice::{Backend, Feature, Features};
 use crate::config::keys::{Keys, Section};
 use crate::config::problem::Wrong;
-use crate::config::section::caller_auth::{BasicAuth, JwtAuth, OidcAuth};
+use crate::config::section::caller_auth::{Access, BasicAuth, JwtAuth, OidcAuth};
 use crate::config::section::dns::Dns;
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::http::{Compression, HttpClient, KeepAlive, Middlewares};
@@ -64,6 +64,8 @@ pub struct Server {
     pub basic_auth: BasicAuth,
     pub jwt_auth: JwtAuth,
     pub oidc_auth: OidcAuth,
+    pub metrics_access: Access,
+    pub admin_access: Access,
     pub log: Log,
     /// Who is asked about a login, in this order.
     pub backends: Vec<Backend>,
@@ -129,6 +131,8 @@ impl Default for Server {
             basic_auth: BasicAuth::default(),
             jwt_auth: JwtAuth::default(),
             oidc_auth: OidcAuth::default(),
+            metrics_access: Access::default(),
+            admin_access: Access::default(),
             log: Log::default(),
             backends: Vec::new(),
             features: Features::default(),
@@ -173,6 +177,8 @@ impl Section for Server {
         keys.section("basic_auth", &mut self.basic_auth);
         keys.section("jwt_auth", &mut self.jwt_auth);
         keys.section("oidc_auth", &mut self.oidc_auth);
+        keys.section("metrics_access", &mut self.metrics_access);
+        keys.section("admin_access", &mut self.admin_access);
         keys.section("log", &mut self.log);
         keys.value("backends", &mut self.backends);
         keys.value("features", &mut self.features);

@@ -233,11 +233,9 @@ fn rules_between_keys() {
 }
 
 /// Each sets a key that protects something and is not built: where that is blamed.
-const PROTECTING: [(&str, &str); 19] = [
+const PROTECTING: [(&str, &str); 15] = [
     ("server:\n  haproxy_v2: true", "2: server.haproxy_v2"),
     ("server:\n  tls:\n    enabled: true\n    cert: '{dir}/a.lua'\n    key: '{dir}/a.lua'", "3: server.tls.enabled"),
-    ("server: {jwt_auth: {enabled: true, secret_key: 0123456789abcdef0123456789abcdef}}", "1: server.jwt_auth.enabled"),
-    ("server: {oidc_auth: {enabled: true}}", "1: server.oidc_auth.enabled"),
     ("server: {run_as_user: mail}", "1: server.run_as_user"),
     ("server: {run_as_group: mail}", "1: server.run_as_group"),
     ("server: {chroot: /}", "1: server.chroot"),
@@ -247,14 +245,6 @@ const PROTECTING: [(&str, &str); 19] = [
     ("server: {redis: {tls: {cipher_suites: [x]}}}", "1: server.redis.tls.cipher_suites"),
     ("server: {http_client: {tls: {cipher_suites: x}}}", "1: server.http_client.tls.cipher_suites"),
     ("server: {insights: {tracing: {tls: {cipher_suites: x}}}}", "1: server.insights.tracing.tls.cipher_suites"),
-    (
-        "server: {workers: 1}\nlua:\n  custom_hooks:\n    - {http_location: a, http_method: GET, script_path: '{dir}/a.lua'}\n    - http_location: h\n      http_method: GET\n      script_path: '{dir}/a.lua'\n      roles: [r]",
-        "8: lua.custom_hooks[1].roles",
-    ),
-    (
-        "server: {workers: 1}\nlua:\n  custom_hooks:\n    - {http_location: h, http_method: GET, script_path: '{dir}/a.lua', scopes: [r]}",
-        "4: lua.custom_hooks[0].roles",
-    ),
     (
         "server: {workers: 1}\nldap: {config: {lookup_pool_size: 1, lookup_pool_only: true, server_uri: 'ldap://x', auth_rate_limit_per_second: 1}}",
         "2: ldap.config.auth_rate_limit_per_second",
@@ -284,6 +274,18 @@ fn protection_that_is_not_built_is_refused() {
     for (path, _) in inactive::PROTECTING {
         let key = path.replace("[]", "[1]").replace('*', "p");
         assert!(PROTECTING.iter().any(|(_, place)| place.ends_with(&format!(" {key}"))), "{path}");
+    }
+}
+
+#[test]
+fn roles_that_no_caller_can_have_are_refused() {
+    for key in ["roles", "scopes"] {
+        let hook = format!("lua:\n  custom_hooks:\n    - {{http_location: h, http_method: GET, script_path: '{{dir}}/a.lua', {key}: [r]}}");
+        let all = problems(&format!("server: {{workers: 1}}\n{hook}"));
+        let expected = "3: lua.custom_hooks: the roles of hook \"h\" protect nothing: enable server.jwt_auth";
+        assert!(all.len() == 1 && all[0].contains(expected), "{key}: {all:?}");
+        let with_callers = "server: {basic_auth: {enabled: true, username: proxy, password: a-long-password-1}}";
+        assert_eq!(yaml(&format!("{with_callers}\n{hook}")).lua.custom_hooks[0].roles, ["r"]);
     }
 }
 

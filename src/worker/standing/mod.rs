@@ -7,11 +7,13 @@
 //! ```text
 //! checks.rs        are the monitored mail servers alive
 //! connections.rs   counts of `nauthilus_psnet`
+//! keys.rs          public keys of an issuer of tokens
 //! login_counts.rs  login counters that survive a restart
 //! ```
 
 mod checks;
 mod connections;
+mod keys;
 mod login_counts;
 
 use super::tasks::{Ended, Task};
@@ -43,6 +45,11 @@ impl Worker {
         }
         let counts = self.login_counts();
         self.stand(FOREVER, |ops| counts.keep(ops));
+        if self.local.epoch.key_source.is_some() {
+            let (epoch, client) = (self.local.epoch.clone(), self.local.host.state().services().http.clone());
+            let notices = self.notices.clone();
+            self.stand(FOREVER, |ops| keys::keep(epoch, client, notices, ops));
+        }
     }
 
     /// Ends them. Nobody counts logins any more: their counters are saved a last time.

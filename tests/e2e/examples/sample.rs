@@ -37,7 +37,7 @@ fn a_login_goes_through_all_of_it() {
     let leaks = WebStub::answering(200, "0018A45C4D1DEF81644B54AB7F969B88D65:7");
     let users = folder.path().join("users.db");
     let connection = rusqlite::Connection::open(&users).unwrap();
-    connection.execute_batch(&sql::table()).unwrap();
+    connection.execute_batch(&sql::tables().join("; ")).unwrap();
     let ada = "INSERT INTO users (username, account, password) VALUES ('ada', 'ada@example.org', '{PLAIN}right')";
     connection.execute_batch(ada).unwrap();
 

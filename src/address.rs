@@ -8,6 +8,35 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+/// A client's address as other programs write it, in the one form in which addresses are compared here: a port, brackets and a zone are
+/// taken off, and an IPv4-mapped address is an IPv4 address. `None`: it is no address.
+pub fn client(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim_matches([' ', '\t']);
+    let host = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            if !port.is_empty() && !is_port(port.strip_prefix(':')?) {
+                return None;
+            }
+            host
+        }
+        None => match text.split_once(':') {
+            // One colon: an IPv4 address and a port.
+            Some((host, port)) if !port.contains(':') => Some(host).filter(|_| is_port(port))?,
+            _ => text,
+        },
+    };
+    let (host, zone) = host.split_once('%').map_or((host, None), |(host, zone)| (host, Some(zone)));
+    let address: IpAddr = host.parse().ok()?;
+    // RFC 4007 11: zones are of IPv6 addresses.
+    let has_bad_zone = zone.is_some_and(|zone| zone.is_empty() || address.is_ipv4());
+    (!has_bad_zone).then(|| address.to_canonical())
+}
+
+fn is_port(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
 /// One end of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
@@ -113,6 +142,44 @@ fn is_host_name(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_are_read_however_they_are_written() {
+        for (text, address) in [
+            ("198.51.100.7", Some("198.51.100.7")),
+            ("198.51.100.7:1234", Some("198.51.100.7")),
+            (" 198.51.100.7 ", Some("198.51.100.7")),
+            ("2001:db8::7", Some("2001:db8::7")),
+            ("2001:DB8:0::7", Some("2001:db8::7")),
+            ("[2001:db8::7]", Some("2001:db8::7")),
+            ("[2001:db8::7]:1234", Some("2001:db8::7")),
+            ("[198.51.100.7]:1234", Some("198.51.100.7")),
+            ("fe80::1%eth0", Some("fe80::1")),
+            ("[fe80::1%eth0]:1234", Some("fe80::1")),
+            ("::ffff:198.51.100.7", Some("198.51.100.7")),
+            ("[::ffff:127.0.0.1]:99", Some("127.0.0.1")),
+            ("::1", Some("::1")),
+            ("", None),
+            ("unknown", None),
+            ("198.51.100.007", None),
+            ("198.51.100.7:", None),
+            ("198.51.100.7:99999", None),
+            ("198.51.100.7:-1", None),
+            ("198.51.100.7, 192.0.2.1", None),
+            ("198.51.100.7 192.0.2.1", None),
+            ("198.51.100.7%eth0", None),
+            ("fe80::1%", None),
+            ("[2001:db8::7", None),
+            ("[2001:db8::7]x", None),
+            ("[2001:db8::7]:", None),
+            ("198.51.100", None),
+            ("3325256711", None),
+            ("0x7f000001", None),
+        ] {
+            assert_eq!(client(text.as_bytes()).map(|address| address.to_string()).as_deref(), address, "{text:?}");
+        }
+        assert_eq!(client(b"\xff"), None);
+    }
 
     #[test]
     fn reads_what_a_configuration_holds() {

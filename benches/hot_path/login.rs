@@ -55,7 +55,7 @@ pub fn received() -> (Vec<u8>, Head) {
 pub fn login() -> Login {
     let (buffer, head) = received();
     let mut request = input::open(buffer, head, Span::new(REQUEST.len(), 0), SessionId::default());
-    input::parse(&mut request, Service::Header, &Settings::default(), None).unwrap();
+    input::parse(&mut request, Service::Header, &Settings::default(), input::Origin::default()).unwrap();
     Login::new(request)
 }
 

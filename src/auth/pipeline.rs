@@ -31,7 +31,6 @@ use crate::auth::{accounts, actions, effects, filters};
 use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops, boxed};
 use crate::proto::dns;
 use crate::value::Value;
-use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
@@ -57,7 +56,7 @@ pub async fn authenticate<S: Scripts>(login: &Login, scripts: &S, policy: &Polic
 pub async fn name_client(login: &mut Login, policy: &Policy, ops: &Ops) {
     let Some(wait) = policy.client_name_wait else { return };
     let meant = matches!(login.request.service, Service::Header | Service::Nginx | Service::Basic | Service::Json | Service::User);
-    let address = std::str::from_utf8(login.request.get(Field::ClientIp)).ok().and_then(|text| text.parse::<IpAddr>().ok());
+    let address = crate::address::client(login.request.get(Field::ClientIp));
     let Some(address) = address.filter(|_| meant) else { return };
     let op = Op::Dns(DnsOp { name: address.to_string(), kind: dns::Kind::Ptr });
     if let Answer::Dns(DnsAnswer::Records(records)) = ops.ask(op, wait).await

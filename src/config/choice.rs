@@ -134,6 +134,18 @@ impl Choice for HookMethod {
     ];
 }
 
+/// Services that read headers of their own about the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Header,
+    Nginx,
+    Basic,
+}
+
+impl Choice for Service {
+    const WORDS: &'static [(&'static str, Service)] = &[("header", Service::Header), ("nginx", Service::Nginx), ("basic", Service::Basic)];
+}
+
 /// How far below its base an LDAP search looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LdapScope {

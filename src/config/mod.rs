@@ -27,7 +27,7 @@ mod tests;
 mod value;
 
 pub use address::{HeaderName, Host, HostPort, ListenAddress, Networks, ServerAddress, SoftWhitelist};
-pub use choice::{ActionType, Backend, Choice, EnabledFeature, Feature, Features, HookMethod, LdapScope, LogLevel, TlsVersion};
+pub use choice::{ActionType, Backend, Choice, EnabledFeature, Feature, Features, HookMethod, LdapScope, LogLevel, Service, TlsVersion};
 pub use finding::{Finding, FindingKind};
 pub use format::Format;
 pub use keys::nearest;

@@ -83,7 +83,7 @@ impl Answer<'_> {
         let mut response = self.begin(out, status, shown);
         let speaks_text = matches!(service, Service::Saslauthd | Service::Basic | Service::Hook);
         if !speaks_text && self.settings.wait_delay_s > 0 {
-            let wait = wait_s(self.settings.wait_delay_s, denial.attempts);
+            let wait = wait_s(self.settings.wait_delay_s, denial.attempts).max(self.settings.wait_min_s);
             response.header_number("Auth-Wait", u64::from(wait));
         }
         let (content_type, body) = if speaks_text { (TEXT, message) } else { (JSON, &b"null"[..]) };

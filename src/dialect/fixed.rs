@@ -72,6 +72,8 @@ pub fn rejection(out: &mut Vec<u8>, rejection: Rejection, envelope: &Envelope<'_
             envelope.write(out, 400, Some(JSON), br#"{"errors":[{"field":"Username","message":"This field is required"}]}"#)
         }
         Rejection::MalformedBody | Rejection::PasswordEncoding | Rejection::InvalidUsername => envelope.write(out, 400, None, &[]),
+        Rejection::ClientAddress => envelope.write(out, 400, Some(JSON), br#"{"error":"The client's address is none"}"#),
+        Rejection::Lookup => envelope.write(out, 403, None, &[]),
         Rejection::NoCredentials => unauthorized(out, envelope),
     }
 }

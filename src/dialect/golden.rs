@@ -210,7 +210,7 @@ fn answer(bytes: &[u8], case: Case) -> Vec<u8> {
     let envelope = Envelope { servers_down: case.servers_down, ..Envelope::to(&request.http.head, DATE) };
     match route(request.http.head.method, request.text(request.http.path), &case.settings.endpoints) {
         other @ (Route::Admin(_) | Route::Jwt(_) | Route::Mfa(_)) => panic!("{}: no case for {other:?}", case.name),
-        Route::Auth(service) => match input::parse(&mut request, service, &case.settings, None) {
+        Route::Auth(service) => match input::parse(&mut request, service, &case.settings, input::Origin::default()) {
             Err(rejection) => fixed::rejection(&mut out, rejection, &envelope),
             Ok(()) if request.mode == Mode::ListAccounts => match (Format::of(&request), case.end) {
                 (None, _) => list_accounts::unacceptable(&mut out, &envelope),

@@ -7,6 +7,7 @@
 //! nginx escapes the credentials it sends, so its service undoes that, first; a base64 flag applies to what comes out. No other service
 //! undoes escapes: there `%` is a forbidden character of the username and an ordinary one of the password.
 
+use crate::address;
 use crate::auth::request::{Field, HttpRequest, Mode, Request, Service, SessionId};
 use crate::dialect::headers::{HeaderTable, Slot, Slots};
 use crate::dialect::settings::Settings;
@@ -16,7 +17,7 @@ use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use zeroize::Zeroizing;
 
 /// Why a request is not even tried. Always the client's fault; [`crate::dialect::fixed::rejection`] is its answer, the text its log line.
@@ -36,6 +37,11 @@ pub enum Rejection {
     /// Service `basic` without credentials that can be read.
     #[error("no credentials")]
     NoCredentials,
+    #[error("the client's address is none")]
+    ClientAddress,
+    /// Service `basic` with a mode, where callers must say who they are: its credentials are the user's.
+    #[error("look-ups by service basic are off: server.basic_lookups")]
+    Lookup,
 }
 
 /// A request that nothing is known of yet but its HTTP form: `head` and `body` as they lie in `buffer`. Enough for the router, for hooks
@@ -57,20 +63,32 @@ pub fn open(buffer: Vec<u8>, head: Head, body: Span, session: SessionId) -> Requ
     request
 }
 
-/// Reads a request for `service` out of its own head, query and body. `peer` is the address that a PROXY header named, if the
-/// listener demands such headers; without, nobody but the client's headers says where the client is.
+/// Where a request comes from, as far as its connection tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin {
+    /// The address that a PROXY header named, if the listener demands such headers.
+    pub proxied: Option<SocketAddr>,
+    /// The peer of the connection; `None` on a unix socket.
+    pub peer: Option<IpAddr>,
+}
+
+/// Reads a request for `service` out of its own head, query and body, and out of where it comes from.
 ///
 /// # Errors
 /// The first [`Rejection`] in the specification's order. The request then is good for nothing but the access log.
-pub fn parse(request: &mut Request, service: Service, settings: &Settings, peer: Option<SocketAddr>) -> Result<(), Rejection> {
+pub fn parse(request: &mut Request, service: Service, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
     request.service = service;
     read_query(request);
     match service {
-        Service::Header | Service::Nginx | Service::User => from_headers(request, settings, peer)?,
+        Service::Header | Service::Nginx | Service::User => from_headers(request, settings, origin)?,
         Service::Json | Service::Saslauthd => from_body(request)?,
-        Service::Basic => from_authorization(request, settings, peer)?,
+        Service::Basic => from_authorization(request, settings, origin)?,
         Service::Hook => return Ok(()),
     }
+    if service == Service::Basic && request.mode != Mode::Auth && settings.caller.is_some() && !settings.basic_lookups {
+        return Err(Rejection::Lookup);
+    }
+    settle_client(request)?;
     settle_protocol(request);
     let needs_name = request.mode != Mode::ListAccounts && service != Service::Basic;
     if needs_name && !is_username(request.get(Field::Username)) {
@@ -102,8 +120,11 @@ fn read_query(request: &mut Request) {
 }
 
 /// Services `header`, `nginx`, and the older `generic/user`.
-fn from_headers(request: &mut Request, settings: &Settings, peer: Option<SocketAddr>) -> Result<(), Rejection> {
-    let found = collect(request, &settings.headers);
+fn from_headers(request: &mut Request, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
+    let mut found = collect(request, &settings.headers);
+    if request.service == Service::Nginx {
+        collect_of_nginx(request, &mut found);
+    }
     for field in Field::ALL {
         request.set_span(field, found[field as usize]);
     }
@@ -115,12 +136,12 @@ fn from_headers(request: &mut Request, settings: &Settings, peer: Option<SocketA
     if request.text(found[Slot::PasswordEncoded.index()]) == b"1" {
         decode_password(request)?;
     }
-    locate_client(request, settings, peer);
+    locate_client(request, settings, origin)?;
     Ok(())
 }
 
 /// Service `basic`: the headers tell everything but who it is and for what.
-fn from_authorization(request: &mut Request, settings: &Settings, peer: Option<SocketAddr>) -> Result<(), Rejection> {
+fn from_authorization(request: &mut Request, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
     let found = collect(request, &settings.headers);
     for field in Field::ALL {
         if !matches!(field, Field::Username | Field::Password | Field::Protocol) {
@@ -128,7 +149,7 @@ fn from_authorization(request: &mut Request, settings: &Settings, peer: Option<S
         }
     }
     request.set(Field::Protocol, b"http");
-    locate_client(request, settings, peer);
+    locate_client(request, settings, origin)?;
     let credentials = request.header(b"authorization").next().and_then(basic::credentials).ok_or(Rejection::NoCredentials)?;
     request.set(Field::Username, credentials.user());
     request.set(Field::Password, credentials.password());
@@ -155,6 +176,34 @@ fn collect(request: &Request, table: &HeaderTable) -> [Span; Slot::COUNT] {
     found
 }
 
+/// What nginx' mail proxy says of its client's TLS by names of its own, where no configured header has said it
+/// (ngx_mail_auth_http_module).
+fn collect_of_nginx(request: &Request, found: &mut [Span; Slot::COUNT]) {
+    for (name, value) in &request.http.head.headers {
+        let name = request.text(*name);
+        let Some(rest) = name.get(..NGINX_SSL.len()).filter(|start| start.eq_ignore_ascii_case(NGINX_SSL)) else { continue };
+        let rest = name.get(rest.len()..).unwrap_or_default();
+        let known = NGINX_SSL_FIELDS.iter().find(|(known, _)| rest.eq_ignore_ascii_case(known));
+        if let Some(slot) = known.and_then(|(_, field)| found.get_mut(*field as usize)).filter(|slot| slot.is_empty()) {
+            *slot = *value;
+        }
+    }
+}
+
+const NGINX_SSL: &[u8] = b"auth-ssl";
+
+/// What follows [`NGINX_SSL`] in the name.
+const NGINX_SSL_FIELDS: [(&[u8], Field); 8] = [
+    (b"", Field::Ssl),
+    (b"-protocol", Field::SslProtocol),
+    (b"-cipher", Field::SslCipher),
+    (b"-verify", Field::SslClientVerify),
+    (b"-subject", Field::SslClientDn),
+    (b"-issuer", Field::SslIssuer),
+    (b"-serial", Field::SslSerial),
+    (b"-fingerprint", Field::SslFingerprint),
+];
+
 fn undo_escapes(request: &mut Request, field: Field) {
     let sent = request.get(field);
     if sent.contains(&b'%') {
@@ -177,12 +226,16 @@ fn attempts(text: &[u8]) -> u32 {
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
-/// Where the client is: its headers decide. Without them, and only behind a PROXY header, that header's source; and if that is a
-/// trusted proxy, the client that it forwards for.
-fn locate_client(request: &mut Request, settings: &Settings, peer: Option<SocketAddr>) {
-    let Some(peer) = peer else { return };
+/// Where the client is. For services that take its address from the connection (`server.client_address`) that is the peer, or what the
+/// configured header says if the peer is a trusted proxy. For the others their headers decide; without them, and only behind a PROXY
+/// header, that header's source; and if that is a trusted proxy, the client that it forwards for.
+fn locate_client(request: &mut Request, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
+    if settings.client_address.from_connection.contains(&request.service) {
+        return locate_by_connection(request, settings, origin);
+    }
+    let Some(peer) = origin.proxied else { return Ok(()) };
     if !request.get(Field::ClientIp).is_empty() {
-        return;
+        return Ok(());
     }
     let forwarded = request.header(b"x-forwarded-for").next().filter(|_| settings.trusts(peer.ip()));
     let forwarded = forwarded.and_then(|list| list.split(|byte| *byte == b',').next()).map(|first| first.trim_ascii().to_vec());
@@ -196,6 +249,55 @@ fn locate_client(request: &mut Request, settings: &Settings, peer: Option<Socket
             request.set(Field::ClientPort, peer.port().to_string().as_bytes());
         }
     }
+    Ok(())
+}
+
+/// Nothing that the client itself may have written counts: nginx' `auth_request` passes its headers on.
+fn locate_by_connection(request: &mut Request, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
+    let header = &settings.client_address.header;
+    // Who may connect to a unix socket is on this host, and chosen by its mode.
+    let peer = origin.proxied.map(|peer| peer.ip()).or(origin.peer);
+    let is_trusted = peer.is_none_or(|peer| settings.trusts(peer));
+    let address = if header.is_empty() || !is_trusted {
+        peer.map(|peer| peer.to_canonical())
+    } else {
+        let mut values = request.header(header);
+        let (first, second) = (values.next(), values.next());
+        // A second one may be the client's own.
+        Some(first.filter(|_| second.is_none()).and_then(address::client).ok_or(Rejection::ClientAddress)?)
+    };
+    request.set(Field::ClientIp, address.map(|address| address.to_string()).unwrap_or_default().as_bytes());
+    request.set(Field::ClientPort, b"N/A");
+    Ok(())
+}
+
+/// The client's address in the one form in which everything compares it. A client on a unix socket of the mail proxy has none: nginx says
+/// `unix:` of it. What is no address would switch protection off without a word, so it is refused where the service needs one; the header
+/// services, whose callers send anything, go on as with a client of unknown address ([`has_unknown_client`]).
+fn settle_client(request: &mut Request) -> Result<(), Rejection> {
+    let sent = request.get(Field::ClientIp);
+    if sent.is_empty() {
+        return Ok(());
+    }
+    if sent == b"unix:" {
+        request.set_span(Field::ClientIp, Span::default());
+        return Ok(());
+    }
+    match address::client(sent) {
+        Some(IpAddr::V4(_)) if sent.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') => Ok(()),
+        Some(address) => {
+            request.set(Field::ClientIp, address.to_string().as_bytes());
+            Ok(())
+        }
+        None if matches!(request.service, Service::Header | Service::User) => Ok(()),
+        None => Err(Rejection::ClientAddress),
+    }
+}
+
+/// Whether the request names a client's address that is none: it is neither judged by its address nor counted.
+pub fn has_unknown_client(request: &Request) -> bool {
+    let sent = request.get(Field::ClientIp);
+    !sent.is_empty() && address::client(sent).is_none()
 }
 
 /// Nobody asks for nothing: a request without a protocol is one for `default`, and the account list has a protocol of its own.
@@ -231,7 +333,11 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::caller::Callers;
+    use crate::auth::caller::fingerprint::Fingerprints;
+    use crate::dialect::settings::ClientAddress;
     use crate::dialect::testing::{posted, request, text, with_headers};
+    use std::sync::Arc;
 
     #[test]
     fn path_and_query_are_told_apart_and_the_path_is_decoded() {
@@ -432,12 +538,13 @@ mod tests {
             (near, "X-Forwarded-For: ", "127.0.0.1", "4712"),
             (mapped, "", "192.0.2.200", "1"),
         ] {
+            let settings = Settings { client_address: believing_headers(), ..Settings::default() };
             for (service, who) in
                 [(Service::Header, "Auth-User: u"), (Service::Nginx, "Auth-User: u"), (Service::Basic, "Authorization: Basic YTpi")]
             {
                 let lines: String = format!("{who}\n{headers}").lines().map(|line| format!("{line}\r\n")).collect();
                 let mut request = request(format!("GET /x HTTP/1.1\r\nHost: x\r\n{lines}\r\n").as_bytes());
-                parse(&mut request, service, &Settings::default(), peer).unwrap();
+                parse(&mut request, service, &settings, Origin { proxied: peer, peer: None }).unwrap();
                 assert_eq!((text(&request, Field::ClientIp), text(&request, Field::ClientPort)), (ip, port), "{peer:?} {headers}");
             }
         }
@@ -452,7 +559,8 @@ mod tests {
             (Field::Username, "a(b"),
             (Field::Password, "p:p"),
             (Field::Protocol, "http"),
-            (Field::ClientIp, "192.0.2.9"),
+            // Not what the client itself may have written.
+            (Field::ClientIp, ""),
             (Field::Ssl, "on"),
         ] {
             assert_eq!(text(&request, field), value);
@@ -462,6 +570,117 @@ mod tests {
         }
         let nameless = with_headers(Service::Basic, "", "Authorization: Basic OnNlY3JldA==").unwrap();
         assert_eq!((text(&nameless, Field::Username), text(&nameless, Field::Password)), ("", "secret"));
+    }
+
+    fn believing_headers() -> ClientAddress {
+        ClientAddress { from_connection: Vec::new(), header: Vec::new() }
+    }
+
+    /// What a request of these header lines for `service` says of its client's address, sent by `peer`.
+    fn client_of(service: Service, headers: &str, settings: &Settings, peer: Option<&str>) -> Result<String, Rejection> {
+        let lines: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
+        let who = "Auth-User: u\r\nAuthorization: Basic YTpi";
+        let mut request = request(format!("GET /x HTTP/1.1\r\nHost: x\r\n{who}\r\n{lines}\r\n").as_bytes());
+        let origin = Origin { proxied: None, peer: peer.map(|peer| peer.parse().unwrap()) };
+        parse(&mut request, service, settings, origin)?;
+        Ok(text(&request, Field::ClientIp).to_owned())
+    }
+
+    #[test]
+    fn a_clients_address_has_one_form_and_is_an_address_where_the_service_needs_one() {
+        let settings = Settings::default();
+        for (sent, address) in [
+            ("198.51.100.7", Some("198.51.100.7")),
+            ("198.51.100.7:1234", Some("198.51.100.7")),
+            ("[2001:DB8::7]:1234", Some("2001:db8::7")),
+            ("fe80::1%eth0", Some("fe80::1")),
+            ("::ffff:127.0.0.1", Some("127.0.0.1")),
+            ("unix:", Some("")),
+            ("198.51.100.007", None),
+            ("198.51.100.7, 192.0.2.1", None),
+            ("198.51.100.7 x", None),
+            ("garbage", None),
+        ] {
+            let headers = format!("Client-IP: {sent}");
+            let nginx = client_of(Service::Nginx, &headers, &settings, None);
+            assert_eq!(nginx, address.map(str::to_owned).ok_or(Rejection::ClientAddress), "{sent}");
+            // The header services go on, and the operator is told.
+            let header = client_of(Service::Header, &headers, &settings, None).unwrap();
+            assert_eq!(header, address.unwrap_or(sent), "{sent}");
+            let body = format!(r#"{{"username":"u","password":"p","client_ip":"{sent}"}}"#);
+            let json = posted(Service::Json, "", "application/json", body.as_bytes());
+            assert_eq!(json.err(), address.is_none().then_some(Rejection::ClientAddress), "{sent}");
+        }
+    }
+
+    #[test]
+    fn basic_takes_the_clients_address_from_the_connection_or_a_trusted_proxys_header() {
+        let by_header = |from_connection: Vec<Service>| Settings {
+            client_address: ClientAddress { from_connection, header: b"x-real-ip".to_vec() },
+            ..Settings::default()
+        };
+        let (plain, named) = (Settings::default(), by_header(vec![Service::Basic]));
+        let lie = "Client-IP: 192.0.2.66\nX-Forwarded-For: 192.0.2.66";
+        let both = format!("{lie}\nX-Real-IP: 198.51.100.7");
+        for (settings, headers, peer, expected) in [
+            (&plain, lie, Some("127.0.0.1"), Ok("127.0.0.1")),
+            (&plain, lie, Some("::ffff:203.0.113.5"), Ok("203.0.113.5")),
+            (&plain, lie, None, Ok("")),
+            (&named, both.as_str(), Some("127.0.0.1"), Ok("198.51.100.7")),
+            (&named, both.as_str(), None, Ok("198.51.100.7")),
+            // Nobody whom we trust has set it.
+            (&named, both.as_str(), Some("203.0.113.5"), Ok("203.0.113.5")),
+            (&named, lie, Some("127.0.0.1"), Err(Rejection::ClientAddress)),
+            (&named, "X-Real-IP: garbage", Some("127.0.0.1"), Err(Rejection::ClientAddress)),
+            (&named, "X-Real-IP: 198.51.100.7\nX-Real-IP: 198.51.100.8", Some("127.0.0.1"), Err(Rejection::ClientAddress)),
+        ] {
+            assert_eq!(client_of(Service::Basic, headers, settings, peer), expected.map(str::to_owned), "{headers} {peer:?}");
+        }
+        // Other services as the configuration says.
+        assert_eq!(client_of(Service::Nginx, lie, &plain, Some("127.0.0.1")).unwrap(), "192.0.2.66");
+        assert_eq!(client_of(Service::Nginx, lie, &by_header(vec![Service::Nginx]), Some("203.0.113.5")).unwrap(), "203.0.113.5");
+    }
+
+    #[test]
+    fn service_basic_looks_nobody_up_where_callers_must_say_who_they_are() {
+        let ask = |query: &str, settings: &Settings| {
+            let head = format!("GET /x?{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YTpi\r\n\r\n");
+            parse(&mut request(head.as_bytes()), Service::Basic, settings, Origin::default())
+        };
+        let callers = Callers { fingerprints: Fingerprints::new([0; 32]), basic: None, jwt: None, oidc: None };
+        let callers = Settings { caller: Some(Arc::new(callers)), ..Settings::default() };
+        let allowed = Settings { basic_lookups: true, ..callers.clone() };
+        for query in ["mode=no-auth", "mode=list-accounts"] {
+            assert_eq!(ask(query, &Settings::default()), Ok(()), "{query}");
+            assert_eq!(ask(query, &callers), Err(Rejection::Lookup), "{query}");
+            assert_eq!(ask(query, &allowed), Ok(()), "{query}");
+        }
+        assert_eq!(ask("", &callers), Ok(()));
+    }
+
+    #[test]
+    fn nginx_tells_of_tls_by_names_of_its_own() {
+        let headers = "Auth-User: u\nAuth-SSL: on\nAuth-SSL-Protocol: TLSv1.3\nAUTH-SSL-CIPHER: TLS_AES_256_GCM_SHA384\n\
+            Auth-SSL-Verify: SUCCESS\nAuth-SSL-Subject: CN=a\nAuth-SSL-Issuer: CN=b\nAuth-SSL-Serial: 1\nAuth-SSL-Fingerprint: 2\nAuth-SSL-Cert: x";
+        let fields = [
+            (Field::Ssl, "on"),
+            (Field::SslProtocol, "TLSv1.3"),
+            (Field::SslCipher, "TLS_AES_256_GCM_SHA384"),
+            (Field::SslClientVerify, "SUCCESS"),
+            (Field::SslClientDn, "CN=a"),
+            (Field::SslIssuer, "CN=b"),
+            (Field::SslSerial, "1"),
+            (Field::SslFingerprint, "2"),
+        ];
+        let request = with_headers(Service::Nginx, "", headers).unwrap();
+        for (field, value) in fields {
+            assert_eq!(text(&request, field), value);
+        }
+        // A configured header wins; another service's client has no such names.
+        let configured = with_headers(Service::Nginx, "", &format!("{headers}\nX-SSL: off")).unwrap();
+        assert_eq!(text(&configured, Field::Ssl), "off");
+        let other = with_headers(Service::Header, "", headers).unwrap();
+        assert_eq!((text(&other, Field::Ssl), text(&other, Field::SslProtocol)), ("", ""));
     }
 
     #[test]

@@ -265,8 +265,8 @@ proptest! {
         let bytes = [head.as_bytes(), &body].concat();
         for service in SERVICES {
             let mut request = request(&bytes);
-            let peer = peer.map(|peer| peer.parse().unwrap());
-            if input::parse(&mut request, service, &Settings::default(), peer).is_ok() {
+            let origin = input::Origin { proxied: peer.map(|peer| peer.parse().unwrap()), peer: None };
+            if input::parse(&mut request, service, &Settings::default(), origin).is_ok() {
                 prop_assert!(!request.get(Field::Protocol).is_empty());
                 let nameless = request.mode == Mode::ListAccounts || matches!(service, Service::Basic | Service::Saslauthd);
                 prop_assert!(nameless || !request.get(Field::Username).is_empty());

@@ -4,6 +4,7 @@
 //! 5.2, 6.5, 6.6, 13.
 
 use crate::auth::caller::{Access, Callers};
+use crate::auth::request::Service;
 pub use crate::dialect::headers::HeaderTable;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -28,8 +29,29 @@ pub struct Settings {
     pub monitoring: bool,
     /// Ceiling of `Auth-Wait` in seconds; 0: the header is not sent.
     pub wait_delay_s: u32,
+    /// Floor of `Auth-Wait` in seconds.
+    pub wait_min_s: u32,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// `server.client_address`.
+    pub client_address: ClientAddress,
+    /// `server.basic_lookups`: service `basic` may look users up although callers must say who they are.
+    pub basic_lookups: bool,
+}
+
+/// Where the client's address is taken from the connection.
+#[derive(Clone, Debug)]
+pub struct ClientAddress {
+    /// Services whose clients' headers are not believed.
+    pub from_connection: Vec<Service>,
+    /// In lower case: what a trusted proxy in front tells its client's address by; empty: nothing does.
+    pub header: Vec<u8>,
+}
+
+impl Default for ClientAddress {
+    fn default() -> ClientAddress {
+        ClientAddress { from_connection: vec![Service::Basic], header: Vec::new() }
+    }
 }
 
 impl Settings {
@@ -51,7 +73,10 @@ impl Default for Settings {
             mail_servers: MailServers::default(),
             monitoring: false,
             wait_delay_s: 10,
+            wait_min_s: 0,
             trusted_proxies: vec![IpAddr::from(Ipv4Addr::LOCALHOST).into(), IpAddr::from(Ipv6Addr::LOCALHOST).into()],
+            client_address: ClientAddress::default(),
+            basic_lookups: false,
         }
     }
 }

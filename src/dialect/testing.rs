@@ -2,7 +2,7 @@
 
 use crate::auth::request::{Field, Request, Service, SessionId};
 use crate::dialect::envelope::Envelope;
-use crate::dialect::input::{Rejection, open, parse};
+use crate::dialect::input::{Origin, Rejection, open, parse};
 use crate::dialect::settings::Settings;
 use crate::proto::http::{Limits, Method, Span, parse_head};
 
@@ -23,7 +23,7 @@ pub(super) fn request(bytes: &[u8]) -> Request {
 
 pub(super) fn parsed(service: Service, bytes: &[u8]) -> Result<Request, Rejection> {
     let mut request = request(bytes);
-    parse(&mut request, service, &Settings::default(), None).map(|()| request)
+    parse(&mut request, service, &Settings::default(), Origin::default()).map(|()| request)
 }
 
 /// A GET with these header lines.

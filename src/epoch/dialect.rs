@@ -1,10 +1,11 @@
 //! What the wire forms of requests and answers can be configured to.
 
 use super::callers;
+use crate::auth::request::Service;
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::server::DisabledEndpoints;
 use crate::config::{self, Config, Feature};
-use crate::dialect::settings::{Endpoints, MailServer, MailServers, Settings};
+use crate::dialect::settings::{ClientAddress, Endpoints, MailServer, MailServers, Settings};
 
 pub(super) fn settings(config: &Config, problems: &mut Vec<String>) -> Settings {
     let server = &config.server;
@@ -34,6 +35,9 @@ pub(super) fn settings(config: &Config, problems: &mut Vec<String>) -> Settings 
         },
         monitoring: server.has_feature(Feature::BackendServerMonitoring),
         wait_delay_s: server.nginx_wait_delay.into(),
+        wait_min_s: server.nginx_wait_min.into(),
+        client_address: client_address(&server.client_address),
+        basic_lookups: server.basic_lookups,
         trusted_proxies: server.trusted_proxies.iter().copied().collect(),
     }
 }
@@ -103,4 +107,15 @@ fn header_name<'a>(headers: &'a DefaultHttpRequestHeader, key: &str) -> Option<&
         _ => return None,
     };
     Some(name.as_str())
+}
+
+fn client_address(settings: &config::section::server::ClientAddress) -> ClientAddress {
+    let config::section::server::ClientAddress { from_connection, header } = settings;
+    let service = |service: &config::Service| match service {
+        config::Service::Header => vec![Service::Header, Service::User],
+        config::Service::Nginx => vec![Service::Nginx],
+        config::Service::Basic => vec![Service::Basic],
+    };
+    let from_connection = from_connection.iter().flat_map(service).collect();
+    ClientAddress { from_connection, header: header.to_ascii_lowercase().into_bytes() }
 }

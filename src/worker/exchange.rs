@@ -3,6 +3,7 @@
 //! [`open`] routes a request and either has its answer at once or makes the [`Job`]; [`Job::run`] is the task; [`Finished::compose`]
 //! writes the answer. No socket here, and no decision about logins: `dialect` knows the wire forms, `auth` the verdicts.
 
+use crate::address;
 use crate::auth::admin::{Blocked, JobState};
 use crate::auth::brute_force::rules::Flush;
 use crate::auth::caller::{Check, Grant, Issue, Issued, Outcome as CallerOutcome};
@@ -11,7 +12,7 @@ use crate::auth::mfa;
 use crate::auth::pipeline::{self, Outcome};
 use crate::auth::policy::Policy;
 use crate::auth::report::{Event, Level, Report};
-use crate::auth::request::{Mode, Request, Service, SessionId};
+use crate::auth::request::{Field, Mode, Request, Service, SessionId};
 use crate::auth::run::Stores;
 use crate::auth::scripts::{ScriptError, StageKind};
 use crate::dialect::admin::{Endpoint, Question, Wanted};
@@ -31,8 +32,10 @@ use crate::value::Value;
 use crate::worker::callers::{self, CallerLimits, From};
 use crate::worker::exports;
 use crate::worker::tasks::Ended;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What a worker has of one configuration: the process-wide half and its own Lua host. Handed to tasks as an `Rc`: the counts of the
 /// `Arc`s in it are shared with other cores and must not be touched per request.
@@ -42,13 +45,25 @@ pub struct Local {
     pub state: Store,
     pub process: Arc<Process>,
     pub limits: CallerLimits,
+    /// When the log last heard of a client's address that is none,
+    warned_of_address: Cell<Option<Instant>>,
+    /// and of a proxy that stands for its clients.
+    warned_of_proxy: Cell<Option<Instant>>,
 }
 
 impl Local {
     /// Puts an epoch and its Lua host into force.
     pub fn new(epoch: Arc<Epoch>, host: Host, process: Arc<Process>, known: Arc<KnownAccounts>) -> Local {
         let state = epoch.store(&process.memory, known);
-        Local { epoch, host, state, process, limits: CallerLimits::default() }
+        Local {
+            epoch,
+            host,
+            state,
+            process,
+            limits: CallerLimits::default(),
+            warned_of_address: Cell::default(),
+            warned_of_proxy: Cell::default(),
+        }
     }
 }
 
@@ -156,7 +171,7 @@ pub fn go_on(
     }
     let answered = |status| Opened::Answered(status, None);
     let opened = match route {
-        Route::Auth(service) => authentication(&mut request, service, epoch, envelope, out),
+        Route::Auth(service) => authentication(&mut request, service, local, from, envelope, out),
         Route::Hook { location } => match epoch.hook(location, request.http.head.method) {
             Some(index) => {
                 request.service = Service::Hook;
@@ -197,10 +212,19 @@ fn login(request: &mut Request) -> Box<Login> {
     Box::new(Login::new(std::mem::take(request)))
 }
 
-fn authentication(request: &mut Request, service: Service, epoch: &Epoch, envelope: &Envelope<'_>, out: &mut Vec<u8>) -> Opened {
-    if let Err(rejection) = input::parse(request, service, &epoch.dialect, None) {
+fn authentication(
+    request: &mut Request,
+    service: Service,
+    local: &Local,
+    from: From,
+    envelope: &Envelope<'_>,
+    out: &mut Vec<u8>,
+) -> Opened {
+    let origin = input::Origin { proxied: None, peer: from.peer };
+    if let Err(rejection) = input::parse(request, service, &local.epoch.dialect, origin) {
         return Opened::Answered(fixed::rejection(out, rejection, envelope), Some(rejection));
     }
+    warn_of_unprotected(request, local, from);
     if request.mode != Mode::ListAccounts {
         return Opened::Job(Job::Authenticate(login(request)));
     }
@@ -209,6 +233,30 @@ fn authentication(request: &mut Request, service: Service, epoch: &Epoch, envelo
         None => Opened::Answered(list_accounts::unacceptable(out, envelope), None),
     }
 }
+
+/// Logins that no rule about addresses protects: the operator hears of them once a minute from each worker.
+fn warn_of_unprotected(request: &Request, local: &Local, from: From) {
+    let warn = |last: &Cell<Option<Instant>>, text: &dyn Fn() -> String| {
+        if last.get().is_none_or(|last| from.now.mono >= last + WARN_EVERY) {
+            last.set(Some(from.now.mono));
+            local.host.state().services().warn(text());
+        }
+    };
+    if input::has_unknown_client(request) {
+        let sent = request.get(Field::ClientIp);
+        let sent = String::from_utf8_lossy(sent.get(..SHOWN_BYTES).unwrap_or(sent)).into_owned();
+        warn(&local.warned_of_address, &|| format!("the client's address {sent:?} is none: nothing protects against this client"));
+    }
+    if request.service == Service::Basic && address::client(request.get(Field::ClientIp)).is_some_and(|client| client.is_loopback()) {
+        let text = "service basic takes the proxy for the client: name a header that the proxy sets in server.client_address.header";
+        warn(&local.warned_of_proxy, &|| text.to_owned());
+    }
+}
+
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// Of a client's address that is none, in the log.
+const SHOWN_BYTES: usize = 64;
 
 fn administration(request: &mut Request, endpoint: Endpoint, local: &Local, envelope: &Envelope<'_>, out: &mut Vec<u8>) -> Opened {
     let session = request.session;

@@ -154,7 +154,7 @@ end
 -- Second factors. What is changed belongs to a user that exists; the caller learns so if it does not.
 
 local function change_user(request, sql, ...)
-    if not find_user(request.username) then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND end
+    if not find(FIND_USER, request.username) then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND end
     change(sql, ...)
     return nauthilus_builtin.BACKEND_RESULT_OK
 end
@@ -179,7 +179,7 @@ end
 local function has_credential(username, id) return ask(FIND_CREDENTIAL, username, id).rows[1] ~= nil end
 
 function nauthilus_backend_get_webauthn_credentials(request)
-    if not find_user(request.username) then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, {} end
+    if not find(FIND_USER, request.username) then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND, {} end
     local credentials = {}
     for _, row in ipairs(ask(LIST_CREDENTIALS, request.username).rows) do table.insert(credentials, row[1]) end
     return nauthilus_builtin.BACKEND_RESULT_OK, credentials

@@ -6,7 +6,7 @@
 //! configuration. Rules: RFC 7617, specification `http-api.md` 4.
 
 use super::fingerprint::{Fingerprint, Fingerprints};
-use super::{Grant, Rights};
+use super::rights::{Grant, Rights};
 use crate::password::{self, Cost};
 use crate::secret::Secret;
 use std::sync::OnceLock;

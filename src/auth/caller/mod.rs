@@ -20,10 +20,12 @@ pub mod fingerprint;
 pub mod jwks;
 pub mod jws;
 pub mod oidc;
+mod rights;
 pub mod throttle;
 pub mod token;
 
 pub use check::{Check, Issue, Issued, NoToken, Outcome, issue, refreshed};
+pub use rights::{Grant, Rights};
 
 use crate::secret::Secret;
 use basic::{Basic, Checked};
@@ -59,21 +61,6 @@ pub enum Presented<'a> {
     Bearer(&'a [u8]),
     /// Of a scheme that nobody has here, or not readable.
     Other,
-}
-
-/// An authenticated caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    pub name: String,
-    pub rights: Rights,
-}
-
-/// What a caller may do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rights {
-    /// Everything: roles are not looked at.
-    All,
-    Roles(Vec<String>),
 }
 
 /// What a request needs its caller to be.

@@ -93,8 +93,7 @@ fn note<S>(run: &Run<'_, S>, key: &str, text: &str) {
 
 /// The client's address; an IPv4 address in IPv6 clothes is what it is. None: the text is none.
 fn client_address<S>(run: &Run<'_, S>) -> Option<IpAddr> {
-    let text = std::str::from_utf8(run.login.request.get(Field::ClientIp)).ok()?;
-    text.parse().ok().map(|address: IpAddr| address.to_canonical())
+    crate::address::client(run.login.request.get(Field::ClientIp))
 }
 
 const LUA: Trigger = Trigger { feature: "lua", actions: ActionKind::Lua, temporary: None };

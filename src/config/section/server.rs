@@ -2,7 +2,7 @@
 
 use crate::config::address::{Host, ListenAddress, Networks};
 use crate::config::check::{any, at_least, at_most, between, each_one_of, existing_directory, hours, if_given, printable, seconds};
-use crate::config::choice::{Backend, Feature, Features};
+use crate::config::choice::{Backend, Feature, Features, Service};
 use crate::config::keys::{Keys, Section};
 use crate::config::problem::Wrong;
 use crate::config::section::caller_auth::{Access, BasicAuth, JwtAuth, OidcAuth};
@@ -46,6 +46,11 @@ pub struct Server {
     pub pop3_backend_port: u16,
     /// Ceiling of `Auth-Wait` in seconds; 0: the header is not sent.
     pub nginx_wait_delay: u8,
+    /// Seconds; at most `nginx_wait_delay`.
+    pub nginx_wait_min: u8,
+    /// Service `basic` may look users up although callers must say who they are.
+    pub basic_lookups: bool,
+    pub client_address: ClientAddress,
     /// The attempts from which on the count that a client sent is not raised any more.
     pub max_login_attempts: u8,
     /// Lifetime of results in the process's own cache.
@@ -117,6 +122,9 @@ impl Default for Server {
             pop3_backend_address: here(),
             pop3_backend_port: 9951,
             nginx_wait_delay: 10,
+            nginx_wait_min: 0,
+            basic_lookups: false,
+            client_address: ClientAddress::default(),
             max_login_attempts: 15,
             local_cache_auth_ttl: seconds(30),
             // 100 and 200 once the limit is built; until then there is none.
@@ -164,6 +172,12 @@ impl Section for Server {
         keys.or_default("instance_name", &mut self.instance_name, printable(255));
         self.mail_servers(keys);
         keys.value("nginx_wait_delay", &mut self.nginx_wait_delay);
+        let wait_max = self.nginx_wait_delay;
+        keys.checked("nginx_wait_min", &mut self.nginx_wait_min, |wait: &u8| {
+            if *wait <= wait_max { Ok(()) } else { Err(Wrong::new(format!("must not be more than nginx_wait_delay, which is {wait_max}"))) }
+        });
+        keys.value("basic_lookups", &mut self.basic_lookups);
+        keys.section("client_address", &mut self.client_address);
         keys.or_default("max_login_attempts", &mut self.max_login_attempts, at_least(1));
         keys.positive_or_default("local_cache_auth_ttl", &mut self.local_cache_auth_ttl, hours(1));
         keys.or_default("rate_limit_per_second", &mut self.rate_limit_per_second, at_least(0.0));
@@ -274,6 +288,30 @@ impl Section for MasterUser {
         keys.or_default("delimiter", &mut self.delimiter, |text| {
             let one = text.len() == 1 && printable(1)(text).is_ok();
             if one { Ok(()) } else { Err(Wrong::new("must be one printable ASCII character")) }
+        });
+    }
+}
+
+/// `server.client_address`: services that take the client's address from the connection, not from headers that it may have written.
+#[derive(Clone, Debug)]
+pub struct ClientAddress {
+    pub from_connection: Vec<Service>,
+    /// By which a trusted proxy tells the address of its client; empty: none does.
+    pub header: String,
+}
+
+impl Default for ClientAddress {
+    fn default() -> ClientAddress {
+        ClientAddress { from_connection: vec![Service::Basic], header: String::new() }
+    }
+}
+
+impl Section for ClientAddress {
+    fn keys(&mut self, keys: &mut Keys<'_>) {
+        keys.value("from_connection", &mut self.from_connection);
+        keys.checked("header", &mut self.header, |name: &String| {
+            let is_token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+            if is_token { Ok(()) } else { Err(Wrong::new("must be the name of a header")) }
         });
     }
 }

@@ -15,11 +15,11 @@ use crate::auth::verdict::PassDb;
 use crate::op::boxed;
 
 /// Asks the backends about the user, the cache in its place among them; `None`: nobody knows it, or one denied it without saying who it is.
-/// `account`: what the login name is mapped to.
+/// `account`: what the login name is mapped to. `events` gets what looks like a mistake of a script.
 ///
 /// # Errors
 /// A backend failed, none serves the protocol, or time is over.
-pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>) -> Result<Option<User>, Event> {
+pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>, events: &mut Vec<Event>) -> Result<Option<User>, Event> {
     let protocol = run.login.request.get(Field::Protocol);
     let cache = positive_cache::of(run.policy, &run.login.request);
     let mut served = false;
@@ -31,7 +31,7 @@ pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>)
         }
         let Some(search) = backend.search(protocol) else { continue };
         served = true;
-        match ask(run, backend).await? {
+        match ask(run, backend, events).await? {
             Answer::Known(user) => {
                 let cache_name = cache.filter(|cache| cache.position <= position).map(|_| search.cache().to_owned());
                 return Ok(Some(User { cache_name, ..*user }));
@@ -40,7 +40,7 @@ pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>)
             Answer::Unknown => {}
         }
     }
-    if served { Ok(None) } else { Err(Event::new(Level::Error, "no pass Database result").with("protocol", protocol)) }
+    if served { Ok(None) } else { Err(unserved(protocol)) }
 }
 
 /// The accounts of all backends that serve [`ACCOUNT_PROVIDER`], sorted. Those of a backend that fails are missing, and `events`
@@ -73,11 +73,12 @@ enum Answer {
     Denied,
 }
 
-async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, Event> {
+async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend, events: &mut Vec<Event>) -> Result<Answer, Event> {
     let Backend::Lua { index, name, .. } = backend;
     let mut stage = run.stage(StageKind::Backend);
     let returned = run.scripts.verify_password(&mut stage, *index, run.login, run.ops).await;
     let BackendReturn { code, result } = run.outcome(StageKind::Backend, returned)?;
+    let says_authenticated = result.as_ref().is_some_and(|result| result.authenticated);
     let user = match (code, result) {
         (NOT_FOUND, _) => return Ok(Answer::Unknown),
         // A refusal needs no faultless description of the user.
@@ -88,6 +89,10 @@ async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, 
         (OK, None) => return Err(fault(backend, "no nauthilus_backend_result".to_owned())),
         (code, _) => return Err(fault(backend, format!("result code {code}"))),
     };
+    if user.is_none() && says_authenticated {
+        let reason = "authenticated(true) without user_found(true) and account_field(...) lets nobody in";
+        events.push(about(Level::Warn, backend, reason.to_owned()));
+    }
     Ok(match user {
         Some(user) => Answer::Known(Box::new(User { passdb: PassDb::Lua, backend_name: name.clone(), ..user })),
         None if code == DENIED => Answer::Denied,
@@ -121,9 +126,25 @@ fn user(result: BackendResult) -> Result<Option<User>, String> {
     }))
 }
 
+/// No search entry of a backend names the protocol, nor `default`.
+fn unserved(protocol: &[u8]) -> Event {
+    let protocol = String::from_utf8_lossy(protocol.get(..PROTOCOL_SHOWN).unwrap_or(protocol));
+    Event::new(Level::Error, format!("no backend answers protocol {protocol:?}"))
+}
+
+/// Bytes of a protocol's name in the log: it is the client's.
+const PROTOCOL_SHOWN: usize = 64;
+
 fn fault(backend: &Backend, reason: String) -> Event {
+    about(Level::Error, backend, reason)
+}
+
+fn about(level: Level, backend: &Backend, reason: String) -> Event {
     let Backend::Lua { name, path, .. } = backend;
-    Event::new(Level::Error, "Backend failed").with("backend_name", name.as_str()).with("script", path.as_str()).with("error", reason)
+    Event::new(level, if level == Level::Error { "Backend failed" } else { "Backend script" })
+        .with("backend_name", name.as_str())
+        .with("script", path.as_str())
+        .with("error", reason)
 }
 
 /// The protocol of listings: the configuration must say who serves it.

@@ -1,6 +1,7 @@
 //! `pipeline.md` 7.1, 7.2, `lua/entrypoints.md` 5, `decisions.md`; test vectors 20 to 22.
 
 use super::*;
+use crate::auth::report::Level;
 use crate::auth::request::Mode;
 use crate::auth::verdict::{PassDb, Success};
 
@@ -51,8 +52,12 @@ fn what_a_backend_returns_decides_who_is_asked_next() {
     ];
     for (name, returned, how, calls) in table {
         let case = two(returned);
-        assert_eq!(ending(&case.run(&login("u", "p"))), how, "{name}");
+        let outcome = case.run(&login("u", "p"));
+        assert_eq!(ending(&outcome), how, "{name}");
         assert_eq!(case.calls(), calls, "{name}");
+        // A password that was right for nobody is a mistake of the script, of which the log tells.
+        let warned = outcome.report.events.iter().any(|event| event.level == Level::Warn && event.message == "Backend script");
+        assert_eq!(warned, matches!(name, "authenticated, not found" | "no account field"), "{name}");
     }
 }
 
@@ -90,7 +95,7 @@ fn a_backend_that_does_not_serve_the_protocol_is_passed_over() {
 fn without_backends_nobody_can_tell() {
     let outcome = Case::new().run(&login("u", "p"));
     assert_eq!(ending(&outcome), temporary());
-    assert_eq!(outcome.report.events[0].message, "no pass Database result");
+    assert_eq!(outcome.report.events[0].message, "no backend answers protocol \"imap\"");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Listener: accepts connections over TCP or a unix socket, one per worker.
 //!
 //! TCP: each worker binds the address itself with SO_REUSEPORT, and the kernel spreads connections over them. Another process of the same
-//! user could do so, too: that two servers share a port is not noticed here.
+//! user could do so, too, so a port on which somebody listens is refused before (`occupant.rs`).
 //! Unix: one socket, whose descriptor every worker holds a copy of; all are woken, one accepts, the others find nothing.
 //! The file appears when binding and goes with the last copy. A file that a crashed server left behind is replaced; one that
 //! somebody listens on, or that is no socket, is left alone and an error.
 //! Bounds: [`BACKLOG`] connections wait in the kernel. How many to accept in one turn is the loop's decision.
 
+use super::occupant::refuse_if_taken;
 use super::stream::Stream;
 use crate::address::Address;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -74,11 +75,14 @@ impl Listener {
         }
     }
 
-    /// Listeners for `count` workers at the same address (and, for port 0, at the same port).
+    /// Listeners for `count` workers at the same address (and, for port 0, at the same port), on which nobody else may listen.
     ///
     /// # Errors
-    /// As [`Listener::bind`].
+    /// As [`Listener::bind`]; `AddrInUse` with the process that listens there already.
     pub fn bind_all(address: &Address, mode: u32, count: usize) -> io::Result<Vec<Listener>> {
+        if let Address::Tcp(address) = address {
+            refuse_if_taken(*address)?;
+        }
         let first = Listener::bind_with_mode(address, mode)?;
         let mut all = Vec::with_capacity(count.max(1));
         for _ in 1..count {

@@ -18,6 +18,7 @@
 mod datagram;
 mod listener;
 mod mailbox;
+mod occupant;
 mod poll;
 mod slots;
 mod stream;

@@ -46,11 +46,13 @@ pub enum StartError {
 pub fn run(source: Source) -> Result<(), StartError> {
     let loaded = config::load(&source)?;
     harden();
+    let files = raise_files_limit();
     let signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
     let writer = LogWriter::stdout()?;
     let server = Server::start(&loaded.config, &writer)?;
     let mut log = Log::new(writer.sink(), &server.epoch.log);
     tell_findings(loaded.warnings.iter().chain(&server.findings), &mut log);
+    warn_of_few_files(files, &server, &mut log);
     for address in &server.addresses {
         log.line(Level::Info, Now::read()).text("msg", "ready").text("address", address.to_string()).end();
         // The harness and service managers look for this line; it does not depend on the log level.
@@ -324,6 +326,33 @@ fn listen(config: &Config, count: usize) -> Result<(Vec<Vec<Listener>>, Vec<Addr
     }
     Ok((per_worker, addresses))
 }
+
+/// As many file descriptors as the system grants us: the number. The soft limit, often 1,024, is for programs that use select(2).
+fn raise_files_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let granted = getrlimit(Resource::Nofile);
+    let Rlimit { current, maximum } = granted;
+    if current == maximum || setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
+        return current.unwrap_or(u64::MAX);
+    }
+    maximum.unwrap_or(u64::MAX)
+}
+
+/// A request has a connection, and scripts may open another one for it.
+fn warn_of_few_files(files: u64, server: &Server, log: &mut Log) {
+    let requests = server.epoch.max_concurrent_requests as u64;
+    let needed = FILES_BESIDE_REQUESTS + server.workers.len() as u64 * FILES_PER_WORKER + 2 * requests;
+    if files < needed {
+        let text = "file descriptors may run out: raise the limit (LimitNOFILE) or lower server.max_concurrent_requests";
+        log.line(Level::Warn, Now::read()).text("msg", text).number("limit", files).number("needed", needed).end();
+    }
+}
+
+/// Pollers, pipes, the log, the connection to Redis and what scripts keep open.
+const FILES_PER_WORKER: u64 = 32;
+
+/// Standard streams, the background worker, listeners.
+const FILES_BESIDE_REQUESTS: u64 = 64;
 
 /// No core dumps: a process that holds passwords must not leave them on the disk.
 fn harden() {

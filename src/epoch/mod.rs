@@ -88,6 +88,8 @@ pub struct Epoch {
     /// The configuration as JSON, secrets masked.
     pub effective: String,
     pub max_concurrent_requests: usize,
+    /// Of requests that are not whole yet, in each worker.
+    pub unfinished_bytes_max: usize,
     /// Post actions of so many logins run at a time, and so many more wait.
     pub post_actions_max: usize,
     pub post_actions_waiting_max: usize,
@@ -215,6 +217,7 @@ impl Epoch {
             tracing,
             effective: config.effective_json(),
             max_concurrent_requests: server.max_concurrent_requests as usize,
+            unfinished_bytes_max: UNFINISHED_BYTES_MAX.max(server.max_body_bytes.saturating_mul(4)),
             post_actions_max: POST_ACTIONS_MAX,
             post_actions_waiting_max: POST_ACTIONS_WAITING_MAX,
             post_action_time: lua_script * 10,
@@ -423,6 +426,10 @@ fn package_path(configured: &str) -> String {
 
 /// Route patterns as the reference's metrics have them.
 const ROUTES: [&str; 5] = ["/api/v1/:category/:service", "/api/v1/custom/*hook", "/ping", "/metrics", "/healthz"];
+
+/// Of requests that are not whole yet, in each worker: 64 of the largest heads or bodies at once (or four, where the operator allows bodies
+/// of more than 16 MiB). Usual requests arrive whole and take nothing of it.
+const UNFINISHED_BYTES_MAX: usize = 64 << 20;
 
 /// Waiting costs a coroutine and no thread, so this is far above the reference's ten workers: what it bounds is memory.
 const POST_ACTIONS_MAX: usize = 1000;

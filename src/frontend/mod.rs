@@ -134,6 +134,13 @@ impl Session {
         }
     }
 
+    /// Bytes that are kept of a request that is not whole yet, or behind one that is being worked on.
+    pub fn buffered(&self) -> usize {
+        match self {
+            Session::Http(session) => session.buffered(),
+        }
+    }
+
     /// Whether an answer is being worked on.
     pub fn is_busy(&self) -> bool {
         match self {

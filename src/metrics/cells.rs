@@ -41,6 +41,8 @@ indexed! {
         PostActionsDropped,
         HashesRefused,
         ConnectionsAccepted,
+        /// Tries to accept that failed for want of file descriptors or memory.
+        AcceptsFailed,
     }
 }
 
@@ -72,6 +74,7 @@ indexed! {
     /// What is the case now, added up over the workers.
     Gauge {
         ConnectionsOpen,
+        UnfinishedBytes,
         /// Connections to servers, but for those to Redis.
         ChannelsOpen,
         ConcurrentRequests,
@@ -125,6 +128,7 @@ impl Count {
             Count::PostActionsDropped => (&names::POST_ACTIONS_DROPPED, &[]),
             Count::HashesRefused => (&names::HASHES_REFUSED, &[]),
             Count::ConnectionsAccepted => (&names::CONNECTIONS_ACCEPTED, &[]),
+            Count::AcceptsFailed => (&names::ACCEPTS_FAILED, &[]),
         }
     }
 }
@@ -150,6 +154,7 @@ impl Gauge {
     fn family(self) -> &'static Family {
         match self {
             Gauge::ConnectionsOpen => &names::CONNECTIONS_OPEN,
+            Gauge::UnfinishedBytes => &names::UNFINISHED_BYTES,
             Gauge::ChannelsOpen => &names::CHANNELS_OPEN,
             Gauge::ConcurrentRequests => &names::CONCURRENT_REQUESTS,
             Gauge::Waits => &names::WAITS,
@@ -163,7 +168,7 @@ impl Gauge {
             Gauge::LuaMemory => Some(("worker", worker)),
             Gauge::ServersWanted => Some(("server_status", "wanted")),
             Gauge::ServersAlive => Some(("server_status", "alive")),
-            Gauge::ConnectionsOpen | Gauge::ChannelsOpen | Gauge::ConcurrentRequests | Gauge::Waits => None,
+            Gauge::ConnectionsOpen | Gauge::UnfinishedBytes | Gauge::ChannelsOpen | Gauge::ConcurrentRequests | Gauge::Waits => None,
         }
     }
 }

@@ -76,9 +76,11 @@ families! {
     PROCESS_MEMORY_VIRTUAL = Gauge "process_virtual_memory_bytes" "Address space.";
     PROCESS_START = Gauge "process_start_time_seconds" "When the server was started, in seconds since 1970.";
     // Ours.
+    ACCEPTS_FAILED = Counter "loligo_accept_failures_total" "Tries to accept a connection that failed for want of file descriptors or memory.";
     CONNECTIONS_ACCEPTED = Counter "loligo_connections_accepted_total" "Connections accepted from clients.";
     CHANNELS_OPEN = Gauge "loligo_channels_open" "Connections to servers that are open, but for those to Redis.";
     CONNECTIONS_OPEN = Gauge "loligo_connections_open" "Connections of clients that are open.";
+    UNFINISHED_BYTES = Gauge "loligo_unfinished_request_bytes" "Bytes that are kept of requests that have not come whole yet.";
     HASHES_REFUSED = Counter "loligo_hash_queue_overflows_total" "Password hashes not computed because the hash queue was full.";
     LOG_LINES_DROPPED = Counter "loligo_log_lines_dropped_total" "Log lines lost because standard output was stuck or broken.";
     LUA_MEMORY = Gauge "loligo_lua_memory_bytes" "Memory of the Lua state of a worker.";
@@ -87,7 +89,7 @@ families! {
     REDIS_UP = Gauge "loligo_redis_up" "1 if every worker has its connections to the masters of a Redis pool, else 0.";
     REQUEST_DURATION = Summary "loligo_request_duration_seconds"
         "From the last byte of a request to the first byte of its answer, all routes; quantiles of the last one to two minutes.";
-    REQUESTS_REFUSED = Counter "loligo_requests_refused_total" "Requests answered with 429.";
+    REQUESTS_REFUSED = Counter "loligo_requests_refused_total" "Requests refused because there were too many (429), or too many that were not whole (503).";
     SCRIPT_DURATION = Histogram "loligo_lua_script_duration_seconds" "From the start of a script to its end, waiting included.";
     SCRIPT_ERRORS = Counter "loligo_lua_script_errors_total" "Scripts that ended with an error or ran out of time.";
     SCRIPT_SERIES_REFUSED = Counter "loligo_script_series_refused_total" "Updates of series beyond the limit of a metric made by a script.";

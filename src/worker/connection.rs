@@ -13,6 +13,8 @@ use std::time::Instant;
 pub struct Connection {
     stream: Stream,
     session: Session,
+    /// What the worker's sum of unfinished requests holds of it, in bytes.
+    pub counted: usize,
     /// The TCP peer; `None` on a unix socket.
     pub peer: Option<IpAddr>,
     /// The task that works on the answer.
@@ -36,6 +38,7 @@ impl Connection {
         Connection {
             stream,
             session,
+            counted: 0,
             peer,
             task: None,
             readable: true,

@@ -10,12 +10,15 @@ use crate::dialect::envelope::Envelope;
 use crate::dialect::fixed;
 use crate::frontend::http::Received;
 use crate::frontend::{Overdue, Session, Settings, Step};
+use crate::log::Level;
 use crate::metrics::{Count, Space};
 use crate::reactor::{AcceptError, Interest, Key, Kind, Readiness, Token};
+use std::io;
 use std::time::{Duration, Instant};
 
 impl Worker {
     pub(super) fn accept_all(&mut self) {
+        self.accepts_again = false;
         for at in 0..self.listeners.len() {
             self.accept(at);
         }
@@ -33,12 +36,30 @@ impl Worker {
                     self.adopt(connection);
                 }
                 Ok(None) => return,
-                Err(AcceptError::OutOfFiles(_)) => break,
+                Err(AcceptError::OutOfFiles(error)) => {
+                    self.out_of_files(&error);
+                    break;
+                }
                 Err(_) => {}
             }
         }
         // More may wait, and no event will tell: look again soon.
-        self.timers.set(self.now.mono + ACCEPT_AGAIN, Timer::Accept);
+        if !self.accepts_again {
+            self.accepts_again = true;
+            self.timers.set(self.now.mono + ACCEPT_AGAIN, Timer::Accept);
+        }
+    }
+
+    /// Connections wait in the kernel until descriptors are free again; the log hears of it now and then.
+    fn out_of_files(&mut self, error: &io::Error) {
+        self.metrics.count(Count::AcceptsFailed);
+        if self.out_of_files_logged.is_none_or(|last| self.now.mono >= last + OUT_OF_FILES_EVERY) {
+            self.out_of_files_logged = Some(self.now.mono);
+            let open = self.connections.len() as u64;
+            let mut line = self.log.line(Level::Error, self.now);
+            line.text("msg", "connections cannot be accepted");
+            line.text("error", error.to_string()).number("connections", open).end();
+        }
     }
 
     fn adopt(&mut self, connection: Connection) {
@@ -105,7 +126,13 @@ impl Worker {
                 },
                 step => step,
             };
+            let buffered = count(&mut self.unfinished, connection);
             match step {
+                // Whoever sends its requests whole, as mail proxies do, never gets here.
+                Step::More if buffered > 0 && self.unfinished > epoch.unfinished_bytes_max => {
+                    self.metrics.count(Count::RequestsRefused);
+                    self.refuse(key, 503, "503 Service Unavailable");
+                }
                 Step::Request(received) => self.serve(key, *received),
                 Step::Refuse(status, text) => self.refuse(key, status, text),
                 // An interim answer may be waiting to go out.
@@ -217,6 +244,9 @@ impl Worker {
             fixed::text(connection.output(), status, text, &Envelope { minor: 1, ..envelope });
         }
         self.answered(key, false);
+        if let Some(connection) = self.connections.get_mut(key) {
+            count(&mut self.unfinished, connection);
+        }
     }
 
     /// Composes a job's answer for the connection that waits for it. `None` if it is gone.
@@ -287,9 +317,9 @@ impl Worker {
 
     /// Drops a connection, and with it the task that nobody listens to any more.
     pub(super) fn close(&mut self, key: Key) {
-        if let Some(connection) = self.connections.remove(key)
-            && let Some(task) = connection.task()
-        {
+        let Some(connection) = self.connections.remove(key) else { return };
+        self.unfinished = self.unfinished.saturating_sub(connection.counted);
+        if let Some(task) = connection.task() {
             self.cancel_task(task);
         }
     }
@@ -335,6 +365,14 @@ impl Worker {
     }
 }
 
+/// Brings the sum of what connections keep of unfinished requests up to date with one of them: its own part.
+fn count(unfinished: &mut usize, connection: &mut Connection) -> usize {
+    let buffered = connection.session().buffered();
+    let before = std::mem::replace(&mut connection.counted, buffered);
+    *unfinished = (*unfinished + buffered).saturating_sub(before);
+    buffered
+}
+
 /// New connections taken per listener and turn, so that a flood of them does not starve those that are there.
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -346,6 +384,9 @@ const WATCH_AFTER: Duration = Duration::from_millis(25);
 
 /// After running out of file descriptors, or when more clients wait than a turn takes.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+
+/// Between two lines about connections that cannot be accepted.
+const OUT_OF_FILES_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a task that was told of its deadline may take to wind up.
 const GRACE: Duration = Duration::from_secs(5);

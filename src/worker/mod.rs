@@ -93,6 +93,8 @@ pub struct Worker {
     scratch: Box<[u8]>,
     listeners: Vec<Listener>,
     connections: Slots<Connection>,
+    /// Bytes that all connections keep of requests that are not whole yet.
+    unfinished: usize,
     /// Connections with bytes left to look at: the bound per turn was reached, or their answer is out.
     again: VecDeque<Key>,
     /// Connections whose answers leave at the end of this turn.
@@ -141,6 +143,9 @@ pub struct Worker {
     /// Spans of all workers; the background worker's.
     exporter: Exporter,
     draining: bool,
+    /// A timer for [`Worker::accept_all`] is set.
+    accepts_again: bool,
+    out_of_files_logged: Option<Instant>,
     init_done: Option<mpsc::Sender<()>>,
 }
 
@@ -196,6 +201,7 @@ impl Worker {
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             listeners,
             connections: Slots::new(),
+            unfinished: 0,
             again: VecDeque::new(),
             answered: Vec::new(),
             tasks: Slots::new(),
@@ -228,6 +234,8 @@ impl Worker {
             waiting: VecDeque::new(),
             exporter: Exporter::default(),
             draining: false,
+            accepts_again: false,
+            out_of_files_logged: None,
             init_done: None,
         };
         worker.begin_standing_tasks();
@@ -340,6 +348,7 @@ impl Worker {
         }
         self.permits.settle();
         self.metrics.set(Gauge::ConcurrentRequests, i64::try_from(self.jobs()).unwrap_or(i64::MAX));
+        self.metrics.set(Gauge::UnfinishedBytes, i64::try_from(self.unfinished).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::ConnectionsOpen, i64::try_from(self.connections.len()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::ChannelsOpen, i64::try_from(self.channels.len()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::Waits, i64::try_from(self.asks.len()).unwrap_or(i64::MAX));

@@ -1,6 +1,7 @@
 //! What is too large, malformed or too much is refused with the right status, and costs only the connection it came on.
 
 use crate::drain::waits_for_a_file;
+use crate::support::site::loligo;
 use crate::support::{Request, Server, Site, until};
 use serde_json::json;
 use std::time::Duration;
@@ -113,6 +114,55 @@ fn no_more_requests_than_the_limit_are_under_way_over_all_workers() {
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     until("a permit", || (server.login("ada", "any").status == 200).then_some(()));
+}
+
+#[test]
+fn a_server_without_file_descriptors_says_so_and_serves_on_when_there_are_some() {
+    let mut server = Site::new().start();
+    assert_eq!(server.login("ada", "right").status, 200);
+    // The soft limit was raised to the hard one.
+    let (soft, hard) = server.limits_of_files();
+    assert_eq!(soft, hard);
+    let few = server.metric("process_open_fds") as u64 + 4;
+    server.limit_files(few);
+    let mut clients: Vec<_> = (0..16).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(b"GET /ping HTTP/1.1\r\n");
+    }
+    server.wait_for_log("connections cannot be accepted");
+    drop(clients);
+    until("a descriptor", || (server.login("ada", "right").status == 200).then_some(()));
+    assert!(server.metric("loligo_accept_failures_total") > 0.0);
+}
+
+#[test]
+fn a_second_server_on_the_port_does_not_start() {
+    let first = Site::new().start();
+    let second = Site::new().set(json!({ "server": { "address": first.address.to_string() } }));
+    let config = second.write_config();
+    let output = loligo().current_dir(second.path("")).args(["serve", "-c"]).arg(&config).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(!output.status.success() && said.contains("the address is in use by process"), "{said}");
+    assert_eq!(first.login("ada", "right").status, 200);
+}
+
+/// Each of these would be allowed by itself.
+#[test]
+fn unfinished_requests_are_bounded_together_and_others_are_served_meanwhile() {
+    let server = Site::new().set(json!({ "server": { "workers": 1 } })).start();
+    let part = [b"POST /api/v1/auth/json HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n".as_slice(), &vec![b'x'; 900_000]].concat();
+    let mut clients: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(&part);
+    }
+    let kept = || server.metric("loligo_unfinished_request_bytes");
+    until("refusals", || (server.metric("loligo_requests_refused_total") > 0.0).then_some(()));
+    until("the bound", || (kept() > 32e6 && kept() <= f64::from(64 << 20)).then_some(()));
+    assert_eq!(server.login("ada", "right").status, 200);
+    // The last one came too late.
+    assert_eq!(clients.pop().unwrap().answer().status, 503);
+    drop(clients);
+    until("the memory", || (kept() == 0.0).then_some(()));
 }
 
 /// How long an answer may take before the test gives up.

@@ -4,7 +4,7 @@ use super::http::{Answer, Client, Request};
 use super::process::Process;
 use super::site::{Site, loligo};
 use super::until;
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -51,6 +51,19 @@ impl Server {
     /// Writes a file into the server's folder.
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// How many files it may have open: the soft and the hard limit.
+    pub fn limits_of_files(&self) -> (String, String) {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.process.pid().as_raw_nonzero())).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("the limit of open files");
+        let mut words = line.split_ascii_whitespace().map(str::to_owned);
+        (words.next().unwrap(), words.next().unwrap())
+    }
+
+    /// Lets it open no more than so many files at a time.
+    pub fn limit_files(&self, count: u64) {
+        prlimit(Some(self.process.pid()), Resource::Nofile, Rlimit { current: Some(count), maximum: Some(count) }).unwrap();
     }
 
     /// Makes a FIFO that nobody writes to or reads.

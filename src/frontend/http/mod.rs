@@ -86,7 +86,7 @@ impl Session {
                 Step::More
             }
             Phase::Closing { left } => {
-                self.input.clear();
+                self.input = Vec::new();
                 self.phase = Phase::Closing { left: left.saturating_sub(fresh.len()) };
                 Step::More
             }
@@ -185,7 +185,10 @@ impl Session {
             Phase::Busy if keep_alive => Phase::Head(HeadParser::default()),
             Phase::Busy => Phase::Closing { left: 0 },
             // A refused request: its sender may still be sending the rest of it.
-            _ => Phase::Closing { left: DISCARD_BYTES_MAX },
+            _ => {
+                self.input = Vec::new();
+                Phase::Closing { left: DISCARD_BYTES_MAX }
+            }
         };
         self.deadline = now + timeouts.write;
     }
@@ -221,6 +224,15 @@ impl Session {
     /// See [`super::Session::has_input`].
     pub fn has_input(&self) -> bool {
         !self.input.is_empty()
+    }
+
+    /// See [`super::Session::buffered`].
+    pub fn buffered(&self) -> usize {
+        match &self.phase {
+            Phase::Head(_) | Phase::Busy => self.input.len(),
+            Phase::Body(body) => body.raw.capacity(),
+            Phase::Closing { .. } => 0,
+        }
     }
 
     /// See [`super::Session::is_busy`].

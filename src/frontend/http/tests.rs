@@ -204,6 +204,23 @@ fn a_refused_request_is_read_on_until_its_end_or_a_bound() {
 }
 
 #[test]
+fn what_is_kept_of_an_unfinished_request_is_known_and_given_back() {
+    let mut client = Client::new();
+    assert_eq!(client.session.buffered(), 0);
+    client.send(&[b"GET /a HTTP/1.1\r\nA: ".as_slice(), &[b'x'; 10_000]].concat());
+    assert!((10_000..20_000).contains(&client.session.buffered()));
+    client.answer(b"too much", false);
+    client.take_all();
+    assert_eq!(client.session.buffered(), 0);
+
+    let mut client = Client::new();
+    client.send(&[b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n".as_slice(), &[b'x'; 40_000]].concat());
+    assert!((40_000..90_000).contains(&client.session.buffered()));
+    assert!(matches!(client.send(&[b'x'; 10_000]), Step::Request(_)));
+    assert_eq!(client.session.buffered(), 0);
+}
+
+#[test]
 fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
     let mut client = Client::new();
     client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");

@@ -4,6 +4,7 @@
 //! never read as a wrong password. A backend that does not serve the protocol is passed over. Called by the pipeline only.
 //! Rules: specification `pipeline.md` 7.1, 7.2, `lua/entrypoints.md` 5, `decisions.md`.
 
+use crate::auth::login::LogValue;
 use crate::auth::policy::Backend;
 use crate::auth::positive_cache;
 use crate::auth::report::{Event, Level};
@@ -15,11 +16,11 @@ use crate::auth::verdict::PassDb;
 use crate::op::boxed;
 
 /// Asks the backends about the user, the cache in its place among them; `None`: nobody knows it, or one denied it without saying who it is.
-/// `account`: what the login name is mapped to. `events` gets what looks like a mistake of a script.
+/// `account`: what the login name is mapped to.
 ///
 /// # Errors
 /// A backend failed, none serves the protocol, or time is over.
-pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>, events: &mut Vec<Event>) -> Result<Option<User>, Event> {
+pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>) -> Result<Option<User>, Event> {
     let protocol = run.login.request.get(Field::Protocol);
     let cache = positive_cache::of(run.policy, &run.login.request);
     let mut served = false;
@@ -31,7 +32,7 @@ pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>,
         }
         let Some(search) = backend.search(protocol) else { continue };
         served = true;
-        match ask(run, backend, events).await? {
+        match ask(run, backend).await? {
             Answer::Known(user) => {
                 let cache_name = cache.filter(|cache| cache.position <= position).map(|_| search.cache().to_owned());
                 return Ok(Some(User { cache_name, ..*user }));
@@ -73,8 +74,8 @@ enum Answer {
     Denied,
 }
 
-async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend, events: &mut Vec<Event>) -> Result<Answer, Event> {
-    let Backend::Lua { index, name, .. } = backend;
+async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, Event> {
+    let Backend::Lua { index, name, path, .. } = backend;
     let mut stage = run.stage(StageKind::Backend);
     let returned = run.scripts.verify_password(&mut stage, *index, run.login, run.ops).await;
     let BackendReturn { code, result } = run.outcome(StageKind::Backend, returned)?;
@@ -90,8 +91,8 @@ async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend, events: &mut Vec<E
         (code, _) => return Err(fault(backend, format!("result code {code}"))),
     };
     if user.is_none() && says_authenticated {
-        let reason = "authenticated(true) without user_found(true) and account_field(...) lets nobody in";
-        events.push(about(Level::Warn, backend, reason.to_owned()));
+        let mistake = format!("{path}: authenticated(true) without user_found(true) and account_field(...) lets nobody in");
+        run.login.custom_log.borrow_mut().push(("backend_mistake".into(), LogValue::Text(mistake.into())));
     }
     Ok(match user {
         Some(user) => Answer::Known(Box::new(User { passdb: PassDb::Lua, backend_name: name.clone(), ..user })),
@@ -136,15 +137,8 @@ fn unserved(protocol: &[u8]) -> Event {
 const PROTOCOL_SHOWN: usize = 64;
 
 fn fault(backend: &Backend, reason: String) -> Event {
-    about(Level::Error, backend, reason)
-}
-
-fn about(level: Level, backend: &Backend, reason: String) -> Event {
     let Backend::Lua { name, path, .. } = backend;
-    Event::new(level, if level == Level::Error { "Backend failed" } else { "Backend script" })
-        .with("backend_name", name.as_str())
-        .with("script", path.as_str())
-        .with("error", reason)
+    Event::new(Level::Error, "Backend failed").with("backend_name", name.as_str()).with("script", path.as_str()).with("error", reason)
 }
 
 /// The protocol of listings: the configuration must say who serves it.

@@ -217,7 +217,7 @@ impl<S: Scripts> Pipeline<'_, S> {
     /// Backends; a success is remembered before any filter can judge it.
     async fn backends(&mut self) -> ControlFlow<End, Option<Arc<User>>> {
         accounts::hide(&mut self.run.login.facts.borrow_mut());
-        let user = match backends::verify(&self.run, self.account.as_deref(), &mut self.report.events).await {
+        let user = match backends::verify(&self.run, self.account.as_deref()).await {
             Ok(user) => user.map(Arc::new),
             Err(mut event) => {
                 let custom_log = self.run.login.custom_log.borrow().clone();

@@ -1,7 +1,6 @@
 //! `pipeline.md` 7.1, 7.2, `lua/entrypoints.md` 5, `decisions.md`; test vectors 20 to 22.
 
 use super::*;
-use crate::auth::report::Level;
 use crate::auth::request::Mode;
 use crate::auth::verdict::{PassDb, Success};
 
@@ -52,11 +51,11 @@ fn what_a_backend_returns_decides_who_is_asked_next() {
     ];
     for (name, returned, how, calls) in table {
         let case = two(returned);
-        let outcome = case.run(&login("u", "p"));
-        assert_eq!(ending(&outcome), how, "{name}");
+        let login = login("u", "p");
+        assert_eq!(ending(&case.run(&login)), how, "{name}");
         assert_eq!(case.calls(), calls, "{name}");
         // A password that was right for nobody is a mistake of the script, of which the log tells.
-        let warned = outcome.report.events.iter().any(|event| event.level == Level::Warn && event.message == "Backend script");
+        let warned = login.custom_log.borrow().iter().any(|(name, _)| name == "backend_mistake");
         assert_eq!(warned, matches!(name, "authenticated, not found" | "no account field"), "{name}");
     }
 }

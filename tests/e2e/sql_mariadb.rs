@@ -1,6 +1,6 @@
 //! `db` with a real MariaDB: types, transactions, pools, and what happens when the server goes away.
 
-use crate::support::sql::{Database, ask, eval, request, script, script_with, value};
+use crate::support::sql::{Database, ask, eval, in_requests, request, script, script_with, value};
 use serde_json::json;
 use std::io::Write;
 use std::net::TcpStream;
@@ -217,4 +217,26 @@ fn a_server_that_goes_away_is_an_error_and_is_found_again() {
     // Idle ones that die while nobody looks are replaced.
     database.restart();
     assert_eq!(ask(&server, "SELECT 4"), json!([4, ""]));
+}
+
+/// Whatever a statement did to a shared connection, the next request finds none of it.
+#[test]
+fn a_connection_carries_nothing_from_one_request_to_the_next() {
+    let said = in_requests(
+        "mysql",
+        &address(),
+        &[
+            &["CREATE TEMPORARY TABLE seen AS SELECT 'secret' AS a", "SELECT connection_id()"],
+            &["SELECT a FROM seen", "SELECT connection_id()"],
+            &["SET @mark = 'secret'"],
+            &["SELECT @mark"],
+            &["SET SESSION sql_mode = 'ANSI_QUOTES'"],
+            &["SELECT @@sql_mode", "SELECT database()"],
+        ],
+    );
+    assert!(said[1][0].as_str().unwrap().contains("doesn't exist"), "{said:?}");
+    assert_eq!(said[0][1], said[1][1], "it is the same connection");
+    assert_eq!(said[3][0], "nil");
+    assert!(said[5][0] != "ANSI_QUOTES", "{said:?}");
+    assert_eq!(said[5][1], "mail");
 }

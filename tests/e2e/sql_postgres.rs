@@ -1,6 +1,6 @@
 //! `db` with a real PostgreSQL: types, ways to log in, transactions, and what happens when the server goes away.
 
-use crate::support::sql::{Database, ask, eval, request, script, value};
+use crate::support::sql::{Database, ask, eval, in_requests, request, script, value};
 use crate::support::until;
 use serde_json::json;
 use std::sync::LazyLock;
@@ -221,4 +221,41 @@ fn a_server_that_goes_away_is_an_error_and_is_found_again() {
     let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'auth' AND pid <> pg_backend_pid()";
     assert_eq!(ask(&server, ended)[1], json!(""));
     assert_eq!(ask(&server, "SELECT 4"), json!([4, ""]));
+}
+
+/// Whatever a statement did to a shared connection, the next request finds none of it.
+#[test]
+fn a_connection_carries_nothing_from_one_request_to_the_next() {
+    let said = in_requests(
+        "postgres",
+        &address(),
+        &[
+            &["CREATE TEMP TABLE seen AS SELECT 'secret' AS a", "SELECT pg_backend_pid()"],
+            &["SELECT a FROM seen", "SELECT pg_backend_pid()"],
+            &["SET my.mark = 'secret'"],
+            &["SELECT current_setting('my.mark', true)"],
+            &["PREPARE p AS SELECT 7"],
+            &["EXECUTE p"],
+        ],
+    );
+    assert!(said[1][0].as_str().unwrap().contains("does not exist"), "{said:?}");
+    assert_eq!(said[0][1], said[1][1], "it is the same connection");
+    assert!(said[3][0] != "secret", "{said:?}");
+    assert!(said[5][0].as_str().unwrap().contains("does not exist"), "{said:?}");
+}
+
+/// `\\x41` are four bytes, and none of them changes, whatever the server's own form of them.
+#[test]
+fn bytes_go_both_ways_whatever_the_output_form() {
+    for form in ["hex", "escape"] {
+        let body = r#"
+            local h = open()
+            assert(h:command("SET bytea_output = '@FORM@'"))
+            local bytes = "\\x41\0\255\\'"
+            local back = assert(assert(h:stmt("SELECT $1::bytea, length($1::bytea)")):query(bytes)).rows[1]
+            local plain = assert(h:query([[SELECT '\x00ff5c'::bytea]])).rows[1][1]
+            return { back[1] == bytes, back[2], plain == "\0\255\\" }
+        "#;
+        assert_eq!(eval("postgres", &address(), &body.replace("@FORM@", form)), json!([true, 8, true]), "{form}");
+    }
 }

@@ -1,6 +1,6 @@
 //! `db` with SQLite: files shared with other processes' rules, and statements that nobody waits for any more.
 
-use crate::support::sql::{ask, eval, request, script_with};
+use crate::support::sql::{ask, eval, in_requests, request, script_with};
 use serde_json::json;
 
 #[test]
@@ -50,4 +50,33 @@ fn a_statement_that_nobody_waits_for_is_stopped() {
     busy.iter_mut().for_each(|client| client.send(&request(endless).bytes()));
     busy.iter_mut().for_each(|client| assert_eq!(client.answer().status, 500, "its time is over"));
     assert_eq!(ask(&server, "SELECT 7"), json!([7]));
+}
+
+/// Whatever a statement did to a shared connection, the next request finds none of it.
+#[test]
+fn a_connection_carries_nothing_from_one_request_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = folder.path().join("mail.db").display().to_string();
+    let said = in_requests(
+        "sqlite3",
+        &address,
+        &[
+            &["CREATE TEMP TABLE seen AS SELECT 'secret' AS a"],
+            &["SELECT a FROM seen"],
+            &["ATTACH ':memory:' AS other"],
+            &["CREATE TABLE other.t (a)"],
+            &["PRAGMA case_sensitive_like = 1"],
+            &["SELECT 'a' LIKE 'A'"],
+        ],
+    );
+    assert!(said[1][0].as_str().unwrap().contains("no such table"), "{said:?}");
+    assert!(said[3][0].as_str().unwrap().contains("unknown database"), "{said:?}");
+    assert_eq!(said[5][0], "1");
+}
+
+#[test]
+fn a_huge_value_is_an_error_and_costs_no_memory() {
+    let said = in_requests("sqlite3", ":memory:", &[&["SELECT zeroblob(900000000)", "SELECT length(zeroblob(1000))"]]);
+    assert!(said[0][0].as_str().unwrap().contains("too big"), "{said:?}");
+    assert_eq!(said[0][1], "1000");
 }

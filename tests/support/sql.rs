@@ -203,6 +203,28 @@ pub fn eval(driver: &str, address: &str, body: &str) -> Value {
     ask(&script(&format!("{open}\nfunction nauthilus_run_hook()\n{body}\nend")), "")
 }
 
+/// What statements say that are run over one shared connection, each list by a request of its own: the first value of each, or the error.
+pub fn in_requests(driver: &str, address: &str, requests: &[&[&str]]) -> Vec<Value> {
+    let lua = format!(
+        r#"
+        local http, json = require("nauthilus_http_request"), require("json")
+        function nauthilus_run_hook()
+            local h = assert(db.open({driver:?}, [==[{address}]==], {{ shared = true, max_connections = 1 }}))
+            local out = {{}}
+            for place, sql in ipairs(assert(json.decode(http.get_http_request_body()))) do
+                local reads = sql:find("^SELECT") or sql:find("^EXECUTE")
+                local r, err = h[reads and "query" or "command"](h, sql)
+                local row = reads and r and r.rows[1]
+                out[place] = err or tostring(row and row[1])
+            end
+            return out
+        end
+        "#
+    );
+    let server = script_with(&lua, json!({ "server": { "workers": 1 } }));
+    requests.iter().map(|statements| ask(&server, &json!(statements).to_string())).collect()
+}
+
 fn folder(name: &str) -> PathBuf {
     let folder = tempfile::Builder::new().prefix(&format!("loligo-{name}-")).tempdir().unwrap().keep();
     std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();

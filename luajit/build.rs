@@ -1,7 +1,8 @@
 //! Builds LuaJIT as the crate luajit-src does, with our changes to its sources.
 //!
-//! That crate copies its sources into the build folder and runs make there. GNU make first reads the files that `MAKEFILES` names;
-//! `changes.mk` applies `changes/*.patch` to the copy. What a change is for stands at its head.
+//! That crate copies its sources into the build folder and runs make there. GNU make first reads
+//! the files that `MAKEFILES` names; `changes.mk` applies `changes/*.patch` to the copy. What a
+//! change is for stands at its head.
 
 fn main() {
     let changes = concat!(env!("CARGO_MANIFEST_DIR"), "/changes");

@@ -1,15 +1,17 @@
 //! Address: where to listen or to connect to, as it stands in a configuration.
 //!
-//! `127.0.0.1:6379`, `[::1]:6379`, `localhost:6379`, `:6379` (this host), `/run/name.sock`, `unix:/run/name.sock`.
-//! A name has to be looked up first, which takes its time: [`Address::parse`] knows literals and `localhost` and refuses any other name with
+//! `127.0.0.1:6379`, `[::1]:6379`, `localhost:6379`, `:6379` (this host), `/run/name.sock`,
+//! `unix:/run/name.sock`. A name has to be looked up first, which takes its time:
+//! [`Address::parse`] knows literals and `localhost` and refuses any other name with
 //! [`AddressError::Name`]; who connects to such a host asks the worker's resolver for it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-/// A client's address as other programs write it, in the one form in which addresses are compared here: a port, brackets and a zone are
-/// taken off, and an IPv4-mapped address is an IPv4 address. `None`: it is no address.
+/// A client's address as other programs write it, in the one form in which addresses are compared
+/// here: a port, brackets and a zone are taken off, and an IPv4-mapped address is an IPv4 address.
+/// `None`: it is no address.
 pub fn client(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim_matches([' ', '\t']);
     let host = match text.strip_prefix('[') {
@@ -34,7 +36,9 @@ pub fn client(text: &[u8]) -> Option<IpAddr> {
 }
 
 fn is_port(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && text.parse::<u16>().is_ok()
 }
 
 /// One end of a stream.
@@ -83,9 +87,12 @@ impl Address {
     /// # Errors
     /// It has no port, or one that is none.
     pub fn split(text: &str) -> Result<(&str, u16), AddressError> {
-        let (host, port) = text.rsplit_once(':').ok_or_else(|| AddressError::NoPort(text.to_owned()))?;
+        let (host, port) =
+            text.rsplit_once(':').ok_or_else(|| AddressError::NoPort(text.to_owned()))?;
         let host = match host.strip_prefix('[') {
-            Some(rest) => rest.strip_suffix(']').ok_or_else(|| AddressError::NoPort(text.to_owned()))?,
+            Some(rest) => {
+                rest.strip_suffix(']').ok_or_else(|| AddressError::NoPort(text.to_owned()))?
+            }
             // An IPv6 address without brackets: where does it end?
             None if host.contains(':') => return Err(AddressError::BadHost(text.to_owned())),
             None => host,
@@ -126,16 +133,23 @@ impl std::str::FromStr for Address {
 
 /// The path of `unix:/path`, `unix:///path` or `/path`.
 fn unix_path(text: &str) -> Option<PathBuf> {
-    let path = text.strip_prefix("unix:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)).unwrap_or(text);
+    let path = text
+        .strip_prefix("unix:")
+        .map(|rest| rest.strip_prefix("//").unwrap_or(rest))
+        .unwrap_or(text);
     path.starts_with('/').then(|| PathBuf::from(path))
 }
 
-/// Letters, digits, hyphens, underscores (service names have them), dots; at most 253 bytes (RFC 1123).
+/// Letters, digits, hyphens, underscores (service names have them), dots; at most 253 bytes (RFC
+/// 1123).
 fn is_host_name(host: &str) -> bool {
     let labels = host.strip_suffix('.').unwrap_or(host);
     labels.len() <= 253
         && labels.split('.').all(|label| {
-            (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         })
 }
 
@@ -176,7 +190,11 @@ mod tests {
             ("3325256711", None),
             ("0x7f000001", None),
         ] {
-            assert_eq!(client(text.as_bytes()).map(|address| address.to_string()).as_deref(), address, "{text:?}");
+            assert_eq!(
+                client(text.as_bytes()).map(|address| address.to_string()).as_deref(),
+                address,
+                "{text:?}"
+            );
         }
         assert_eq!(client(b"\xff"), None);
     }
@@ -195,7 +213,11 @@ mod tests {
             ("unix:///run/auth.sock", "/run/auth.sock", "unix"),
         ] {
             let address = Address::parse(text).unwrap();
-            assert_eq!((address.to_string().as_str(), address.network()), (shown, network), "{text}");
+            assert_eq!(
+                (address.to_string().as_str(), address.network()),
+                (shown, network),
+                "{text}"
+            );
         }
     }
 

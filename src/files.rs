@@ -1,7 +1,8 @@
-//! Files that are read or written on the spot: regular ones. Opening or reading a FIFO, a terminal or a device may take for ever.
+//! Files that are read or written on the spot: regular ones. Opening or reading a FIFO, a terminal
+//! or a device may take for ever.
 //!
-//! Called with paths from the configuration and from scripts. A path is opened without waiting (`O_NONBLOCK`) and looked at afterwards, so that
-//! nothing can be put in its place in between.
+//! Called with paths from the configuration and from scripts. A path is opened without waiting
+//! (`O_NONBLOCK`) and looked at afterwards, so that nothing can be put in its place in between.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -11,13 +12,14 @@ use std::path::Path;
 /// Opens a file as `options` say. They must not truncate: what is no regular file stays as it was.
 ///
 /// # Errors
-/// As those of the system; anything but a regular file is refused with a text that names what it is.
+/// As those of the system; anything but a regular file is refused with a text that names what it
+/// is.
 pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     open_if(options, path, |about| about.is_file())
 }
 
-/// As [`open`], but the devices of the kernel's memory driver (`/dev/null`, `/dev/zero`, `/dev/full`, `/dev/random`, `/dev/urandom`) are taken,
-/// too: they never block.
+/// As [`open`], but the devices of the kernel's memory driver (`/dev/null`, `/dev/zero`,
+/// `/dev/full`, `/dev/random`, `/dev/urandom`) are taken, too: they never block.
 ///
 /// # Errors
 /// As [`open`].
@@ -34,12 +36,19 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("has more than {bytes_max} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("has more than {bytes_max} bytes"),
+        ));
     }
     Ok(bytes)
 }
 
-fn open_if(options: &mut OpenOptions, path: &Path, accepts: fn(&Metadata) -> bool) -> io::Result<File> {
+fn open_if(
+    options: &mut OpenOptions,
+    path: &Path,
+    accepts: fn(&Metadata) -> bool,
+) -> io::Result<File> {
     let file = match options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
         // Nobody reads the FIFO, or it is a socket: what it is says more than the error.
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
@@ -64,10 +73,14 @@ pub fn refusal(kind: FileType) -> io::Error {
     } else {
         "no regular file"
     };
-    io::Error::new(io::ErrorKind::InvalidInput, format!("is {what}; only regular files can be used here"))
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("is {what}; only regular files can be used here"),
+    )
 }
 
-/// Major 1 of the character devices (Linux, `Documentation/admin-guide/devices.txt`), without `/dev/mem`, `/dev/port` and `/dev/kmsg`.
+/// Major 1 of the character devices (Linux, `Documentation/admin-guide/devices.txt`), without
+/// `/dev/mem`, `/dev/port` and `/dev/kmsg`.
 fn is_memory_device(about: &Metadata) -> bool {
     let device = about.rdev();
     let (major, minor) = (libc::major(device), libc::minor(device));
@@ -82,7 +95,14 @@ mod tests {
     fn only_regular_files_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at("fifo"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
         std::fs::write(at("file"), "12345").unwrap();
         std::os::unix::fs::symlink(at("fifo"), at("link")).unwrap();
@@ -97,7 +117,12 @@ mod tests {
             ("/dev/zero".into(), "a device"),
             ("/dev/ptmx".into(), "a device"),
         ] {
-            assert_eq!(error(&path), Err(format!("is {what}; only regular files can be used here")), "{}", path.display());
+            assert_eq!(
+                error(&path),
+                Err(format!("is {what}; only regular files can be used here")),
+                "{}",
+                path.display()
+            );
         }
         let write = open(OpenOptions::new().write(true), &at("fifo")).unwrap_err().to_string();
         assert_eq!(write, "is a FIFO; only regular files can be used here");
@@ -106,8 +131,14 @@ mod tests {
 
     #[test]
     fn devices_that_never_block_are_taken_where_scripts_ask() {
-        for (path, taken) in [("/dev/null", true), ("/dev/urandom", true), ("/dev/zero", true), ("/dev/ptmx", false)] {
-            assert_eq!(open_or_memory_device(OpenOptions::new().read(true), Path::new(path)).is_ok(), taken, "{path}");
+        for (path, taken) in
+            [("/dev/null", true), ("/dev/urandom", true), ("/dev/zero", true), ("/dev/ptmx", false)]
+        {
+            assert_eq!(
+                open_or_memory_device(OpenOptions::new().read(true), Path::new(path)).is_ok(),
+                taken,
+                "{path}"
+            );
         }
     }
 }

@@ -8,9 +8,10 @@
 //!  base      config · files · metrics · log · password · stores · time · trace · secret · value · address · tls
 //! ```
 //!
-//! A request is accepted by one [`worker`] and never leaves it: [`proto::http`] cuts it out of the byte stream, [`dialect`] reads it
-//! into an [`auth::request::Request`], the [`auth`] pipeline decides with the operator's Lua scripts ([`script`]) and whatever they
-//! wait for ([`op`], [`upstream`]), and [`dialect`] writes the verdict as bytes. ARCHITECTURE.md draws the picture.
+//! A request is accepted by one [`worker`] and never leaves it: [`proto::http`] cuts it out of the
+//! byte stream, [`dialect`] reads it into an [`auth::request::Request`], the [`auth`] pipeline
+//! decides with the operator's Lua scripts ([`script`]) and whatever they wait for ([`op`],
+//! [`upstream`]), and [`dialect`] writes the verdict as bytes. ARCHITECTURE.md draws the picture.
 
 pub mod address;
 pub mod auth;

@@ -1,9 +1,13 @@
-//! Takes a secret out of texts that others wrote: error messages and log values of scripts, which quote what they were given.
+//! Takes a secret out of texts that others wrote: error messages and log values of scripts, which
+//! quote what they were given.
 //!
-//! A text holds a secret as it stands, or as an encoder wrote it: quoted (Lua, Rust, Go), in JSON, in a URL or a form, in HTML, in base64, alone
-//! or behind `name:` as HTTP basic authentication has it. Each character is looked for in every form at once, so that mixtures are found, too.
-//! What is found becomes `***`. A short secret hides the whole text: gaps in words that a reader can guess would give it away.
-//! Bounds: [`STEPS_MAX`] steps a byte of text; a text that needs more is hidden as a whole. Names nothing else of the crate.
+//! A text holds a secret as it stands, or as an encoder wrote it: quoted (Lua, Rust, Go), in JSON,
+//! in a URL or a form, in HTML, in base64, alone or behind `name:` as HTTP basic authentication has
+//! it. Each character is looked for in every form at once, so that mixtures are found, too. What is
+//! found becomes `***`. A short secret hides the whole text: gaps in words that a reader can guess
+//! would give it away.
+//! Bounds: [`STEPS_MAX`] steps a byte of text; a text that needs more is hidden as a whole. Names
+//! nothing else of the crate.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -71,7 +75,8 @@ impl Search<'_> {
         Some(apart)
     }
 
-    /// The end of the longest match that begins at `start`: outer none if the steps ran out, inner none if there is no match.
+    /// The end of the longest match that begins at `start`: outer none if the steps ran out, inner
+    /// none if there is no match.
     fn end_of_match(&mut self, start: usize) -> Option<Option<usize>> {
         let mut ends: Ends = smallvec::smallvec![start];
         let mut next = Ends::new();
@@ -115,7 +120,9 @@ impl Search<'_> {
         match rest.first() {
             Some(b'+') if character == ' ' => ends.push(at + 1),
             Some(b'&') => {
-                let named = ENTITIES.iter().filter(|(of, entity)| *of == character && rest.starts_with(entity));
+                let named = ENTITIES
+                    .iter()
+                    .filter(|(of, entity)| *of == character && rest.starts_with(entity));
                 ends.extend(named.map(|(_, entity)| at + entity.len()));
             }
             _ => {}
@@ -124,7 +131,8 @@ impl Search<'_> {
         self.after_backslashes(at, |escape| length_of_escape(escape, character), ends);
     }
 
-    /// The same for a byte that is no part of a character: as it is, escaped, or replaced, of which some encoders make one for several bytes.
+    /// The same for a byte that is no part of a character: as it is, escaped, or replaced, of which
+    /// some encoders make one for several bytes.
     fn after_broken_byte(&self, at: usize, byte: u8, ends: &mut Ends) {
         let rest = self.text.get(at..).unwrap_or_default();
         if rest.first() == Some(&byte) {
@@ -137,20 +145,31 @@ impl Search<'_> {
         }
         let before = self.text.get(..at).unwrap_or_default();
         let is_behind = |form: &&[u8]| {
-            before.len().checked_sub(form.len()).and_then(|from| before.get(from..)).is_some_and(|last| last.eq_ignore_ascii_case(form))
+            before
+                .len()
+                .checked_sub(form.len())
+                .and_then(|from| before.get(from..))
+                .is_some_and(|last| last.eq_ignore_ascii_case(form))
         };
         if REPLACEMENTS.iter().any(is_behind) {
             ends.push(at);
         }
         self.after_escaped_bytes(at, &[byte], ends);
-        self.after_backslashes(at, |escape| length_of_escape(escape, char::REPLACEMENT_CHARACTER), ends);
+        self.after_backslashes(
+            at,
+            |escape| length_of_escape(escape, char::REPLACEMENT_CHARACTER),
+            ends,
+        );
     }
 
     /// Where bytes end of which each is escaped by itself: `%C3%A4`, `\xc3\xa4`, `\195\164`.
     fn after_escaped_bytes(&self, at: usize, bytes: &[u8], ends: &mut Ends) {
         let rest = self.text.get(at..).unwrap_or_default();
         if let Some(b'%') = rest.first() {
-            let is_whole = bytes.iter().enumerate().all(|(place, byte)| is_hex(rest.get(3 * place..3 * place + 3), b"%", *byte));
+            let is_whole = bytes
+                .iter()
+                .enumerate()
+                .all(|(place, byte)| is_hex(rest.get(3 * place..3 * place + 3), b"%", *byte));
             if is_whole {
                 ends.push(at + 3 * bytes.len());
             }
@@ -168,8 +187,14 @@ impl Search<'_> {
         }
     }
 
-    /// Where an escape ends that begins with a backslash, or with several: what was quoted may have been quoted again.
-    fn after_backslashes(&self, at: usize, length: impl Fn(&[u8]) -> Option<usize>, ends: &mut Ends) {
+    /// Where an escape ends that begins with a backslash, or with several: what was quoted may have
+    /// been quoted again.
+    fn after_backslashes(
+        &self,
+        at: usize,
+        length: impl Fn(&[u8]) -> Option<usize>,
+        ends: &mut Ends,
+    ) {
         for backslashes in 1..=BACKSLASHES_MAX {
             if self.text.get(at + backslashes - 1) != Some(&b'\\') {
                 return;
@@ -189,14 +214,22 @@ impl Search<'_> {
             let rest = self.text.get(at..).unwrap_or_default();
             let length = rest.iter().take_while(|byte| is_base64(**byte)).count();
             if length >= least {
-                let run: String = rest.iter().take(length).map(|byte| standard_digit(*byte)).collect();
+                let run: String =
+                    rest.iter().take(length).map(|byte| standard_digit(*byte)).collect();
                 let forms = encoded.get_or_insert_with(|| {
                     let credentials = [name, b":", self.secret].concat();
-                    [BASE64_STANDARD_NO_PAD.encode(self.secret), BASE64_STANDARD_NO_PAD.encode(credentials)]
+                    [
+                        BASE64_STANDARD_NO_PAD.encode(self.secret),
+                        BASE64_STANDARD_NO_PAD.encode(credentials),
+                    ]
                 });
                 for form in forms.iter() {
                     // A few characters stand in any word: a short form must be all of it.
-                    let found = if form.len() < SHORT { (run == *form).then_some(0) } else { run.find(form.as_str()) };
+                    let found = if form.len() < SHORT {
+                        (run == *form).then_some(0)
+                    } else {
+                        run.find(form.as_str())
+                    };
                     places.extend(found.map(|start| (at + start, at + start + form.len())));
                 }
             }
@@ -211,13 +244,15 @@ fn length_of_escape(escape: &[u8], character: char) -> Option<usize> {
     let first = *escape.first()?;
     let named = NAMED.iter().any(|(of, name)| *of == character && *name == first);
     // Punctuation, and Lua's line break, are escaped by the backslash alone.
-    let is_itself = u32::from(first) == u32::from(character) && (first.is_ascii_punctuation() || first == b'\n');
+    let is_itself = u32::from(first) == u32::from(character)
+        && (first.is_ascii_punctuation() || first == b'\n');
     if named || is_itself {
         return Some(1);
     }
     match first {
         b'u' if escape.get(1) == Some(&b'{') => {
-            let digits = escape.get(2..)?.iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+            let digits =
+                escape.get(2..)?.iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
             let is_it = hex(escape.get(2..2 + digits)?) == Some(character.into());
             (is_it && escape.get(2 + digits) == Some(&b'}')).then_some(3 + digits)
         }
@@ -226,7 +261,8 @@ fn length_of_escape(escape: &[u8], character: char) -> Option<usize> {
             let units = character.encode_utf16(&mut units);
             let is_unit = |(place, unit): (usize, &u16)| {
                 let at = 6 * place;
-                let is_introduced = place == 0 || escape.get(at - 1) == Some(&b'\\') && escape.get(at) == Some(&b'u');
+                let is_introduced = place == 0
+                    || escape.get(at - 1) == Some(&b'\\') && escape.get(at) == Some(&b'u');
                 is_introduced && escape.get(at + 1..at + 5).and_then(hex) == Some((*unit).into())
             };
             units.iter().enumerate().all(is_unit).then(|| 6 * units.len() - 1)
@@ -244,7 +280,10 @@ fn length_of_byte(text: &[u8], byte: u8) -> Option<usize> {
     let digits = text.get(1..).filter(|_| text.first() == Some(&b'\\'))?;
     let length = digits.iter().take(3).take_while(|digit| digit.is_ascii_digit()).count();
     // The longest number is what a reader of Lua takes.
-    let value = digits.get(..length)?.iter().fold(0_u32, |value, digit| value * 10 + u32::from(digit - b'0'));
+    let value = digits
+        .get(..length)?
+        .iter()
+        .fold(0_u32, |value, digit| value * 10 + u32::from(digit - b'0'));
     (length > 0 && value == u32::from(byte)).then_some(1 + length)
 }
 
@@ -254,7 +293,9 @@ fn is_hex(text: Option<&[u8]>, before: &[u8], byte: u8) -> bool {
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let text = std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u32::from_str_radix(text, 16).ok()
 }
 
@@ -276,8 +317,9 @@ const MASK: &[u8] = b"***";
 /// A secret of fewer bytes hides the whole text.
 const SHORT: usize = 8;
 
-/// Steps for each byte of a text: a step is one character of the secret at one place, or a way to go on. Ordinary texts need fewer than two; a
-/// secret of one repeated letter in a text of that letter needs its length for each.
+/// Steps for each byte of a text: a step is one character of the secret at one place, or a way to
+/// go on. Ordinary texts need fewer than two; a secret of one repeated letter in a text of that
+/// letter needs its length for each.
 const STEPS_MAX: usize = 64;
 
 /// Quoted twice, a quote has three; more is no text that anybody wrote.
@@ -330,7 +372,10 @@ mod tests {
                 b'"' | b'\\' | b'\n' => out.extend([b'\\', *byte]),
                 byte if byte.is_ascii_control() => {
                     let followed = text.get(place + 1).is_some_and(u8::is_ascii_digit);
-                    out.extend(if followed { format!("\\{byte:03}") } else { format!("\\{byte}") }.into_bytes());
+                    out.extend(
+                        if followed { format!("\\{byte:03}") } else { format!("\\{byte}") }
+                            .into_bytes(),
+                    );
                 }
                 byte => out.push(*byte),
             }
@@ -369,7 +414,10 @@ mod tests {
             ("query", crate::proto::url::query_escape(secret).into_bytes()),
             ("path", crate::proto::url::escape_path(secret).into_bytes()),
             ("user", crate::proto::url::escape_user(secret).into_bytes()),
-            ("lower", crate::proto::url::escape_where(secret, |_| false).to_lowercase().into_bytes()),
+            (
+                "lower",
+                crate::proto::url::escape_where(secret, |_| false).to_lowercase().into_bytes(),
+            ),
             ("lua", lua_quoted(secret)),
             ("rust", format!("{:?}", &*lossy).into_bytes()),
             ("rust bytes", secret.escape_ascii().to_string().into_bytes()),
@@ -417,7 +465,10 @@ mod tests {
     #[test]
     fn a_long_secret_leaves_the_words_around_it() {
         let text = br#"b.lua:3: "correct horse", not correct%20horse or "Y29ycmVjdCBob3JzZQ==""#;
-        assert_eq!(&*without(text, b"correct horse", b"ada"), br#"b.lua:3: "***", not *** or "***==""#);
+        assert_eq!(
+            &*without(text, b"correct horse", b"ada"),
+            br#"b.lua:3: "***", not *** or "***==""#
+        );
     }
 
     #[test]

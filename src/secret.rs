@@ -1,7 +1,8 @@
 //! Bytes that must never be seen: passwords, nonces, tokens, whole request buffers.
 //!
-//! A [`Secret`] has no `Display`, its `Debug` prints `***`, and its memory is overwritten when it is dropped.
-//! Whoever needs the bytes says so: [`Secret::expose`]. Used by every layer; names nothing else of the crate.
+//! A [`Secret`] has no `Display`, its `Debug` prints `***`, and its memory is overwritten when it
+//! is dropped. Whoever needs the bytes says so: [`Secret::expose`]. Used by every layer; names
+//! nothing else of the crate.
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
@@ -15,7 +16,8 @@ impl Secret {
         Secret(bytes.into())
     }
 
-    /// The bytes themselves, for the one place that needs them. Never for a log, an error text or a trace.
+    /// The bytes themselves, for the one place that needs them. Never for a log, an error text or a
+    /// trace.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

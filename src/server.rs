@@ -1,9 +1,10 @@
 //! Process life: bind, spawn, signals, reload, drain.
 //!
-//! The main thread loads the configuration, makes the shared stores, starts the background worker (which runs the init scripts), then
-//! binds and starts the workers, prints the ready line and waits for signals. SIGHUP: a new configuration is loaded and
-//! all scripts are compiled in a state of their own before any worker hears of it; a faulty one is refused. SIGTERM and SIGINT:
-//! drain, at most [`DRAIN_MAX`]. Rules: specification `config.md` 6, 7, 13.10; `http-api.md` 1.
+//! The main thread loads the configuration, makes the shared stores, starts the background worker
+//! (which runs the init scripts), then binds and starts the workers, prints the ready line and
+//! waits for signals. SIGHUP: a new configuration is loaded and all scripts are compiled in a state
+//! of their own before any worker hears of it; a faulty one is refused. SIGTERM and SIGINT: drain,
+//! at most [`DRAIN_MAX`]. Rules: specification `config.md` 6, 7, 13.10; `http-api.md` 1.
 
 use crate::auth::cache::ResultCache;
 use crate::config::{self, Config, Finding, ListenAddress, Source};
@@ -54,7 +55,10 @@ pub fn run(source: Source) -> Result<(), StartError> {
     tell_findings(loaded.warnings.iter().chain(&server.findings), &mut log);
     warn_of_few_files(files, &server, &mut log);
     for address in &server.addresses {
-        log.line(Level::Info, Now::read()).text("msg", "ready").text("address", address.to_string()).end();
+        log.line(Level::Info, Now::read())
+            .text("msg", "ready")
+            .text("address", address.to_string())
+            .end();
         // The harness and service managers look for this line; it does not depend on the log level.
         log.raw(format!("loligo ready on {address}\n").as_bytes());
     }
@@ -84,7 +88,9 @@ struct Running {
 
 impl Server {
     fn start(config: &Config, writer: &LogWriter) -> Result<Server, StartError> {
-        let cores = core_affinity::get_core_ids().map(|ids| ids.into_iter().map(|id| id.id).collect::<Vec<_>>()).unwrap_or_default();
+        let cores = core_affinity::get_core_ids()
+            .map(|ids| ids.into_iter().map(|id| id.id).collect::<Vec<_>>())
+            .unwrap_or_default();
         let count = config.server.worker_count(cores.len().max(1));
         let watchdog = Watchdog::spawn()?;
         let process = process(config, writer, &watchdog)?;
@@ -101,7 +107,12 @@ impl Server {
             epoch: epoch.clone(),
         };
         // The background worker has the last core to itself if there are more cores than workers.
-        let background = spawn(start(Role::Background, "background".into(), core_of(cores.len().wrapping_sub(1)), Vec::new()))?;
+        let background = spawn(start(
+            Role::Background,
+            "background".into(),
+            core_of(cores.len().wrapping_sub(1)),
+            Vec::new(),
+        ))?;
         // Nobody else sets it.
         let _ = process.background.set(background.sender.clone());
         run_init(&epoch, &background);
@@ -118,12 +129,19 @@ impl Server {
     }
 
     /// Waits for signals until one says stop, then drains.
-    fn serve(mut self, source: &Source, mut signals: signal_hook::iterator::Signals, log: &mut Log) {
+    fn serve(
+        mut self,
+        source: &Source,
+        mut signals: signal_hook::iterator::Signals,
+        log: &mut Log,
+    ) {
         for signal in signals.forever() {
             match signal {
                 SIGHUP => self.reload(source, log),
                 // Listeners stay open over a reload; there is nothing to reopen.
-                SIGUSR1 => log.line(Level::Info, Now::read()).text("msg", "listeners are kept").end(),
+                SIGUSR1 => {
+                    log.line(Level::Info, Now::read()).text("msg", "listeners are kept").end()
+                }
                 _ => break,
             }
             log.flush();
@@ -134,7 +152,8 @@ impl Server {
         for worker in &self.workers {
             tell(&worker.sender, Message::Drain);
         }
-        // What workers leave undone is abandoned with them; post actions that they queued are still run.
+        // What workers leave undone is abandoned with them; post actions that they queued are still
+        // run.
         self.workers.into_iter().for_each(|worker| join_until(worker.thread, until, log));
         tell(&self.background.sender, Message::Drain);
         // However long the others took, it has time to save the login counters.
@@ -144,18 +163,24 @@ impl Server {
 
     fn reload(&mut self, source: &Source, log: &mut Log) {
         log.line(Level::Info, Now::read()).text("msg", "received reload signal").end();
-        let outcome = config::load(source).map_err(|problems| problems.to_string()).and_then(|loaded| {
-            let epoch = Epoch::resolve(&loaded.config, self.workers.len(), &self.process.metrics).map_err(|error| error.to_string())?;
-            let findings = crate::worker::try_scripts(&epoch, &self.process).map_err(|error| error.to_string())?;
-            epoch.monitor.know_from(&self.epoch.monitor);
-            epoch.know_keys_from(&self.epoch);
-            Ok((Arc::new(epoch), loaded, findings))
-        });
+        let outcome =
+            config::load(source).map_err(|problems| problems.to_string()).and_then(|loaded| {
+                let epoch =
+                    Epoch::resolve(&loaded.config, self.workers.len(), &self.process.metrics)
+                        .map_err(|error| error.to_string())?;
+                let findings = crate::worker::try_scripts(&epoch, &self.process)
+                    .map_err(|error| error.to_string())?;
+                epoch.monitor.know_from(&self.epoch.monitor);
+                epoch.know_keys_from(&self.epoch);
+                Ok((Arc::new(epoch), loaded, findings))
+            });
         match outcome {
             Ok((epoch, loaded, findings)) => {
                 tell_findings(loaded.warnings.iter().chain(&findings), log);
                 *log = Log::new(&self.process.log, &epoch.log);
-                self.process.metrics.show_response_times(loaded.config.server.prometheus_timer.enabled);
+                self.process
+                    .metrics
+                    .show_response_times(loaded.config.server.prometheus_timer.enabled);
                 self.process.metrics.reloaded(&loaded.config.server.instance_name, Now::read());
                 self.process.requests.set_max(epoch.max_concurrent_requests);
                 tell(&self.background.sender, Message::Reload(epoch.clone()));
@@ -169,7 +194,10 @@ impl Server {
             }
             Err(error) => {
                 for line in error.lines() {
-                    log.line(Level::Error, Now::read()).text("msg", "configuration reload failed").text("error", line).end();
+                    log.line(Level::Error, Now::read())
+                        .text("msg", "configuration reload failed")
+                        .text("error", line)
+                        .end();
                 }
             }
         }
@@ -182,8 +210,8 @@ fn tell_findings<'a>(findings: impl Iterator<Item = &'a Finding>, log: &mut Log)
     }
 }
 
-/// Tries a configuration without serving: everything that [`run`] would refuse but the listeners. Says what the scripts' authors may have
-/// misspelt.
+/// Tries a configuration without serving: everything that [`run`] would refuse but the listeners.
+/// Says what the scripts' authors may have misspelt.
 ///
 /// # Errors
 /// The first stage of the start that fails, with all its problems.
@@ -195,8 +223,13 @@ pub fn check(config: &Config) -> Result<Vec<Finding>, StartError> {
 }
 
 /// The stores that all workers share.
-fn process(config: &Config, writer: &LogWriter, watchdog: &Watchdog) -> Result<Arc<Process>, StartError> {
-    let metrics = Registry::new(&config.server.instance_name, env!("CARGO_PKG_VERSION"), Now::read());
+fn process(
+    config: &Config,
+    writer: &LogWriter,
+    watchdog: &Watchdog,
+) -> Result<Arc<Process>, StartError> {
+    let metrics =
+        Registry::new(&config.server.instance_name, env!("CARGO_PKG_VERSION"), Now::read());
     let targets = Arc::new(Targets::default());
     let collected = targets.clone();
     metrics.collect_from(move |scrape| collected.collect(scrape));
@@ -247,29 +280,34 @@ fn count_own_connections(targets: &Targets, addresses: &[Address]) {
 /// Starts a worker on a thread of its own and waits until it is ready to serve.
 fn spawn(start: Start) -> Result<Running, StartError> {
     let (ready, outcome) = mpsc::channel();
-    let thread = std::thread::Builder::new().name(format!("worker-{}", start.name)).stack_size(STACK_BYTES).spawn(move || {
-        if let Some(id) = start.core {
-            core_affinity::set_for_current(core_affinity::CoreId { id });
-        }
-        match Worker::new(start) {
-            Ok((worker, sender)) => {
-                let told = ready.send(Ok(sender));
-                drop(ready);
-                if told.is_ok() { worker.run() } else { Ok(()) }
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{}", start.name))
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            if let Some(id) = start.core {
+                core_affinity::set_for_current(core_affinity::CoreId { id });
             }
-            Err(error) => {
-                // The main thread waits for it.
-                let _ = ready.send(Err(error));
-                Ok(())
+            match Worker::new(start) {
+                Ok((worker, sender)) => {
+                    let told = ready.send(Ok(sender));
+                    drop(ready);
+                    if told.is_ok() { worker.run() } else { Ok(()) }
+                }
+                Err(error) => {
+                    // The main thread waits for it.
+                    let _ = ready.send(Err(error));
+                    Ok(())
+                }
             }
-        }
-    })?;
-    let sender = outcome.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
+        })?;
+    let sender =
+        outcome.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
     Ok(Running { sender, thread })
 }
 
-/// Stack of a worker's thread. Scripts nest calls from C code at most 225 deep (luajit/changes/c-stack.patch) and their own coroutines 190 deep
-/// (`lua/host/base.lua`); the nesting tests pass with 1 MiB in an unoptimised build. What is not used takes no memory.
+/// Stack of a worker's thread. Scripts nest calls from C code at most 225 deep
+/// (luajit/changes/c-stack.patch) and their own coroutines 190 deep (`lua/host/base.lua`); the
+/// nesting tests pass with 1 MiB in an unoptimised build. What is not used takes no memory.
 const STACK_BYTES: usize = 8 << 20;
 
 /// Has the background worker run the init scripts, and waits for their end.
@@ -302,12 +340,17 @@ fn join_until(thread: JoinHandle<Result<(), Fatal>>, until: Instant, log: &mut L
     }
     match thread.join() {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => log.line(Level::Error, Now::read()).text("msg", "a worker failed").text("error", error.to_string()).end(),
+        Ok(Err(error)) => log
+            .line(Level::Error, Now::read())
+            .text("msg", "a worker failed")
+            .text("error", error.to_string())
+            .end(),
         Err(_) => log.line(Level::Error, Now::read()).text("msg", "a worker panicked").end(),
     }
 }
 
-/// Listeners for every worker: each its own TCP socket (the kernel spreads connections), and a share of every unix socket.
+/// Listeners for every worker: each its own TCP socket (the kernel spreads connections), and a
+/// share of every unix socket.
 fn listen(config: &Config, count: usize) -> Result<(Vec<Vec<Listener>>, Vec<Address>), StartError> {
     let mut wanted = vec![match &config.server.address {
         ListenAddress::Tcp(address) => Address::Tcp(*address),
@@ -318,7 +361,8 @@ fn listen(config: &Config, count: usize) -> Result<(Vec<Vec<Listener>>, Vec<Addr
     let mut addresses = Vec::new();
     for address in wanted {
         let bound = Listener::bind_all(&address, UNIX_MODE, count);
-        let bound = bound.map_err(|error| StartError::Listen { address: address.to_string(), error })?;
+        let bound =
+            bound.map_err(|error| StartError::Listen { address: address.to_string(), error })?;
         addresses.extend(bound.first().map(|listener| listener.local_address().clone()));
         for (own, listener) in per_worker.iter_mut().zip(bound) {
             own.push(listener);
@@ -327,12 +371,15 @@ fn listen(config: &Config, count: usize) -> Result<(Vec<Vec<Listener>>, Vec<Addr
     Ok((per_worker, addresses))
 }
 
-/// As many file descriptors as the system grants us: the number. The soft limit, often 1,024, is for programs that use select(2).
+/// As many file descriptors as the system grants us: the number. The soft limit, often 1,024, is
+/// for programs that use select(2).
 fn raise_files_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let granted = getrlimit(Resource::Nofile);
     let Rlimit { current, maximum } = granted;
-    if current == maximum || setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
+    if current == maximum
+        || setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err()
+    {
         return current.unwrap_or(u64::MAX);
     }
     maximum.unwrap_or(u64::MAX)
@@ -341,10 +388,15 @@ fn raise_files_limit() -> u64 {
 /// A request has a connection, and scripts may open another one for it.
 fn warn_of_few_files(files: u64, server: &Server, log: &mut Log) {
     let requests = server.epoch.max_concurrent_requests as u64;
-    let needed = FILES_BESIDE_REQUESTS + server.workers.len() as u64 * FILES_PER_WORKER + 2 * requests;
+    let needed =
+        FILES_BESIDE_REQUESTS + server.workers.len() as u64 * FILES_PER_WORKER + 2 * requests;
     if files < needed {
         let text = "file descriptors may run out: raise the limit (LimitNOFILE) or lower server.max_concurrent_requests";
-        log.line(Level::Warn, Now::read()).text("msg", text).number("limit", files).number("needed", needed).end();
+        log.line(Level::Warn, Now::read())
+            .text("msg", text)
+            .number("limit", files)
+            .number("needed", needed)
+            .end();
     }
 }
 
@@ -358,7 +410,9 @@ const FILES_BESIDE_REQUESTS: u64 = 64;
 fn harden() {
     #[cfg(target_os = "linux")]
     {
-        use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+        use rustix::process::{
+            DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit,
+        };
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         // Failing to forbid what is usually forbidden anyway is no reason not to serve.
         let _ = setrlimit(Resource::Core, none);

@@ -1,9 +1,12 @@
-//! The time: read once per turn of the loop, and the texts that people and other programs read it in.
+//! The time: read once per turn of the loop, and the texts that people and other programs read it
+//! in.
 //!
-//! [`Now`] is a plain value, so cores and tests get their time from outside. [`LogTime`] and [`HttpDate`] keep their text for as long
-//! as it is right: formatting a date costs more than a whole log line. Durations are read and written the way Go does it, because
-//! configuration files, scripts and log scrapers expect that notation. Rules: RFC 3339; RFC 9110 section 5.6.7; specification
-//! `config.md` 2, `modules-glua.md` (durations), `pipeline.md` 13. Bounds: dates up to the year 2554, durations up to 292 years.
+//! [`Now`] is a plain value, so cores and tests get their time from outside. [`LogTime`] and
+//! [`HttpDate`] keep their text for as long as it is right: formatting a date costs more than a
+//! whole log line. Durations are read and written the way Go does it, because configuration files,
+//! scripts and log scrapers expect that notation. Rules: RFC 3339; RFC 9110 section 5.6.7;
+//! specification `config.md` 2, `modules-glua.md` (durations), `pipeline.md` 13. Bounds: dates up
+//! to the year 2554, durations up to 292 years.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +15,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Now {
     /// For deadlines and latencies: never goes backwards.
     pub mono: Instant,
-    /// Nanoseconds since 1970 in UTC, for people: may jump when the clock is set. Zero if the clock is set before 1970.
+    /// Nanoseconds since 1970 in UTC, for people: may jump when the clock is set. Zero if the clock
+    /// is set before 1970.
     pub unix_ns: u64,
 }
 
@@ -20,7 +24,10 @@ impl Now {
     /// Reads both clocks. Call it once per turn; everything in the turn shares the value.
     pub fn read() -> Now {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono: Instant::now(), unix_ns: u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX) }
+        Now {
+            mono: Instant::now(),
+            unix_ns: u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX),
+        }
     }
 
     pub fn unix_seconds(self) -> u64 {
@@ -37,8 +44,8 @@ impl Now {
     }
 }
 
-/// RFC 3339 in UTC with nanoseconds, `2026-11-22T14:32:00.123456789Z`. The date is made anew once per second, the digits behind the
-/// point once per turn.
+/// RFC 3339 in UTC with nanoseconds, `2026-11-22T14:32:00.123456789Z`. The date is made anew once
+/// per second, the digits behind the point once per turn.
 #[derive(Clone, Debug)]
 pub struct LogTime {
     unix_ns: u64,
@@ -75,7 +82,8 @@ impl Default for LogTime {
     }
 }
 
-/// IMF-fixdate for the HTTP `Date` field, `Sun, 22 Nov 2026 14:32:00 GMT`, made anew once per second.
+/// IMF-fixdate for the HTTP `Date` field, `Sun, 22 Nov 2026 14:32:00 GMT`, made anew once per
+/// second.
 #[derive(Clone, Debug)]
 pub struct HttpDate {
     second: u64,
@@ -125,10 +133,13 @@ pub enum GoDurationError {
 /// [`GoDurationError`]; its text is Go's own, except for negative durations.
 pub fn parse_go_duration(text: &str) -> Result<Duration, GoDurationError> {
     let nanos = parse_go_nanos(text)?;
-    u64::try_from(nanos).map(Duration::from_nanos).map_err(|_| GoDurationError::Negative(text.into()))
+    u64::try_from(nanos)
+        .map(Duration::from_nanos)
+        .map_err(|_| GoDurationError::Negative(text.into()))
 }
 
-/// Like [`parse_go_duration`], with the sign: nanoseconds, for the places where zero or less means "the default".
+/// Like [`parse_go_duration`], with the sign: nanoseconds, for the places where zero or less means
+/// "the default".
 ///
 /// # Errors
 /// [`GoDurationError`], also for what does not fit 64 bits (about 292 years).
@@ -181,7 +192,8 @@ pub fn go_duration_text(duration: Duration) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// Appends [`go_duration_text`] without allocating: the latency of each log line. Durations beyond 584 years print as that.
+/// Appends [`go_duration_text`] without allocating: the latency of each log line. Durations beyond
+/// 584 years print as that.
 pub fn push_go_duration(out: &mut Vec<u8>, duration: Duration) {
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     if nanos < NANOS_PER_SECOND {
@@ -208,7 +220,8 @@ pub fn push_go_duration(out: &mut Vec<u8>, duration: Duration) {
     out.push(b's');
 }
 
-/// Appends a whole number in decimal: the counters and ports of log lines, without the formatting machinery.
+/// Appends a whole number in decimal: the counters and ports of log lines, without the formatting
+/// machinery.
 pub fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut start = digits.len();
@@ -238,13 +251,15 @@ fn push_fraction(out: &mut Vec<u8>, nanos: u64, scale: u64) {
     }
 }
 
-/// `whole.fraction` units of `scale` nanoseconds, digits below a nanosecond cut off. None past the range.
+/// `whole.fraction` units of `scale` nanoseconds, digits below a nanosecond cut off. None past the
+/// range.
 fn part_nanos(whole: &str, fraction: &str, scale: u64) -> Option<u64> {
     let mut nanos = match whole {
         "" => 0,
         digits => digits.parse::<u64>().ok()?.checked_mul(scale)?,
     };
-    // As many digits as fit, then in floating point: Go does it this way, and `0.3333333333333333333h` is to be 20 minutes here too.
+    // As many digits as fit, then in floating point: Go does it this way, and
+    // `0.3333333333333333333h` is to be 20 minutes here too.
     let (mut numerator, mut denominator) = (0_u64, 1.0_f64);
     for digit in fraction.bytes() {
         if numerator > i64::MAX as u64 / 10 {
@@ -276,7 +291,8 @@ fn split_while(text: &str, wanted: impl Fn(u8) -> bool) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
-/// Go's quotes around a text in a duration error: backslashes before quotes and backslashes, `\xNN` for anything beyond ASCII.
+/// Go's quotes around a text in a duration error: backslashes before quotes and backslashes, `\xNN`
+/// for anything beyond ASCII.
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -294,10 +310,14 @@ fn quoted(text: &str) -> String {
 /// A moment of UTC in the given notation of strftime, English names.
 fn date_text(unix_seconds: u64, notation: &str) -> String {
     let seconds = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).strftime(notation).to_string()
+    jiff::Timestamp::from_second(seconds)
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        .strftime(notation)
+        .to_string()
 }
 
-/// Copies a text of the same length; one of another length (no year has five digits here) is left out.
+/// Copies a text of the same length; one of another length (no year has five digits here) is left
+/// out.
 fn overwrite(place: &mut [u8], text: &[u8]) {
     if place.len() == text.len() {
         place.copy_from_slice(text);

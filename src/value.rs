@@ -1,9 +1,12 @@
-//! A Lua value outside Lua: what scripts put into the request context, attributes, the process cache, hook answers.
+//! A Lua value outside Lua: what scripts put into the request context, attributes, the process
+//! cache, hook answers.
 //!
-//! Owned, `Send`, without identity: storing a table copies it. Numbers are doubles, strings are bytes. Made and consumed by
-//! `script::convert`; the domain and the dialects only look at it. Rules: specification `lua/runtime.md` 1.2, `http-api.md` 6.4.
+//! Owned, `Send`, without identity: storing a table copies it. Numbers are doubles, strings are
+//! bytes. Made and consumed by `script::convert`; the domain and the dialects only look at it.
+//! Rules: specification `lua/runtime.md` 1.2, `http-api.md` 6.4.
 
-/// One value. A table is a [`Value::List`] if its keys are exactly 1..n in order (the empty table too), else a [`Value::Map`].
+/// One value. A table is a [`Value::List`] if its keys are exactly 1..n in order (the empty table
+/// too), else a [`Value::Map`].
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Value {
     #[default]
@@ -28,11 +31,14 @@ impl Value {
                 Value::Nil | Value::Bool(_) | Value::Number(_) => 0,
                 Value::String(text) => text.len(),
                 Value::List(members) => members.iter().map(Value::bytes).sum(),
-                Value::Map(pairs) => pairs.iter().map(|(key, value)| key.bytes() + value.bytes()).sum(),
+                Value::Map(pairs) => {
+                    pairs.iter().map(|(key, value)| key.bytes() + value.bytes()).sum()
+                }
             }
     }
 
-    /// The text of a string or number, by the number rule of `lua/runtime.md` 1.2; nothing for other types.
+    /// The text of a string or number, by the number rule of `lua/runtime.md` 1.2; nothing for
+    /// other types.
     pub fn text(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
         match self {
             Value::String(s) => Some(s.as_slice().into()),
@@ -42,9 +48,10 @@ impl Value {
     }
 }
 
-/// A number as text for the host and its scripts (`tostring`, `print`, string arguments, log): integral values inside int64 with all
-/// their digits, others with the fewest digits that round-trip, and with an exponent where that is below -4 or above 5; `+Inf`, `-Inf`,
-/// `NaN`. Keys in Redis are made of these texts, so they must be the same in every server that shares it.
+/// A number as text for the host and its scripts (`tostring`, `print`, string arguments, log):
+/// integral values inside int64 with all their digits, others with the fewest digits that
+/// round-trip, and with an exponent where that is below -4 or above 5; `+Inf`, `-Inf`, `NaN`. Keys
+/// in Redis are made of these texts, so they must be the same in every server that shares it.
 pub fn number_text(n: f64) -> String {
     const INT64_BOUND: f64 = 9_223_372_036_854_775_808.0;
     if n.fract() == 0.0 && (-INT64_BOUND..INT64_BOUND).contains(&n) {
@@ -53,8 +60,9 @@ pub fn number_text(n: f64) -> String {
     exponent_text(n, -4, 6)
 }
 
-/// Plain notation for 1e-6 ≤ |n| < 1e21, else with an exponent: numbers in JSON and in attribute headers (`http-api.md` 6.4).
-/// NaN and infinities, which JSON cannot say, come out as in [`number_text`].
+/// Plain notation for 1e-6 ≤ |n| < 1e21, else with an exponent: numbers in JSON and in attribute
+/// headers (`http-api.md` 6.4). NaN and infinities, which JSON cannot say, come out as in
+/// [`number_text`].
 pub fn json_number_text(n: f64) -> String {
     if n == 0.0 {
         return if n.is_sign_negative() { "-0".into() } else { "0".into() };
@@ -73,7 +81,8 @@ pub fn plain_number_text(n: f64) -> String {
     }
 }
 
-/// `d.ddde±XX` when the decimal exponent is below `low` or at least `high`, plain otherwise; shortest digits that round-trip.
+/// `d.ddde±XX` when the decimal exponent is below `low` or at least `high`, plain otherwise;
+/// shortest digits that round-trip.
 pub fn exponent_text(n: f64, low: i32, high: i32) -> String {
     if !n.is_finite() {
         return plain_number_text(n);
@@ -143,7 +152,12 @@ mod tests {
 
     #[test]
     fn numbers_for_redis_have_no_exponent() {
-        for (n, text) in [(42.0, "42"), (1e21, "1000000000000000000000"), (0.1 + 0.2, "0.30000000000000004"), (f64::INFINITY, "+Inf")] {
+        for (n, text) in [
+            (42.0, "42"),
+            (1e21, "1000000000000000000000"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (f64::INFINITY, "+Inf"),
+        ] {
             assert_eq!(plain_number_text(n), text);
         }
     }

@@ -1,4 +1,5 @@
-//! The domain without Lua: session ids, and the pipeline over scripts that are plain Rust, with and without the result cache.
+//! The domain without Lua: session ids, and the pipeline over scripts that are plain Rust, with and
+//! without the result cache.
 
 use crate::ROUNDS;
 use crate::login::{attributes, logins};
@@ -10,7 +11,8 @@ use loligo::auth::policy::{Backend, Policy, Search};
 use loligo::auth::report::CacheUse;
 use loligo::auth::run::Stores;
 use loligo::auth::scripts::{
-    ActionKind, BackendCall, BackendResult, BackendReturn, FeatureReturn, FilterReturn, ScriptError, Scripts, StageKind,
+    ActionKind, BackendCall, BackendResult, BackendReturn, FeatureReturn, FilterReturn,
+    ScriptError, Scripts, StageKind,
 };
 use loligo::auth::session::SessionIds;
 use loligo::auth::verdict::Verdict;
@@ -29,7 +31,8 @@ fn session(mut ids: SessionIds) {
     }
 }
 
-// Logins of different users. `uncached`: without the cache. `stored`: it is asked in vain, and then told. `recalled`: it answers.
+// Logins of different users. `uncached`: without the cache. `stored`: it is asked in vain, and then
+// told. `recalled`: it answers.
 #[library_benchmark]
 #[bench::uncached(Pipeline::new(Duration::ZERO), CacheUse::Unused)]
 #[bench::stored(Pipeline::new(Duration::from_secs(30)), CacheUse::Miss)]
@@ -54,7 +57,12 @@ struct Pipeline {
 impl Pipeline {
     fn new(memory_cache_ttl: Duration) -> Pipeline {
         let search = vec![Search { protocols: vec!["imap".into()], cache_name: "bench".into() }];
-        let backend = Backend::Lua { index: 0, name: "__meta_default__".into(), path: "backend.lua".into(), search };
+        let backend = Backend::Lua {
+            index: 0,
+            name: "__meta_default__".into(),
+            path: "backend.lua".into(),
+            search,
+        };
         let policy = Policy { backends: vec![backend], memory_cache_ttl, ..Policy::default() };
         let now = Instant::now();
         let task = slot(now, now + Duration::from_secs(10));
@@ -75,7 +83,13 @@ impl Pipeline {
 
     fn run(&self, login: &Login) -> Outcome {
         let (ops, driver) = &self.task;
-        let task = pipeline::authenticate(login, &KnowsEverybody, &self.policy, Stores { results: &self.cache, state: &self.state }, ops);
+        let task = pipeline::authenticate(
+            login,
+            &KnowsEverybody,
+            &self.policy,
+            Stores { results: &self.cache, state: &self.state },
+            ops,
+        );
         drive(task, driver, |op| panic!("nobody answers {op:?}"))
     }
 }
@@ -88,19 +102,44 @@ impl Scripts for KnowsEverybody {
 
     fn stage(&self, _: StageKind, _: &Login) {}
 
-    async fn feature(&self, _: &mut (), _: usize, _: &Login, _: &Ops) -> Result<Option<FeatureReturn>, ScriptError> {
+    async fn feature(
+        &self,
+        _: &mut (),
+        _: usize,
+        _: &Login,
+        _: &Ops,
+    ) -> Result<Option<FeatureReturn>, ScriptError> {
         Ok(None)
     }
 
-    async fn filter(&self, _: &mut (), _: usize, _: &Login, _: &Ops) -> Result<Option<FilterReturn>, ScriptError> {
+    async fn filter(
+        &self,
+        _: &mut (),
+        _: usize,
+        _: &Login,
+        _: &Ops,
+    ) -> Result<Option<FilterReturn>, ScriptError> {
         Ok(None)
     }
 
-    async fn action(&self, _: &mut (), _: ActionKind, _: usize, _: &Login, _: &Ops) -> Result<Option<i64>, ScriptError> {
+    async fn action(
+        &self,
+        _: &mut (),
+        _: ActionKind,
+        _: usize,
+        _: &Login,
+        _: &Ops,
+    ) -> Result<Option<i64>, ScriptError> {
         Ok(None)
     }
 
-    async fn verify_password(&self, _: &mut (), _: usize, _: &Login, _: &Ops) -> Result<BackendReturn, ScriptError> {
+    async fn verify_password(
+        &self,
+        _: &mut (),
+        _: usize,
+        _: &Login,
+        _: &Ops,
+    ) -> Result<BackendReturn, ScriptError> {
         let result = BackendResult {
             authenticated: true,
             user_found: true,
@@ -111,11 +150,24 @@ impl Scripts for KnowsEverybody {
         Ok(BackendReturn { code: 0, result: Some(result) })
     }
 
-    async fn list_accounts(&self, _: &mut (), _: usize, _: &Login, _: &Ops) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
+    async fn list_accounts(
+        &self,
+        _: &mut (),
+        _: usize,
+        _: &Login,
+        _: &Ops,
+    ) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
         Ok((0, Vec::new()))
     }
 
-    async fn backend_call(&self, _: &mut (), _: usize, _: BackendCall, _: &Login, _: &Ops) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
+    async fn backend_call(
+        &self,
+        _: &mut (),
+        _: usize,
+        _: BackendCall,
+        _: &Login,
+        _: &Ops,
+    ) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
         Ok((0, Vec::new()))
     }
 

@@ -20,7 +20,10 @@ fn read_request(requests: Vec<(Vec<u8>, Head)>, settings: Settings) {
         let body = Span::new(head.len, 0);
         let mut request = input::open(black_box(buffer), head, body, SessionId::default());
         let path = request.text(request.http.path);
-        assert_eq!(route(request.http.head.method, path, &settings.endpoints), Route::Auth(Service::Header));
+        assert_eq!(
+            route(request.http.head.method, path, &settings.endpoints),
+            Route::Auth(Service::Header)
+        );
         input::parse(&mut request, Service::Header, &settings, input::Origin::default()).unwrap();
         black_box(request);
     }
@@ -33,7 +36,10 @@ fn compose_success(verdict: Verdict, login: Login, settings: Settings) {
     let mut out = Vec::new();
     for _ in 0..ROUNDS {
         out.clear();
-        assert_eq!(answer::compose(&mut out, black_box(&verdict), &login, &settings, &ENVELOPE), 200);
+        assert_eq!(
+            answer::compose(&mut out, black_box(&verdict), &login, &settings, &ENVELOPE),
+            200
+        );
         black_box(&out);
     }
 }

@@ -20,7 +20,9 @@ fn authentication_line(mut output: Output, login: Login, report: Report) {
     for _ in 0..ROUNDS {
         if output.log.takes(black_box(Level::Info)) {
             let mut line = output.log.line(Level::Info, output.now);
-            report.fields(black_box(&login), LATENCY, &mut |name, value| field(&mut line, name, value));
+            report.fields(black_box(&login), LATENCY, &mut |name, value| {
+                field(&mut line, name, value)
+            });
             line.end();
         }
     }
@@ -37,7 +39,8 @@ fn field(line: &mut Line<'_>, name: &str, value: FieldValue<'_>) {
     };
 }
 
-/// A log that leads nowhere, at a time whose date it has written already, as on all but one line of a second.
+/// A log that leads nowhere, at a time whose date it has written already, as on all but one line of
+/// a second.
 struct Output {
     log: Log,
     now: Now,
@@ -48,7 +51,8 @@ struct Output {
 impl Output {
     fn new(level: Level, format: Format) -> Output {
         let writer = LogWriter::spawn(Box::new(std::io::sink())).unwrap();
-        let mut log = Log::new(writer.sink(), &LogSettings { level, format, instance: "bench".into() });
+        let mut log =
+            Log::new(writer.sink(), &LogSettings { level, format, instance: "bench".into() });
         let now = Now { mono: Instant::now(), unix_ns: UNIX_NS };
         log.line(Level::Error, now).text("msg", "first").end();
         Output { log, now, _writer: writer }
@@ -63,7 +67,12 @@ fn logged_in() -> Login {
 }
 
 fn report() -> Report {
-    Report { ending: Ending::Success, backend_name: "__meta_default__".into(), passdb: PassDb::Lua, ..Report::default() }
+    Report {
+        ending: Ending::Success,
+        backend_name: "__meta_default__".into(),
+        passdb: PassDb::Lua,
+        ..Report::default()
+    }
 }
 
 /// Sunday, 22 November 2026, 14:41:28.061497003 UTC.

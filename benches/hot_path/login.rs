@@ -1,4 +1,5 @@
-//! The login that all benches are about: what an IMAP proxy sends (`loadtest/pipeline/requests.lua`), and how it ends.
+//! The login that all benches are about: what an IMAP proxy sends
+//! (`loadtest/pipeline/requests.lua`), and how it ends.
 
 use loligo::auth::attributes::Attributes;
 use loligo::auth::login::Login;
@@ -43,8 +44,13 @@ pub const ACCOUNT: &[u8] = b"%8\r\n\
     $7\r\nenabled\r\n$1\r\n1\r\n";
 
 /// Around its answer.
-pub const ENVELOPE: Envelope<'static> =
-    Envelope { minor: 1, method: Method::Get, keep_alive: true, date: b"Sun, 06 Nov 1994 08:49:37 GMT", servers_down: false };
+pub const ENVELOPE: Envelope<'static> = Envelope {
+    minor: 1,
+    method: Method::Get,
+    keep_alive: true,
+    date: b"Sun, 06 Nov 1994 08:49:37 GMT",
+    servers_down: false,
+};
 
 /// As it comes out of the connection, to be read by a dialect.
 pub fn received() -> (Vec<u8>, Head) {
@@ -55,7 +61,8 @@ pub fn received() -> (Vec<u8>, Head) {
 pub fn login() -> Login {
     let (buffer, head) = received();
     let mut request = input::open(buffer, head, Span::new(REQUEST.len(), 0), SessionId::default());
-    input::parse(&mut request, Service::Header, &Settings::default(), input::Origin::default()).unwrap();
+    input::parse(&mut request, Service::Header, &Settings::default(), input::Origin::default())
+        .unwrap();
     Login::new(request)
 }
 
@@ -84,9 +91,13 @@ pub fn success() -> Success {
 /// What the load test's backend hands out.
 pub fn attributes() -> Attributes {
     let mut attributes = Attributes::default();
-    for (name, value) in
-        [("account", "user0042@example.test"), ("uid", "10042"), ("gid", "100"), ("home", "/srv/mail/user0042"), ("quota", "5G")]
-    {
+    for (name, value) in [
+        ("account", "user0042@example.test"),
+        ("uid", "10042"),
+        ("gid", "100"),
+        ("home", "/srv/mail/user0042"),
+        ("quota", "5G"),
+    ] {
         attributes.set_one(name.as_bytes(), Value::string(value));
     }
     attributes

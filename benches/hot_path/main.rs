@@ -1,7 +1,8 @@
-//! What a login costs, unit by unit, in instructions: one file per layer, [`script`] last with everything together.
+//! What a login costs, unit by unit, in instructions: one file per layer, [`script`] last with
+//! everything together.
 //!
-//! Instructions, because they are the same on a busy machine; wall time is for `loadtest/`. Callgrind counts them; gungraun (formerly
-//! iai-callgrind) starts it and compares:
+//! Instructions, because they are the same on a busy machine; wall time is for `loadtest/`.
+//! Callgrind counts them; gungraun (formerly iai-callgrind) starts it and compares:
 //!
 //! ```text
 //! apt-get install valgrind && cargo install gungraun-runner --version 0.20.0
@@ -12,13 +13,19 @@
 //! callgrind_annotate target/gungraun/loligo/hot_path/codecs/parse_head/callgrind.parse_head.out
 //! ```
 //!
-//! The runner's version must be the crate's. Without valgrind and runner the benches still compile, and `cargo test` leaves them out.
-//! Every figure is for [`ROUNDS`] of its unit (in `script`, ten times as many), so that the allocator's first steps don't count; what a
-//! unit frees is part of it.
-//! Between two commits nothing else may change: not the compiler, not `Cargo.lock`, not the kind of CPU (crates choose their SIMD by it).
-//! Then all figures but those of `script` repeat to the instruction; its head says what to take for noise.
+//! The runner's version must be the crate's. Without valgrind and runner the benches still compile,
+//! and `cargo test` leaves them out. Every figure is for [`ROUNDS`] of its unit (in `script`, ten
+//! times as many), so that the allocator's first steps don't count; what a unit frees is part of
+//! it. Between two commits nothing else may change: not the compiler, not `Cargo.lock`, not the
+//! kind of CPU (crates choose their SIMD by it). Then all figures but those of `script` repeat to
+//! the instruction; its head says what to take for noise.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "as in tests: what a bench sets up is sound, or it must end")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "as in tests: what a bench sets up is sound, or it must end"
+)]
 
 mod auth;
 mod dialect;

@@ -1,8 +1,10 @@
-//! The Lua host: the load test's scripts under its configuration, with answers from a list instead of Redis.
+//! The Lua host: the load test's scripts under its configuration, with answers from a list instead
+//! of Redis.
 //!
-//! LuaJIT seeds its string hashes and spreads its attempts to compile at random, so no two states run the same instructions. Therefore
-//! each of [`STATES`] states runs [`ROUNDS`] logins: **these figures are for 1,000**. The states are warm: they have run [`WARM_UP`] logins
-//! before and compiled what they will compile. The collector's share is counted. Two runs of one build differ
+//! LuaJIT seeds its string hashes and spreads its attempts to compile at random, so no two states
+//! run the same instructions. Therefore each of [`STATES`] states runs [`ROUNDS`] logins: **these
+//! figures are for 1,000**. The states are warm: they have run [`WARM_UP`] logins before and
+//! compiled what they will compile. The collector's share is counted. Two runs of one build differ
 //! by up to 2 %, `pipeline` by 0.1 %.
 
 use crate::ROUNDS;
@@ -29,7 +31,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-// `feature`, `backend` and `filter`: one script run, in a stage of its own. `pipeline`: the three of a login.
+// `feature`, `backend` and `filter`: one script run, in a stage of its own. `pipeline`: the three
+// of a login.
 #[library_benchmark]
 #[bench::feature(warm(Server::feature), Server::feature)]
 #[bench::backend(warm(Server::backend), Server::backend)]
@@ -98,10 +101,24 @@ impl Server {
             regexps: Default::default(),
             spans: Default::default(),
         };
-        let state = State::build(epoch.scripts.clone(), services, &epoch.package_path, epoch.limits, watchdog.registrar()).unwrap();
+        let state = State::build(
+            epoch.scripts.clone(),
+            services,
+            &epoch.package_path,
+            epoch.limits,
+            watchdog.registrar(),
+        )
+        .unwrap();
         let (host, results) = (Host::new(Rc::new(state)), ResultCache::new(&[7; 32], 0));
         let state = epoch.store(&Arc::default(), Arc::default());
-        Server { epoch, host, results, state, account: Reply::from_frame(ACCOUNT).unwrap(), _watchdog: watchdog }
+        Server {
+            epoch,
+            host,
+            results,
+            state,
+            account: Reply::from_frame(ACCOUNT).unwrap(),
+            _watchdog: watchdog,
+        }
     }
 
     fn feature(&self, login: &Login) {
@@ -112,7 +129,8 @@ impl Server {
 
     fn backend(&self, login: &Login) {
         let mut stage = self.host.stage(StageKind::Backend, login);
-        let returned = self.drive(async |ops| self.host.verify_password(&mut stage, 0, login, ops).await);
+        let returned =
+            self.drive(async |ops| self.host.verify_password(&mut stage, 0, login, ops).await);
         assert!(returned.unwrap().result.is_some_and(|result| result.authenticated));
     }
 
@@ -125,7 +143,9 @@ impl Server {
 
     fn pipeline(&self, login: &Login) {
         let stores = Stores { results: &self.results, state: &self.state };
-        let outcome = self.drive(async |ops| authenticate(login, &self.host, &self.epoch.policy, stores, ops).await);
+        let outcome = self.drive(async |ops| {
+            authenticate(login, &self.host, &self.epoch.policy, stores, ops).await
+        });
         assert!(matches!(outcome.verdict, Verdict::Success(_)));
     }
 
@@ -137,7 +157,11 @@ impl Server {
 
     fn answer(&self, op: &Op) -> Answer {
         let Op::Redis(RedisOp { commands, .. }) = op else { panic!("nobody answers {op:?}") };
-        Answer::Reply(if commands.bytes().starts_with(b"*2\r\n$7\r\nHGETALL") { self.account.clone() } else { Reply::int(17) })
+        Answer::Reply(if commands.bytes().starts_with(b"*2\r\n$7\r\nHGETALL") {
+            self.account.clone()
+        } else {
+            Reply::int(17)
+        })
     }
 }
 
@@ -145,7 +169,10 @@ impl Server {
 fn configuration() -> loligo::config::Config {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/loadtest/pipeline");
     let template = std::fs::read_to_string(format!("{folder}/config.yml")).unwrap();
-    let text = template.replace("{{dir}}", folder).replace("{{port}}", "0").replace("{{redis_port}}", "6379");
+    let text = template
+        .replace("{{dir}}", folder)
+        .replace("{{port}}", "0")
+        .replace("{{redis_port}}", "6379");
     let file = std::env::temp_dir().join(format!("loligo-bench-{}.yml", std::process::id()));
     std::fs::write(&file, text).unwrap();
     let loaded = load(&Source { file: Some(file.clone()), ..Source::default() });

@@ -1,6 +1,7 @@
 //! Accounts: whose login name this is, as far as the state knows before any backend is asked.
 //!
-//! A name is looked up once per request; `effects` maps it once a backend has found the user. Rules: specification `pipeline.md` 2.3.
+//! A name is looked up once per request; `effects` maps it once a backend has found the user.
+//! Rules: specification `pipeline.md` 2.3.
 
 use crate::auth::login::Facts;
 use crate::auth::request::Field;
@@ -10,7 +11,8 @@ use crate::state::Error;
 /// Looks up the account of the request's login name; `None`: there is none.
 ///
 /// # Errors
-/// The state could not be asked. The login goes on, for the backends may not need it; but it cannot end with "unknown user".
+/// The state could not be asked. The login goes on, for the backends may not need it; but it cannot
+/// end with "unknown user".
 pub(super) async fn known<S>(run: &Run<'_, S>) -> Result<Option<Vec<u8>>, Error> {
     let username = run.login.request.get(Field::Username);
     if username.is_empty() {

@@ -1,6 +1,7 @@
 //! Actions: scripts that do something about what was decided, and decide nothing.
 //!
-//! All scripts of a type run one after the other in one stage, whatever becomes of each; what they said ends up in one log line.
+//! All scripts of a type run one after the other in one stage, whatever becomes of each; what they
+//! said ends up in one log line.
 //! Called by the pipeline only. Rules: specification `pipeline.md` 6, `lua/entrypoints.md` 7.
 
 use crate::auth::login::LogValue;
@@ -20,7 +21,9 @@ pub(super) async fn run<S: Scripts>(run: &Run<'_, S>, kind: ActionKind, events: 
     let mut stage = run.stage(StageKind::Action);
     for (index, action) in actions.iter().enumerate() {
         let returned = run.scripts.action(&mut stage, kind, index, run.login, run.ops).await;
-        summary.fields.extend(run.login.custom_log.take().into_iter().map(|(name, value)| (name.into(), value)));
+        summary.fields.extend(
+            run.login.custom_log.take().into_iter().map(|(name, value)| (name.into(), value)),
+        );
         let result = match returned {
             Ok(Some(0)) => "success",
             Ok(Some(1)) => "fail",

@@ -1,6 +1,7 @@
 //! What operators ask about the domain's state: who is blocked, and to unblock them.
 //!
-//! Called by the worker for the admin endpoints; `dialect::admin` knows their wire form. Rules: specification `http-api.md` 8.
+//! Called by the worker for the admin endpoints; `dialect::admin` knows their wire form. Rules:
+//! specification `http-api.md` 8.
 
 use crate::auth::brute_force::rules::{ALL, Flush, Rules};
 use crate::auth::policy::Policy;
@@ -11,8 +12,8 @@ use crate::state::{AffectedAccounts, Blocks, Error, Forgotten, Store};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// Blocked networks and their buckets; accounts whose logins led to a block and the addresses that failed for them. Each part may fail
-/// by itself.
+/// Blocked networks and their buckets; accounts whose logins led to a block and the addresses that
+/// failed for them. Each part may fail by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Blocked {
     pub networks: Result<Blocks, Error>,
@@ -28,20 +29,35 @@ pub async fn blocked(state: &Store, ops: &Ops) -> Blocked {
 ///
 /// # Errors
 /// The state could not be asked; some keys may be removed.
-pub async fn flush(rules: &Rules, state: &Store, ops: &Ops, flush: &Flush) -> Result<Vec<Vec<u8>>, Error> {
+pub async fn flush(
+    rules: &Rules,
+    state: &Store,
+    ops: &Ops,
+    flush: &Flush,
+) -> Result<Vec<Vec<u8>>, Error> {
     let counters = rules.counters_to_flush(flush);
-    state.flush_blocks(ops, &counters, |bucket| flush.rule == ALL || flush.rule.as_bytes() == bucket).await
+    state
+        .flush_blocks(ops, &counters, |bucket| flush.rule == ALL || flush.rule.as_bytes() == bucket)
+        .await
 }
 
-/// Forgets a user: cache entries, mapping, histories, what brute force keeps of the addresses that failed for the account, and in any case
-/// what this process remembers. The keys that were removed, sorted; none: there is no backend `cache`, or the login name is not known.
+/// Forgets a user: cache entries, mapping, histories, what brute force keeps of the addresses that
+/// failed for the account, and in any case what this process remembers. The keys that were removed,
+/// sorted; none: there is no backend `cache`, or the login name is not known.
 ///
 /// # Errors
 /// The state could not be asked; some keys may be removed.
-pub async fn forget(policy: &Policy, stores: Stores<'_>, ops: &Ops, user: &str) -> Result<Vec<Vec<u8>>, Error> {
+pub async fn forget(
+    policy: &Policy,
+    stores: Stores<'_>,
+    ops: &Ops,
+    user: &str,
+) -> Result<Vec<Vec<u8>>, Error> {
     let account = stores.state.account(ops, user.as_bytes()).await;
     let removed = match &account {
-        Ok(Some(account)) if policy.positive_cache.is_some() => forget_account(policy, stores.state, ops, user, account).await,
+        Ok(Some(account)) if policy.positive_cache.is_some() => {
+            forget_account(policy, stores.state, ops, user, account).await
+        }
         Ok(_) => Ok(Vec::new()),
         Err(error) => Err(error.clone()),
     };
@@ -50,22 +66,32 @@ pub async fn forget(policy: &Policy, stores: Stores<'_>, ops: &Ops, user: &str) 
     removed
 }
 
-async fn forget_account(policy: &Policy, state: &Store, ops: &Ops, user: &str, account: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+async fn forget_account(
+    policy: &Policy,
+    state: &Store,
+    ops: &Ops,
+    user: &str,
+    account: &[u8],
+) -> Result<Vec<Vec<u8>>, Error> {
     let clients = state.failed_from(ops, account).await?;
     let mut removed = Vec::new();
-    for address in clients.iter().filter_map(|client| std::str::from_utf8(client).ok()?.parse().ok()) {
+    for address in
+        clients.iter().filter_map(|client| std::str::from_utf8(client).ok()?.parse().ok())
+    {
         let all = Flush { address, rule: ALL.to_owned(), protocol: None, oidc_cid: None };
         removed.extend(flush(&policy.brute_force, state, ops, &all).await?);
     }
     let caches = positive_cache::all_names(policy);
-    let forgotten = Forgotten { username: user.as_bytes(), account, caches: &caches, clients: &clients };
+    let forgotten =
+        Forgotten { username: user.as_bytes(), account, caches: &caches, clients: &clients };
     removed.extend(state.forget(ops, &forgotten).await?);
     removed.sort_unstable();
     removed.dedup();
     Ok(removed)
 }
 
-/// Flushes that were put off: `bruteforce/flush/async`. Of the whole process; the oldest are forgotten first.
+/// Flushes that were put off: `bruteforce/flush/async`. Of the whole process; the oldest are
+/// forgotten first.
 #[derive(Debug, Default)]
 pub struct Jobs(Mutex<VecDeque<(String, JobState)>>);
 

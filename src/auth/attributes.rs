@@ -1,4 +1,5 @@
-//! A user's attributes: name → values, sorted by name, as the answers show them (`http-api.md` 6.1, 6.4).
+//! A user's attributes: name → values, sorted by name, as the answers show them (`http-api.md` 6.1,
+//! 6.4).
 
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
@@ -31,7 +32,8 @@ impl Attributes {
         }
     }
 
-    /// As [`Attributes::set`] for each pair, in time that grows with their number only: single insertions would move all others each time.
+    /// As [`Attributes::set`] for each pair, in time that grows with their number only: single
+    /// insertions would move all others each time.
     pub fn set_all(&mut self, pairs: impl IntoIterator<Item = (Box<[u8]>, Values)>) {
         self.0.extend(pairs);
         // The later of two with the same name comes first, and stays.
@@ -78,8 +80,10 @@ mod tests {
 
     #[test]
     fn many_are_set_as_one_by_one() {
-        let pairs = [("b", 1), ("a", 2), ("b", 3), ("c", 4)]
-            .map(|(name, n)| -> (Box<[u8]>, Values) { (name.as_bytes().into(), smallvec![Value::Number(n.into())]) });
+        let pairs =
+            [("b", 1), ("a", 2), ("b", 3), ("c", 4)].map(|(name, n)| -> (Box<[u8]>, Values) {
+                (name.as_bytes().into(), smallvec![Value::Number(n.into())])
+            });
         let (mut one_by_one, mut at_once) = (Attributes::default(), Attributes::default());
         for attributes in [&mut one_by_one, &mut at_once] {
             attributes.set_one(b"c", Value::Nil);
@@ -102,6 +106,9 @@ mod tests {
         attributes.remove(b"none");
         let names: Vec<_> = attributes.iter().map(|(name, _)| name.to_vec()).collect();
         assert_eq!(names, [b"account".to_vec(), b"uid".to_vec()]);
-        assert_eq!(attributes.get(b"uid").map(|v| v.as_slice()), Some([Value::Number(4.0)].as_slice()));
+        assert_eq!(
+            attributes.get(b"uid").map(|v| v.as_slice()),
+            Some([Value::Number(4.0)].as_slice())
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Backends: who knows the user, and is the password right.
 //!
-//! They are asked in order until one finds the user, even with another password. An error stops the search: a broken store must
-//! never read as a wrong password. A backend that does not serve the protocol is passed over. Called by the pipeline only.
+//! They are asked in order until one finds the user, even with another password. An error stops the
+//! search: a broken store must never read as a wrong password. A backend that does not serve the
+//! protocol is passed over. Called by the pipeline only.
 //! Rules: specification `pipeline.md` 7.1, 7.2, `lua/entrypoints.md` 5, `decisions.md`.
 
 use crate::auth::login::LogValue;
@@ -15,17 +16,21 @@ use crate::auth::user::{User, attribute};
 use crate::auth::verdict::PassDb;
 use crate::op::boxed;
 
-/// Asks the backends about the user, the cache in its place among them; `None`: nobody knows it, or one denied it without saying who it is.
-/// `account`: what the login name is mapped to.
+/// Asks the backends about the user, the cache in its place among them; `None`: nobody knows it, or
+/// one denied it without saying who it is. `account`: what the login name is mapped to.
 ///
 /// # Errors
 /// A backend failed, none serves the protocol, or time is over.
-pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>) -> Result<Option<User>, Event> {
+pub(super) async fn verify<S: Scripts>(
+    run: &Run<'_, S>,
+    account: Option<&[u8]>,
+) -> Result<Option<User>, Event> {
     let protocol = run.login.request.get(Field::Protocol);
     let cache = positive_cache::of(run.policy, &run.login.request);
     let mut served = false;
     for (position, backend) in run.policy.backends.iter().enumerate() {
-        if let (Some(cache), Some(account)) = (cache.filter(|cache| cache.position == position), account)
+        if let (Some(cache), Some(account)) =
+            (cache.filter(|cache| cache.position == position), account)
             && let Some(user) = boxed(positive_cache::recall(run, cache, account)).await?
         {
             return Ok(Some(user));
@@ -34,7 +39,9 @@ pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>)
         served = true;
         match ask(run, backend).await? {
             Answer::Known(user) => {
-                let cache_name = cache.filter(|cache| cache.position <= position).map(|_| search.cache().to_owned());
+                let cache_name = cache
+                    .filter(|cache| cache.position <= position)
+                    .map(|_| search.cache().to_owned());
                 return Ok(Some(User { cache_name, ..*user }));
             }
             Answer::Denied => return Ok(None),
@@ -44,11 +51,16 @@ pub(super) async fn verify<S: Scripts>(run: &Run<'_, S>, account: Option<&[u8]>)
     if served { Ok(None) } else { Err(unserved(protocol)) }
 }
 
-/// The accounts of all backends that serve [`ACCOUNT_PROVIDER`], sorted. Those of a backend that fails are missing, and `events`
-/// says why.
-pub(super) async fn list_accounts<S: Scripts>(run: &Run<'_, S>, events: &mut Vec<Event>) -> Vec<Vec<u8>> {
+/// The accounts of all backends that serve [`ACCOUNT_PROVIDER`], sorted. Those of a backend that
+/// fails are missing, and `events` says why.
+pub(super) async fn list_accounts<S: Scripts>(
+    run: &Run<'_, S>,
+    events: &mut Vec<Event>,
+) -> Vec<Vec<u8>> {
     let mut accounts = Vec::new();
-    for backend in run.policy.backends.iter().filter(|backend| backend.search(ACCOUNT_PROVIDER).is_some()) {
+    for backend in
+        run.policy.backends.iter().filter(|backend| backend.search(ACCOUNT_PROVIDER).is_some())
+    {
         let Backend::Lua { index, .. } = backend;
         let mut stage = run.stage(StageKind::Backend);
         let returned = run.scripts.list_accounts(&mut stage, *index, run.login, run.ops).await;
@@ -83,25 +95,40 @@ async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, 
     let user = match (code, result) {
         (NOT_FOUND, _) => return Ok(Answer::Unknown),
         // A refusal needs no faultless description of the user.
-        (DENIED, result) => result.and_then(|result| user(result).ok().flatten()).map(|user| User { authenticated: false, ..user }),
-        (OK, Some(result)) => user(result)
-            .map_err(|reason| fault(backend, reason))?
-            .map(|user| User { authenticated: user.authenticated || run.login.request.mode == Mode::NoAuth, ..user }),
+        (DENIED, result) => result
+            .and_then(|result| user(result).ok().flatten())
+            .map(|user| User { authenticated: false, ..user }),
+        (OK, Some(result)) => {
+            user(result).map_err(|reason| fault(backend, reason))?.map(|user| User {
+                authenticated: user.authenticated || run.login.request.mode == Mode::NoAuth,
+                ..user
+            })
+        }
         (OK, None) => return Err(fault(backend, "no nauthilus_backend_result".to_owned())),
         (code, _) => return Err(fault(backend, format!("result code {code}"))),
     };
     if user.is_none() && says_authenticated {
-        let mistake = format!("{path}: authenticated(true) without user_found(true) and account_field(...) lets nobody in");
-        run.login.custom_log.borrow_mut().push(("backend_mistake".into(), LogValue::Text(mistake.into())));
+        let mistake = format!(
+            "{path}: authenticated(true) without user_found(true) and account_field(...) lets nobody in"
+        );
+        run.login
+            .custom_log
+            .borrow_mut()
+            .push(("backend_mistake".into(), LogValue::Text(mistake.into())));
     }
     Ok(match user {
-        Some(user) => Answer::Known(Box::new(User { passdb: PassDb::Lua, backend_name: name.clone(), ..user })),
+        Some(user) => Answer::Known(Box::new(User {
+            passdb: PassDb::Lua,
+            backend_name: name.clone(),
+            ..user
+        })),
         None if code == DENIED => Answer::Denied,
         None => Answer::Unknown,
     })
 }
 
-/// The user a script describes. Without `user_found` or a name for the account attribute it describes nobody, authenticated or not.
+/// The user a script describes. Without `user_found` or a name for the account attribute it
+/// describes nobody, authenticated or not.
 ///
 /// # Errors
 /// It found the user, but the account is missing, empty, or neither string nor number.
@@ -111,7 +138,10 @@ fn user(result: BackendResult) -> Result<Option<User>, String> {
     }
     let account = attribute(&result.attributes, &result.account_field);
     if account.is_empty() {
-        return Err(format!("no account found: attribute '{}' has no text", String::from_utf8_lossy(&result.account_field)));
+        return Err(format!(
+            "no account found: attribute '{}' has no text",
+            String::from_utf8_lossy(&result.account_field)
+        ));
     }
     Ok(Some(User {
         authenticated: result.authenticated,
@@ -138,7 +168,10 @@ const PROTOCOL_SHOWN: usize = 64;
 
 fn fault(backend: &Backend, reason: String) -> Event {
     let Backend::Lua { name, path, .. } = backend;
-    Event::new(Level::Error, "Backend failed").with("backend_name", name.as_str()).with("script", path.as_str()).with("error", reason)
+    Event::new(Level::Error, "Backend failed")
+        .with("backend_name", name.as_str())
+        .with("script", path.as_str())
+        .with("error", reason)
 }
 
 /// The protocol of listings: the configuration must say who serves it.
@@ -155,8 +188,12 @@ mod tests {
     use crate::value::Value;
 
     fn found(account: Value) -> BackendResult {
-        let mut result =
-            BackendResult { user_found: true, authenticated: true, account_field: b"account".to_vec(), ..BackendResult::default() };
+        let mut result = BackendResult {
+            user_found: true,
+            authenticated: true,
+            account_field: b"account".to_vec(),
+            ..BackendResult::default()
+        };
         result.attributes.set_one(b"account", account);
         result
     }
@@ -174,7 +211,13 @@ mod tests {
 
     #[test]
     fn an_account_of_another_kind_is_a_fault() {
-        let kinds = [Value::string(""), Value::Nil, Value::Bool(true), Value::List(vec![Value::string("a")]), Value::Map(Vec::new())];
+        let kinds = [
+            Value::string(""),
+            Value::Nil,
+            Value::Bool(true),
+            Value::List(vec![Value::string("a")]),
+            Value::Map(Vec::new()),
+        ];
         for value in kinds {
             assert!(user(found(value.clone())).is_err(), "{value:?}");
         }
@@ -193,10 +236,16 @@ mod tests {
 
     #[test]
     fn id_and_name_are_the_text_of_their_attributes() {
-        let mut result =
-            BackendResult { unique_user_id_field: b"uid".to_vec(), display_name_field: b"cn".to_vec(), ..found(Value::string("a")) };
+        let mut result = BackendResult {
+            unique_user_id_field: b"uid".to_vec(),
+            display_name_field: b"cn".to_vec(),
+            ..found(Value::string("a"))
+        };
         result.attributes.set_one(b"uid", Value::Number(7.0));
         let user = user(result).unwrap().unwrap();
-        assert_eq!((user.unique_user_id.as_slice(), user.display_name.as_slice()), (b"7".as_slice(), b"".as_slice()));
+        assert_eq!(
+            (user.unique_user_id.as_slice(), user.display_name.as_slice()),
+            (b"7".as_slice(), b"".as_slice())
+        );
     }
 }

@@ -1,10 +1,12 @@
-//! The in-process result cache: a login that just succeeded succeeds again without features and backends.
+//! The in-process result cache: a login that just succeeded succeeds again without features and
+//! backends.
 //!
-//! One for all workers of the process. It owns what a backend said about a user, before any filter, and hands out shared, immutable
-//! copies. It refuses lookups without a password: mode no-auth is neither stored nor answered. Only the pipeline calls it, with
-//! the time it has. No password is kept: the key is an HMAC-SHA-256, under a key of this process, over everything that identifies
-//! the login. Rules: specification `pipeline.md` 3, `decisions.md`. Bounds: bytes, given at the start; `SHARDS` locks, each
-//! held for one map operation.
+//! One for all workers of the process. It owns what a backend said about a user, before any filter,
+//! and hands out shared, immutable copies. It refuses lookups without a password: mode no-auth is
+//! neither stored nor answered. Only the pipeline calls it, with the time it has. No password is
+//! kept: the key is an HMAC-SHA-256, under a key of this process, over everything that identifies
+//! the login. Rules: specification `pipeline.md` 3, `decisions.md`. Bounds: bytes, given at the
+//! start; `SHARDS` locks, each held for one map operation.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::request::{Field, Mode, Request};
@@ -45,7 +47,8 @@ pub(super) struct Key {
 struct Digest([u8; 32]);
 
 impl ResultCache {
-    /// A cache of about `bytes_max` bytes. `secret` is random, from the operating system, and lives as long as the process.
+    /// A cache of about `bytes_max` bytes. `secret` is random, from the operating system, and lives
+    /// as long as the process.
     pub fn new(secret: &[u8; 32], bytes_max: usize) -> ResultCache {
         // One block, zero-padded, is what HMAC makes of a short key.
         let mut block = [0; 64];
@@ -67,10 +70,13 @@ impl ResultCache {
     /// Forgets what is known by this login name, and of this account by any other.
     pub fn forget(&self, username: &[u8], account: &[u8]) {
         let name = self.names.hash_one(username);
-        self.flush(|shard| shard.take_out(|entry| entry.name == name || entry.user.account == account));
+        self.flush(|shard| {
+            shard.take_out(|entry| entry.name == name || entry.user.account == account)
+        });
     }
 
-    /// Takes something out of every shard. What is under way meanwhile is not kept: it may have been decided by what is to be forgotten.
+    /// Takes something out of every shard. What is under way meanwhile is not kept: it may have
+    /// been decided by what is to be forgotten.
     fn flush<T>(&self, take: impl Fn(&mut Shard) -> T) {
         // A login that puts its user into a shard either does so before us, or sees the new number.
         self.flushes.fetch_add(1, Ordering::Relaxed);
@@ -81,7 +87,8 @@ impl ResultCache {
         }
     }
 
-    /// The key of a request that the cache may answer; `None` if it must not (`in-memory=0`, no-auth, a listing).
+    /// The key of a request that the cache may answer; `None` if it must not (`in-memory=0`,
+    /// no-auth, a listing).
     pub(super) fn key(&self, request: &Request) -> Option<Key> {
         if request.mode != Mode::Auth || !request.in_memory_cache {
             return None;
@@ -102,11 +109,16 @@ impl ResultCache {
 
     /// What is known about a login, unless its time is over.
     pub(super) fn get(&self, key: &Key, now: Instant) -> Option<Arc<User>> {
-        self.shard(&key.digest).entries.get(&key.digest).filter(|entry| now < entry.expires).map(|entry| entry.user.clone())
+        self.shard(&key.digest)
+            .entries
+            .get(&key.digest)
+            .filter(|entry| now < entry.expires)
+            .map(|entry| entry.user.clone())
     }
 
-    /// Remembers an authenticated user for `ttl`. Makes room by dropping what is oldest; what is larger than its share of the
-    /// cache is not kept at all, nor is anybody who was looked up before the last flush.
+    /// Remembers an authenticated user for `ttl`. Makes room by dropping what is oldest; what is
+    /// larger than its share of the cache is not kept at all, nor is anybody who was looked up
+    /// before the last flush.
     pub(super) fn put(&self, key: Key, user: Arc<User>, now: Instant, ttl: Duration) {
         let Some(expires) = now.checked_add(ttl) else { return };
         let bytes = ENTRY_BYTES + user_bytes(&user);
@@ -115,7 +127,12 @@ impl ResultCache {
             if key.flushes != self.flushes.load(Ordering::Relaxed) {
                 return;
             }
-            shard.replace(key.digest, Entry { user, name: key.name, expires, bytes }, now, self.shard_bytes_max)
+            shard.replace(
+                key.digest,
+                Entry { user, name: key.name, expires, bytes },
+                now,
+                self.shard_bytes_max,
+            )
         };
         // The last copies of users are taken apart here, outside the lock.
         drop(dropped);
@@ -129,7 +146,9 @@ impl ResultCache {
 
 impl std::fmt::Debug for ResultCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ResultCache").field("shard_bytes_max", &self.shard_bytes_max).finish_non_exhaustive()
+        f.debug_struct("ResultCache")
+            .field("shard_bytes_max", &self.shard_bytes_max)
+            .finish_non_exhaustive()
     }
 }
 
@@ -215,13 +234,29 @@ impl std::hash::Hash for Digest {
 
 /// What a user takes, roughly: its text and a fixed part for each allocation.
 fn user_bytes(user: &User) -> usize {
-    let User { account, account_field, totp_secret_field, unique_user_id, display_name, attributes, backend_name, .. } = user;
+    let User {
+        account,
+        account_field,
+        totp_secret_field,
+        unique_user_id,
+        display_name,
+        attributes,
+        backend_name,
+        ..
+    } = user;
     let texts = [account, account_field, totp_secret_field, unique_user_id, display_name];
-    texts.iter().map(|text| text.len()).sum::<usize>() + backend_name.len() + attributes_bytes(attributes)
+    texts.iter().map(|text| text.len()).sum::<usize>()
+        + backend_name.len()
+        + attributes_bytes(attributes)
 }
 
 fn attributes_bytes(attributes: &Attributes) -> usize {
-    attributes.iter().map(|(name, values)| VALUE_BYTES + name.len() + values.iter().map(value_bytes).sum::<usize>()).sum()
+    attributes
+        .iter()
+        .map(|(name, values)| {
+            VALUE_BYTES + name.len() + values.iter().map(value_bytes).sum::<usize>()
+        })
+        .sum()
 }
 
 fn value_bytes(value: &Value) -> usize {
@@ -230,7 +265,9 @@ fn value_bytes(value: &Value) -> usize {
             Value::Nil | Value::Bool(_) | Value::Number(_) => 0,
             Value::String(text) => text.len(),
             Value::List(values) => values.iter().map(value_bytes).sum(),
-            Value::Map(pairs) => pairs.iter().map(|(key, value)| value_bytes(key) + value_bytes(value)).sum(),
+            Value::Map(pairs) => {
+                pairs.iter().map(|(key, value)| value_bytes(key) + value_bytes(value)).sum()
+            }
         }
 }
 
@@ -256,7 +293,10 @@ mod tests {
 
     fn request(fields: [&[u8]; 4]) -> Request {
         let mut request = Request::new(Vec::new(), HttpRequest::default());
-        for (field, text) in [Field::Username, Field::Password, Field::Protocol, Field::ClientIp].into_iter().zip(fields) {
+        for (field, text) in [Field::Username, Field::Password, Field::Protocol, Field::ClientIp]
+            .into_iter()
+            .zip(fields)
+        {
             request.set(field, text);
         }
         request
@@ -281,7 +321,11 @@ mod tests {
         assert!(cache.get(&key, now).is_none());
         cache.put(key, user("a"), now, TTL);
         for (seconds, hit) in [(0, true), (29, true), (30, false), (31, false)] {
-            assert_eq!(cache.get(&key, now + Duration::from_secs(seconds)).is_some(), hit, "{seconds}");
+            assert_eq!(
+                cache.get(&key, now + Duration::from_secs(seconds)).is_some(),
+                hit,
+                "{seconds}"
+            );
         }
     }
 
@@ -321,9 +365,12 @@ mod tests {
     #[test]
     fn lookups_and_requests_that_opted_out_have_no_key() {
         let cache = cache();
-        for (mode, in_memory_cache, keyed) in
-            [(Mode::Auth, true, true), (Mode::Auth, false, false), (Mode::NoAuth, true, false), (Mode::ListAccounts, true, false)]
-        {
+        for (mode, in_memory_cache, keyed) in [
+            (Mode::Auth, true, true),
+            (Mode::Auth, false, false),
+            (Mode::NoAuth, true, false),
+            (Mode::ListAccounts, true, false),
+        ] {
             let mut request = alice();
             (request.mode, request.in_memory_cache) = (mode, in_memory_cache);
             assert_eq!(cache.key(&request).is_some(), keyed, "{mode:?} {in_memory_cache}");
@@ -334,7 +381,8 @@ mod tests {
     fn the_oldest_go_first_when_it_is_full() {
         let cache = ResultCache::new(&[1; 32], SHARDS * 4 * ENTRY_BYTES);
         let now = Instant::now();
-        let keys: Vec<_> = (0..9).map(|n| key(std::array::from_fn(|i| if i == 31 { 0 } else { n }))).collect();
+        let keys: Vec<_> =
+            (0..9).map(|n| key(std::array::from_fn(|i| if i == 31 { 0 } else { n }))).collect();
         for key in &keys {
             cache.put(*key, user(""), now, TTL);
         }
@@ -357,7 +405,9 @@ mod tests {
         let (cache, now) = (cache(), Instant::now());
         let logins = [("alice", "a"), ("alice@example.test", "a"), ("alice", "b"), ("bob", "b")];
         let keys = logins.map(|(username, account)| {
-            let key = cache.key(&request([username.as_bytes(), account.as_bytes(), b"imap", b""])).unwrap();
+            let key = cache
+                .key(&request([username.as_bytes(), account.as_bytes(), b"imap", b""]))
+                .unwrap();
             cache.put(key, user(account), now, TTL);
             key
         });
@@ -394,7 +444,13 @@ mod tests {
         let mut attributes = Attributes::default();
         attributes.set_one(b"n", Value::Number(1.0));
         let plain = attributes_bytes(&attributes);
-        attributes.set_one(b"n", Value::List(vec![Value::Map(vec![(Value::string("key"), Value::string("x".repeat(1000)))])]));
+        attributes.set_one(
+            b"n",
+            Value::List(vec![Value::Map(vec![(
+                Value::string("key"),
+                Value::string("x".repeat(1000)),
+            )])]),
+        );
         assert!(attributes_bytes(&attributes) > plain + 1000);
     }
 

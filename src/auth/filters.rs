@@ -1,7 +1,9 @@
-//! Filters: scripts that look at a login after the backends and may turn it away, or change the answer.
+//! Filters: scripts that look at a login after the backends and may turn it away, or change the
+//! answer.
 //!
-//! They run one after the other, after failures too; the first that rejects is the last. Accepting is neutral unless the
-//! configuration lets this filter override. Called by the pipeline only. Rules: specification `pipeline.md` 9, `decisions.md`.
+//! They run one after the other, after failures too; the first that rejects is the last. Accepting
+//! is neutral unless the configuration lets this filter override. Called by the pipeline only.
+//! Rules: specification `pipeline.md` 9, `decisions.md`.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::login::FilterChanges;
@@ -10,17 +12,25 @@ use crate::auth::request::Mode;
 use crate::auth::run::Run;
 use crate::auth::scripts::{FilterReturn, Scripts, StageKind};
 
-/// Whether the login succeeds, after all filters that are meant for it. `user`: whether the backends authenticated the user they
-/// found; `None` if they found nobody.
+/// Whether the login succeeds, after all filters that are meant for it. `user`: whether the
+/// backends authenticated the user they found; `None` if they found nobody.
 ///
 /// # Errors
 /// A script failed, or time is over.
-pub(super) async fn accept<S: Scripts>(run: &Run<'_, S>, user: Option<bool>) -> Result<bool, Event> {
+pub(super) async fn accept<S: Scripts>(
+    run: &Run<'_, S>,
+    user: Option<bool>,
+) -> Result<bool, Event> {
     let mode = run.login.request.mode;
     let authenticated = user == Some(true);
     let mut accepted = authenticated;
-    let mut meant =
-        run.policy.filters.iter().enumerate().filter(|(_, filter)| filter.when.holds_after_backends(mode, authenticated)).peekable();
+    let mut meant = run
+        .policy
+        .filters
+        .iter()
+        .enumerate()
+        .filter(|(_, filter)| filter.when.holds_after_backends(mode, authenticated))
+        .peekable();
     if meant.peek().is_none() {
         return Ok(accepted);
     }
@@ -30,14 +40,17 @@ pub(super) async fn accept<S: Scripts>(run: &Run<'_, S>, user: Option<bool>) -> 
         match run.outcome(StageKind::Filter, returned)? {
             Some(FilterReturn { reject: true, .. }) => return Ok(false),
             // Never a lookup, never a user nobody knows: careless scripts accept those.
-            Some(_) if filter.override_rejection && mode == Mode::Auth && user.is_some() => accepted = true,
+            Some(_) if filter.override_rejection && mode == Mode::Auth && user.is_some() => {
+                accepted = true
+            }
             Some(_) | None => {}
         }
     }
     Ok(accepted)
 }
 
-/// Applies what filters want changed in the answer: removals, then additions, which never replace what is (still) there.
+/// Applies what filters want changed in the answer: removals, then additions, which never replace
+/// what is (still) there.
 pub(super) fn change(attributes: &mut Attributes, changes: FilterChanges) {
     for name in &changes.removed {
         attributes.remove(name);
@@ -64,16 +77,34 @@ mod tests {
 
     #[test]
     fn removals_come_first_and_additions_never_replace() {
-        let mut answer = attributes(&[("account", "a"), ("cn", "A"), ("mail", "old"), ("secret", "x")]);
+        let mut answer =
+            attributes(&[("account", "a"), ("cn", "A"), ("mail", "old"), ("secret", "x")]);
         let added = attributes(&[("cn", "not this"), ("mail", "new"), ("quota", "5")]);
-        change(&mut answer, FilterChanges { added, removed: vec![b"mail".to_vec(), b"secret".to_vec()], server: None });
-        assert_eq!(answer, attributes(&[("account", "a"), ("cn", "A"), ("mail", "new"), ("quota", "5")]));
+        change(
+            &mut answer,
+            FilterChanges {
+                added,
+                removed: vec![b"mail".to_vec(), b"secret".to_vec()],
+                server: None,
+            },
+        );
+        assert_eq!(
+            answer,
+            attributes(&[("account", "a"), ("cn", "A"), ("mail", "new"), ("quota", "5")])
+        );
     }
 
     #[test]
     fn what_was_removed_and_added_is_there() {
         let mut answer = Attributes::default();
-        change(&mut answer, FilterChanges { added: attributes(&[("foo", "1")]), removed: vec![b"foo".to_vec()], server: None });
+        change(
+            &mut answer,
+            FilterChanges {
+                added: attributes(&[("foo", "1")]),
+                removed: vec![b"foo".to_vec()],
+                server: None,
+            },
+        );
         assert_eq!(answer, attributes(&[("foo", "1")]));
     }
 }

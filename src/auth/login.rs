@@ -1,7 +1,8 @@
-//! One login on its way through the pipeline: the request, what is known by now, and what the scripts left behind.
+//! One login on its way through the pipeline: the request, what is known by now, and what the
+//! scripts left behind.
 //!
-//! The pipeline owns it and hands it to scripts by shared reference; what scripts change sits in cells. It is `Send`: after the
-//! verdict it moves to the background worker with its post actions.
+//! The pipeline owns it and hands it to scripts by shared reference; what scripts change sits in
+//! cells. It is `Send`: after the verdict it moves to the background worker with its post actions.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::request::Request;
@@ -13,7 +14,8 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub struct Login {
     pub request: Request,
-    /// What stages have found out; written by the pipeline between stages, read into each stage's request table.
+    /// What stages have found out; written by the pipeline between stages, read into each stage's
+    /// request table.
     pub facts: RefCell<Facts>,
     /// `nauthilus_context`: shared by all scripts of this request, post actions included.
     pub context: RefCell<Context>,
@@ -27,7 +29,8 @@ pub struct Login {
     pub filter_changes: RefCell<FilterChanges>,
     /// What `nauthilus_http_response` was told to do with the answer.
     pub response: RefCell<ScriptResponse>,
-    /// Bytes that scripts have put into all these, outside of Lua's own memory (`lua.config.request_memory`).
+    /// Bytes that scripts have put into all these, outside of Lua's own memory
+    /// (`lua.config.request_memory`).
     pub kept_bytes: Cell<usize>,
 }
 
@@ -36,7 +39,8 @@ impl Login {
         Login { request, ..Login::default() }
     }
 
-    /// Tells post actions of the answer that went out: its status code, and how long it took since the request came in.
+    /// Tells post actions of the answer that went out: its status code, and how long it took since
+    /// the request came in.
     pub fn answered(&self, http_status: u16, latency: Duration) {
         let mut facts = self.facts.borrow_mut();
         facts.http_status = http_status;
@@ -44,7 +48,8 @@ impl Login {
     }
 }
 
-/// What the pipeline knows; the stage-dependent half of the scripts' request table (`entrypoints.md` 3.2).
+/// What the pipeline knows; the stage-dependent half of the scripts' request table
+/// (`entrypoints.md` 3.2).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     pub user_found: bool,
@@ -108,7 +113,8 @@ pub enum LogValue {
     Unsupported,
 }
 
-/// Gathered over all filters of the request; applied after the last one, removals first (`pipeline.md` 9).
+/// Gathered over all filters of the request; applied after the last one, removals first
+/// (`pipeline.md` 9).
 #[derive(Clone, Debug, Default)]
 pub struct FilterChanges {
     pub added: Attributes,
@@ -125,7 +131,8 @@ impl FilterChanges {
 /// The answer as a script has it (`nauthilus_http_response`).
 #[derive(Clone, Debug, Default)]
 pub struct ScriptResponse {
-    /// Any function of the module was called: in a hook, this answer counts and not the returned table.
+    /// Any function of the module was called: in a hook, this answer counts and not the returned
+    /// table.
     pub used: bool,
     pub status: Option<u16>,
     pub content_type: Option<Vec<u8>>,

@@ -1,7 +1,8 @@
 //! The MFA back channel: second factors of a user, kept by a backend's script.
 //!
-//! One call of one backend function per request; the backend is named, or the default one. Its code decides: only 0 is a success. A function
-//! that the script does not define is an error, for a factor that nobody keeps must not look kept.
+//! One call of one backend function per request; the backend is named, or the default one. Its code
+//! decides: only 0 is a success. A function that the script does not define is an error, for a
+//! factor that nobody keeps must not look kept.
 //! Rules: specification `http-api.md` 11.1, `lua/entrypoints.md` 5.3; the backend plugin document.
 
 use crate::auth::login::Login;
@@ -30,7 +31,8 @@ pub enum Answer {
     Broken(String),
 }
 
-/// Calls the function. `backend_name`: empty for the default backend. What the call works on is in the login's facts.
+/// Calls the function. `backend_name`: empty for the default backend. What the call works on is in
+/// the login's facts.
 pub async fn call<S: Scripts>(
     login: &Login,
     backend_name: &str,
@@ -56,23 +58,32 @@ pub async fn call<S: Scripts>(
     conclude(call, returned, login)
 }
 
-fn conclude(call: BackendCall, returned: Result<(i64, Vec<Vec<u8>>), ScriptError>, login: &Login) -> (Answer, Option<Event>) {
+fn conclude(
+    call: BackendCall,
+    returned: Result<(i64, Vec<Vec<u8>>), ScriptError>,
+    login: &Login,
+) -> (Answer, Option<Event>) {
     match returned {
         Ok((OK, _)) if call != BackendCall::GetWebauthnCredentials => (Answer::Done, None),
         Ok((OK, credentials)) => {
-            let is_json = |text: &Vec<u8>| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+            let is_json =
+                |text: &Vec<u8>| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
             (Answer::Credentials(credentials.into_iter().filter(is_json).collect()), None)
         }
         Ok((NOT_FOUND, _)) => (Answer::NotFound, None),
         Ok((DENIED, _)) => (Answer::Denied, None),
         Ok((code, _)) => {
-            let event = Event::new(Level::Error, "Backend failed").with("error", format!("result code {code}"));
+            let event = Event::new(Level::Error, "Backend failed")
+                .with("error", format!("result code {code}"));
             (Answer::Failed(code), Some(event))
         }
         Err(error) => {
             let event = Event::script_failed(StageKind::Backend, &error, login);
             // The first line: what went wrong, without the traceback.
-            (Answer::Broken(error.message.lines().next().unwrap_or_default().to_owned()), Some(event))
+            (
+                Answer::Broken(error.message.lines().next().unwrap_or_default().to_owned()),
+                Some(event),
+            )
         }
     }
 }
@@ -104,8 +115,13 @@ mod tests {
 
     #[test]
     fn credentials_that_are_no_json_are_skipped() {
-        let listed = ["{\"id\":\"a\"}", "nonsense", "7", "", "{\"a\":1} x"].map(|text| text.as_bytes().to_vec());
-        let (answer, _) = conclude(BackendCall::GetWebauthnCredentials, Ok((0, listed.to_vec())), &Login::default());
+        let listed = ["{\"id\":\"a\"}", "nonsense", "7", "", "{\"a\":1} x"]
+            .map(|text| text.as_bytes().to_vec());
+        let (answer, _) = conclude(
+            BackendCall::GetWebauthnCredentials,
+            Ok((0, listed.to_vec())),
+            &Login::default(),
+        );
         assert_eq!(answer, Answer::Credentials(vec![b"{\"id\":\"a\"}".to_vec(), b"7".to_vec()]));
     }
 }

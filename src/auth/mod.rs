@@ -1,8 +1,9 @@
 //! The domain: what a login is, how it is decided. Names no socket, no clock, no Lua.
 //!
-//! [`request`] is what the client asked, [`login`] what the pipeline knows about it so far, [`verdict`] how it ends;
-//! [`scripts`] is the door to the operator's scripts (the Lua host, or a test's script of answers); [`pipeline`] reads like the
-//! manual: the stages in order. Rules: specification `pipeline.md`, `decisions.md`.
+//! [`request`] is what the client asked, [`login`] what the pipeline knows about it so far,
+//! [`verdict`] how it ends; [`scripts`] is the door to the operator's scripts (the Lua host, or a
+//! test's script of answers); [`pipeline`] reads like the manual: the stages in order. Rules:
+//! specification `pipeline.md`, `decisions.md`.
 
 mod accounts;
 mod actions;

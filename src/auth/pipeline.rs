@@ -1,4 +1,5 @@
-//! The request pipeline: what happens to one authentication request, stage by stage, and how it ends.
+//! The request pipeline: what happens to one authentication request, stage by stage, and how it
+//! ends.
 //!
 //! | Stage | Runs | May end the request with |
 //! |---|---|---|
@@ -11,9 +12,11 @@
 //! | filters | always, except protocol `ory-hydra` | failure |
 //! | post actions | [`Outcome::post_actions`] says | nothing: they run after the answer |
 //!
-//! A stage decides (a verdict) or fails (an error); what a failure means, `Stage::on_failure` declares. Called by the worker, which
-//! answers, writes the [`Report`] and hands the login on to [`post_actions`]. Waiting goes through [`Ops`]; past their deadline
-//! the request is a temporary failure, whatever a script made of it. Rules: specification `pipeline.md` 1, 10 to 12, `decisions.md`.
+//! A stage decides (a verdict) or fails (an error); what a failure means, `Stage::on_failure`
+//! declares. Called by the worker, which answers, writes the [`Report`] and hands the login on to
+//! [`post_actions`]. Waiting goes through [`Ops`]; past their deadline the request is a temporary
+//! failure, whatever a script made of it. Rules: specification `pipeline.md` 1, 10 to 12,
+//! `decisions.md`.
 
 use crate::auth::backends;
 use crate::auth::brute_force::{self, Block, Guard};
@@ -44,18 +47,34 @@ pub struct Outcome {
 }
 
 /// Authenticates a login or, in mode no-auth, looks its user up.
-pub async fn authenticate<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, stores: Stores<'_>, ops: &Ops) -> Outcome {
+pub async fn authenticate<S: Scripts>(
+    login: &Login,
+    scripts: &S,
+    policy: &Policy,
+    stores: Stores<'_>,
+    ops: &Ops,
+) -> Outcome {
     let run = Run { login, scripts, policy, stores, ops };
-    let mut pipeline = Pipeline { run, key: None, account: None, guard: Guard::default(), report: Report::default() };
+    let mut pipeline = Pipeline {
+        run,
+        key: None,
+        account: None,
+        guard: Guard::default(),
+        report: Report::default(),
+    };
     let (Break(end) | Continue(end)) = pipeline.stages().await;
     pipeline.conclude(end)
 }
 
-/// Client name: what the address of the client is called, if that is to be looked up for this service. Whatever comes of it, the request
-/// goes on; without a name it keeps the one that the client sent.
+/// Client name: what the address of the client is called, if that is to be looked up for this
+/// service. Whatever comes of it, the request goes on; without a name it keeps the one that the
+/// client sent.
 pub async fn name_client(login: &mut Login, policy: &Policy, ops: &Ops) {
     let Some(wait) = policy.client_name_wait else { return };
-    let meant = matches!(login.request.service, Service::Header | Service::Nginx | Service::Basic | Service::Json | Service::User);
+    let meant = matches!(
+        login.request.service,
+        Service::Header | Service::Nginx | Service::Basic | Service::Json | Service::User
+    );
     let address = crate::address::client(login.request.get(Field::ClientIp));
     let Some(address) = address.filter(|_| meant) else { return };
     let op = Op::Dns(DnsOp { name: address.to_string(), kind: dns::Kind::Ptr });
@@ -66,7 +85,8 @@ pub async fn name_client(login: &mut Login, policy: &Policy, ops: &Ops) {
     }
 }
 
-/// The accounts that there are, sorted; mode list-accounts. What could not be listed is missing, and in the report's events.
+/// The accounts that there are, sorted; mode list-accounts. What could not be listed is missing,
+/// and in the report's events.
 pub async fn list_accounts<S: Scripts>(
     login: &Login,
     scripts: &S,
@@ -75,12 +95,20 @@ pub async fn list_accounts<S: Scripts>(
     ops: &Ops,
 ) -> (Vec<Vec<u8>>, Report) {
     let mut report = Report::default();
-    let accounts = backends::list_accounts(&Run { login, scripts, policy, stores, ops }, &mut report.events).await;
+    let accounts =
+        backends::list_accounts(&Run { login, scripts, policy, stores, ops }, &mut report.events)
+            .await;
     (accounts, report)
 }
 
 /// Runs the post actions of a login that has been answered. Returns what is to be logged.
-pub async fn post_actions<S: Scripts>(login: &Login, scripts: &S, policy: &Policy, stores: Stores<'_>, ops: &Ops) -> Vec<Event> {
+pub async fn post_actions<S: Scripts>(
+    login: &Login,
+    scripts: &S,
+    policy: &Policy,
+    stores: Stores<'_>,
+    ops: &Ops,
+) -> Vec<Event> {
     let mut events = Vec::new();
     actions::run(&Run { login, scripts, policy, stores, ops }, ActionKind::Post, &mut events).await;
     events
@@ -90,7 +118,12 @@ pub async fn post_actions<S: Scripts>(login: &Login, scripts: &S, policy: &Polic
 ///
 /// # Errors
 /// The script failed, or defines no hook. Log it as [`Event::script_failed`].
-pub async fn hook<S: Scripts>(login: &Login, scripts: &S, index: usize, ops: &Ops) -> Result<Value, ScriptError> {
+pub async fn hook<S: Scripts>(
+    login: &Login,
+    scripts: &S,
+    index: usize,
+    ops: &Ops,
+) -> Result<Value, ScriptError> {
     let mut stage = scripts.stage(StageKind::Hook, login);
     scripts.hook(&mut stage, index, login, ops).await
 }
@@ -122,10 +155,13 @@ impl<S: Scripts> Pipeline<'_, S> {
         self.filters(user).await
     }
 
-    /// In-process cache: a user who has just logged in the same way. Master logins are none of its business.
+    /// In-process cache: a user who has just logged in the same way. Master logins are none of its
+    /// business.
     fn recall(&mut self) -> Option<Arc<User>> {
         let (policy, request) = (self.run.policy, &self.run.login.request);
-        if policy.memory_cache_ttl.is_zero() || policy.master_target(request.get(Field::Username)).is_some() {
+        if policy.memory_cache_ttl.is_zero()
+            || policy.master_target(request.get(Field::Username)).is_some()
+        {
             return None;
         }
         let key = self.run.stores.results.key(&self.run.login.request)?;
@@ -154,7 +190,8 @@ impl<S: Scripts> Pipeline<'_, S> {
             let mut facts = self.run.login.facts.borrow_mut();
             facts.feature = brute_force::FEATURE.into();
             facts.brute_force_bucket = block.bucket;
-            (facts.client_net, facts.repeating, facts.brute_force_counter) = (block.network, block.repeating, block.counter);
+            (facts.client_net, facts.repeating, facts.brute_force_counter) =
+                (block.network, block.repeating, block.counter);
         }
         actions::run(&self.run, ActionKind::BruteForce, &mut self.report.events).await;
         let mut facts = self.run.login.facts.borrow_mut();
@@ -175,7 +212,11 @@ impl<S: Scripts> Pipeline<'_, S> {
                 Err(event) => return self.failed(Stage::Features, event),
             }
         }
-        if self.run.login.request.mode == Mode::Auth { self.built_in_features().await } else { Continue(()) }
+        if self.run.login.request.mode == Mode::Auth {
+            self.built_in_features().await
+        } else {
+            Continue(())
+        }
     }
 
     /// Built-in features; those that are not configured pass.
@@ -193,7 +234,8 @@ impl<S: Scripts> Pipeline<'_, S> {
         }
     }
 
-    /// A feature turned the login away: its actions come before the answer, the post actions after it.
+    /// A feature turned the login away: its actions come before the answer, the post actions after
+    /// it.
     async fn triggered(&mut self, trigger: Trigger) -> ControlFlow<End> {
         self.run.login.facts.borrow_mut().feature = trigger.feature.into();
         brute_force::learn(&self.run, &self.guard, trigger.feature, &mut self.report.events).await;
@@ -202,11 +244,15 @@ impl<S: Scripts> Pipeline<'_, S> {
         Break(End { ruling, post_actions: true })
     }
 
-    /// Credentials: is there anything to ask the backends for? A listing that got here has no user to check.
+    /// Credentials: is there anything to ask the backends for? A listing that got here has no user
+    /// to check.
     fn credentials(&self) -> ControlFlow<End> {
         let request = &self.run.login.request;
         if request.get(Field::Username).is_empty() || request.mode == Mode::ListAccounts {
-            return Break(End { ruling: Ruling::Temporary(TemporaryReason::NoUsername), post_actions: false });
+            return Break(End {
+                ruling: Ruling::Temporary(TemporaryReason::NoUsername),
+                post_actions: false,
+            });
         }
         if request.get(Field::Password).is_empty() && request.mode == Mode::Auth {
             return Break(End { ruling: Ruling::Refuse, post_actions: false });
@@ -221,28 +267,39 @@ impl<S: Scripts> Pipeline<'_, S> {
             Ok(user) => user.map(Arc::new),
             Err(mut event) => {
                 let custom_log = self.run.login.custom_log.borrow().clone();
-                event.fields.extend(custom_log.into_iter().map(|(name, value)| (name.into(), value)));
+                event
+                    .fields
+                    .extend(custom_log.into_iter().map(|(name, value)| (name.into(), value)));
                 return self.failed(Stage::Backends, event);
             }
         };
         let (report, account) = (&mut self.report, self.account.as_deref());
         if user.as_ref().is_some_and(|user| user.authenticated)
-            && let Some(block) = brute_force::recheck(&self.run, &mut self.guard, account, report).await
+            && let Some(block) =
+                brute_force::recheck(&self.run, &mut self.guard, account, report).await
         {
             return boxed(self.blocked(block)).await;
         }
-        if let Err(event) = effects::apply(&self.run, &mut self.guard, user.as_deref(), account, report).await {
+        if let Err(event) =
+            effects::apply(&self.run, &mut self.guard, user.as_deref(), account, report).await
+        {
             return self.failed(Stage::Backends, event);
         }
         // Without the state nobody is unknown for certain.
         if let (None, Some(error)) = (&user, &self.guard.outage) {
-            let event = Event::new(Level::Error, "Account cannot be looked up").with("error", error.to_string());
+            let event = Event::new(Level::Error, "Account cannot be looked up")
+                .with("error", error.to_string());
             return self.failed(Stage::Backends, event);
         }
         if let (Some(user), Some(key)) = (&user, self.key)
             && user.authenticated
         {
-            self.run.stores.results.put(key, user.clone(), self.run.ops.now(), self.run.policy.memory_cache_ttl);
+            self.run.stores.results.put(
+                key,
+                user.clone(),
+                self.run.ops.now(),
+                self.run.policy.memory_cache_ttl,
+            );
         }
         Continue(user)
     }
@@ -259,7 +316,13 @@ impl<S: Scripts> Pipeline<'_, S> {
                 Err(event) => return self.failed(Stage::Filters, event),
             }
         };
-        brute_force::record(&self.run, &self.guard, accepted && user.is_some(), &mut self.report.events).await;
+        brute_force::record(
+            &self.run,
+            &self.guard,
+            accepted && user.is_some(),
+            &mut self.report.events,
+        )
+        .await;
         let ruling = match user {
             Some(user) if accepted => Ruling::Accept(user),
             _ => Ruling::Refuse,
@@ -267,7 +330,8 @@ impl<S: Scripts> Pipeline<'_, S> {
         Continue(End { ruling, post_actions: true })
     }
 
-    /// From here on scripts, log and counters know what the backends said; a filter's verdict does not change it.
+    /// From here on scripts, log and counters know what the backends said; a filter's verdict does
+    /// not change it.
     fn note(&mut self, user: Option<&User>) {
         let Some(user) = user else { return };
         let mut facts = self.run.login.facts.borrow_mut();
@@ -320,7 +384,9 @@ impl<S: Scripts> Pipeline<'_, S> {
                 Verdict::Temporary(reason)
             }
         };
-        let post_actions = end.post_actions && !is_ory_hydra(self.run.login) && !policy.actions.of(ActionKind::Post).is_empty();
+        let post_actions = end.post_actions
+            && !is_ory_hydra(self.run.login)
+            && !policy.actions.of(ActionKind::Post).is_empty();
         Outcome { verdict, report: self.report, post_actions }
     }
 }
@@ -337,8 +403,8 @@ enum Ruling {
     Temporary(TemporaryReason),
 }
 
-/// The stages that scripts, services or the deadline can make fail. Actions are none of them: whatever becomes of them, the
-/// request goes on.
+/// The stages that scripts, services or the deadline can make fail. Actions are none of them:
+/// whatever becomes of them, the request goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Features,
@@ -347,8 +413,9 @@ enum Stage {
 }
 
 impl Stage {
-    /// What a failure of the stage means: a temporary failure always, for our outage must neither ban nor admit anybody
-    /// (`pipeline.md` 12). Post actions learn about users of whom the backends have spoken.
+    /// What a failure of the stage means: a temporary failure always, for our outage must neither
+    /// ban nor admit anybody (`pipeline.md` 12). Post actions learn about users of whom the
+    /// backends have spoken.
     fn on_failure(self) -> End {
         let post_actions = match self {
             Stage::Features | Stage::Backends => false,
@@ -361,7 +428,15 @@ impl Stage {
 /// The answer for `user`, with what filters changed in it.
 fn success(user: Arc<User>, login: &Login, policy: &Policy, memory_hit: bool) -> Success {
     // Copied only if the in-process cache holds it too.
-    let User { mut account, account_field, totp_secret_field, mut attributes, passdb, backend_name, .. } = Arc::unwrap_or_clone(user);
+    let User {
+        mut account,
+        account_field,
+        totp_secret_field,
+        mut attributes,
+        passdb,
+        backend_name,
+        ..
+    } = Arc::unwrap_or_clone(user);
     let mut changes = login.filter_changes.take();
     let server = changes.server.take().filter(|_| policy.server_monitoring);
     if !changes.is_empty() {
@@ -372,7 +447,16 @@ fn success(user: Arc<User>, login: &Login, policy: &Policy, memory_hit: bool) ->
             account = changed;
         }
     }
-    Success { account, account_field, totp_secret_field, attributes, passdb, backend_name, memory_hit, server }
+    Success {
+        account,
+        account_field,
+        totp_secret_field,
+        attributes,
+        passdb,
+        backend_name,
+        memory_hit,
+        server,
+    }
 }
 
 /// OAuth pages: neither filters nor post actions run for them.
@@ -380,7 +464,8 @@ fn is_ory_hydra(login: &Login) -> bool {
     login.request.get(Field::Protocol) == b"ory-hydra"
 }
 
-/// How often the client has failed by now: as often as it says, or as the histories do (`http-api.md` 6.6).
+/// How often the client has failed by now: as often as it says, or as the histories do
+/// (`http-api.md` 6.6).
 fn attempts(login: &Login, policy: &Policy, retries: u32) -> u32 {
     let attempts = login.request.login_attempt.max(retries).min(ATTEMPTS_MAX);
     let counts_on = login.request.service == Service::Nginx && attempts < policy.login_attempts_max;

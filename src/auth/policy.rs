@@ -1,8 +1,11 @@
-//! What the configuration means for logins: everything the pipeline asks of it, resolved into plain types.
+//! What the configuration means for logins: everything the pipeline asks of it, resolved into plain
+//! types.
 //!
-//! Made once per epoch by whoever read the configuration; the pipeline only looks. Of the configuration it names nothing but sets of
-//! networks and users, so the shape of the file can change without the pipeline, and a test writes a policy down in a few lines. Lists are in configuration order,
-//! and a script's position in its list is its `index` for [`crate::auth::scripts::Scripts`].
+//! Made once per epoch by whoever read the configuration; the pipeline only looks. Of the
+//! configuration it names nothing but sets of networks and users, so the shape of the file can
+//! change without the pipeline, and a test writes a policy down in a few lines. Lists are in
+//! configuration order, and a script's position in its list is its `index` for
+//! [`crate::auth::scripts::Scripts`].
 //! Rules: specification `pipeline.md` 5 to 11, `config.md` 8.18 and 9, `decisions.md`.
 
 use crate::auth::brute_force::rules::Rules;
@@ -26,9 +29,11 @@ pub struct Policy {
     pub relay_domains: Option<RelayDomains>,
     /// Feature `rbl`, if it is listed and can trigger.
     pub blocklists: Option<Blocklists>,
-    /// `server.dns.resolve_client_ip`: how long to wait for the client's host name; `None`: it is not looked up.
+    /// `server.dns.resolve_client_ip`: how long to wait for the client's host name; `None`: it is
+    /// not looked up.
     pub client_name_wait: Option<Duration>,
-    /// `server.master_user`: between the parts of `target*master`; `None`: there are no such logins.
+    /// `server.master_user`: between the parts of `target*master`; `None`: there are no such
+    /// logins.
     pub master_user_delimiter: Option<u8>,
     /// In the order in which they are asked.
     pub backends: Vec<Backend>,
@@ -36,24 +41,28 @@ pub struct Policy {
     pub actions: Actions,
     /// How long the in-process cache answers for a login. Zero: it is off.
     pub memory_cache_ttl: Duration,
-    /// `NAUTHILUS_MAX_LOGIN_ATTEMPTS`: up to here a failure counts one attempt on for service nginx.
+    /// `NAUTHILUS_MAX_LOGIN_ATTEMPTS`: up to here a failure counts one attempt on for service
+    /// nginx.
     pub login_attempts_max: u32,
     /// Without buckets (`brute_force` not in `server.features`) nobody is judged.
     pub brute_force: Rules,
-    /// `backend_server_monitoring` is in `server.features`: the server that a filter selected counts.
+    /// `backend_server_monitoring` is in `server.features`: the server that a filter selected
+    /// counts.
     pub server_monitoring: bool,
     /// The backend `cache`.
     pub positive_cache: Option<PositiveCache>,
 }
 
 impl Policy {
-    /// The user that a master login is for: the part before the only delimiter, with text on both sides (`pipeline.md` 16). None: the name is
-    /// a user's own.
+    /// The user that a master login is for: the part before the only delimiter, with text on both
+    /// sides (`pipeline.md` 16). None: the name is a user's own.
     pub fn master_target<'a>(&self, username: &'a [u8]) -> Option<&'a [u8]> {
         let delimiter = self.master_user_delimiter?;
         let mut parts = username.split(|byte| *byte == delimiter);
         match (parts.next(), parts.next(), parts.next()) {
-            (Some(target), Some(master), None) if !target.is_empty() && !master.is_empty() => Some(target),
+            (Some(target), Some(master), None) if !target.is_empty() && !master.is_empty() => {
+                Some(target)
+            }
             _ => None,
         }
     }
@@ -98,7 +107,8 @@ pub struct RelayDomains {
 
 impl RelayDomains {
     pub fn new(domains: impl IntoIterator<Item = String>) -> RelayDomains {
-        let domains = domains.into_iter().map(|domain| domain.trim_end_matches('.').to_lowercase()).collect();
+        let domains =
+            domains.into_iter().map(|domain| domain.trim_end_matches('.').to_lowercase()).collect();
         RelayDomains { domains }
     }
 
@@ -155,7 +165,8 @@ pub struct Filter {
     pub override_rejection: bool,
 }
 
-/// For which requests a feature or filter runs: `when_authenticated`, `when_unauthenticated`, `when_no_auth`.
+/// For which requests a feature or filter runs: `when_authenticated`, `when_unauthenticated`,
+/// `when_no_auth`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct When {
     pub authenticated: bool,
@@ -165,11 +176,14 @@ pub struct When {
 
 impl When {
     /// Features of a configuration that says nothing: every login, no lookup.
-    pub const FEATURE_DEFAULT: When = When { authenticated: true, unauthenticated: true, no_auth: false };
+    pub const FEATURE_DEFAULT: When =
+        When { authenticated: true, unauthenticated: true, no_auth: false };
     /// Filters of a configuration that says nothing: always.
-    pub const FILTER_DEFAULT: When = When { authenticated: true, unauthenticated: true, no_auth: true };
+    pub const FILTER_DEFAULT: When =
+        When { authenticated: true, unauthenticated: true, no_auth: true };
 
-    /// Whether a feature runs. Nobody is authenticated yet, so either of the two login flags will do.
+    /// Whether a feature runs. Nobody is authenticated yet, so either of the two login flags will
+    /// do.
     pub fn holds_before_backends(self, mode: Mode) -> bool {
         match mode {
             Mode::Auth => self.authenticated || self.unauthenticated,
@@ -211,7 +225,8 @@ impl Backend {
         search
     }
 
-    /// The first search entry for `protocol`; `None`: this backend does not serve it. No protocol stands in for another.
+    /// The first search entry for `protocol`; `None`: this backend does not serve it. No protocol
+    /// stands in for another.
     pub fn search(&self, protocol: &[u8]) -> Option<&Search> {
         let Backend::Lua { search, .. } = self;
         search.iter().find(|entry| entry.protocols.iter().any(|name| name.as_bytes() == protocol))
@@ -278,7 +293,8 @@ mod tests {
             path: "b.lua".into(),
             search: vec![entry(&["imap", "default"], "one"), entry(&["imap", "smtp"], "two")],
         };
-        let cache = |protocol: &[u8]| backend.search(protocol).map(|entry| entry.cache_name.as_str());
+        let cache =
+            |protocol: &[u8]| backend.search(protocol).map(|entry| entry.cache_name.as_str());
         assert_eq!(cache(b"imap"), Some("one"));
         assert_eq!(cache(b"smtp"), Some("two"));
         for stranger in [b"IMAP".as_slice(), b"sieve", b"", b"ima"] {
@@ -299,7 +315,11 @@ mod tests {
             ("u*v*boss", None),
             ("", None),
         ] {
-            assert_eq!(policy.master_target(username.as_bytes()), target.map(str::as_bytes), "{username}");
+            assert_eq!(
+                policy.master_target(username.as_bytes()),
+                target.map(str::as_bytes),
+                "{username}"
+            );
             assert_eq!(Policy::default().master_target(username.as_bytes()), None);
         }
     }
@@ -333,9 +353,17 @@ mod tests {
             (When::FILTER_DEFAULT, [true, true], [true, true, true]),
         ];
         for (when, before, after) in table {
-            assert_eq!([Mode::Auth, Mode::NoAuth].map(|mode| when.holds_before_backends(mode)), before, "{when:?}");
+            assert_eq!(
+                [Mode::Auth, Mode::NoAuth].map(|mode| when.holds_before_backends(mode)),
+                before,
+                "{when:?}"
+            );
             let cases = [(Mode::Auth, true), (Mode::Auth, false), (Mode::NoAuth, true)];
-            assert_eq!(cases.map(|(mode, ok)| when.holds_after_backends(mode, ok)), after, "{when:?}");
+            assert_eq!(
+                cases.map(|(mode, ok)| when.holds_after_backends(mode, ok)),
+                after,
+                "{when:?}"
+            );
         }
     }
 }

@@ -1,7 +1,9 @@
-//! What there is to say about a request afterwards: the authentication line, further log lines, what the counters need.
+//! What there is to say about a request afterwards: the authentication line, further log lines,
+//! what the counters need.
 //!
-//! The pipeline fills a [`Report`]; the worker has it written and counted. Nothing is formatted unless somebody asks for the
-//! fields, and then without allocating. A password is in none of them: error texts of scripts are searched for it.
+//! The pipeline fills a [`Report`]; the worker has it written and counted. Nothing is formatted
+//! unless somebody asks for the fields, and then without allocating. A password is in none of them:
+//! error texts of scripts are searched for it.
 //! Rules: specification `pipeline.md` 13, 14.
 
 use crate::auth::login::{LogValue, Login};
@@ -89,9 +91,14 @@ pub enum Tally {
 }
 
 impl Report {
-    /// Visits the fields of the authentication line in their order; [`Report::pairs`] follow. `latency` is the time since the request
-    /// came in. A listing has but its first two fields.
-    pub fn fields(&self, login: &Login, latency: Duration, visit: &mut dyn FnMut(&str, FieldValue<'_>)) {
+    /// Visits the fields of the authentication line in their order; [`Report::pairs`] follow.
+    /// `latency` is the time since the request came in. A listing has but its first two fields.
+    pub fn fields(
+        &self,
+        login: &Login,
+        latency: Duration,
+        visit: &mut dyn FnMut(&str, FieldValue<'_>),
+    ) {
         let request = &login.request;
         text(visit, "session", request.session.as_str().as_bytes());
         text(visit, "mode", request.mode.name().as_bytes());
@@ -120,23 +127,29 @@ impl Report {
         duration_text(latency, |latency| text(visit, "latency", latency));
     }
 
-    /// Visits the pairs that features and scripts added, in their order; they follow the fields. Keys may be any text.
+    /// Visits the pairs that features and scripts added, in their order; they follow the fields.
+    /// Keys may be any text.
     pub fn pairs(&self, login: &Login, visit: &mut dyn FnMut(&str, FieldValue<'_>)) {
         if login.request.mode == Mode::ListAccounts {
             return;
         }
         for (name, value) in login.custom_log.borrow().iter() {
             match value {
-                LogValue::Text(text) => visit(name, FieldValue::Text(&without_password(text, login))),
+                LogValue::Text(text) => {
+                    visit(name, FieldValue::Text(&without_password(text, login)))
+                }
                 value => visit(name, value.into()),
             }
         }
     }
 
-    /// The protocol's counter to raise; temporary failures and lookups that found somebody count nowhere.
+    /// The protocol's counter to raise; temporary failures and lookups that found somebody count
+    /// nowhere.
     pub fn tally(&self, mode: Mode) -> Option<Tally> {
         match (self.ending, mode) {
-            (_, Mode::ListAccounts) | (Ending::Temporary, _) | (Ending::Success, Mode::NoAuth) => None,
+            (_, Mode::ListAccounts) | (Ending::Temporary, _) | (Ending::Success, Mode::NoAuth) => {
+                None
+            }
             (Ending::Success, Mode::Auth) => Some(Tally::Accepted),
             (Ending::Failure, _) => Some(Tally::Rejected),
         }
@@ -193,7 +206,8 @@ impl Event {
         Event { level, message: message.into(), fields: Vec::new() }
     }
 
-    /// A script that did not come to its end. The login's password, should the text quote it, is blotted out.
+    /// A script that did not come to its end. The login's password, should the text quote it, is
+    /// blotted out.
     pub fn script_failed(stage: StageKind, error: &ScriptError, login: &Login) -> Event {
         Event::new(Level::Error, "Lua script failed")
             .with("stage", stage.name())
@@ -293,8 +307,12 @@ mod tests {
             (60_000_000_000, "1m0s"),
             (3_723_000_000_001, "1h2m3.000000001s"),
         ] {
-            duration_text(Duration::from_nanos(nanos), |bytes| assert_eq!(std::str::from_utf8(bytes), Ok(text)));
+            duration_text(Duration::from_nanos(nanos), |bytes| {
+                assert_eq!(std::str::from_utf8(bytes), Ok(text))
+            });
         }
-        duration_text(Duration::MAX, |bytes| assert_eq!(std::str::from_utf8(bytes), Ok("5124095576030431h0m15.999999999s")));
+        duration_text(Duration::MAX, |bytes| {
+            assert_eq!(std::str::from_utf8(bytes), Ok("5124095576030431h0m15.999999999s"))
+        });
     }
 }

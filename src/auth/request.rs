@@ -1,7 +1,8 @@
 //! What a client asked: one parsed authentication request, whatever its wire form was.
 //!
-//! All text lives in one buffer (the request's own bytes, then what had to be decoded), and a field is a [`Span`] of it: no
-//! allocation per field, and dropping the request wipes the password with everything else. Made by `dialect`, read by all.
+//! All text lives in one buffer (the request's own bytes, then what had to be decoded), and a field
+//! is a [`Span`] of it: no allocation per field, and dropping the request wipes the password with
+//! everything else. Made by `dialect`, read by all.
 //! Rules: specification `http-api.md` 5.
 
 use crate::proto::http::{Head, Span};
@@ -21,7 +22,8 @@ pub struct Request {
     pub redis_cache: bool,
     buffer: Secret,
     fields: [Span; FIELD_COUNT],
-    /// The HTTP request that this came from, spans of the same buffer; for hooks and `nauthilus_http_request`.
+    /// The HTTP request that this came from, spans of the same buffer; for hooks and
+    /// `nauthilus_http_request`.
     pub http: HttpRequest,
 }
 
@@ -37,9 +39,16 @@ pub struct HttpRequest {
 }
 
 impl Request {
-    /// A request over the bytes it came in: head and body (already de-chunked), as `head` and `body` point into them.
+    /// A request over the bytes it came in: head and body (already de-chunked), as `head` and
+    /// `body` point into them.
     pub fn new(buffer: Vec<u8>, http: HttpRequest) -> Request {
-        Request { buffer: Secret::new(buffer), http, in_memory_cache: true, redis_cache: true, ..Request::default() }
+        Request {
+            buffer: Secret::new(buffer),
+            http,
+            in_memory_cache: true,
+            redis_cache: true,
+            ..Request::default()
+        }
     }
 
     /// The bytes of a field; empty if the client did not send it.
@@ -72,13 +81,19 @@ impl Request {
 
     /// The values of a header, by its lower-case name, in the order they came.
     pub fn header<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.http.head.headers.iter().filter(move |(n, _)| self.text(*n).eq_ignore_ascii_case(name)).map(|(_, value)| self.text(*value))
+        self.http
+            .head
+            .headers
+            .iter()
+            .filter(move |(n, _)| self.text(*n).eq_ignore_ascii_case(name))
+            .map(|(_, value)| self.text(*value))
     }
 }
 
 macro_rules! fields {
     ($($(#[$doc:meta])* $variant:ident = $lua:literal),* $(,)?) => {
-        /// The textual fields of a request. All of them become fields of the scripts' request table.
+        /// The textual fields of a request. All of them become fields of the scripts' request
+        /// table.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Field { $($(#[$doc])* $variant),* }
 
@@ -181,7 +196,8 @@ impl Mode {
     }
 }
 
-/// 27 characters `[0-9A-Za-z]`, time-sortable (a KSUID): one HTTP request in logs, scripts and answers.
+/// 27 characters `[0-9A-Za-z]`, time-sortable (a KSUID): one HTTP request in logs, scripts and
+/// answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionId(pub [u8; 27]);
 

@@ -1,4 +1,5 @@
-//! What each stage of the pipeline works with: the login, the scripts, the policy, the stores and the door to whatever waits.
+//! What each stage of the pipeline works with: the login, the scripts, the policy, the stores and
+//! the door to whatever waits.
 //!
 //! Made by the pipeline's entry functions; stages take it by reference and keep nothing of it.
 
@@ -29,17 +30,30 @@ pub(super) struct Run<'a, S> {
 }
 
 impl<S: Scripts> Run<'_, S> {
-    /// Begins a stage of scripts. What they see is in [`Login::facts`] by now, but for the status message, which scripts set.
+    /// Begins a stage of scripts. What they see is in [`Login::facts`] by now, but for the status
+    /// message, which scripts set.
     pub fn stage(&self, kind: StageKind) -> S::Stage {
-        self.login.facts.borrow_mut().status_message.clone_from(&self.login.status_message.borrow());
+        self.login
+            .facts
+            .borrow_mut()
+            .status_message
+            .clone_from(&self.login.status_message.borrow());
         self.scripts.stage(kind, self.login)
     }
 
-    /// What a script returned, if it did so in time: one that caught the error of an op past the deadline knows nothing.
-    pub fn outcome<T>(&self, stage: StageKind, returned: Result<T, ScriptError>) -> Result<T, Event> {
+    /// What a script returned, if it did so in time: one that caught the error of an op past the
+    /// deadline knows nothing.
+    pub fn outcome<T>(
+        &self,
+        stage: StageKind,
+        returned: Result<T, ScriptError>,
+    ) -> Result<T, Event> {
         match returned {
             Err(error) => Err(Event::script_failed(stage, &error, self.login)),
-            Ok(_) if self.ops.is_late() => Err(Event::new(Level::Error, "Request deadline exceeded").with("stage", stage.name())),
+            Ok(_) if self.ops.is_late() => {
+                Err(Event::new(Level::Error, "Request deadline exceeded")
+                    .with("stage", stage.name()))
+            }
             Ok(value) => Ok(value),
         }
     }

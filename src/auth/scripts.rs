@@ -1,14 +1,17 @@
-//! The pipeline's door to the operator's scripts: asked for by entry point, answered in the domain's own types.
+//! The pipeline's door to the operator's scripts: asked for by entry point, answered in the
+//! domain's own types.
 //!
-//! `script::Host` implements it on LuaJIT; tests implement it with a list of answers. All scripts of one stage of one request
-//! share a [`Scripts::Stage`]: their environment and their request table. Rules: specification `lua/entrypoints.md`.
+//! `script::Host` implements it on LuaJIT; tests implement it with a list of answers. All scripts
+//! of one stage of one request share a [`Scripts::Stage`]: their environment and their request
+//! table. Rules: specification `lua/entrypoints.md`.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::login::Login;
 use crate::op::Ops;
 use crate::value::Value;
 
-/// Runs scripts. `index` counts the configured scripts of the stage (of the action's type) from 0, in configuration order.
+/// Runs scripts. `index` counts the configured scripts of the stage (of the action's type) from 0,
+/// in configuration order.
 #[allow(async_fn_in_trait, reason = "one thread per core: no caller needs the futures to be Send")]
 pub trait Scripts {
     /// Environment and request table of one stage of one request.
@@ -18,10 +21,22 @@ pub trait Scripts {
     fn stage(&self, kind: StageKind, login: &Login) -> Self::Stage;
 
     /// `nauthilus_call_feature`; `None` if the script does not define it.
-    async fn feature(&self, stage: &mut Self::Stage, index: usize, login: &Login, ops: &Ops) -> Result<Option<FeatureReturn>, ScriptError>;
+    async fn feature(
+        &self,
+        stage: &mut Self::Stage,
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Option<FeatureReturn>, ScriptError>;
 
     /// `nauthilus_call_filter`; `None` if the script does not define it.
-    async fn filter(&self, stage: &mut Self::Stage, index: usize, login: &Login, ops: &Ops) -> Result<Option<FilterReturn>, ScriptError>;
+    async fn filter(
+        &self,
+        stage: &mut Self::Stage,
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Option<FilterReturn>, ScriptError>;
 
     /// `nauthilus_call_action`: the result code; `None` if the script does not define it.
     async fn action(
@@ -33,7 +48,8 @@ pub trait Scripts {
         ops: &Ops,
     ) -> Result<Option<i64>, ScriptError>;
 
-    /// `nauthilus_backend_verify_password` of the backend with this index in the epoch's list of Lua backends.
+    /// `nauthilus_backend_verify_password` of the backend with this index in the epoch's list of
+    /// Lua backends.
     async fn verify_password(
         &self,
         stage: &mut Self::Stage,
@@ -61,8 +77,15 @@ pub trait Scripts {
         ops: &Ops,
     ) -> Result<(i64, Vec<Vec<u8>>), ScriptError>;
 
-    /// `nauthilus_run_hook` of the hook with this index in the epoch's list of hooks: its first result.
-    async fn hook(&self, stage: &mut Self::Stage, index: usize, login: &Login, ops: &Ops) -> Result<Value, ScriptError>;
+    /// `nauthilus_run_hook` of the hook with this index in the epoch's list of hooks: its first
+    /// result.
+    async fn hook(
+        &self,
+        stage: &mut Self::Stage,
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Value, ScriptError>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +164,8 @@ pub struct BackendResult {
     pub attributes: Attributes,
 }
 
-/// The backend functions besides verify and list (`http-api.md` 11.1). Their input is in [`crate::auth::login::Facts`].
+/// The backend functions besides verify and list (`http-api.md` 11.1). Their input is in
+/// [`crate::auth::login::Facts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackendCall {
     AddTotp,

@@ -1,8 +1,8 @@
 //! Session ids: 27 characters that sort by time and do not repeat (a KSUID).
 //!
-//! 4 bytes of seconds since `EPOCH`, 16 random bytes, as one 160-bit number in base 62. One generator per worker, seeded by the
-//! operating system; the stream cipher behind it keeps ids of others unguessable. Costs about 100 ns. Called by the worker for
-//! every HTTP request.
+//! 4 bytes of seconds since `EPOCH`, 16 random bytes, as one 160-bit number in base 62. One
+//! generator per worker, seeded by the operating system; the stream cipher behind it keeps ids of
+//! others unguessable. Costs about 100 ns. Called by the worker for every HTTP request.
 
 use crate::auth::request::SessionId;
 use chacha20::ChaCha8Rng;
@@ -17,7 +17,8 @@ impl SessionIds {
         SessionIds(ChaCha8Rng::from_seed(seed))
     }
 
-    /// The next id, at `unix_seconds`. Times before 2014-05-13 or past 2150-06-19 count as those days.
+    /// The next id, at `unix_seconds`. Times before 2014-05-13 or past 2150-06-19 count as those
+    /// days.
     pub fn next(&mut self, unix_seconds: u64) -> SessionId {
         let seconds = u32::try_from(unix_seconds.saturating_sub(EPOCH)).unwrap_or(u32::MAX);
         let mut limbs = [seconds, 0, 0, 0, 0];
@@ -28,8 +29,9 @@ impl SessionIds {
     }
 }
 
-/// The 160-bit number of big-endian `limbs` in base 62. Each round splits off [`DIGITS_PER_ROUND`] digits, as many as let the
-/// running remainder and a limb fit into 64 bits: 21 divisions by a constant rather than 135 for digit after digit.
+/// The 160-bit number of big-endian `limbs` in base 62. Each round splits off [`DIGITS_PER_ROUND`]
+/// digits, as many as let the running remainder and a limb fit into 64 bits: 21 divisions by a
+/// constant rather than 135 for digit after digit.
 fn encode(mut limbs: [u32; 5]) -> SessionId {
     let mut digits = [0; 27];
     for chunk in digits.rchunks_mut(DIGITS_PER_ROUND) {

@@ -23,7 +23,8 @@ pub(super) struct User {
     pub backend_name: String,
     /// Known by the positive cache; no backend was asked.
     pub from_cache: bool,
-    /// Under which name the positive cache may keep it; `None`: its backend does not stand behind the cache.
+    /// Under which name the positive cache may keep it; `None`: its backend does not stand behind
+    /// the cache.
     pub cache_name: Option<String>,
 }
 

@@ -1,8 +1,10 @@
-//! How an authentication request ends. Dialects turn it into bytes; nothing else decides a status code.
+//! How an authentication request ends. Dialects turn it into bytes; nothing else decides a status
+//! code.
 
 use crate::auth::attributes::Attributes;
 
-/// The end of an authentication request. A deny is a verdict; a broken script or service is a [`Verdict::Temporary`], never a deny.
+/// The end of an authentication request. A deny is a verdict; a broken script or service is a
+/// [`Verdict::Temporary`], never a deny.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     Success(Success),
@@ -31,7 +33,8 @@ pub struct Success {
 pub struct Denial {
     /// What the client is told; the default is `Invalid login or password`.
     pub status_message: Vec<u8>,
-    /// Login attempts so far, this one counted where it counts (`http-api.md` 6.6): what `Auth-Wait` is made of.
+    /// Login attempts so far, this one counted where it counts (`http-api.md` 6.6): what
+    /// `Auth-Wait` is made of.
     pub attempts: u32,
 }
 

@@ -1,7 +1,8 @@
 //! `loligo bruteforce`: who is blocked, and unblocking, asked of the running server.
 //!
-//! The server that the configuration describes is asked over its own admin endpoints, as any other client would: so the commands work for
-//! state in Redis and in the process alike. Credentials come from the configuration.
+//! The server that the configuration describes is asked over its own admin endpoints, as any other
+//! client would: so the commands work for state in Redis and in the process alike. Credentials come
+//! from the configuration.
 
 use super::client;
 use crate::config::Config;
@@ -47,12 +48,17 @@ pub fn run(command: &Command, config: &Config) -> Result<(), String> {
 
 fn request(command: &Command) -> (&'static str, &'static str, Option<Value>) {
     match command {
-        Command::List { addresses, accounts } if addresses.is_empty() && accounts.is_empty() => ("GET", "/api/v1/bruteforce/list", None),
-        Command::List { addresses, accounts } => {
-            ("POST", "/api/v1/bruteforce/list", Some(json!({ "ip_addresses": addresses, "accounts": accounts })))
+        Command::List { addresses, accounts } if addresses.is_empty() && accounts.is_empty() => {
+            ("GET", "/api/v1/bruteforce/list", None)
         }
+        Command::List { addresses, accounts } => (
+            "POST",
+            "/api/v1/bruteforce/list",
+            Some(json!({ "ip_addresses": addresses, "accounts": accounts })),
+        ),
         Command::Flush { address, rule, protocol, oidc_cid, later } => {
-            let path = if *later { "/api/v1/bruteforce/flush/async" } else { "/api/v1/bruteforce/flush" };
+            let path =
+                if *later { "/api/v1/bruteforce/flush/async" } else { "/api/v1/bruteforce/flush" };
             let body = json!({ "ip_address": address, "rule_name": rule, "protocol": protocol, "oidc_cid": oidc_cid });
             ("DELETE", path, Some(body))
         }

@@ -1,7 +1,8 @@
 //! `loligo cache`: has the running server forget a user.
 //!
-//! Asked over the admin endpoint `cache/flush`, as [`bruteforce`](super::bruteforce) does. Other servers on the same Redis forget what they
-//! remember of the user in their own processes when its time is over (`server.local_cache_auth_ttl`).
+//! Asked over the admin endpoint `cache/flush`, as [`bruteforce`](super::bruteforce) does. Other
+//! servers on the same Redis forget what they remember of the user in their own processes when its
+//! time is over (`server.local_cache_auth_ttl`).
 
 use super::client;
 use crate::config::Config;
@@ -10,7 +11,8 @@ use serde_json::json;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Forget a user: cached results, the account of the login name, wrong passwords, and brute force of the addresses that failed.
+    /// Forget a user: cached results, the account of the login name, wrong passwords, and brute
+    /// force of the addresses that failed.
     Flush {
         /// The login name.
         #[arg(value_name = "USER")]
@@ -21,5 +23,10 @@ pub enum Command {
 /// Asks the server, and prints the result of its answer.
 pub fn run(command: &Command, config: &Config) -> Result<(), String> {
     let Command::Flush { user } = command;
-    client::print_result(&client::ask(config, "DELETE", "/api/v1/cache/flush", Some(&json!({ "user": user })))?)
+    client::print_result(&client::ask(
+        config,
+        "DELETE",
+        "/api/v1/cache/flush",
+        Some(&json!({ "user": user })),
+    )?)
 }

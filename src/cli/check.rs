@@ -9,6 +9,9 @@ pub fn run(source: Source) -> Result<(), String> {
     for finding in loaded.warnings.iter().chain(&findings) {
         eprintln!("warning: {finding}");
     }
-    println!("{}: sound", loaded.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "));
+    println!(
+        "{}: sound",
+        loaded.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+    );
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! One HTTP request to the running server, for the commands that ask it.
 //!
-//! Blocking, one connection, one answer. Where the server listens on a unix socket, that is taken: it needs neither TLS nor an address.
+//! Blocking, one connection, one answer. Where the server listens on a unix socket, that is taken:
+//! it needs neither TLS nor an address.
 //! Bounds: `TIME_MAX`, `ANSWER_BYTES_MAX`.
 
 use crate::config::{Config, ListenAddress};
@@ -17,11 +18,18 @@ use std::time::Duration;
 ///
 /// # Errors
 /// It cannot be reached, or its answer is not 200 or 202.
-pub fn ask(config: &Config, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+pub fn ask(
+    config: &Config,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, String> {
     let server = &config.server;
     let request = request(config, method, path, body);
     let address = match (&server.address, server.listen_unix.first()) {
-        (ListenAddress::Unix(path), _) | (_, Some(path)) => return exchange(&mut unix(path)?, &request),
+        (ListenAddress::Unix(path), _) | (_, Some(path)) => {
+            return exchange(&mut unix(path)?, &request);
+        }
         (ListenAddress::Tcp(address), None) => reachable(*address),
     };
     exchange(&mut tcp(address)?, &request)
@@ -38,15 +46,22 @@ pub fn print_result(answer: &Value) -> Result<(), String> {
 }
 
 fn unix(path: &Path) -> Result<UnixStream, String> {
-    let stream = UnixStream::connect(path).map_err(|error| format!("cannot reach the server at unix:{}: {error}", path.display()))?;
-    stream.set_read_timeout(Some(TIME_MAX)).and_then(|()| stream.set_write_timeout(Some(TIME_MAX))).map_err(|error| error.to_string())?;
+    let stream = UnixStream::connect(path)
+        .map_err(|error| format!("cannot reach the server at unix:{}: {error}", path.display()))?;
+    stream
+        .set_read_timeout(Some(TIME_MAX))
+        .and_then(|()| stream.set_write_timeout(Some(TIME_MAX)))
+        .map_err(|error| error.to_string())?;
     Ok(stream)
 }
 
 fn tcp(address: SocketAddr) -> Result<TcpStream, String> {
-    let stream =
-        TcpStream::connect_timeout(&address, TIME_MAX).map_err(|error| format!("cannot reach the server at {address}: {error}"))?;
-    stream.set_read_timeout(Some(TIME_MAX)).and_then(|()| stream.set_write_timeout(Some(TIME_MAX))).map_err(|error| error.to_string())?;
+    let stream = TcpStream::connect_timeout(&address, TIME_MAX)
+        .map_err(|error| format!("cannot reach the server at {address}: {error}"))?;
+    stream
+        .set_read_timeout(Some(TIME_MAX))
+        .and_then(|()| stream.set_write_timeout(Some(TIME_MAX)))
+        .map_err(|error| error.to_string())?;
     Ok(stream)
 }
 
@@ -63,16 +78,22 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 fn request(config: &Config, method: &str, path: &str, body: Option<&Value>) -> Vec<u8> {
     let basic = &config.server.basic_auth;
     let body = body.map(Value::to_string).unwrap_or_default();
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n").into_bytes();
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")
+            .into_bytes();
     let token = &config.server.admin_access.token;
     if !token.is_empty() {
         request.extend_from_slice(&[b"Authorization: Bearer ", token.expose(), b"\r\n"].concat());
     } else if basic.enabled && !basic.username.is_empty() {
-        let credentials = BASE64_STANDARD.encode([basic.username.as_bytes(), b":", basic.password.expose()].concat());
+        let credentials = BASE64_STANDARD
+            .encode([basic.username.as_bytes(), b":", basic.password.expose()].concat());
         request.extend_from_slice(format!("Authorization: Basic {credentials}\r\n").as_bytes());
     }
     if !body.is_empty() {
-        request.extend_from_slice(format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()).as_bytes());
+        request.extend_from_slice(
+            format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())
+                .as_bytes(),
+        );
     }
     request.extend_from_slice(b"\r\n");
     request.extend_from_slice(body.as_bytes());
@@ -82,7 +103,10 @@ fn request(config: &Config, method: &str, path: &str, body: Option<&Value>) -> V
 fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> Result<Value, String> {
     stream.write_all(request).map_err(|error| format!("the server took no request: {error}"))?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(|error| format!("the server did not answer: {error}"))?;
+    stream
+        .take(ANSWER_BYTES_MAX)
+        .read_to_end(&mut answer)
+        .map_err(|error| format!("the server did not answer: {error}"))?;
     parse(&answer)
 }
 
@@ -90,10 +114,14 @@ fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> Result<Value, S
 fn parse(answer: &[u8]) -> Result<Value, String> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Response::new(&mut headers);
-    let Ok(httparse::Status::Complete(len)) = head.parse(answer) else { return Err("the server's answer is no HTTP".to_owned()) };
+    let Ok(httparse::Status::Complete(len)) = head.parse(answer) else {
+        return Err("the server's answer is no HTTP".to_owned());
+    };
     let (status, body) = (head.code.unwrap_or_default(), answer.get(len..).unwrap_or_default());
     if !matches!(status, 200 | 202) {
-        return Err(format!("the server answers {status} {}", String::from_utf8_lossy(body)).trim_end().to_owned());
+        return Err(format!("the server answers {status} {}", String::from_utf8_lossy(body))
+            .trim_end()
+            .to_owned());
     }
     serde_json::from_slice(body).map_err(|_| "the server's answer is no JSON".to_owned())
 }
@@ -127,7 +155,11 @@ mod tests {
 
     #[test]
     fn a_listener_on_all_addresses_is_asked_on_this_host() {
-        for (listens, asked) in [("0.0.0.0:9080", "127.0.0.1:9080"), ("[::]:9080", "[::1]:9080"), ("192.0.2.1:80", "192.0.2.1:80")] {
+        for (listens, asked) in [
+            ("0.0.0.0:9080", "127.0.0.1:9080"),
+            ("[::]:9080", "[::1]:9080"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+        ] {
             assert_eq!(reachable(listens.parse().unwrap()), asked.parse().unwrap());
         }
     }

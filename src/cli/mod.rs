@@ -1,4 +1,5 @@
-//! The command line. One file per command; exit codes: 0 done, 1 it failed, 2 the arguments are wrong.
+//! The command line. One file per command; exit codes: 0 done, 1 it failed, 2 the arguments are
+//! wrong.
 
 mod bruteforce;
 mod cache;
@@ -56,14 +57,19 @@ struct ConfigArguments {
 
 impl ConfigArguments {
     fn source(&self) -> Result<Source, String> {
-        let named = |word: &str| Format::named(word).ok_or_else(|| format!("unknown format {word:?}: yaml, json or toml"));
+        let named = |word: &str| {
+            Format::named(word)
+                .ok_or_else(|| format!("unknown format {word:?}: yaml, json or toml"))
+        };
         let format = self.config_format.as_deref().map(named).transpose()?;
         Ok(Source::from_process(self.config.clone(), format))
     }
 
     /// The configuration of the server that is to be asked.
     fn load(&self) -> Result<Config, String> {
-        config::load(&self.source()?).map(|loaded| loaded.config).map_err(|problems| problems.to_string())
+        config::load(&self.source()?)
+            .map(|loaded| loaded.config)
+            .map_err(|problems| problems.to_string())
     }
 }
 
@@ -74,8 +80,12 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => arguments.source().and_then(serve::run),
         Command::Check(arguments) => arguments.source().and_then(check::run),
         Command::Config(arguments) => arguments.source().and_then(show::run),
-        Command::Bruteforce { config, command } => config.load().and_then(|config| bruteforce::run(command, &config)),
-        Command::Cache { config, command } => config.load().and_then(|config| cache::run(command, &config)),
+        Command::Bruteforce { config, command } => {
+            config.load().and_then(|config| bruteforce::run(command, &config))
+        }
+        Command::Cache { config, command } => {
+            config.load().and_then(|config| cache::run(command, &config))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,8 @@
-//! Addresses: where we listen, which servers we call, which networks a rule is about, what a header is called.
+//! Addresses: where we listen, which servers we call, which networks a rule is about, what a header
+//! is called.
 //!
-//! Each type is right once it is read. Rules: specification `config.md` 8.2, 8.10, 8.12, 8.18, 13.12, 13.13.
+//! Each type is right once it is read. Rules: specification `config.md` 8.2, 8.10, 8.12, 8.18,
+//! 13.12, 13.13.
 
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::Wrong;
@@ -27,9 +29,14 @@ impl Word for ListenAddress {
         if let Ok(address) = text.parse() {
             return Ok(ListenAddress::Tcp(address));
         }
-        let wrong = || Wrong::new(format!("{text:?} is no address to listen on")).allowed("IP:PORT, [IPv6]:PORT, HOST:PORT, unix:/PATH");
-        let (host, port) = split_host_port(text).filter(|(host, _)| !host.is_empty()).ok_or_else(wrong)?;
-        let unresolved = |why: &str| Wrong::new(format!("host {host:?} cannot be looked up: {why}"));
+        let wrong = || {
+            Wrong::new(format!("{text:?} is no address to listen on"))
+                .allowed("IP:PORT, [IPv6]:PORT, HOST:PORT, unix:/PATH")
+        };
+        let (host, port) =
+            split_host_port(text).filter(|(host, _)| !host.is_empty()).ok_or_else(wrong)?;
+        let unresolved =
+            |why: &str| Wrong::new(format!("host {host:?} cannot be looked up: {why}"));
         let mut found = (host, port).to_socket_addrs().map_err(|e| unresolved(&e.to_string()))?;
         found.next().map(ListenAddress::Tcp).ok_or_else(|| unresolved("no address"))
     }
@@ -46,7 +53,12 @@ impl Word for ListenAddress {
 fn unix_path(text: &str) -> Option<Result<PathBuf, Wrong>> {
     let path = text.strip_prefix("unix:")?;
     let sound = path.starts_with('/') && path.len() < UNIX_PATH_MAX && !path.contains('\0');
-    let wrong = || Wrong::new(format!("must be an absolute path of at most {} bytes after \"unix:\"", UNIX_PATH_MAX - 1));
+    let wrong = || {
+        Wrong::new(format!(
+            "must be an absolute path of at most {} bytes after \"unix:\"",
+            UNIX_PATH_MAX - 1
+        ))
+    };
     Some(sound.then(|| path.into()).ok_or_else(wrong))
 }
 
@@ -72,9 +84,9 @@ impl Word for ServerAddress {
     fn parse(text: &str) -> Result<ServerAddress, Wrong> {
         match unix_path(text) {
             Some(path) => path.map(ServerAddress::Unix),
-            None => {
-                HostPort::parse(text).map(ServerAddress::Tcp).map_err(|wrong| wrong.allowed("HOST:PORT, IP:PORT, [IPv6]:PORT, unix:/PATH"))
-            }
+            None => HostPort::parse(text)
+                .map(ServerAddress::Tcp)
+                .map_err(|wrong| wrong.allowed("HOST:PORT, IP:PORT, [IPv6]:PORT, unix:/PATH")),
         }
     }
 
@@ -102,7 +114,10 @@ pub struct HostPort {
 
 impl Word for HostPort {
     fn parse(text: &str) -> Result<HostPort, Wrong> {
-        let wrong = || Wrong::new(format!("{text:?} is no server address")).allowed("HOST:PORT, IP:PORT, [IPv6]:PORT");
+        let wrong = || {
+            Wrong::new(format!("{text:?} is no server address"))
+                .allowed("HOST:PORT, IP:PORT, [IPv6]:PORT")
+        };
         let (host, port) = split_host_port(text).ok_or_else(wrong)?;
         let host = if host.is_empty() { "127.0.0.1" } else { host };
         Ok(HostPort { host: host.to_owned(), port })
@@ -115,14 +130,22 @@ impl Word for HostPort {
 
 impl std::fmt::Display for HostPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
 /// `host:port` with a sound host (or none) and a port from 1.
 fn split_host_port(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
-    let port = port.bytes().all(|b| b.is_ascii_digit()).then(|| port.parse().ok())?.filter(|port| *port != 0)?;
+    let port = port
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| port.parse().ok())?
+        .filter(|port| *port != 0)?;
     if let Some(inner) = host.strip_prefix('[') {
         let inner = inner.strip_suffix(']')?;
         return inner.parse::<Ipv6Addr>().ok().map(|_| (inner, port));
@@ -158,8 +181,8 @@ impl Word for Host {
     }
 }
 
-/// RFC 1123 2.1: labels of 1 to 63 letters, digits and inner hyphens, 253 bytes in all; one final dot is fine. IPv4 addresses
-/// have this shape too.
+/// RFC 1123 2.1: labels of 1 to 63 letters, digits and inner hyphens, 253 bytes in all; one final
+/// dot is fine. IPv4 addresses have this shape too.
 fn is_host_name(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
     let is_label = |label: &str| {
@@ -176,7 +199,8 @@ fn is_host_name(text: &str) -> bool {
 pub struct Networks(Vec<IpNet>);
 
 impl Networks {
-    /// Whether `address` lies in one of them. An IPv4 address in IPv6 clothes (`::ffff:192.0.2.1`) counts as what it is.
+    /// Whether `address` lies in one of them. An IPv4 address in IPv6 clothes (`::ffff:192.0.2.1`)
+    /// counts as what it is.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
@@ -192,7 +216,10 @@ impl Networks {
 
     /// This host: the proxies that are trusted unless told otherwise.
     pub fn loopback() -> Networks {
-        Networks(vec![IpAddr::from(Ipv4Addr::LOCALHOST).into(), IpAddr::from(Ipv6Addr::LOCALHOST).into()])
+        Networks(vec![
+            IpAddr::from(Ipv4Addr::LOCALHOST).into(),
+            IpAddr::from(Ipv6Addr::LOCALHOST).into(),
+        ])
     }
 }
 
@@ -202,7 +229,8 @@ impl FromIterator<IpNet> for Networks {
     }
 }
 
-/// A list, or one text with commas or blanks between the networks (the original's environment has both).
+/// A list, or one text with commas or blanks between the networks (the original's environment has
+/// both).
 impl Value for Networks {
     const SHAPE: Shape = Shape::List;
 
@@ -210,11 +238,15 @@ impl Value for Networks {
         let split = match &node.kind {
             Kind::Scalar(text) => {
                 let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
-                Node::new(Kind::List(parts.map(|part| Node::scalar(part, node.mark.clone())).collect()), node.mark.clone())
+                Node::new(
+                    Kind::List(parts.map(|part| Node::scalar(part, node.mark.clone())).collect()),
+                    node.mark.clone(),
+                )
             }
             _ => node.clone(),
         };
-        Vec::<Network>::read(&split, place).map(|networks| networks.into_iter().map(|network| network.0).collect())
+        Vec::<Network>::read(&split, place)
+            .map(|networks| networks.into_iter().map(|network| network.0).collect())
     }
 
     fn write(&self) -> Node {
@@ -226,14 +258,21 @@ struct Network(IpNet);
 
 impl Word for Network {
     fn parse(text: &str) -> Result<Network, Wrong> {
-        let network = text.parse::<IpNet>().or_else(|e| text.parse::<IpAddr>().map(IpNet::from).map_err(|_| e));
-        network
-            .map(Network)
-            .map_err(|_| Wrong::new(format!("{text:?} is no IP address or network")).allowed("192.0.2.1, 192.0.2.0/24, 2001:db8::/32"))
+        let network = text
+            .parse::<IpNet>()
+            .or_else(|e| text.parse::<IpAddr>().map(IpNet::from).map_err(|_| e));
+        network.map(Network).map_err(|_| {
+            Wrong::new(format!("{text:?} is no IP address or network"))
+                .allowed("192.0.2.1, 192.0.2.0/24, 2001:db8::/32")
+        })
     }
 
     fn text(&self) -> String {
-        if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().to_string() } else { self.0.to_string() }
+        if self.0.prefix_len() == self.0.max_prefix_len() {
+            self.0.addr().to_string()
+        } else {
+            self.0.to_string()
+        }
     }
 }
 
@@ -242,8 +281,8 @@ impl Word for Network {
 pub struct SoftWhitelist(BTreeMap<String, Networks>);
 
 impl SoftWhitelist {
-    /// Whether `user` is spared at `address`. The name is compared as it is, then in lower case, which is how files for the
-    /// original had to spell it.
+    /// Whether `user` is spared at `address`. The name is compared as it is, then in lower case,
+    /// which is how files for the original had to spell it.
     pub fn spares(&self, user: &str, address: IpAddr) -> bool {
         let networks = self.0.get(user).or_else(|| self.0.get(&user.to_lowercase()));
         networks.is_some_and(|networks| networks.contains(address))
@@ -277,13 +316,16 @@ impl Value for SoftWhitelist {
                 return None;
             }
         };
-        let each = |(name, node): &(String, Node)| Some((name.clone(), Networks::read(node, &mut place.below(&format!(".{name}")))?));
+        let each = |(name, node): &(String, Node)| {
+            Some((name.clone(), Networks::read(node, &mut place.below(&format!(".{name}")))?))
+        };
         let read: Vec<_> = entries.iter().map(each).collect();
         read.into_iter().collect::<Option<_>>().map(SoftWhitelist)
     }
 
     fn write(&self) -> Node {
-        let entries = self.0.iter().map(|(name, networks)| (name.clone(), networks.write())).collect();
+        let entries =
+            self.0.iter().map(|(name, networks)| (name.clone(), networks.write())).collect();
         Node::new(Kind::Map(entries), Mark::nowhere())
     }
 }
@@ -306,9 +348,12 @@ impl HeaderName {
 
 impl Word for HeaderName {
     fn parse(text: &str) -> Result<HeaderName, Wrong> {
-        let sound =
-            !text.is_empty() && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-        sound.then(|| HeaderName(text.to_owned())).ok_or_else(|| Wrong::new(format!("{text:?} is no header name")))
+        let sound = !text.is_empty()
+            && text.len() <= 128
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        sound
+            .then(|| HeaderName(text.to_owned()))
+            .ok_or_else(|| Wrong::new(format!("{text:?} is no header name")))
     }
 
     fn text(&self) -> String {
@@ -325,7 +370,10 @@ mod tests {
 
     #[test]
     fn a_server_may_be_on_a_unix_socket() {
-        assert_eq!(ServerAddress::parse("unix:/run/redis.sock"), Ok(ServerAddress::Unix("/run/redis.sock".into())));
+        assert_eq!(
+            ServerAddress::parse("unix:/run/redis.sock"),
+            Ok(ServerAddress::Unix("/run/redis.sock".into()))
+        );
         let tcp = HostPort { host: "::1".into(), port: 6379 };
         assert_eq!(ServerAddress::parse("[::1]:6379"), Ok(ServerAddress::Tcp(tcp)));
         for text in ["unix:redis.sock", "redis", "unix:"] {
@@ -341,8 +389,22 @@ mod tests {
         for text in ["127.0.0.1:9080", "[::]:9080", "unix:/run/loligo.sock"] {
             assert_eq!(ListenAddress::parse(text).unwrap().text(), text);
         }
-        assert!(matches!(ListenAddress::parse("localhost:9080"), Ok(ListenAddress::Tcp(address)) if address.ip().is_loopback()));
-        for text in ["", "9080", ":9080", "127.0.0.1", "127.0.0.1:70000", "::1:x", "unix:", "unix:run/x", "a b:1", "[::1]", "[::1:9080"] {
+        assert!(
+            matches!(ListenAddress::parse("localhost:9080"), Ok(ListenAddress::Tcp(address)) if address.ip().is_loopback())
+        );
+        for text in [
+            "",
+            "9080",
+            ":9080",
+            "127.0.0.1",
+            "127.0.0.1:70000",
+            "::1:x",
+            "unix:",
+            "unix:run/x",
+            "a b:1",
+            "[::1]",
+            "[::1:9080",
+        ] {
             assert!(ListenAddress::parse(text).is_err(), "{text}");
         }
     }
@@ -366,20 +428,35 @@ mod tests {
 
     #[test]
     fn host_names() {
-        for text in ["example.net", "example.org.", "a.b", "1and1.example", "192.0.2.1", "2001:db8::1", "localhost"] {
+        for text in [
+            "example.net",
+            "example.org.",
+            "a.b",
+            "1and1.example",
+            "192.0.2.1",
+            "2001:db8::1",
+            "localhost",
+        ] {
             assert!(Host::parse(text).is_ok(), "{text}");
         }
-        for text in ["", ".", "a..b", "-a.b", "a-.b", "a_b.c", "a b", &"a".repeat(64), &"a.".repeat(130)] {
+        for text in
+            ["", ".", "a..b", "-a.b", "a-.b", "a_b.c", "a b", &"a".repeat(64), &"a.".repeat(130)]
+        {
             assert!(Host::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn networks_hold_addresses_and_networks() {
-        let networks: Networks = ["192.0.2.0/24", "2001:db8::1/128"].iter().map(|text| text.parse().unwrap()).collect();
-        for (address, inside) in
-            [("192.0.2.77", true), ("::ffff:192.0.2.77", true), ("192.0.3.1", false), ("2001:db8::1", true), ("2001:db8::2", false)]
-        {
+        let networks: Networks =
+            ["192.0.2.0/24", "2001:db8::1/128"].iter().map(|text| text.parse().unwrap()).collect();
+        for (address, inside) in [
+            ("192.0.2.77", true),
+            ("::ffff:192.0.2.77", true),
+            ("192.0.3.1", false),
+            ("2001:db8::1", true),
+            ("2001:db8::2", false),
+        ] {
             assert_eq!(networks.contains(address.parse().unwrap()), inside, "{address}");
         }
     }
@@ -387,8 +464,17 @@ mod tests {
     #[test]
     fn a_soft_whitelist_compares_exactly_then_in_lower_case() {
         let networks: Networks = ["192.0.2.0/24".parse().unwrap()].into_iter().collect();
-        let list = SoftWhitelist(BTreeMap::from([("Ann".to_owned(), networks.clone()), ("bob@example.net".to_owned(), networks)]));
-        for (user, spared) in [("Ann", true), ("ann", false), ("ANN", false), ("bob@example.net", true), ("Bob@Example.NET", true)] {
+        let list = SoftWhitelist(BTreeMap::from([
+            ("Ann".to_owned(), networks.clone()),
+            ("bob@example.net".to_owned(), networks),
+        ]));
+        for (user, spared) in [
+            ("Ann", true),
+            ("ann", false),
+            ("ANN", false),
+            ("bob@example.net", true),
+            ("Bob@Example.NET", true),
+        ] {
             assert_eq!(list.spares(user, "192.0.2.9".parse().unwrap()), spared, "{user}");
         }
         assert!(!list.spares("Ann", "198.51.100.1".parse().unwrap()));

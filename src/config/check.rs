@@ -1,8 +1,12 @@
-//! Rules for single values: bounds, characters, files. Small functions that sections pass to `keys`.
+//! Rules for single values: bounds, characters, files. Small functions that sections pass to
+//! `keys`.
 //!
 //! Rules: specification `config.md` 5 (rule vocabulary) and the tables of 8.
 
-#![allow(clippy::ptr_arg, reason = "a rule is passed by name and takes the type of the field as it is")]
+#![allow(
+    clippy::ptr_arg,
+    reason = "a rule is passed by name and takes the type of the field as it is"
+)]
 
 use crate::config::problem::Wrong;
 use crate::config::value::Word;
@@ -19,15 +23,25 @@ pub fn any<T>(_: &T) -> Checked {
 }
 
 pub fn at_least<T: PartialOrd + Debug>(min: T) -> impl Fn(&T) -> Checked {
-    move |value| if *value >= min { Ok(()) } else { Err(Wrong::new(format!("must be at least {min:?}"))) }
+    move |value| {
+        if *value >= min { Ok(()) } else { Err(Wrong::new(format!("must be at least {min:?}"))) }
+    }
 }
 
 pub fn at_most<T: PartialOrd + Debug>(max: T) -> impl Fn(&T) -> Checked {
-    move |value| if *value <= max { Ok(()) } else { Err(Wrong::new(format!("must be at most {max:?}"))) }
+    move |value| {
+        if *value <= max { Ok(()) } else { Err(Wrong::new(format!("must be at most {max:?}"))) }
+    }
 }
 
 pub fn between<T: PartialOrd + Debug>(min: T, max: T) -> impl Fn(&T) -> Checked {
-    move |value| if *value >= min && *value <= max { Ok(()) } else { Err(Wrong::new(format!("must be between {min:?} and {max:?}"))) }
+    move |value| {
+        if *value >= min && *value <= max {
+            Ok(())
+        } else {
+            Err(Wrong::new(format!("must be between {min:?} and {max:?}")))
+        }
+    }
 }
 
 /// More than no time, and at most a year, the longest any duration of the documents may be.
@@ -50,7 +64,11 @@ pub fn printable(max: usize) -> impl Fn(&String) -> Checked {
 
 /// Printable ASCII without a blank.
 pub fn one_word(text: &String) -> Checked {
-    if text.bytes().all(|b| b.is_ascii_graphic()) { Ok(()) } else { Err(Wrong::new("must be printable ASCII without blanks")) }
+    if text.bytes().all(|b| b.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(Wrong::new("must be printable ASCII without blanks"))
+    }
 }
 
 pub fn one_word_each(words: &Vec<String>) -> Checked {
@@ -61,11 +79,16 @@ pub fn no_blank(text: &String) -> Checked {
     if text.contains(' ') { Err(Wrong::new("must not hold a blank")) } else { Ok(()) }
 }
 
-/// One of a few words, for keys whose function we do not have and whose words therefore have no type.
+/// One of a few words, for keys whose function we do not have and whose words therefore have no
+/// type.
 pub fn one_of(words: &'static [&'static str]) -> impl Fn(&String) -> Checked {
     move |text| {
         let known = text.is_empty() || words.contains(&text.as_str());
-        if known { Ok(()) } else { Err(Wrong::new(format!("unknown word {text:?}")).allowed(words.join(", "))) }
+        if known {
+            Ok(())
+        } else {
+            Err(Wrong::new(format!("unknown word {text:?}")).allowed(words.join(", ")))
+        }
     }
 }
 
@@ -73,7 +96,8 @@ pub fn each_one_of(words: &'static [&'static str]) -> impl Fn(&Vec<String>) -> C
     move |texts| texts.iter().try_for_each(one_of(words))
 }
 
-/// A secret of at least `min` characters, none of them a blank or a control character. An empty one counts as not given.
+/// A secret of at least `min` characters, none of them a blank or a control character. An empty one
+/// counts as not given.
 pub fn secret_of(min: usize) -> impl Fn(&Secret) -> Checked {
     move |secret| {
         let text = String::from_utf8_lossy(secret.expose());
@@ -94,12 +118,15 @@ pub fn if_given<T>(check: impl Fn(&T) -> Checked) -> impl Fn(&Option<T>) -> Chec
     move |value| value.as_ref().map_or(Ok(()), &check)
 }
 
-/// A regular file that exists (reading a FIFO or a device may take for ever); relative names are relative to the working directory.
+/// A regular file that exists (reading a FIFO or a device may take for ever); relative names are
+/// relative to the working directory.
 pub fn existing_file(path: &PathBuf) -> Checked {
     let wrong = |what: &str| Err(Wrong::new(format!("{:?} {what}", path.text())));
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => wrong("is a directory"),
-        Ok(found) if !found.is_file() => wrong(&crate::files::refusal(found.file_type()).to_string()),
+        Ok(found) if !found.is_file() => {
+            wrong(&crate::files::refusal(found.file_type()).to_string())
+        }
         Ok(_) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => wrong("does not exist"),
         Err(e) => wrong(&format!("cannot be read: {e}")),
@@ -111,7 +138,11 @@ pub fn existing_files(paths: &Vec<PathBuf>) -> Checked {
 }
 
 pub fn existing_directory(path: &PathBuf) -> Checked {
-    if Path::is_dir(path) { Ok(()) } else { Err(Wrong::new(format!("{:?} is no directory", path.text()))) }
+    if Path::is_dir(path) {
+        Ok(())
+    } else {
+        Err(Wrong::new(format!("{:?} is no directory", path.text())))
+    }
 }
 
 pub const YEAR: Duration = hours(8760);
@@ -140,9 +171,13 @@ mod tests {
     #[test]
     fn secrets_are_long_and_without_blanks() {
         let check = secret_of(16);
-        for (text, good) in
-            [("", true), ("0123456789abcdef", true), ("Ünïcode-0123456789", true), ("short", false), ("0123456789 abcdef", false)]
-        {
+        for (text, good) in [
+            ("", true),
+            ("0123456789abcdef", true),
+            ("Ünïcode-0123456789", true),
+            ("short", false),
+            ("0123456789 abcdef", false),
+        ] {
             assert_eq!(check(&Secret::from(text)).is_ok(), good, "{text}");
         }
     }
@@ -165,6 +200,10 @@ mod tests {
     fn bounds_include_their_ends() {
         assert!(between(1, 3)(&1).is_ok() && between(1, 3)(&3).is_ok());
         assert!(between(1, 3)(&0).is_err() && between(1, 3)(&4).is_err());
-        assert!(positive(&Duration::ZERO).is_err() && positive(&YEAR).is_ok() && positive(&(YEAR + seconds(1))).is_err());
+        assert!(
+            positive(&Duration::ZERO).is_err()
+                && positive(&YEAR).is_ok()
+                && positive(&(YEAR + seconds(1))).is_err()
+        );
     }
 }

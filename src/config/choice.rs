@@ -1,6 +1,7 @@
 //! The enumerations: words of which a key takes one.
 //!
-//! Words are compared with case, as the documents have it. Rules: specification `config.md` 8.4, 8.6, 8.7, 8.8, 8.14, 8.18, 8.20.
+//! Words are compared with case, as the documents have it. Rules: specification `config.md` 8.4,
+//! 8.6, 8.7, 8.8, 8.14, 8.18, 8.20.
 
 use crate::config::keys::{self, Keys, Section};
 use crate::config::node::{Kind, Mark, Node};
@@ -20,7 +21,9 @@ pub trait Choice: Copy + PartialEq + 'static {
 impl<T: Choice> Word for T {
     fn parse(text: &str) -> Result<T, Wrong> {
         let found = T::WORDS.iter().find(|(word, _)| *word == text.trim());
-        found.map(|(_, choice)| *choice).ok_or_else(|| unknown_word(text, T::WORDS.iter().map(|(word, _)| *word)))
+        found
+            .map(|(_, choice)| *choice)
+            .ok_or_else(|| unknown_word(text, T::WORDS.iter().map(|(word, _)| *word)))
     }
 
     fn text(&self) -> String {
@@ -63,7 +66,8 @@ pub enum TlsVersion {
 }
 
 impl Choice for TlsVersion {
-    const WORDS: &'static [(&'static str, TlsVersion)] = &[("TLS1.2", TlsVersion::Tls12), ("TLS1.3", TlsVersion::Tls13)];
+    const WORDS: &'static [(&'static str, TlsVersion)] =
+        &[("TLS1.2", TlsVersion::Tls12), ("TLS1.3", TlsVersion::Tls13)];
 }
 
 /// A check before the backends are asked.
@@ -143,7 +147,8 @@ pub enum Service {
 }
 
 impl Choice for Service {
-    const WORDS: &'static [(&'static str, Service)] = &[("header", Service::Header), ("nginx", Service::Nginx), ("basic", Service::Basic)];
+    const WORDS: &'static [(&'static str, Service)] =
+        &[("header", Service::Header), ("nginx", Service::Nginx), ("basic", Service::Basic)];
 }
 
 /// How far below its base an LDAP search looks.
@@ -156,7 +161,8 @@ pub enum LdapScope {
 }
 
 impl Choice for LdapScope {
-    const WORDS: &'static [(&'static str, LdapScope)] = &[("base", LdapScope::Base), ("one", LdapScope::One), ("sub", LdapScope::Sub)];
+    const WORDS: &'static [(&'static str, LdapScope)] =
+        &[("base", LdapScope::Base), ("one", LdapScope::One), ("sub", LdapScope::Sub)];
 }
 
 /// Who is asked about a login. The name, if any, is that of an optional backend or pool.
@@ -172,9 +178,12 @@ pub enum Backend {
 impl Word for Backend {
     fn parse(text: &str) -> Result<Backend, Wrong> {
         let text = text.trim();
-        let wrong = || unknown_word(text, ["cache", "lua", "lua(NAME)", "ldap", "ldap(NAME)"].into_iter());
+        let wrong =
+            || unknown_word(text, ["cache", "lua", "lua(NAME)", "ldap", "ldap(NAME)"].into_iter());
         let (kind, name) = match text.split_once('(') {
-            Some((kind, rest)) => (kind, Some(rest.strip_suffix(')').ok_or_else(wrong)?.trim().to_owned())),
+            Some((kind, rest)) => {
+                (kind, Some(rest.strip_suffix(')').ok_or_else(wrong)?.trim().to_owned()))
+            }
             None => (text, None),
         };
         if name.as_deref().is_some_and(|name| ["", "default", "__meta_default__"].contains(&name)) {
@@ -224,7 +233,9 @@ impl Features {
 
 impl FromIterator<Feature> for Features {
     fn from_iter<T: IntoIterator<Item = Feature>>(features: T) -> Features {
-        Features(features.into_iter().map(|name| EnabledFeature { name, when_no_auth: false }).collect())
+        Features(
+            features.into_iter().map(|name| EnabledFeature { name, when_no_auth: false }).collect(),
+        )
     }
 }
 
@@ -238,7 +249,12 @@ impl Value for Features {
     }
 
     fn write(&self) -> Node {
-        self.0.iter().cloned().map(|enabled| FeatureElement(Some(enabled))).collect::<Vec<_>>().write()
+        self.0
+            .iter()
+            .cloned()
+            .map(|enabled| FeatureElement(Some(enabled)))
+            .collect::<Vec<_>>()
+            .write()
     }
 }
 
@@ -252,7 +268,8 @@ impl Value for FeatureElement {
         let enabled = match &node.kind {
             Kind::Scalar(text) if text.is_empty() => None,
             Kind::Map(_) => {
-                let entry = keys::read::<FeatureEntry>(node.clone(), place.path.clone(), place.report)?;
+                let entry =
+                    keys::read::<FeatureEntry>(node.clone(), place.path.clone(), place.report)?;
                 Some(EnabledFeature { name: entry.name?, when_no_auth: entry.when_no_auth })
             }
             _ => Some(EnabledFeature { name: Feature::read(node, place)?, when_no_auth: false }),
@@ -263,7 +280,10 @@ impl Value for FeatureElement {
     fn write(&self) -> Node {
         match &self.0 {
             Some(EnabledFeature { name, when_no_auth: true }) => {
-                let entries = vec![("name".to_owned(), name.write()), ("when_no_auth".to_owned(), true.write())];
+                let entries = vec![
+                    ("name".to_owned(), name.write()),
+                    ("when_no_auth".to_owned(), true.write()),
+                ];
                 Node::new(Kind::Map(entries), Mark::nowhere())
             }
             Some(enabled) => enabled.name.write(),
@@ -297,7 +317,10 @@ mod tests {
         }
         for word in wrong {
             let refused = T::parse(word).unwrap_err();
-            assert!(refused.wrong.contains(word) && refused.allowed.contains(T::WORDS[0].0), "{refused:?}");
+            assert!(
+                refused.wrong.contains(word) && refused.allowed.contains(T::WORDS[0].0),
+                "{refused:?}"
+            );
         }
     }
 
@@ -323,7 +346,17 @@ mod tests {
             assert_eq!(Backend::parse(text), Ok(backend.clone()));
             assert_eq!(backend.text(), text.trim());
         }
-        for text in ["sql", "", "Lua", "lua()", "lua(default)", "ldap(__meta_default__)", "cache(x)", "lua(x", "lua)"] {
+        for text in [
+            "sql",
+            "",
+            "Lua",
+            "lua()",
+            "lua(default)",
+            "ldap(__meta_default__)",
+            "cache(x)",
+            "lua(x",
+            "lua)",
+        ] {
             assert!(Backend::parse(text).is_err(), "{text}");
         }
     }

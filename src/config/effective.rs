@@ -1,4 +1,5 @@
-//! The effective configuration as YAML or JSON, which the loader reads again. Secrets are stars. Called by `loligo config` and `config/load`.
+//! The effective configuration as YAML or JSON, which the loader reads again. Secrets are stars.
+//! Called by `loligo config` and `config/load`.
 
 use crate::config::node::{Kind, Node};
 
@@ -19,10 +20,16 @@ pub(super) fn json(node: &Node) -> serde_json::Value {
         Kind::Scalar(text) => match text.as_str() {
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
-            digits => digits.parse::<i64>().ok().filter(|n| n.to_string() == digits).map_or_else(|| Value::from(digits), Value::from),
+            digits => digits
+                .parse::<i64>()
+                .ok()
+                .filter(|n| n.to_string() == digits)
+                .map_or_else(|| Value::from(digits), Value::from),
         },
         Kind::List(elements) => elements.iter().map(json).collect(),
-        Kind::Map(entries) => Value::Object(entries.iter().map(|(key, node)| (key.clone(), json(node))).collect()),
+        Kind::Map(entries) => {
+            Value::Object(entries.iter().map(|(key, node)| (key.clone(), json(node))).collect())
+        }
     }
 }
 
@@ -70,7 +77,8 @@ fn value(node: &Node, indent: usize, out: &mut String) {
     }
 }
 
-/// A plain scalar where that is beyond doubt, else a double-quoted one, which in YAML is a JSON string.
+/// A plain scalar where that is beyond doubt, else a double-quoted one, which in YAML is a JSON
+/// string.
 fn quoted(text: &str) -> String {
     let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b))
         && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'/')

@@ -1,6 +1,8 @@
-//! The environment: `NAUTHILUS_` or `LOLIGO_` and a key's path, in upper case with underscores, override the file.
+//! The environment: `NAUTHILUS_` or `LOLIGO_` and a key's path, in upper case with underscores,
+//! override the file.
 //!
-//! Of both prefixes ours wins. A variable that is set but empty overrides with the empty value. Names that are no key are told of.
+//! Of both prefixes ours wins. A variable that is set but empty overrides with the empty value.
+//! Names that are no key are told of.
 //! Rules: specification `config.md` 3, 8.1, 13.4.
 
 use crate::config::Config;
@@ -21,7 +23,10 @@ pub(super) fn apply(tree: &mut Node, environment: &[(String, String)], report: &
     for prefix in PREFIXES {
         let given = |path: &str| {
             let name = variable(prefix, path);
-            environment.iter().find(|(given, _)| *given == name).map(|(name, text)| (name.clone(), text.clone()))
+            environment
+                .iter()
+                .find(|(given, _)| *given == name)
+                .map(|(name, text)| (name.clone(), text.clone()))
         };
         // The names outside the tree come first: a key's own name is the more exact one.
         for moved in MOVED {
@@ -33,9 +38,11 @@ pub(super) fn apply(tree: &mut Node, environment: &[(String, String)], report: &
         }
         for known in &known {
             let (parent, _) = known.path.rsplit_once('.').unwrap_or(("", &known.path));
-            let aliases =
-                known.aliases.iter().map(|alias| if parent.is_empty() { (*alias).to_owned() } else { format!("{parent}.{alias}") });
-            for (name, text) in aliases.chain([known.path.clone()]).filter_map(|path| given(&path)) {
+            let aliases = known.aliases.iter().map(|alias| {
+                if parent.is_empty() { (*alias).to_owned() } else { format!("{parent}.{alias}") }
+            });
+            for (name, text) in aliases.chain([known.path.clone()]).filter_map(|path| given(&path))
+            {
                 put(tree, known, &name, text, report);
             }
         }
@@ -43,19 +50,24 @@ pub(super) fn apply(tree: &mut Node, environment: &[(String, String)], report: &
     unknown(&known, environment, report);
 }
 
-/// Variables with a prefix that are no key. Those of the original's prefix are told of only if a key is very near: scripts have variables of
-/// their own.
+/// Variables with a prefix that are no key. Those of the original's prefix are told of only if a
+/// key is very near: scripts have variables of their own.
 fn unknown(known: &[Known], environment: &[(String, String)], report: &mut Report) {
     let mut words: Vec<String> = known.iter().map(|known| variable("", &known.path)).collect();
     for known in known {
-        let parent = known.path.rsplit_once('.').map_or(String::new(), |(parent, _)| format!("{parent}."));
+        let parent =
+            known.path.rsplit_once('.').map_or(String::new(), |(parent, _)| format!("{parent}."));
         words.extend(known.aliases.iter().map(|alias| variable("", &format!("{parent}{alias}"))));
     }
     words.extend(MOVED.iter().map(|moved| variable("", moved.from)));
     words.push("ENV".to_owned());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     for (name, _) in environment {
-        let Some((prefix, word)) = PREFIXES.iter().find_map(|prefix| Some((*prefix, name.strip_prefix(prefix)?))) else { continue };
+        let Some((prefix, word)) =
+            PREFIXES.iter().find_map(|prefix| Some((*prefix, name.strip_prefix(prefix)?)))
+        else {
+            continue;
+        };
         if words.contains(&word) {
             continue;
         }
@@ -63,16 +75,23 @@ fn unknown(known: &[Known], environment: &[(String, String)], report: &mut Repor
         let is_ours = prefix == OUR_PREFIX;
         let is_very_near = near.is_some_and(|near| strsim::damerau_levenshtein(near, word) <= 2);
         if is_ours || is_very_near {
-            let meant = near.map(|near| format!(" (did you mean {prefix}{near}?)")).unwrap_or_default();
+            let meant =
+                near.map(|near| format!(" (did you mean {prefix}{near}?)")).unwrap_or_default();
             let mark = Mark { origin: format!("environment variable {name}").into(), line: None };
-            report.warnings.push(Finding::at(FindingKind::Variable, &mark, "", format!("is no key and has no effect{meant}")));
+            report.warnings.push(Finding::at(
+                FindingKind::Variable,
+                &mark,
+                "",
+                format!("is no key and has no effect{meant}"),
+            ));
         }
     }
 }
 
 /// What the environment says outside the configuration: the first of the prefixes, ours first.
 pub(super) fn special(environment: &[(String, String)], word: &str) -> Option<String> {
-    let given = |prefix: &&str| environment.iter().find(|(name, _)| *name == format!("{prefix}{word}"));
+    let given =
+        |prefix: &&str| environment.iter().find(|(name, _)| *name == format!("{prefix}{word}"));
     PREFIXES.iter().rev().find_map(given).map(|(_, text)| text.clone())
 }
 
@@ -83,7 +102,11 @@ fn variable(prefix: &str, path: &str) -> String {
 fn put(tree: &mut Node, known: &Known, name: &str, text: String, report: &mut Report) {
     let mark = Mark { origin: format!("environment variable {name}").into(), line: None };
     if known.shape == Shape::Maps && !text.is_empty() {
-        report.wrong(&mark, &known.path, Wrong::new("cannot be given in the environment").allowed("nothing, which empties it"));
+        report.wrong(
+            &mark,
+            &known.path,
+            Wrong::new("cannot be given in the environment").allowed("nothing, which empties it"),
+        );
         return;
     }
     if let Some((parent, _)) = known.path.rsplit_once('.') {
@@ -108,7 +131,9 @@ fn remove(tree: &mut Node, parent: &str, key: &str) {
 pub(super) fn move_names(tree: &mut Node, report: &mut Report) {
     for moved in MOVED {
         let (parent, key) = moved.from.rsplit_once('.').unwrap_or(("", moved.from));
-        let Some(node) = tree.at(moved.from).filter(|node| !node.is_absent()).cloned() else { continue };
+        let Some(node) = tree.at(moved.from).filter(|node| !node.is_absent()).cloned() else {
+            continue;
+        };
         if parent.is_empty() {
             tree.remove(key);
         } else {
@@ -118,7 +143,11 @@ pub(super) fn move_names(tree: &mut Node, report: &mut Report) {
         if !newer_given {
             tree.set(moved.to, node);
         } else if !moved.newer_wins {
-            report.wrong(&node.mark, moved.from, Wrong::new(format!("is another name of {:?}, which is given too", moved.to)));
+            report.wrong(
+                &node.mark,
+                moved.from,
+                Wrong::new(format!("is another name of {:?}, which is given too", moved.to)),
+            );
         }
     }
 }

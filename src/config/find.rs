@@ -1,6 +1,7 @@
 //! Finds the configuration file when none was named.
 //!
-//! Our name first in every directory, then the original's, so that an existing installation starts unchanged.
+//! Our name first in every directory, then the original's, so that an existing installation starts
+//! unchanged.
 //! Rules: specification `config.md` 1, 13.3.
 
 use crate::config::problem::Problem;
@@ -11,24 +12,33 @@ pub(super) fn find(home: Option<&str>) -> Result<PathBuf, Problem> {
     let system = Path::new("/");
     let directories = NAMES.map(|name| (name, directories(name, home, system)));
     directories.iter().find_map(|(name, directories)| find_in(name, directories)).ok_or_else(|| {
-        let places: Vec<String> =
-            directories.iter().flat_map(|(name, all)| all.iter().map(move |dir| format!("{}/{name}", dir.display()))).collect();
+        let places: Vec<String> = directories
+            .iter()
+            .flat_map(|(name, all)| all.iter().map(move |dir| format!("{}/{name}", dir.display())))
+            .collect();
         Problem::of_file(
             "",
-            format!("no configuration file found; looked for {} with the extensions {}", places.join(", "), EXTENSIONS.join(", ")),
+            format!(
+                "no configuration file found; looked for {} with the extensions {}",
+                places.join(", "),
+                EXTENSIONS.join(", ")
+            ),
         )
     })
 }
 
 fn directories(name: &str, home: Option<&str>, system: &Path) -> Vec<PathBuf> {
-    let home = home.filter(|home| !home.is_empty()).map(|home| Path::new(home).join(format!(".{name}")));
+    let home =
+        home.filter(|home| !home.is_empty()).map(|home| Path::new(home).join(format!(".{name}")));
     let system = [system.join("usr/local/etc").join(name), system.join("etc").join(name)];
     [PathBuf::from(".")].into_iter().chain(home).chain(system).collect()
 }
 
 /// A directory earlier in the list wins over a better extension in a later one.
 fn find_in(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
-    let files = directories.iter().flat_map(|directory| EXTENSIONS.map(|extension| directory.join(format!("{name}.{extension}"))));
+    let files = directories.iter().flat_map(|directory| {
+        EXTENSIONS.map(|extension| directory.join(format!("{name}.{extension}")))
+    });
     files.into_iter().find(|file| file.is_file())
 }
 
@@ -44,7 +54,10 @@ mod tests {
     #[test]
     fn directories_are_searched_in_order() {
         let all = directories("loligo", Some("/home/ann"), Path::new("/"));
-        assert_eq!(all, [".", "/home/ann/.loligo", "/usr/local/etc/loligo", "/etc/loligo"].map(PathBuf::from));
+        assert_eq!(
+            all,
+            [".", "/home/ann/.loligo", "/usr/local/etc/loligo", "/etc/loligo"].map(PathBuf::from)
+        );
         assert_eq!(directories("loligo", None, Path::new("/")).len(), 3);
     }
 

@@ -1,6 +1,8 @@
-//! What somebody should look at although it keeps nothing from starting: each finding has its place, and says what is nearest to what was meant.
+//! What somebody should look at although it keeps nothing from starting: each finding has its
+//! place, and says what is nearest to what was meant.
 //!
-//! Made where a configuration is read (`config`) and where its scripts are compiled (`script`); start and reload log them, `check` prints them.
+//! Made where a configuration is read (`config`) and where its scripts are compiled (`script`);
+//! start and reload log them, `check` prints them.
 
 use crate::config::node::Mark;
 use crate::config::problem::Problem;
@@ -27,15 +29,36 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn at(kind: FindingKind, mark: &Mark, path: &str, text: impl Into<String>) -> Finding {
-        let what =
-            Problem { origin: mark.origin.clone(), line: mark.line, path: path.to_owned(), wrong: text.into(), allowed: String::new() };
+    pub(super) fn at(
+        kind: FindingKind,
+        mark: &Mark,
+        path: &str,
+        text: impl Into<String>,
+    ) -> Finding {
+        let what = Problem {
+            origin: mark.origin.clone(),
+            line: mark.line,
+            path: path.to_owned(),
+            wrong: text.into(),
+            allowed: String::new(),
+        };
         Finding { kind, what }
     }
 
     /// A finding in a script.
-    pub fn in_script(kind: FindingKind, file: &str, line: Option<u32>, text: impl Into<String>) -> Finding {
-        let what = Problem { origin: file.into(), line, path: String::new(), wrong: text.into(), allowed: String::new() };
+    pub fn in_script(
+        kind: FindingKind,
+        file: &str,
+        line: Option<u32>,
+        text: impl Into<String>,
+    ) -> Finding {
+        let what = Problem {
+            origin: file.into(),
+            line,
+            path: String::new(),
+            wrong: text.into(),
+            allowed: String::new(),
+        };
         Finding { kind, what }
     }
 }

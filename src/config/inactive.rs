@@ -1,21 +1,27 @@
 //! What a configuration may say although this version does not do it: the tables of it.
 //!
-//! Each entry is read and checked like any other key. A key that protects something is refused when it is set ([`PROTECTING`]): a warning
-//! is not read, and the protection would silently be missing. All others warn. To activate something, delete its line.
+//! Each entry is read and checked like any other key. A key that protects something is refused when
+//! it is set ([`PROTECTING`]): a warning is not read, and the protection would silently be missing.
+//! All others warn. To activate something, delete its line.
 //!
-//! In a path `[]` stands for every element of a list and `*` for every name that the operator chose.
+//! In a path `[]` stands for every element of a list and `*` for every name that the operator
+//! chose.
 
 use crate::config::choice::{Backend, Feature};
 
-/// Keys that protect something and are not built, each with what to do instead. They may be given as long as they are off: false, 0, empty.
-/// A key that is built leaves this list, and nothing else has to change.
+/// Keys that protect something and are not built, each with what to do instead. They may be given
+/// as long as they are off: false, 0, empty. A key that is built leaves this list, and nothing else
+/// has to change.
 pub(super) const PROTECTING: &[(&str, &str)] = &[
     ("ldap.config.auth_rate_limit_per_second", RATE_LIMIT),
     ("ldap.config.auth_rate_limit_burst", RATE_LIMIT),
     ("ldap.optional_ldap_pools.*.auth_rate_limit_per_second", RATE_LIMIT),
     ("ldap.optional_ldap_pools.*.auth_rate_limit_burst", RATE_LIMIT),
     ("server.chroot", "remove it, and let the service manager do it (systemd: RootDirectory=)"),
-    ("server.haproxy_v2", "remove it, and have the proxy pass the client's address in the request (header Client-IP)"),
+    (
+        "server.haproxy_v2",
+        "remove it, and have the proxy pass the client's address in the request (header Client-IP)",
+    ),
     ("server.http_client.tls.cipher_suites", CIPHER_SUITES),
     ("server.insights.tracing.tls.cipher_suites", CIPHER_SUITES),
     ("server.rate_limit_burst", RATE_LIMIT),
@@ -23,13 +29,18 @@ pub(super) const PROTECTING: &[(&str, &str)] = &[
     ("server.redis.tls.cipher_suites", CIPHER_SUITES),
     ("server.run_as_group", "remove it, and let the service manager do it (systemd: Group=)"),
     ("server.run_as_user", "remove it, and let the service manager do it (systemd: User=)"),
-    ("server.tls.enabled", "remove it, listen on loopback or a unix socket, and let a proxy in front do TLS"),
+    (
+        "server.tls.enabled",
+        "remove it, listen on loopback or a unix socket, and let a proxy in front do TLS",
+    ),
 ];
 
 const RATE_LIMIT: &str = "remove it, and limit the rate in the proxy in front or in a Lua feature (lua/examples/features/rate_limit.lua)";
-const CIPHER_SUITES: &str = "remove it: only sound suites are offered; min_tls_version: TLS1.3 leaves the newest alone";
+const CIPHER_SUITES: &str =
+    "remove it: only sound suites are offered; min_tls_version: TLS1.3 leaves the newest alone";
 
-/// Keys without protective meaning that have no effect yet; sections as a whole. If such a key differs from its default, the start warns.
+/// Keys without protective meaning that have no effect yet; sections as a whole. If such a key
+/// differs from its default, the start warns.
 pub(super) const INACTIVE: &[&str] = &[
     "brute_force.adaptive_toleration",
     "brute_force.custom_tolerations[].adaptive_toleration",

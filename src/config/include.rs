@@ -1,8 +1,9 @@
 //! One tree from a file and the files it includes, then the patches.
 //!
-//! `includes.required`, `.optional`, then the same two of the selected environment, each laid on the ones before; the including
-//! file comes last. Maps merge deeply, lists are replaced. Patches are collected in the same order (an included file's before the
-//! including one's) and applied to the merged tree. All files are of one format.
+//! `includes.required`, `.optional`, then the same two of the selected environment, each laid on
+//! the ones before; the including file comes last. Maps merge deeply, lists are replaced. Patches
+//! are collected in the same order (an included file's before the including one's) and applied to
+//! the merged tree. All files are of one format.
 //! Rules: specification `config.md` 4. Bounds: [`FILE_BYTES_MAX`], [`FILES_MAX`].
 
 use crate::config::format::{self, Format};
@@ -12,10 +13,22 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The merged tree of `file` and what it includes, and every file that was read. `environment` selects an environment's includes
-/// instead of the file's own `env`.
-pub(super) fn read(file: &Path, format: Format, environment: Option<String>, report: &mut Report) -> Result<(Node, Vec<PathBuf>), Problem> {
-    let mut reader = Reader { format, environment, files: Vec::new(), open: Vec::new(), patches: Vec::new(), report };
+/// The merged tree of `file` and what it includes, and every file that was read. `environment`
+/// selects an environment's includes instead of the file's own `env`.
+pub(super) fn read(
+    file: &Path,
+    format: Format,
+    environment: Option<String>,
+    report: &mut Report,
+) -> Result<(Node, Vec<PathBuf>), Problem> {
+    let mut reader = Reader {
+        format,
+        environment,
+        files: Vec::new(),
+        open: Vec::new(),
+        patches: Vec::new(),
+        report,
+    };
     let mut tree = reader.file(file, None)?;
     for patch in std::mem::take(&mut reader.patches) {
         if let Err(wrong) = patch.apply(&mut tree) {
@@ -42,7 +55,11 @@ impl Reader<'_> {
         let origin: Arc<str> = file.display().to_string().into();
         let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         if self.open.contains(&real) {
-            return Err(at(included_at, &origin, format!("include cycle: {origin} includes itself")));
+            return Err(at(
+                included_at,
+                &origin,
+                format!("include cycle: {origin} includes itself"),
+            ));
         }
         if self.files.len() >= FILES_MAX {
             return Err(at(included_at, &origin, format!("more than {FILES_MAX} files")));
@@ -50,7 +67,9 @@ impl Reader<'_> {
         let text = text_of(file).map_err(|wrong| at(included_at, &origin, wrong))?;
         let mut own = format::parse(self.format, &text, &origin)?;
         let report = &mut *self.report;
-        own.fold_keys(&mut |mark, key| report.wrong(mark, key, Wrong::new("is given twice, in another case")));
+        own.fold_keys(&mut |mark, key| {
+            report.wrong(mark, key, Wrong::new("is given twice, in another case"))
+        });
         self.files.push(file.to_owned());
         self.open.push(real);
         let tree = self.with_includes(file, own);
@@ -64,7 +83,11 @@ impl Reader<'_> {
             match environment.kind {
                 Kind::Scalar(name) => self.environment = self.environment.take().or(Some(name)),
                 Kind::Null => {}
-                _ => self.report.wrong(&environment.mark, "env", Wrong::new("must be a single value")),
+                _ => self.report.wrong(
+                    &environment.mark,
+                    "env",
+                    Wrong::new("must be a single value"),
+                ),
             }
         }
         if let Some(includes) = own.remove("includes") {
@@ -89,7 +112,8 @@ impl Reader<'_> {
         self.known_keys(block, "includes", &["required", "optional", "env"]);
         let mut files = self.includes_of_one(block, "includes");
         if let (Some(environments), Some(name)) = (block.child("env"), self.environment.clone())
-            && let Some(own) = environments.child(&name).or_else(|| environments.child(&name.to_ascii_lowercase()))
+            && let Some(own) =
+                environments.child(&name).or_else(|| environments.child(&name.to_ascii_lowercase()))
         {
             let path = format!("includes.env.{name}");
             let own = own.clone();
@@ -108,14 +132,22 @@ impl Reader<'_> {
                 Kind::Scalar(_) => vec![node.clone()],
                 Kind::Null => Vec::new(),
                 Kind::Map(_) => {
-                    self.report.wrong(&node.mark, &format!("{path}.{key}"), Wrong::new("must be a list of file names"));
+                    self.report.wrong(
+                        &node.mark,
+                        &format!("{path}.{key}"),
+                        Wrong::new("must be a list of file names"),
+                    );
                     continue;
                 }
             };
             for name in names {
                 match &name.kind {
                     Kind::Scalar(text) if !text.is_empty() => files.push((name, is_required)),
-                    _ => self.report.wrong(&name.mark, &format!("{path}.{key}"), Wrong::new("must be a file name")),
+                    _ => self.report.wrong(
+                        &name.mark,
+                        &format!("{path}.{key}"),
+                        Wrong::new("must be a file name"),
+                    ),
                 }
             }
         }
@@ -125,13 +157,18 @@ impl Reader<'_> {
     fn known_keys(&mut self, node: &Node, path: &str, known: &[&str]) {
         match &node.kind {
             Kind::Map(entries) => {
-                for (key, node) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+                for (key, node) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str()))
+                {
                     let wrong = Wrong::new("unknown key").allowed(known.join(", "));
                     self.report.wrong(&node.mark, &format!("{path}.{key}"), wrong);
                 }
             }
             Kind::Null => {}
-            _ => self.report.wrong(&node.mark, path, Wrong::new("must be a section of keys and values")),
+            _ => self.report.wrong(
+                &node.mark,
+                path,
+                Wrong::new("must be a section of keys and values"),
+            ),
         }
     }
 
@@ -176,13 +213,18 @@ impl Patch {
             "add" => PatchOp::Add,
             "replace" => PatchOp::Replace,
             "remove" => PatchOp::Remove,
-            other => return Err(Wrong::new(format!("unknown op {other:?}")).allowed("add, replace, remove")),
+            other => {
+                return Err(
+                    Wrong::new(format!("unknown op {other:?}")).allowed("add, replace, remove")
+                );
+            }
         };
         let path: Vec<String> = text("path")?.split('.').map(str::to_owned).collect();
         if path.iter().any(String::is_empty) {
             return Err(Wrong::new("\"path\" holds an empty key"));
         }
-        let mut value = node.child("value").cloned().ok_or_else(|| Wrong::new("needs \"value\""))?;
+        let mut value =
+            node.child("value").cloned().ok_or_else(|| Wrong::new("needs \"value\""))?;
         value.mark = node.mark.clone();
         Ok(Patch { op, path, value })
     }
@@ -208,13 +250,17 @@ impl Patch {
                 node.kind = Kind::Map(Vec::new());
             }
             let Kind::Map(entries) = &mut node.kind else {
-                return Err(Wrong::new(format!("{:?}: {key:?} is in no section", self.path.join("."))));
+                return Err(Wrong::new(format!(
+                    "{:?}: {key:?} is in no section",
+                    self.path.join(".")
+                )));
             };
             if make && !entries.iter().any(|(name, _)| *name == key) {
                 entries.push((key.clone(), Node::new(Kind::Null, self.value.mark.clone())));
             }
             let found = entries.iter_mut().find(|(name, _)| *name == key).map(|(_, node)| node);
-            node = found.ok_or_else(|| Wrong::new(format!("{:?} does not exist", self.path.join("."))))?;
+            node = found
+                .ok_or_else(|| Wrong::new(format!("{:?} does not exist", self.path.join("."))))?;
         }
         Ok(node)
     }
@@ -222,7 +268,9 @@ impl Patch {
     fn add(&self, target: &mut Node) -> Result<(), Wrong> {
         match (&mut target.kind, &self.value.kind) {
             (Kind::Null, Kind::List(_)) => *target = self.value.clone(),
-            (Kind::Null, _) => *target = Node::new(Kind::List(vec![self.value.clone()]), self.value.mark.clone()),
+            (Kind::Null, _) => {
+                *target = Node::new(Kind::List(vec![self.value.clone()]), self.value.mark.clone())
+            }
             (Kind::List(elements), Kind::List(more)) => elements.extend(more.iter().cloned()),
             (Kind::List(elements), _) => elements.push(self.value.clone()),
             (Kind::Map(_), Kind::Map(_)) => target.merge(self.value.clone()),
@@ -237,15 +285,22 @@ impl Patch {
             _ => std::slice::from_ref(&self.value),
         };
         match &mut target.kind {
-            Kind::List(elements) => elements.retain(|element| !values.iter().any(|value| value.same(element))),
-            Kind::Map(entries) => entries.retain(|(key, _)| !values.iter().any(|value| value.kind == Kind::Scalar(key.clone()))),
+            Kind::List(elements) => {
+                elements.retain(|element| !values.iter().any(|value| value.same(element)))
+            }
+            Kind::Map(entries) => entries.retain(|(key, _)| {
+                !values.iter().any(|value| value.kind == Kind::Scalar(key.clone()))
+            }),
             _ => return Err(self.unfit()),
         }
         Ok(())
     }
 
     fn unfit(&self) -> Wrong {
-        Wrong::new(format!("{:?} is neither a list nor a section that takes this value", self.path.join(".")))
+        Wrong::new(format!(
+            "{:?} is neither a list nor a section that takes this value",
+            self.path.join(".")
+        ))
     }
 }
 
@@ -266,9 +321,13 @@ fn at(included_at: Option<&Node>, origin: &Arc<str>, wrong: String) -> Problem {
 fn text_of(file: &Path) -> Result<String, String> {
     match crate::files::read(file, FILE_BYTES_MAX) {
         Err(e) if e.kind() == ErrorKind::NotFound => Err("the file does not exist".to_owned()),
-        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge) => Err(format!("the file {e}")),
+        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge) => {
+            Err(format!("the file {e}"))
+        }
         Err(e) => Err(format!("the file cannot be read: {e}")),
-        Ok(bytes) => String::from_utf8(bytes).map_err(|e| format!("the file is not UTF-8 from byte {}", e.utf8_error().valid_up_to())),
+        Ok(bytes) => String::from_utf8(bytes).map_err(|e| {
+            format!("the file is not UTF-8 from byte {}", e.utf8_error().valid_up_to())
+        }),
     }
 }
 

@@ -1,8 +1,9 @@
 //! One walk over the keys of a section serves reading, writing and listing.
 //!
-//! A [`Section`] names each of its keys once, in [`Section::keys`]: the walk then either reads the key's value from a tree,
-//! or writes it into one (the effective configuration), or lists the key (the names of environment variables). So a key
-//! cannot be known to one of them and unknown to another. What a section does not name is an unknown key.
+//! A [`Section`] names each of its keys once, in [`Section::keys`]: the walk then either reads the
+//! key's value from a tree, or writes it into one (the effective configuration), or lists the key
+//! (the names of environment variables). So a key cannot be known to one of them and unknown to
+//! another. What a section does not name is an unknown key.
 //! Rules: specification `config.md` 5, 8, 13.1, 13.2.
 
 use crate::config::node::{Kind, Mark, Node};
@@ -16,7 +17,8 @@ pub trait Section: Default {
     /// Names every key, in the order in which the effective configuration shows them.
     fn keys(&mut self, keys: &mut Keys<'_>);
 
-    /// Rules between keys, asked once all of them could be read: the key to blame and what is wrong.
+    /// Rules between keys, asked once all of them could be read: the key to blame and what is
+    /// wrong.
     fn check(&self) -> Vec<(&'static str, Wrong)> {
         Vec::new()
     }
@@ -80,7 +82,8 @@ fn read_into<S: Section>(value: &mut S, node: Node, path: String, report: &mut R
     report.problems.len() == problems_before
 }
 
-/// Writes a section as a map. Takes it mutably because one walk serves both ways; it does not change.
+/// Writes a section as a map. Takes it mutably because one walk serves both ways; it does not
+/// change.
 pub(super) fn write<S: Section>(value: &mut S) -> Node {
     let mut keys = Keys { path: String::new(), named: Vec::new(), mode: Mode::Write(Vec::new()) };
     value.keys(&mut keys);
@@ -96,7 +99,11 @@ pub(super) fn list<S: Section>() -> Vec<Known> {
 }
 
 fn list_below<S: Section>(path: String, known: &mut Vec<Known>) {
-    S::default().keys(&mut Keys { path, named: Vec::new(), mode: Mode::List { known, aliases: Vec::new() } });
+    S::default().keys(&mut Keys {
+        path,
+        named: Vec::new(),
+        mode: Mode::List { known, aliases: Vec::new() },
+    });
 }
 
 fn joined(path: &str, key: &str) -> String {
@@ -110,7 +117,12 @@ impl Keys<'_> {
     }
 
     /// A key whose value must pass `check`.
-    pub fn checked<T: Value>(&mut self, key: &'static str, field: &mut T, check: impl Fn(&T) -> Result<(), Wrong>) {
+    pub fn checked<T: Value>(
+        &mut self,
+        key: &'static str,
+        field: &mut T,
+        check: impl Fn(&T) -> Result<(), Wrong>,
+    ) {
         self.visit(key, field, |value, field| {
             check(&value)?;
             *field = value;
@@ -144,12 +156,22 @@ impl Keys<'_> {
             section.remove(key);
             return;
         }
-        self.checked(key, field, |value| if *value <= max { Ok(()) } else { Err(Wrong::new(format!("must be at most {max:?}"))) });
+        self.checked(key, field, |value| {
+            if *value <= max { Ok(()) } else { Err(Wrong::new(format!("must be at most {max:?}"))) }
+        });
     }
 
     /// A key that must be given and not empty; a list may be empty if it says so.
-    pub fn required<T: Value>(&mut self, key: &'static str, field: &mut T, check: impl Fn(&T) -> Result<(), Wrong>) {
-        self.require_unless(key, |node| node.is_absent() || T::SHAPE == Shape::Scalar && node.kind == Kind::Scalar(String::new()));
+    pub fn required<T: Value>(
+        &mut self,
+        key: &'static str,
+        field: &mut T,
+        check: impl Fn(&T) -> Result<(), Wrong>,
+    ) {
+        self.require_unless(key, |node| {
+            node.is_absent()
+                || T::SHAPE == Shape::Scalar && node.kind == Kind::Scalar(String::new())
+        });
         self.checked(key, field, check);
     }
 
@@ -171,7 +193,9 @@ impl Keys<'_> {
     /// A section that has no sensible default as a whole.
     pub fn optional_section<S: Section>(&mut self, key: &'static str, field: &mut Option<S>) {
         match &mut self.mode {
-            Mode::Read { section, .. } if section.child(key).is_some_and(|node| !node.is_absent()) => {
+            Mode::Read { section, .. }
+                if section.child(key).is_some_and(|node| !node.is_absent()) =>
+            {
                 self.section(key, field.get_or_insert_default());
             }
             Mode::List { .. } => self.section(key, field.get_or_insert_default()),
@@ -197,23 +221,33 @@ impl Keys<'_> {
             _ => Err(Wrong::new("must be a list of sections")),
         });
         if let Mode::Write(entries) = &mut self.mode {
-            entries.push((key.to_owned(), Node::new(Kind::List(field.iter_mut().map(write).collect()), Mark::nowhere())));
+            entries.push((
+                key.to_owned(),
+                Node::new(Kind::List(field.iter_mut().map(write).collect()), Mark::nowhere()),
+            ));
         }
     }
 
     /// A map from names that the operator chose to sections.
-    pub fn named_sections<S: Section>(&mut self, key: &'static str, field: &mut BTreeMap<String, S>) {
+    pub fn named_sections<S: Section>(
+        &mut self,
+        key: &'static str,
+        field: &mut BTreeMap<String, S>,
+    ) {
         let path = joined(&self.path, key);
         self.visit_maps(key, field, |node, report| match node.kind {
             Kind::Map(entries) => {
-                let each = |(name, node): (String, Node)| Some((name.clone(), read(node, format!("{path}.{name}"), report)?));
+                let each = |(name, node): (String, Node)| {
+                    Some((name.clone(), read(node, format!("{path}.{name}"), report)?))
+                };
                 Ok(entries.into_iter().filter_map(each).collect())
             }
             Kind::Scalar(text) if text.is_empty() => Ok(BTreeMap::new()),
             _ => Err(Wrong::new("must be a map from names to sections")),
         });
         if let Mode::Write(entries) = &mut self.mode {
-            let sections = field.iter_mut().map(|(name, section)| (name.clone(), write(section))).collect();
+            let sections =
+                field.iter_mut().map(|(name, section)| (name.clone(), write(section))).collect();
             entries.push((key.to_owned(), Node::new(Kind::Map(sections), Mark::nowhere())));
         }
     }
@@ -223,14 +257,17 @@ impl Keys<'_> {
         self.named.push(alias);
         match &mut self.mode {
             Mode::Read { section, report } => {
-                let Some(older) = section.remove(alias).filter(|node| !node.is_absent()) else { return };
+                let Some(older) = section.remove(alias).filter(|node| !node.is_absent()) else {
+                    return;
+                };
                 match (section.remove(key).filter(|node| !node.is_absent()), both) {
                     (None, _) => {
                         section.set(key, older);
                     }
                     (Some(newer), Both::Refuse) => {
                         section.set(key, newer);
-                        let wrong = Wrong::new(format!("is another name of {key:?}, which is given too"));
+                        let wrong =
+                            Wrong::new(format!("is another name of {key:?}, which is given too"));
                         report.wrong(&older.mark, &joined(&self.path, alias), wrong);
                     }
                     (Some(newer), Both::Newer) => {
@@ -259,7 +296,9 @@ impl Keys<'_> {
     /// Whether the section being read gives one of these keys.
     pub fn gives_any(&self, keys: &[&str]) -> bool {
         match &self.mode {
-            Mode::Read { section, .. } => keys.iter().any(|key| section.child(key).is_some_and(|node| !node.is_absent())),
+            Mode::Read { section, .. } => {
+                keys.iter().any(|key| section.child(key).is_some_and(|node| !node.is_absent()))
+            }
             _ => false,
         }
     }
@@ -282,12 +321,19 @@ impl Keys<'_> {
     fn take(&mut self, key: &'static str) -> Option<Node> {
         self.named.push(key);
         match &mut self.mode {
-            Mode::Read { section, .. } => section.remove(key).filter(|node| node.kind != Kind::Null),
+            Mode::Read { section, .. } => {
+                section.remove(key).filter(|node| node.kind != Kind::Null)
+            }
             _ => None,
         }
     }
 
-    fn visit<T: Value>(&mut self, key: &'static str, field: &mut T, store: impl FnOnce(T, &mut T) -> Result<(), Wrong>) {
+    fn visit<T: Value>(
+        &mut self,
+        key: &'static str,
+        field: &mut T,
+        store: impl FnOnce(T, &mut T) -> Result<(), Wrong>,
+    ) {
         let node = self.take(key);
         let path = joined(&self.path, key);
         match &mut self.mode {
@@ -307,14 +353,20 @@ impl Keys<'_> {
                 }
             }
             Mode::List { known, aliases } => {
-                let aliases = aliases.iter().filter(|(_, of)| *of == key).map(|(alias, _)| *alias).collect();
+                let aliases =
+                    aliases.iter().filter(|(_, of)| *of == key).map(|(alias, _)| *alias).collect();
                 known.push(Known { path, shape: T::SHAPE, aliases });
             }
         }
     }
 
     /// What [`Keys::visit`] does, for lists and maps of sections; writing is left to the caller.
-    fn visit_maps<T>(&mut self, key: &'static str, field: &mut T, read: impl FnOnce(Node, &mut Report) -> Result<T, Wrong>) {
+    fn visit_maps<T>(
+        &mut self,
+        key: &'static str,
+        field: &mut T,
+        read: impl FnOnce(Node, &mut Report) -> Result<T, Wrong>,
+    ) {
         let node = self.take(key);
         let path = joined(&self.path, key);
         match &mut self.mode {
@@ -327,7 +379,9 @@ impl Keys<'_> {
                 }
             }
             Mode::Write(_) => {}
-            Mode::List { known, .. } => known.push(Known { path, shape: Shape::Maps, aliases: Vec::new() }),
+            Mode::List { known, .. } => {
+                known.push(Known { path, shape: Shape::Maps, aliases: Vec::new() })
+            }
         }
     }
 
@@ -352,7 +406,10 @@ pub fn nearest<'a>(given: &str, words: &[&'a str]) -> Option<&'a str> {
         return None;
     }
     let distances = words.iter().map(|word| (strsim::damerau_levenshtein(given, word), *word));
-    distances.min_by_key(|(distance, _)| *distance).filter(|(distance, word)| *distance <= word.len() / 3).map(|(_, word)| word)
+    distances
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, word)| *distance <= word.len() / 3)
+        .map(|(_, word)| word)
 }
 
 /// One list of what two keys give, each a list or a single value.
@@ -362,7 +419,8 @@ fn join(older: Node, newer: Node) -> Node {
     for node in [older, newer] {
         match node.kind {
             Kind::List(more) => elements.extend(more),
-            Kind::Scalar(text) => elements.extend(text.split(',').map(|part| Node::scalar(part.trim(), node.mark.clone()))),
+            Kind::Scalar(text) => elements
+                .extend(text.split(',').map(|part| Node::scalar(part.trim(), node.mark.clone()))),
             _ => elements.push(node),
         }
     }

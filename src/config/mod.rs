@@ -1,9 +1,10 @@
 //! The configuration: found, read, checked, and handed out as one [`Config`] of plain types.
 //!
-//! A file (YAML, JSON or TOML) and what it includes become one tree with line numbers; the environment is laid on it; each section
-//! reads its own keys from it and refuses what it does not know. All problems are reported in one run. Nothing here decides what
-//! a problem means for the process: that is the caller's (`cli`, and `server` for a reload). A [`Config`] that was loaded can
-//! be relied on: types hold what the documents demand, so nobody validates later.
+//! A file (YAML, JSON or TOML) and what it includes become one tree with line numbers; the
+//! environment is laid on it; each section reads its own keys from it and refuses what it does not
+//! know. All problems are reported in one run. Nothing here decides what a problem means for the
+//! process: that is the caller's (`cli`, and `server` for a reload). A [`Config`] that was loaded
+//! can be relied on: types hold what the documents demand, so nobody validates later.
 //!
 //! Rules: specification `config.md`, of which section 13 is the behaviour and `decisions.md` wins.
 
@@ -26,8 +27,13 @@ pub mod section;
 mod tests;
 mod value;
 
-pub use address::{HeaderName, Host, HostPort, ListenAddress, Networks, ServerAddress, SoftWhitelist};
-pub use choice::{ActionType, Backend, Choice, EnabledFeature, Feature, Features, HookMethod, LdapScope, LogLevel, Service, TlsVersion};
+pub use address::{
+    HeaderName, Host, HostPort, ListenAddress, Networks, ServerAddress, SoftWhitelist,
+};
+pub use choice::{
+    ActionType, Backend, Choice, EnabledFeature, Feature, Features, HookMethod, LdapScope,
+    LogLevel, Service, TlsVersion,
+};
 pub use finding::{Finding, FindingKind};
 pub use format::Format;
 pub use keys::nearest;
@@ -59,7 +65,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// The configuration with all defaults filled in, as YAML that can be loaded again. Secrets are masked.
+    /// The configuration with all defaults filled in, as YAML that can be loaded again. Secrets are
+    /// masked.
     pub fn effective(&self) -> String {
         effective::yaml(&keys::write(&mut self.clone()))
     }
@@ -105,7 +112,9 @@ pub struct Source {
 impl Source {
     /// With the environment of this process; variables that are not UTF-8 are none of ours.
     pub fn from_process(file: Option<PathBuf>, format: Option<Format>) -> Source {
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Source { file, format, environment: environment.collect() }
     }
 }
@@ -120,12 +129,14 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
 }
 
-/// Finds, reads and checks the configuration. Blocks on files, and on a look-up if `server.address` is a host name.
+/// Finds, reads and checks the configuration. Blocks on files, and on a look-up if `server.address`
+/// is a host name.
 ///
 /// # Errors
 /// [`Problems`]: everything that is wrong; a syntax error alone, since what follows it cannot be told.
 pub fn load(source: &Source) -> Result<Loaded, Problems> {
-    let home = source.environment.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home.as_str());
+    let home =
+        source.environment.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home.as_str());
     let file = source.file.clone().map_or_else(|| find::find(home), Ok)?;
     let format = source.format.unwrap_or_else(|| Format::of_file(&file));
     let mut report = Report::default();
@@ -141,7 +152,11 @@ pub fn load(source: &Source) -> Result<Loaded, Problems> {
         Some(mut config) => {
             rules::check(&mut config, &tree, &mut report);
             let Report { problems, warnings } = report;
-            if problems.is_empty() { Ok(Loaded { config, warnings, files }) } else { Err(Problems(problems)) }
+            if problems.is_empty() {
+                Ok(Loaded { config, warnings, files })
+            } else {
+                Err(Problems(problems))
+            }
         }
         None => Err(Problems(report.problems)),
     }

@@ -1,7 +1,9 @@
-//! The tree that every format is parsed into: scalars as text, lists, maps, each with the place it came from.
+//! The tree that every format is parsed into: scalars as text, lists, maps, each with the place it
+//! came from.
 //!
-//! Types come later, when a section reads its keys: that is why a number keeps the digits it was written with. Made by
-//! `format`, joined by `include`, changed by `environment`, consumed by `keys`. Bounds: [`NODES_MAX`], [`DEPTH_MAX`].
+//! Types come later, when a section reads its keys: that is why a number keeps the digits it was
+//! written with. Made by `format`, joined by `include`, changed by `environment`, consumed by
+//! `keys`. Bounds: [`NODES_MAX`], [`DEPTH_MAX`].
 
 use std::sync::Arc;
 
@@ -56,7 +58,9 @@ impl Node {
 
     pub fn child(&self, key: &str) -> Option<&Node> {
         match &self.kind {
-            Kind::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, node)| node),
+            Kind::Map(entries) => {
+                entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
+            }
             _ => None,
         }
     }
@@ -93,7 +97,8 @@ impl Node {
             self.kind = Kind::Map(Vec::new());
         }
         let Kind::Map(entries) = &mut self.kind else { return false };
-        let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+        let (key, rest) =
+            path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
         let index = match entries.iter().position(|(name, _)| name == key) {
             Some(index) => index,
             None => {
@@ -111,7 +116,8 @@ impl Node {
         }
     }
 
-    /// Lays `over` on this tree: maps are merged deeply, anything else is replaced, null changes nothing.
+    /// Lays `over` on this tree: maps are merged deeply, anything else is replaced, null changes
+    /// nothing.
     pub fn merge(&mut self, over: Node) {
         match (&mut self.kind, over.kind) {
             (_, Kind::Null) => {}
@@ -131,26 +137,37 @@ impl Node {
     /// Whether both say the same, wherever they stand.
     pub fn same(&self, other: &Node) -> bool {
         match (&self.kind, &other.kind) {
-            (Kind::List(a), Kind::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            (Kind::List(a), Kind::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b))
+            }
             (Kind::Map(a), Kind::Map(b)) => {
-                a.len() == b.len() && a.iter().all(|(key, node)| b.iter().any(|(name, other)| name == key && node.same(other)))
+                a.len() == b.len()
+                    && a.iter().all(|(key, node)| {
+                        b.iter().any(|(name, other)| name == key && node.same(other))
+                    })
             }
             (a, b) => a == b,
         }
     }
 
-    /// Folds the names of keys to lower case, as the documents have it, except names the operator chose ([`OWN_NAMES`]).
+    /// Folds the names of keys to lower case, as the documents have it, except names the operator
+    /// chose ([`OWN_NAMES`]).
     ///
-    /// Two spellings of one key are reported through `twice` with the place of the second, which is dropped.
+    /// Two spellings of one key are reported through `twice` with the place of the second, which is
+    /// dropped.
     pub fn fold_keys(&mut self, twice: &mut impl FnMut(&Mark, &str)) {
         match &mut self.kind {
-            Kind::List(elements) => elements.iter_mut().for_each(|element| element.fold_keys(twice)),
+            Kind::List(elements) => {
+                elements.iter_mut().for_each(|element| element.fold_keys(twice))
+            }
             Kind::Map(entries) => {
                 let mut folded: Vec<(String, Node)> = Vec::with_capacity(entries.len());
                 for (key, mut node) in std::mem::take(entries) {
                     let key = key.to_ascii_lowercase();
                     match (&mut node.kind, OWN_NAMES.contains(&key.as_str())) {
-                        (Kind::Map(named), true) => named.iter_mut().for_each(|(_, node)| node.fold_keys(twice)),
+                        (Kind::Map(named), true) => {
+                            named.iter_mut().for_each(|(_, node)| node.fold_keys(twice))
+                        }
                         _ => node.fold_keys(twice),
                     }
                     if folded.iter().any(|(name, _)| *name == key) {
@@ -167,10 +184,11 @@ impl Node {
 }
 
 /// Sections whose keys are names that the operator chose; they keep their case.
-pub(super) const OWN_NAMES: [&str; 4] = ["soft_whitelist", "optional_lua_backends", "optional_ldap_pools", "claims"];
+pub(super) const OWN_NAMES: [&str; 4] =
+    ["soft_whitelist", "optional_lua_backends", "optional_ldap_pools", "claims"];
 
-/// Nodes in one file after aliases were followed: some hundred times the largest real file, and a few MiB of memory. It stops
-/// the alias bombs that YAML is known for.
+/// Nodes in one file after aliases were followed: some hundred times the largest real file, and a
+/// few MiB of memory. It stops the alias bombs that YAML is known for.
 pub(super) const NODES_MAX: usize = 100_000;
 
 /// Nesting in one file; the deepest real key lies below ten.
@@ -185,7 +203,10 @@ mod tests {
     }
 
     fn map<const N: usize>(entries: [(&str, Node); N]) -> Node {
-        Node::new(Kind::Map(entries.into_iter().map(|(key, node)| (key.to_owned(), node)).collect()), Mark::nowhere())
+        Node::new(
+            Kind::Map(entries.into_iter().map(|(key, node)| (key.to_owned(), node)).collect()),
+            Mark::nowhere(),
+        )
     }
 
     #[test]
@@ -205,17 +226,35 @@ mod tests {
 
     #[test]
     fn merge_goes_deep_in_maps_and_replaces_lists() {
-        let list = |words: &[&str]| Node::new(Kind::List(words.iter().map(|word| text(word)).collect()), Mark::nowhere());
+        let list = |words: &[&str]| {
+            Node::new(Kind::List(words.iter().map(|word| text(word)).collect()), Mark::nowhere())
+        };
         let mut tree = map([("s", map([("a", text("1")), ("l", list(&["x", "y"]))]))]);
-        tree.merge(map([("s", map([("b", text("2")), ("l", list(&["z"])), ("a", Node::new(Kind::Null, Mark::nowhere()))]))]));
-        assert!(tree.same(&map([("s", map([("a", text("1")), ("l", list(&["z"])), ("b", text("2"))]))])));
+        tree.merge(map([(
+            "s",
+            map([
+                ("b", text("2")),
+                ("l", list(&["z"])),
+                ("a", Node::new(Kind::Null, Mark::nowhere())),
+            ]),
+        )]));
+        assert!(
+            tree.same(&map([(
+                "s",
+                map([("a", text("1")), ("l", list(&["z"])), ("b", text("2"))])
+            )]))
+        );
     }
 
     #[test]
     fn keys_fold_but_names_of_the_operator_do_not() {
-        let mut tree = map([("BRUTE_Force", map([("Soft_Whitelist", map([("Some.User", text("x"))]))]))]);
+        let mut tree =
+            map([("BRUTE_Force", map([("Soft_Whitelist", map([("Some.User", text("x"))]))]))]);
         tree.fold_keys(&mut |_, key| panic!("{key} is not given twice"));
-        assert!(tree.same(&map([("brute_force", map([("soft_whitelist", map([("Some.User", text("x"))]))]))])));
+        assert!(tree.same(&map([(
+            "brute_force",
+            map([("soft_whitelist", map([("Some.User", text("x"))]))])
+        )])));
     }
 
     #[test]

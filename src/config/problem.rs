@@ -1,7 +1,8 @@
 //! What is wrong with a configuration: where, which key, what, and what would be right.
 //!
-//! Every reader of the module puts its findings into one [`Report`], so that an operator sees all problems of a file in one run.
-//! A problem may quote a word of the file, but never the value of a key that holds a secret. Rules: specification `config.md` 5, 13.6.
+//! Every reader of the module puts its findings into one [`Report`], so that an operator sees all
+//! problems of a file in one run. A problem may quote a word of the file, but never the value of a
+//! key that holds a secret. Rules: specification `config.md` 5, 13.6.
 
 use crate::config::finding::{Finding, FindingKind};
 use crate::config::node::Mark;
@@ -15,7 +16,8 @@ pub struct Problem {
     pub origin: Arc<str>,
     /// Counted from 1.
     pub line: Option<u32>,
-    /// The key as the documents write it, list elements as `lua.features[0]`; empty for the file as a whole.
+    /// The key as the documents write it, list elements as `lua.features[0]`; empty for the file as
+    /// a whole.
     pub path: String,
     pub wrong: String,
     /// What would have been right; empty if `wrong` says it already.
@@ -25,7 +27,13 @@ pub struct Problem {
 impl Problem {
     /// A problem of a file as a whole.
     pub fn of_file(file: impl Into<Arc<str>>, wrong: impl Into<String>) -> Problem {
-        Problem { origin: file.into(), line: None, path: String::new(), wrong: wrong.into(), allowed: String::new() }
+        Problem {
+            origin: file.into(),
+            line: None,
+            path: String::new(),
+            wrong: wrong.into(),
+            allowed: String::new(),
+        }
     }
 }
 
@@ -120,7 +128,10 @@ mod tests {
             wrong: "unknown word \"loud\"".into(),
             allowed: "none, error".into(),
         };
-        assert_eq!(problem.to_string(), "loligo.yml:12: server.log.level: unknown word \"loud\" (allowed: none, error)");
+        assert_eq!(
+            problem.to_string(),
+            "loligo.yml:12: server.log.level: unknown word \"loud\" (allowed: none, error)"
+        );
     }
 
     #[test]

@@ -37,30 +37,60 @@ fn backends(config: &Config, tree: &Node, report: &mut Report) {
         match backend {
             Backend::Lua(None) if config.lua.config.backend_script_path.is_none() => {
                 let path = "lua.config.backend_script_path";
-                report.wrong(&tree.mark_near(path), path, Wrong::new("is missing, but server.backends has \"lua\""));
+                report.wrong(
+                    &tree.mark_near(path),
+                    path,
+                    Wrong::new("is missing, but server.backends has \"lua\""),
+                );
             }
             Backend::Lua(Some(name)) => match config.lua.optional_backend(name) {
-                None => report.wrong(&mark, PATH, Wrong::new(format!("{:?} is not among lua.optional_lua_backends", backend.text()))),
+                None => report.wrong(
+                    &mark,
+                    PATH,
+                    Wrong::new(format!(
+                        "{:?} is not among lua.optional_lua_backends",
+                        backend.text()
+                    )),
+                ),
                 Some(own) if own.backend_script_path.is_none() => {
                     let path = format!("lua.optional_lua_backends.{name}.backend_script_path");
-                    let wrong = Wrong::new(format!("is missing, but server.backends has {:?}", backend.text()));
+                    let wrong = Wrong::new(format!(
+                        "is missing, but server.backends has {:?}",
+                        backend.text()
+                    ));
                     report.wrong(&tree.mark_near(&path), &path, wrong);
                 }
                 Some(_) => {}
             },
             Backend::Ldap(name) => {
                 let ldap = config.ldap.as_ref();
-                let is_there = ldap.is_some_and(|ldap| name.as_ref().is_none_or(|name| ldap.optional_ldap_pools.contains_key(name)));
+                let is_there = ldap.is_some_and(|ldap| {
+                    name.as_ref().is_none_or(|name| ldap.optional_ldap_pools.contains_key(name))
+                });
                 if !is_there {
-                    report.wrong(&mark, PATH, Wrong::new(format!("{:?} has no section below \"ldap\"", backend.text())));
-                } else if ldap.is_some_and(|ldap| ldap.search.is_empty() && !ldap.config.lookup_pool_only) {
-                    report.wrong(&tree.mark_near("ldap"), "ldap.search", Wrong::new("is missing, but server.backends has \"ldap\""));
+                    report.wrong(
+                        &mark,
+                        PATH,
+                        Wrong::new(format!("{:?} has no section below \"ldap\"", backend.text())),
+                    );
+                } else if ldap
+                    .is_some_and(|ldap| ldap.search.is_empty() && !ldap.config.lookup_pool_only)
+                {
+                    report.wrong(
+                        &tree.mark_near("ldap"),
+                        "ldap.search",
+                        Wrong::new("is missing, but server.backends has \"ldap\""),
+                    );
                 }
             }
             _ => {}
         }
         if is_inactive(backend) {
-            report.warn(&mark, PATH, &format!("{:?} is not yet active: it is passed over", backend.text()));
+            report.warn(
+                &mark,
+                PATH,
+                &format!("{:?} is not yet active: it is passed over", backend.text()),
+            );
         }
     }
 }
@@ -76,12 +106,20 @@ fn searches(config: &Config, tree: &Node, report: &mut Report) {
             _ => false,
         };
         if !config.lua.search.iter().any(|search| is_own(&search.backend_name)) {
-            report.warn(&mark, PATH, &format!("has no entry for backend {:?}: it answers no protocol", backend.text()));
+            report.warn(
+                &mark,
+                PATH,
+                &format!("has no entry for backend {:?}: it answers no protocol", backend.text()),
+            );
         }
     }
     for name in config.lua.search.iter().filter_map(|search| search.backend_name.as_deref()) {
         if config.lua.optional_backend(name).is_none() {
-            report.warn(&mark, PATH, &format!("backend_name {name:?} is not among lua.optional_lua_backends"));
+            report.warn(
+                &mark,
+                PATH,
+                &format!("backend_name {name:?} is not among lua.optional_lua_backends"),
+            );
         }
     }
 }
@@ -97,12 +135,24 @@ fn features(config: &Config, tree: &Node, report: &mut Report) {
         }
         let missing = match feature {
             Feature::Lua if config.lua.features.is_empty() => "lua.features is empty",
-            Feature::BruteForce if config.brute_force.buckets.is_empty() => "brute_force.buckets is empty",
-            Feature::BruteForce if config.server.brute_force_protocols.is_empty() => "server.brute_force_protocols is empty",
-            Feature::Rbl if config.realtime_blackhole_lists.lists.is_empty() => "realtime_blackhole_lists.lists is empty",
-            Feature::Rbl if config.realtime_blackhole_lists.threshold == 0 => "realtime_blackhole_lists.threshold is 0",
-            Feature::RelayDomains if config.relay_domains.r#static.is_empty() => "relay_domains.static is empty",
-            Feature::BackendServerMonitoring if config.backend_server_monitoring.backend_servers.is_empty() => {
+            Feature::BruteForce if config.brute_force.buckets.is_empty() => {
+                "brute_force.buckets is empty"
+            }
+            Feature::BruteForce if config.server.brute_force_protocols.is_empty() => {
+                "server.brute_force_protocols is empty"
+            }
+            Feature::Rbl if config.realtime_blackhole_lists.lists.is_empty() => {
+                "realtime_blackhole_lists.lists is empty"
+            }
+            Feature::Rbl if config.realtime_blackhole_lists.threshold == 0 => {
+                "realtime_blackhole_lists.threshold is 0"
+            }
+            Feature::RelayDomains if config.relay_domains.r#static.is_empty() => {
+                "relay_domains.static is empty"
+            }
+            Feature::BackendServerMonitoring
+                if config.backend_server_monitoring.backend_servers.is_empty() =>
+            {
                 "backend_server_monitoring.backend_servers is empty"
             }
             _ => continue,
@@ -119,41 +169,74 @@ fn uncounted(config: &Config, tree: &Node, report: &mut Report) {
     }
     let (buckets, protocols) = (&config.brute_force.buckets, &config.server.brute_force_protocols);
     // Without these it does nothing at all, which is told of elsewhere.
-    if !config.server.has_feature(Feature::BruteForce) || buckets.is_empty() || protocols.is_empty() {
+    if !config.server.has_feature(Feature::BruteForce) || buckets.is_empty() || protocols.is_empty()
+    {
         return;
     }
     let path = "brute_force.buckets";
     let mark = tree.mark_near(path);
-    for (family, is_counted) in [("IPv4", buckets.iter().any(|bucket| bucket.ipv4)), ("IPv6", buckets.iter().any(|bucket| bucket.ipv6))] {
+    for (family, is_counted) in [
+        ("IPv4", buckets.iter().any(|bucket| bucket.ipv4)),
+        ("IPv6", buckets.iter().any(|bucket| bucket.ipv6)),
+    ] {
         if !is_counted {
-            report.warn(&mark, path, &format!("no bucket counts {family} clients: they may fail as often as they like"));
+            report.warn(
+                &mark,
+                path,
+                &format!("no bucket counts {family} clients: they may fail as often as they like"),
+            );
         }
     }
-    let mut served: Vec<&str> = config.lua.search.iter().flat_map(|search| &search.protocol).map(String::as_str).collect();
+    let mut served: Vec<&str> =
+        config.lua.search.iter().flat_map(|search| &search.protocol).map(String::as_str).collect();
     served.sort_unstable();
     served.dedup();
     // Account lists are no logins.
     served.retain(|protocol| *protocol != "account-provider");
-    let unlisted = served.iter().filter(|protocol| !protocols.iter().any(|listed| listed == *protocol)).copied().collect::<Vec<_>>();
+    let unlisted = served
+        .iter()
+        .filter(|protocol| !protocols.iter().any(|listed| listed == *protocol))
+        .copied()
+        .collect::<Vec<_>>();
     if !unlisted.is_empty() {
         let path = "server.brute_force_protocols";
-        let text = format!("lacks protocols that backends answer: {} may fail as often as they like", unlisted.join(", "));
+        let text = format!(
+            "lacks protocols that backends answer: {} may fail as often as they like",
+            unlisted.join(", ")
+        );
         report.warn(&tree.mark_near(path), path, &text);
     }
     let counts = |protocol: &str| {
-        buckets.iter().any(|bucket| bucket.filter_by_protocol.is_empty() || bucket.filter_by_protocol.iter().any(|own| own == protocol))
+        buckets.iter().any(|bucket| {
+            bucket.filter_by_protocol.is_empty()
+                || bucket.filter_by_protocol.iter().any(|own| own == protocol)
+        })
     };
-    let bare = protocols.iter().map(String::as_str).filter(|protocol| !counts(protocol)).collect::<Vec<_>>();
+    let bare = protocols
+        .iter()
+        .map(String::as_str)
+        .filter(|protocol| !counts(protocol))
+        .collect::<Vec<_>>();
     if !bare.is_empty() {
-        report.warn(&mark, path, &format!("no bucket counts {}, which server.brute_force_protocols lists", bare.join(", ")));
+        report.warn(
+            &mark,
+            path,
+            &format!(
+                "no bucket counts {}, which server.brute_force_protocols lists",
+                bare.join(", ")
+            ),
+        );
     }
 }
 
 /// Roles need callers who have some, and tokens that are stored need a store.
 fn callers(config: &Config, tree: &Node, report: &mut Report) {
     let server = &config.server;
-    let has_callers = server.basic_auth.enabled || server.jwt_auth.enabled || server.oidc_auth.enabled;
-    if !has_callers && let Some(hook) = config.lua.custom_hooks.iter().find(|hook| !hook.roles.is_empty()) {
+    let has_callers =
+        server.basic_auth.enabled || server.jwt_auth.enabled || server.oidc_auth.enabled;
+    if !has_callers
+        && let Some(hook) = config.lua.custom_hooks.iter().find(|hook| !hook.roles.is_empty())
+    {
         const PATH: &str = "lua.custom_hooks";
         let why = format!(
             "the roles of hook {:?} protect nothing: enable server.jwt_auth, server.oidc_auth or server.basic_auth, or remove them",
@@ -163,7 +246,11 @@ fn callers(config: &Config, tree: &Node, report: &mut Report) {
     }
     if server.jwt_auth.enabled && server.jwt_auth.store_in_redis && !server.redis.is_configured() {
         const PATH: &str = "server.jwt_auth.store_in_redis";
-        report.wrong(&tree.mark_near(PATH), PATH, Wrong::new("needs server.redis, where the tokens are to be stored"));
+        report.wrong(
+            &tree.mark_near(PATH),
+            PATH,
+            Wrong::new("needs server.redis, where the tokens are to be stored"),
+        );
     }
 }
 
@@ -201,12 +288,15 @@ fn is_on(node: &Node) -> bool {
 /// Keys that have no effect warn if they differ from their defaults.
 fn inactive(config: &mut Config, tree: &Node, report: &mut Report) {
     let (given, default) = (keys::write(config), keys::write(&mut with_every_section()));
-    let yet = INACTIVE.iter().map(|pattern| (*pattern, "is not yet active: it has no effect".to_owned()));
+    let yet =
+        INACTIVE.iter().map(|pattern| (*pattern, "is not yet active: it has no effect".to_owned()));
     let never = POINTLESS.iter().map(|(pattern, why)| (*pattern, format!("has no effect: {why}")));
     for (pattern, text) in yet.chain(never) {
-        let usual = Found::all(&default, pattern).into_iter().next().map(|found| found.node.clone());
+        let usual =
+            Found::all(&default, pattern).into_iter().next().map(|found| found.node.clone());
         for found in Found::all(&given, pattern) {
-            let differs = usual.as_ref().map_or(!found.node.is_absent(), |usual| !usual.same(found.node));
+            let differs =
+                usual.as_ref().map_or(!found.node.is_absent(), |usual| !usual.same(found.node));
             if differs {
                 report.warn(&found.mark(tree), &found.path(), &text);
             }
@@ -262,7 +352,11 @@ impl<'a> Found<'a> {
 
     fn elements(&self) -> Vec<Found<'a>> {
         let Kind::List(elements) = &self.node.kind else { return Vec::new() };
-        elements.iter().enumerate().map(|(index, node)| self.then(Step::Element(index), node)).collect()
+        elements
+            .iter()
+            .enumerate()
+            .map(|(index, node)| self.then(Step::Element(index), node))
+            .collect()
     }
 
     fn then(&self, step: Step, node: &'a Node) -> Found<'a> {
@@ -309,7 +403,8 @@ mod tests {
         config.server.chroot = Some("/".into());
         let tls = &mut config.server.tls;
         (tls.cert, tls.key, tls.ca_file) = (Some("a".into()), Some("b".into()), Some("c".into()));
-        (config.server.run_as_user, config.server.run_as_group) = (Some("a".into()), Some("b".into()));
+        (config.server.run_as_user, config.server.run_as_group) =
+            (Some("a".into()), Some("b".into()));
         config
     }
 

@@ -1,8 +1,9 @@
 //! The syntax of values: how a scalar's text becomes a bool, a number, a duration, a list.
 //!
-//! A [`Word`] is what one scalar says; a [`Value`] is what one key takes (a word, a list, a map of lists). Types that cannot be
-//! wrong once they are read. Called by `keys`. Rules: specification `config.md` 2 and 13.5. Numbers given where text is
-//! expected keep the digits they were written with: a password of digits stays that password.
+//! A [`Word`] is what one scalar says; a [`Value`] is what one key takes (a word, a list, a map of
+//! lists). Types that cannot be wrong once they are read. Called by `keys`. Rules: specification
+//! `config.md` 2 and 13.5. Numbers given where text is expected keep the digits they were written
+//! with: a password of digits stays that password.
 
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::{Report, Wrong};
@@ -56,7 +57,8 @@ impl Place<'_> {
     }
 }
 
-/// What the effective configuration shows for a secret: long enough to pass every rule of length when it is read again.
+/// What the effective configuration shows for a secret: long enough to pass every rule of length
+/// when it is read again.
 pub const MASK: &str = "********************************";
 
 impl<T: Word> Value for T {
@@ -138,7 +140,11 @@ impl Word for String {
 
 impl Word for PathBuf {
     fn parse(text: &str) -> Result<PathBuf, Wrong> {
-        if text.contains('\0') { Err(Wrong::new("must not hold a NUL byte")) } else { Ok(PathBuf::from(text)) }
+        if text.contains('\0') {
+            Err(Wrong::new("must not hold a NUL byte"))
+        } else {
+            Ok(PathBuf::from(text))
+        }
     }
 
     fn text(&self) -> String {
@@ -205,18 +211,23 @@ impl Word for f64 {
 
 impl Word for Duration {
     fn parse(text: &str) -> Result<Duration, Wrong> {
-        u64::try_from(nanoseconds(text)?).map(Duration::from_nanos).map_err(|_| Wrong::new("must not be negative"))
+        u64::try_from(nanoseconds(text)?)
+            .map(Duration::from_nanos)
+            .map_err(|_| Wrong::new("must not be negative"))
     }
 
     fn text(&self) -> String {
         let nanos = self.as_nanos();
-        let largest = DURATION_UNITS.iter().rev().find(|(_, size)| nanos > 0 && nanos.is_multiple_of(*size as u128));
+        let largest = DURATION_UNITS
+            .iter()
+            .rev()
+            .find(|(_, size)| nanos > 0 && nanos.is_multiple_of(*size as u128));
         largest.map_or("0s".to_owned(), |(unit, size)| format!("{}{unit}", nanos / *size as u128))
     }
 }
 
-/// A whole number: decimal digits, `0x1f`, `0o17`, `0b1`, with `_` between digits if one likes; a fraction is cut off. An empty
-/// text is 0, as in the environment.
+/// A whole number: decimal digits, `0x1f`, `0o17`, `0b1`, with `_` between digits if one likes; a
+/// fraction is cut off. An empty text is 0, as in the environment.
 fn whole(text: &str) -> Result<i128, Wrong> {
     let no_number = || Wrong::new(format!("{text:?} is no whole number"));
     let digits = text.replace('_', "");
@@ -229,11 +240,17 @@ fn whole(text: &str) -> Result<i128, Wrong> {
         Some("0o") => from_digits(digits.get(2..), 8),
         Some("0b") => from_digits(digits.get(2..), 2),
         // The original takes 010 for an octal number in places, a human for ten.
-        Some(two) if two.starts_with('0') && two != "0." && digits.bytes().all(|b| b.is_ascii_digit()) => {
+        Some(two)
+            if two.starts_with('0')
+                && two != "0."
+                && digits.bytes().all(|b| b.is_ascii_digit()) =>
+        {
             return Err(Wrong::new(format!("{text:?} begins with 0")).allowed("10, 0x0a, 0o12"));
         }
         _ if text.is_empty() => Some(0),
-        _ if digits.starts_with(|c: char| c.is_ascii_digit()) => from_digits(Some(digits), 10).or_else(|| truncated(digits)),
+        _ if digits.starts_with(|c: char| c.is_ascii_digit()) => {
+            from_digits(Some(digits), 10).or_else(|| truncated(digits))
+        }
         _ => None,
     };
     magnitude.map(|number| if negative { -number } else { number }).ok_or_else(no_number)
@@ -250,10 +267,13 @@ fn truncated(digits: &str) -> Option<i128> {
     (number.abs() < 9_007_199_254_740_992.0).then_some(number as i128)
 }
 
-/// A duration: text with units (`1h30m`, `1.5s`, `-2ms`), or a bare whole number of **seconds**, quoted or not. An empty text is 0.
+/// A duration: text with units (`1h30m`, `1.5s`, `-2ms`), or a bare whole number of **seconds**,
+/// quoted or not. An empty text is 0.
 pub(super) fn nanoseconds(text: &str) -> Result<i64, Wrong> {
-    let wrong =
-        || Wrong::new(format!("{text:?} is no duration")).allowed("90s, 1h30m, 500ms; units ns, us, ms, s, m, h; a bare number is seconds");
+    let wrong = || {
+        Wrong::new(format!("{text:?} is no duration"))
+            .allowed("90s, 1h30m, 500ms; units ns, us, ms, s, m, h; a bare number is seconds")
+    };
     let too_long = || Wrong::new(format!("{text:?} is too long a duration"));
     if text.is_empty() {
         return Ok(0);
@@ -263,7 +283,10 @@ pub(super) fn nanoseconds(text: &str) -> Result<i64, Wrong> {
         None => (false, text),
     };
     let total = if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()) {
-        rest.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(SECOND)).ok_or_else(too_long)?
+        rest.parse::<i64>()
+            .ok()
+            .and_then(|seconds| seconds.checked_mul(SECOND))
+            .ok_or_else(too_long)?
     } else {
         sum_of_units(rest).ok_or_else(wrong)?.ok_or_else(too_long)?
     };
@@ -279,7 +302,9 @@ fn sum_of_units(text: &str) -> Option<Option<i64>> {
         let (number, tail) = rest.split_at(number_end);
         let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_end);
-        let (_, size) = DURATION_UNITS.iter().find(|(name, _)| *name == unit || unit == "µs" && *name == "us")?;
+        let (_, size) = DURATION_UNITS
+            .iter()
+            .find(|(name, _)| *name == unit || unit == "µs" && *name == "us")?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
             return None;
@@ -308,8 +333,14 @@ fn scaled(whole: &str, fraction: &str, size: i64) -> Option<i64> {
 const SECOND: i64 = 1_000_000_000;
 
 /// From small to large.
-const DURATION_UNITS: [(&str, i64); 6] =
-    [("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", SECOND), ("m", 60 * SECOND), ("h", 3600 * SECOND)];
+const DURATION_UNITS: [(&str, i64); 6] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", SECOND),
+    ("m", 60 * SECOND),
+    ("h", 3600 * SECOND),
+];
 
 #[cfg(test)]
 mod tests {
@@ -330,12 +361,34 @@ mod tests {
 
     #[test]
     fn whole_numbers_keep_their_range() {
-        for (text, number) in
-            [("12", 12), ("0x10", 16), ("0o17", 15), ("10.7", 10), ("1_000", 1000), ("0", 0), ("", 0), ("+5", 5), ("1e3", 1000)]
-        {
+        for (text, number) in [
+            ("12", 12),
+            ("0x10", 16),
+            ("0o17", 15),
+            ("10.7", 10),
+            ("1_000", 1000),
+            ("0", 0),
+            ("", 0),
+            ("+5", 5),
+            ("1e3", 1000),
+        ] {
             assert_eq!(u16::parse(text), Ok(number), "{text}");
         }
-        for text in ["-1", "65536", "99999999999", "many", "0x", "0x-1", "010", " 1", "1 ", "--1", "0xzz", "1e400", "NaN"] {
+        for text in [
+            "-1",
+            "65536",
+            "99999999999",
+            "many",
+            "0x",
+            "0x-1",
+            "010",
+            " 1",
+            "1 ",
+            "--1",
+            "0xzz",
+            "1e400",
+            "NaN",
+        ] {
             assert!(u16::parse(text).is_err(), "{text}");
         }
         assert_eq!(i32::parse("-5"), Ok(-5));
@@ -361,14 +414,36 @@ mod tests {
         ] {
             assert_eq!(nanoseconds(text), Ok(nanos), "{text}");
         }
-        for text in ["1d", "1w", "s", "1.5", "1 s", ".", ".s", "1..5s", "1s2", "-", "ms5", "9223372037", "1e9s", "99999999h", "ten"] {
+        for text in [
+            "1d",
+            "1w",
+            "s",
+            "1.5",
+            "1 s",
+            ".",
+            ".s",
+            "1..5s",
+            "1s2",
+            "-",
+            "ms5",
+            "9223372037",
+            "1e9s",
+            "99999999h",
+            "ten",
+        ] {
             assert!(nanoseconds(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_duration_is_written_as_it_is_read() {
-        for (text, nanos) in [("90s", 90 * SECOND), ("2h", 7200 * SECOND), ("1500ms", 3 * SECOND / 2), ("7ns", 7), ("0s", 0)] {
+        for (text, nanos) in [
+            ("90s", 90 * SECOND),
+            ("2h", 7200 * SECOND),
+            ("1500ms", 3 * SECOND / 2),
+            ("7ns", 7),
+            ("0s", 0),
+        ] {
             let duration = Duration::from_nanos(nanos as u64);
             assert_eq!(duration.text(), text);
             assert_eq!(Duration::parse(text), Ok(duration));

@@ -1,7 +1,8 @@
 //! The admin endpoints: who is blocked, unblocking, the configuration in force.
 //!
-//! Every answer is `{"session":…,"object":…,"operation":…,"result":…}`. Content types of requests are not looked at. A further endpoint is
-//! a variant of [`Endpoint`], a line in [`endpoint`], a form of [`Question`] and one of the composing functions.
+//! Every answer is `{"session":…,"object":…,"operation":…,"result":…}`. Content types of requests
+//! are not looked at. A further endpoint is a variant of [`Endpoint`], a line in [`endpoint`], a
+//! form of [`Question`] and one of the composing functions.
 //! Rules: specification `http-api.md` 8, `decisions.md` (broken JSON is 400).
 
 use crate::auth::admin::{Blocked, JobState};
@@ -89,7 +90,8 @@ pub fn wanted(request: &Request) -> Result<Wanted, Refusal> {
     }
     let body: Body = read(request)?;
     // What is no address is in no network.
-    let addresses = body.ip_addresses.unwrap_or_default().iter().filter_map(|text| text.parse().ok()).collect();
+    let addresses =
+        body.ip_addresses.unwrap_or_default().iter().filter_map(|text| text.parse().ok()).collect();
     Ok(Wanted::Only { addresses, accounts: body.accounts.unwrap_or_default() })
 }
 
@@ -120,7 +122,12 @@ pub fn flush(request: &Request) -> Result<Flush, Refusal> {
         wrong.push(("RuleName", REQUIRED));
     }
     match (parsed, rule) {
-        (Some(Ok(address)), Some(rule)) => Ok(Flush { address, rule, protocol: given(body.protocol), oidc_cid: given(body.oidc_cid) }),
+        (Some(Ok(address)), Some(rule)) => Ok(Flush {
+            address,
+            rule,
+            protocol: given(body.protocol),
+            oidc_cid: given(body.oidc_cid),
+        }),
         _ => Err(Refusal::Fields(wrong)),
     }
 }
@@ -161,13 +168,22 @@ pub fn refused(out: &mut Vec<u8>, refusal: &Refusal, envelope: &Envelope<'_>) ->
 }
 
 /// Appends the list of the blocked; says the status.
-pub fn list(out: &mut Vec<u8>, blocked: &Blocked, wanted: &Wanted, session: &SessionId, envelope: &Envelope<'_>) -> u16 {
+pub fn list(
+    out: &mut Vec<u8>,
+    blocked: &Blocked,
+    wanted: &Wanted,
+    session: &SessionId,
+    envelope: &Envelope<'_>,
+) -> u16 {
     let status = if blocked.networks.is_ok() && blocked.accounts.is_ok() { 200 } else { 500 };
     let is_wanted = |network: &[u8]| match wanted {
         Wanted::All => true,
         Wanted::Only { addresses, .. } => {
-            let network = std::str::from_utf8(network).ok().and_then(|text| text.parse::<IpNet>().ok());
-            network.is_some_and(|network| addresses.iter().any(|address| network.contains(&address.to_canonical())))
+            let network =
+                std::str::from_utf8(network).ok().and_then(|text| text.parse::<IpNet>().ok());
+            network.is_some_and(|network| {
+                addresses.iter().any(|address| network.contains(&address.to_canonical()))
+            })
         }
     };
     let is_account_wanted = |account: &[u8]| match wanted {
@@ -176,8 +192,10 @@ pub fn list(out: &mut Vec<u8>, blocked: &Blocked, wanted: &Wanted, session: &Ses
     };
     answer(out, status, "bruteforce", "list", session, envelope, |body| {
         body.extend_from_slice(b"[{\"ip_addresses\":");
-        let networks: Result<Vec<_>, _> =
-            blocked.networks.as_ref().map(|all| all.iter().filter(|(network, _)| is_wanted(network)).collect());
+        let networks: Result<Vec<_>, _> = blocked
+            .networks
+            .as_ref()
+            .map(|all| all.iter().filter(|(network, _)| is_wanted(network)).collect());
         part(body, &networks, |body, networks| {
             map(body, networks, |body, (network, bucket)| {
                 json::string(body, network);
@@ -186,8 +204,10 @@ pub fn list(out: &mut Vec<u8>, blocked: &Blocked, wanted: &Wanted, session: &Ses
             });
         });
         body.extend_from_slice(b"},{\"accounts\":");
-        let accounts: Result<Vec<_>, _> =
-            blocked.accounts.as_ref().map(|all| all.iter().filter(|(account, _)| is_account_wanted(account)).collect());
+        let accounts: Result<Vec<_>, _> = blocked
+            .accounts
+            .as_ref()
+            .map(|all| all.iter().filter(|(account, _)| is_account_wanted(account)).collect());
         part(body, &accounts, |body, accounts| {
             map(body, accounts, |body, (account, addresses)| {
                 json::string(body, account);
@@ -219,7 +239,8 @@ pub fn flushed(
     })
 }
 
-/// Appends what was forgotten of a user; says the status. As in the reference, a state that cannot be asked has nothing to forget.
+/// Appends what was forgotten of a user; says the status. As in the reference, a state that cannot
+/// be asked has nothing to forget.
 pub fn forgotten(
     out: &mut Vec<u8>,
     user: &str,
@@ -238,18 +259,35 @@ pub fn forgotten(
 
 /// Appends that a flush was put off under the session's name; says the status.
 pub fn queued(out: &mut Vec<u8>, session: &SessionId, envelope: &Envelope<'_>) -> u16 {
-    answer(out, 202, "bruteforce", "flush_async", session, envelope, |body| job_state(body, session.as_str(), &JobState::Queued))
+    answer(out, 202, "bruteforce", "flush_async", session, envelope, |body| {
+        job_state(body, session.as_str(), &JobState::Queued)
+    })
 }
 
 /// Appends how far a job is; says the status.
-pub fn job(out: &mut Vec<u8>, id: &str, state: Option<&JobState>, session: &SessionId, envelope: &Envelope<'_>) -> u16 {
+pub fn job(
+    out: &mut Vec<u8>,
+    id: &str,
+    state: Option<&JobState>,
+    session: &SessionId,
+    envelope: &Envelope<'_>,
+) -> u16 {
     let Some(state) = state else { return envelope.write(out, 404, None, &[]) };
-    answer(out, 200, "bruteforce", "flush_async", session, envelope, |body| job_state(body, id, state))
+    answer(out, 200, "bruteforce", "flush_async", session, envelope, |body| {
+        job_state(body, id, state)
+    })
 }
 
 /// Appends the configuration in force, a JSON text; says the status.
-pub fn config(out: &mut Vec<u8>, effective: &str, session: &SessionId, envelope: &Envelope<'_>) -> u16 {
-    answer(out, 200, "config", "load", session, envelope, |body| json::string(body, effective.as_bytes()))
+pub fn config(
+    out: &mut Vec<u8>,
+    effective: &str,
+    session: &SessionId,
+    envelope: &Envelope<'_>,
+) -> u16 {
+    answer(out, 200, "config", "load", session, envelope, |body| {
+        json::string(body, effective.as_bytes())
+    })
 }
 
 fn job_state(body: &mut Vec<u8>, id: &str, state: &JobState) {
@@ -279,13 +317,21 @@ fn job_state(body: &mut Vec<u8>, id: &str, state: &JobState) {
 fn removed_keys(body: &mut Vec<u8>, removed: &[Vec<u8>]) {
     body.extend_from_slice(b"\"removed_keys\":");
     keys(body, removed);
-    let status = if removed.is_empty() { "not flushed".to_owned() } else { format!("{} keys flushed", removed.len()) };
+    let status = if removed.is_empty() {
+        "not flushed".to_owned()
+    } else {
+        format!("{} keys flushed", removed.len())
+    };
     body.extend_from_slice(b",\"status\":");
     json::string(body, status.as_bytes());
 }
 
 fn keys(body: &mut Vec<u8>, keys: &[Vec<u8>]) {
-    if keys.is_empty() { body.extend_from_slice(b"null") } else { array(body, keys, |body, key| json::string(body, key)) }
+    if keys.is_empty() {
+        body.extend_from_slice(b"null")
+    } else {
+        array(body, keys, |body, key| json::string(body, key))
+    }
 }
 
 /// The value of one part of a list, and its error.
@@ -314,7 +360,9 @@ fn answer(
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(b"{\"session\":");
     json::string(&mut body, session.as_str().as_bytes());
-    body.extend_from_slice(format!(",\"object\":\"{object}\",\"operation\":\"{operation}\",\"result\":").as_bytes());
+    body.extend_from_slice(
+        format!(",\"object\":\"{object}\",\"operation\":\"{operation}\",\"result\":").as_bytes(),
+    );
     result(&mut body);
     body.push(b'}');
     envelope.write(out, status, Some(JSON), &body)
@@ -360,7 +408,10 @@ mod tests {
     use crate::dialect::testing::{SESSION, envelope, request};
 
     fn posted(body: &str) -> Request {
-        request(format!("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes())
+        request(
+            format!("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+                .as_bytes(),
+        )
     }
 
     fn body(compose: impl FnOnce(&mut Vec<u8>) -> u16) -> String {
@@ -392,7 +443,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        for body in ["", "{", "nonsense", "[]", "7", r#"{"ip_address":7}"#, r#"{"rule_name":["a"]}"#, "\u{0}"] {
+        for body in [
+            "",
+            "{",
+            "nonsense",
+            "[]",
+            "7",
+            r#"{"ip_address":7}"#,
+            r#"{"rule_name":["a"]}"#,
+            "\u{0}",
+        ] {
             assert!(matches!(flush(&posted(body)), Err(Refusal::Malformed)), "{body}");
         }
         let fields = |body: &str| match flush(&posted(body)) {
@@ -400,24 +460,44 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(fields("{}"), [("IPAddress", REQUIRED), ("RuleName", REQUIRED)]);
-        assert_eq!(fields(r#"{"ip_address":"","rule_name":null}"#), [("IPAddress", REQUIRED), ("RuleName", REQUIRED)]);
-        assert_eq!(fields(r#"{"ip_address":"192.0.2.300","rule_name":"*"}"#), [("IPAddress", NO_ADDRESS)]);
-        assert_eq!(fields(r#"{"ip_address":"192.0.2.0/24"}"#), [("IPAddress", NO_ADDRESS), ("RuleName", REQUIRED)]);
+        assert_eq!(
+            fields(r#"{"ip_address":"","rule_name":null}"#),
+            [("IPAddress", REQUIRED), ("RuleName", REQUIRED)]
+        );
+        assert_eq!(
+            fields(r#"{"ip_address":"192.0.2.300","rule_name":"*"}"#),
+            [("IPAddress", NO_ADDRESS)]
+        );
+        assert_eq!(
+            fields(r#"{"ip_address":"192.0.2.0/24"}"#),
+            [("IPAddress", NO_ADDRESS), ("RuleName", REQUIRED)]
+        );
     }
 
     #[test]
     fn a_flush_names_address_and_rule() {
-        let read = flush(&posted(r#"{"ip_address":"2001:db8::1","rule_name":"b","protocol":"imap","oidc_cid":"","more":1}"#));
-        let expected = Flush { address: "2001:db8::1".parse().unwrap(), rule: "b".into(), protocol: Some("imap".into()), oidc_cid: None };
+        let read = flush(&posted(
+            r#"{"ip_address":"2001:db8::1","rule_name":"b","protocol":"imap","oidc_cid":"","more":1}"#,
+        ));
+        let expected = Flush {
+            address: "2001:db8::1".parse().unwrap(),
+            rule: "b".into(),
+            protocol: Some("imap".into()),
+            oidc_cid: None,
+        };
         assert_eq!(read, Ok(expected));
     }
 
     #[test]
     fn every_network_with_a_wanted_address_is_listed() {
-        let networks = ["192.0.2.0/24", "192.0.2.7/32", "198.51.100.0/24"].map(|network| (network.into(), b"b".to_vec()));
-        let accounts = vec![(b"ann".to_vec(), vec![b"192.0.2.7".to_vec()]), (b"bob".to_vec(), vec![])];
+        let networks = ["192.0.2.0/24", "192.0.2.7/32", "198.51.100.0/24"]
+            .map(|network| (network.into(), b"b".to_vec()));
+        let accounts =
+            vec![(b"ann".to_vec(), vec![b"192.0.2.7".to_vec()]), (b"bob".to_vec(), vec![])];
         let blocked = Blocked { networks: Ok(networks.to_vec()), accounts: Ok(accounts) };
-        let wanted = wanted(&posted(r#"{"ip_addresses":["192.0.2.7","garbage"],"accounts":["bob"]}"#)).unwrap();
+        let wanted =
+            wanted(&posted(r#"{"ip_addresses":["192.0.2.7","garbage"],"accounts":["bob"]}"#))
+                .unwrap();
         assert_eq!(
             body(|out| list(out, &blocked, &wanted, &SESSION, &envelope())),
             r#"{"session":"2ABCDEFGHIJKLMNOPQRSTUVWXYZ","object":"bruteforce","operation":"list","result":[{"ip_addresses":{"192.0.2.0/24":"b","192.0.2.7/32":"b"},"error":null},{"accounts":{"bob":[]},"error":null}]}"#
@@ -433,7 +513,12 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.ends_with(r#""result":[{"ip_addresses":null,"error":"WRONGTYPE"},{"accounts":{},"error":null}]}"#), "{text}");
         let mut out = Vec::new();
-        let flush = Flush { address: "192.0.2.1".parse().unwrap(), rule: "*".into(), protocol: None, oidc_cid: None };
+        let flush = Flush {
+            address: "192.0.2.1".parse().unwrap(),
+            rule: "*".into(),
+            protocol: None,
+            oidc_cid: None,
+        };
         assert_eq!(flushed(&mut out, &flush, &Err(failed()), &SESSION, &envelope()), 500);
         assert!(out.ends_with(b"Content-Length: 0\r\n\r\n"));
     }
@@ -442,8 +527,14 @@ mod tests {
     fn jobs_say_how_far_they_are() {
         let text = |state: JobState| body(|out| job(out, "j", Some(&state), &SESSION, &envelope()));
         assert!(text(JobState::Queued).ends_with(r#""result":{"jobId":"j","status":"QUEUED"}}"#));
-        assert!(text(JobState::Done(vec![b"k".to_vec()])).ends_with(r#""result":{"jobId":"j","status":"DONE","removed_keys":["k"]}}"#));
-        assert!(text(JobState::Failed("gone".into())).ends_with(r#""result":{"jobId":"j","status":"ERROR","error":"gone"}}"#));
+        assert!(
+            text(JobState::Done(vec![b"k".to_vec()]))
+                .ends_with(r#""result":{"jobId":"j","status":"DONE","removed_keys":["k"]}}"#)
+        );
+        assert!(
+            text(JobState::Failed("gone".into()))
+                .ends_with(r#""result":{"jobId":"j","status":"ERROR","error":"gone"}}"#)
+        );
         let mut out = Vec::new();
         assert_eq!(job(&mut out, "j", None, &SESSION, &envelope()), 404);
     }

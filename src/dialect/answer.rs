@@ -7,11 +7,13 @@
 //! | `json`, `generic/user` | 200, attributes as JSON | 403 `null` | 500 `{"error":reason}` |
 //! | `saslauthd`, `basic` | 200 | 403 message | 500 reason |
 //!
-//! nginx takes its verdict from `Auth-Status` and nothing else, shows any text but `OK` to the user, and reads the head into a buffer of
-//! 1,024 bytes: past it the login fails without a word. So a message is cut before it gets there, and one that says `OK` is not passed
-//! on. An account is never cut or mended, for it would be another account: where it leaves no room, or no header can say it, the answer
-//! is a temporary failure. Only a failure carries `Auth-Wait`, which makes nginx delay its answer and keep the client's connection.
-//! Nothing about a user leaves with a failure: no attributes, no password history.
+//! nginx takes its verdict from `Auth-Status` and nothing else, shows any text but `OK` to the
+//! user, and reads the head into a buffer of 1,024 bytes: past it the login fails without a word.
+//! So a message is cut before it gets there, and one that says `OK` is not passed on. An account is
+//! never cut or mended, for it would be another account: where it leaves no room, or no header can
+//! say it, the answer is a temporary failure. Only a failure carries `Auth-Wait`, which makes nginx
+//! delay its answer and keep the client's connection. Nothing about a user leaves with a failure:
+//! no attributes, no password history.
 //! Rules: specification `http-api.md` 6, `deployments.md` 3.2, `decisions.md` (failure answers).
 
 use crate::auth::login::{HeaderChange, Login};
@@ -23,7 +25,13 @@ use crate::dialect::{attributes, json};
 use crate::proto::http::Response;
 
 /// Appends the answer to an authentication request or look-up, and says its status.
-pub fn compose(out: &mut Vec<u8>, verdict: &Verdict, login: &Login, settings: &Settings, envelope: &Envelope<'_>) -> u16 {
+pub fn compose(
+    out: &mut Vec<u8>,
+    verdict: &Verdict,
+    login: &Login,
+    settings: &Settings,
+    envelope: &Envelope<'_>,
+) -> u16 {
     let answer = Answer { login, settings, envelope };
     match verdict {
         Verdict::Success(success) => answer.success(out, success),
@@ -55,7 +63,8 @@ impl Answer<'_> {
         if self.service() != Service::Basic && !success.account.is_empty() {
             response.header("Auth-User", &success.account);
         }
-        response.header("X-Nauthilus-Memory-Cache", if success.memory_hit { "Hit" } else { "Miss" });
+        response
+            .header("X-Nauthilus-Memory-Cache", if success.memory_hit { "Hit" } else { "Miss" });
         match self.service() {
             Service::Header => attributes::headers(&mut response, &success.attributes),
             Service::Nginx if !no_server => self.mail_server(&mut response, success),
@@ -79,11 +88,13 @@ impl Answer<'_> {
         let service = self.service();
         let status = if service == Service::Nginx { 200 } else { 403 };
         let message = message_of(denial);
-        let shown = if service == Service::Nginx { cut(message, NGINX_MESSAGE_BYTES) } else { message };
+        let shown =
+            if service == Service::Nginx { cut(message, NGINX_MESSAGE_BYTES) } else { message };
         let mut response = self.begin(out, status, shown);
         let speaks_text = matches!(service, Service::Saslauthd | Service::Basic | Service::Hook);
         if !speaks_text && self.settings.wait_delay_s > 0 {
-            let wait = wait_s(self.settings.wait_delay_s, denial.attempts).max(self.settings.wait_min_s);
+            let wait =
+                wait_s(self.settings.wait_delay_s, denial.attempts).max(self.settings.wait_min_s);
             response.header_number("Auth-Wait", u64::from(wait));
         }
         let (content_type, body) = if speaks_text { (TEXT, message) } else { (JSON, &b"null"[..]) };
@@ -117,7 +128,12 @@ impl Answer<'_> {
     }
 
     /// Status line and the headers that every verdict has.
-    fn begin<'out>(&self, out: &'out mut Vec<u8>, status: u16, auth_status: &[u8]) -> Response<'out> {
+    fn begin<'out>(
+        &self,
+        out: &'out mut Vec<u8>,
+        status: u16,
+        auth_status: &[u8],
+    ) -> Response<'out> {
         let mut response = self.envelope.begin(out, status);
         response.header("Auth-Status", auth_status);
         response.header("X-Nauthilus-Session", self.login.request.session.as_str());
@@ -125,7 +141,8 @@ impl Answer<'_> {
         response
     }
 
-    /// Where nginx is to connect: to the server that a filter chose, if servers are monitored, else to the protocol's own.
+    /// Where nginx is to connect: to the server that a filter chose, if servers are monitored, else
+    /// to the protocol's own.
     fn mail_server(&self, response: &mut Response<'_>, success: &Success) {
         let server = if self.settings.monitoring {
             success.server.as_ref().map(|(address, port)| (address.as_str(), *port))
@@ -138,14 +155,16 @@ impl Answer<'_> {
         }
     }
 
-    /// What features, filters and actions added by `nauthilus_http_response`. Status and body are the verdict's, and so are the headers
-    /// that carry it: a script that could write them would decide a login.
+    /// What features, filters and actions added by `nauthilus_http_response`. Status and body are
+    /// the verdict's, and so are the headers that carry it: a script that could write them would
+    /// decide a login.
     fn script_headers(&self, response: &mut Response<'_>) {
         let script = self.login.response.borrow();
         if script.headers.is_empty() {
             return;
         }
-        let mut room = if self.service() == Service::Nginx { NGINX_SCRIPT_BYTES } else { usize::MAX };
+        let mut room =
+            if self.service() == Service::Nginx { NGINX_SCRIPT_BYTES } else { usize::MAX };
         for (name, value) in settle(&script.headers) {
             let bytes = name.len() + value.len() + ": \r\n".len();
             if !is_ours(name) && bytes <= room {
@@ -160,7 +179,8 @@ impl Answer<'_> {
     }
 }
 
-/// What the client is told. Nothing, or what a client would take for another verdict, is no message.
+/// What the client is told. Nothing, or what a client would take for another verdict, is no
+/// message.
 fn message_of(denial: &Denial) -> &[u8] {
     let message = denial.status_message.as_slice();
     let is_blank = |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_control();
@@ -175,7 +195,8 @@ fn message_of(denial: &Denial) -> &[u8] {
     if said.is_empty() || is_other_verdict { DEFAULT_MESSAGE } else { message }
 }
 
-/// What is left of a script's header changes, in call order: a later `Set` or `Remove` of a name undoes the earlier ones.
+/// What is left of a script's header changes, in call order: a later `Set` or `Remove` of a name
+/// undoes the earlier ones.
 pub(super) fn settle(changes: &[HeaderChange]) -> Vec<(&[u8], &[u8])> {
     let mut headers: Vec<(&[u8], &[u8])> = Vec::with_capacity(changes.len());
     for change in changes {
@@ -185,7 +206,9 @@ pub(super) fn settle(changes: &[HeaderChange]) -> Vec<(&[u8], &[u8])> {
                 headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
                 headers.push((name, value));
             }
-            HeaderChange::Remove(name) => headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name)),
+            HeaderChange::Remove(name) => {
+                headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name))
+            }
         }
     }
     headers
@@ -198,8 +221,13 @@ pub(super) fn is_framing(name: &[u8]) -> bool {
 
 /// Headers of an authentication answer that only the verdict may write.
 fn is_ours(name: &[u8]) -> bool {
-    let starts = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    is_framing(name) || starts(b"auth-") || starts(b"content-") || OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name))
+    let starts = |prefix: &[u8]| {
+        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    is_framing(name)
+        || starts(b"auth-")
+        || starts(b"content-")
+        || OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name))
 }
 
 /// The body of the JSON service: keys in the order that clients of the reference see.
@@ -215,7 +243,9 @@ fn json_success(success: &Success) -> Vec<u8> {
     } else {
         json::string(&mut body, &success.totp_secret_field);
     }
-    body.extend_from_slice(b",\"webauth_userid_field\":null,\"display_name_field\":null,\"attributes\":{");
+    body.extend_from_slice(
+        b",\"webauth_userid_field\":null,\"display_name_field\":null,\"attributes\":{",
+    );
     for (at, (name, values)) in success.attributes.iter().enumerate() {
         if at > 0 {
             body.push(b',');
@@ -251,7 +281,8 @@ fn cut(text: &[u8], max: usize) -> &[u8] {
 /// nginx's buffer for our whole head; a head must stay below.
 const NGINX_HEAD_BYTES: usize = 1024;
 
-/// What a failure for nginx has besides message and script headers is under 300 bytes, so that all three fit.
+/// What a failure for nginx has besides message and script headers is under 300 bytes, so that all
+/// three fit.
 const NGINX_MESSAGE_BYTES: usize = 400;
 const NGINX_SCRIPT_BYTES: usize = 256;
 
@@ -260,8 +291,17 @@ const DEFAULT_MESSAGE: &[u8] = b"Invalid login or password";
 /// What nginx is told instead of `OK` when it could not connect to any mail server anyway.
 const NO_SERVER: &[u8] = b"Internal failure";
 
-const FRAMING: [&[u8]; 9] =
-    [b"connection", b"content-length", b"date", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"];
+const FRAMING: [&[u8]; 9] = [
+    b"connection",
+    b"content-length",
+    b"date",
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+];
 
 const OURS: [&[u8]; 3] = [b"www-authenticate", b"x-nauthilus-memory-cache", b"x-nauthilus-session"];
 
@@ -271,7 +311,19 @@ mod tests {
 
     #[test]
     fn waits_grow_with_the_attempts() {
-        for (attempts, wait) in [(0, 0), (3, 0), (4, 1), (5, 1), (6, 1), (9, 2), (14, 3), (15, 4), (40, 8), (100, 9), (255, 9)] {
+        for (attempts, wait) in [
+            (0, 0),
+            (3, 0),
+            (4, 1),
+            (5, 1),
+            (6, 1),
+            (9, 2),
+            (14, 3),
+            (15, 4),
+            (40, 8),
+            (100, 9),
+            (255, 9),
+        ] {
             assert_eq!(wait_s(10, attempts), wait, "{attempts}");
         }
         // As nginx was seen to delay: 5, 8, 11 seconds for its attempts 1 to 3.
@@ -280,29 +332,54 @@ mod tests {
 
     #[test]
     fn messages_are_cut_between_characters() {
-        for (text, max, kept) in
-            [("abc", 5, "abc"), ("abc", 2, "ab"), ("aü", 2, "a"), ("aü", 3, "aü"), ("€€", 4, "€"), ("€", 2, ""), ("", 0, "")]
-        {
+        for (text, max, kept) in [
+            ("abc", 5, "abc"),
+            ("abc", 2, "ab"),
+            ("aü", 2, "a"),
+            ("aü", 3, "aü"),
+            ("€€", 4, "€"),
+            ("€", 2, ""),
+            ("", 0, ""),
+        ] {
             assert_eq!(cut(text.as_bytes(), max), kept.as_bytes(), "{text} {max}");
         }
     }
 
     #[test]
     fn later_header_changes_win() {
-        let (set, add) =
-            (|n: &str, v: &str| HeaderChange::Set(n.into(), v.into()), |n: &str, v: &str| HeaderChange::Add(n.into(), v.into()));
-        let changes =
-            [add("X-A", "1"), add("x-a", "2"), set("X-B", "3"), set("x-b", "4"), add("X-C", "5"), HeaderChange::Remove(b"x-c".to_vec())];
+        let (set, add) = (
+            |n: &str, v: &str| HeaderChange::Set(n.into(), v.into()),
+            |n: &str, v: &str| HeaderChange::Add(n.into(), v.into()),
+        );
+        let changes = [
+            add("X-A", "1"),
+            add("x-a", "2"),
+            set("X-B", "3"),
+            set("x-b", "4"),
+            add("X-C", "5"),
+            HeaderChange::Remove(b"x-c".to_vec()),
+        ];
         let left: Vec<_> = settle(&changes).into_iter().map(|(_, value)| value).collect();
         assert_eq!(left, [b"1", b"2", b"4"]);
     }
 
     #[test]
     fn scripts_do_not_write_the_verdict() {
-        for name in ["Auth-Status", "auth-user", "AUTH-X", "Content-Type", "content-length", "Connection", "X-Nauthilus-Session", "Date"] {
+        for name in [
+            "Auth-Status",
+            "auth-user",
+            "AUTH-X",
+            "Content-Type",
+            "content-length",
+            "Connection",
+            "X-Nauthilus-Session",
+            "Date",
+        ] {
             assert!(is_ours(name.as_bytes()), "{name}");
         }
-        for name in ["X-Nauthilus-Bruteforce", "X-Account-Protection", "Authorization", "Retry-After"] {
+        for name in
+            ["X-Nauthilus-Bruteforce", "X-Account-Protection", "Authorization", "Retry-After"]
+        {
             assert!(!is_ours(name.as_bytes()), "{name}");
         }
     }

@@ -1,7 +1,8 @@
 //! A user's attributes as response headers of the service `header`.
 //!
-//! `X-Nauthilus-` and the attribute's name in canonical case, its values in the print form that clients of the reference know:
-//! lists `[a b]`, maps `map[k:v]`, several values joined. Header names that are none, and values without text, are dropped.
+//! `X-Nauthilus-` and the attribute's name in canonical case, its values in the print form that
+//! clients of the reference know: lists `[a b]`, maps `map[k:v]`, several values joined. Header
+//! names that are none, and values without text, are dropped.
 //! Rules: specification `http-api.md` 6.4, `decisions.md` (numbers in plain notation).
 
 use crate::auth::attributes::Attributes;
@@ -9,14 +10,20 @@ use crate::dialect::json::{self, members};
 use crate::proto::http::Response;
 use crate::value::Value;
 
-/// Adds one header per attribute. The response itself leaves out names that are none, and keeps values on their line.
+/// Adds one header per attribute. The response itself leaves out names that are none, and keeps
+/// values on their line.
 pub(super) fn headers(response: &mut Response<'_>, attributes: &Attributes) {
     let mut name = Vec::with_capacity(64);
     let mut text = Vec::with_capacity(64);
     for (at, (attribute, values)) in attributes.iter().enumerate() {
-        // Names that differ in case only are one header: the first one has it. Ours are not for scripts to say.
-        let taken = attributes.iter().take(at).any(|(earlier, _)| earlier.eq_ignore_ascii_case(attribute));
-        if taken || OURS.iter().any(|ours| ours.eq_ignore_ascii_case(attribute)) || attribute.is_empty() {
+        // Names that differ in case only are one header: the first one has it. Ours are not for
+        // scripts to say.
+        let taken =
+            attributes.iter().take(at).any(|(earlier, _)| earlier.eq_ignore_ascii_case(attribute));
+        if taken
+            || OURS.iter().any(|ours| ours.eq_ignore_ascii_case(attribute))
+            || attribute.is_empty()
+        {
             continue;
         }
         text.clear();
@@ -123,8 +130,16 @@ mod tests {
 
     #[test]
     fn values_are_printed_by_type() {
-        let map = Value::Map(vec![(Value::string("b"), Value::Number(1.0)), (Value::string("a"), Value::string("z"))]);
-        let list = Value::List(vec![Value::string("x"), Value::Bool(false), Value::Nil, Value::List(vec![])]);
+        let map = Value::Map(vec![
+            (Value::string("b"), Value::Number(1.0)),
+            (Value::string("a"), Value::string("z")),
+        ]);
+        let list = Value::List(vec![
+            Value::string("x"),
+            Value::Bool(false),
+            Value::Nil,
+            Value::List(vec![]),
+        ]);
         for (value, text) in [
             (Value::string("as is"), "as is"),
             (Value::Number(1001.0), "1001"),

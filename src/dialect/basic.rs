@@ -1,6 +1,7 @@
 //! `Authorization: Basic`: the user's own credentials for the service `basic`.
 //!
-//! nginx's `auth_request` passes the browser's header on as it is. Rules: RFC 7617 2, specification `http-api.md` 5.5.
+//! nginx's `auth_request` passes the browser's header on as it is. Rules: RFC 7617 2, specification
+//! `http-api.md` 5.5.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -42,22 +43,37 @@ mod tests {
 
     #[test]
     fn credentials_are_read() {
-        for (plain, user, password) in
-            [("alice:secret", "alice", "secret"), ("a:b:c", "a", "b:c"), (":secret", "", "secret"), ("alice:", "alice", ""), (":", "", "")]
-        {
+        for (plain, user, password) in [
+            ("alice:secret", "alice", "secret"),
+            ("a:b:c", "a", "b:c"),
+            (":secret", "", "secret"),
+            ("alice:", "alice", ""),
+            (":", "", ""),
+        ] {
             for scheme in ["Basic", "basic", "BASIC"] {
                 let header = format!("{scheme} {}", BASE64_STANDARD.encode(plain));
                 let credentials = credentials(header.as_bytes()).unwrap();
-                assert_eq!((credentials.user(), credentials.password()), (user.as_bytes(), password.as_bytes()), "{header}");
+                assert_eq!(
+                    (credentials.user(), credentials.password()),
+                    (user.as_bytes(), password.as_bytes()),
+                    "{header}"
+                );
             }
         }
     }
 
     #[test]
     fn anything_else_is_no_credentials() {
-        for header in
-            ["", "Basic", "Basic ", "Basic !!!", "Bearer abc", "Basic YWxpY2U=", "Basic YWxpY2U6c2VjcmV0=", "BasicYWxpY2U6c2VjcmV0"]
-        {
+        for header in [
+            "",
+            "Basic",
+            "Basic ",
+            "Basic !!!",
+            "Bearer abc",
+            "Basic YWxpY2U=",
+            "Basic YWxpY2U6c2VjcmV0=",
+            "BasicYWxpY2U6c2VjcmV0",
+        ] {
             assert!(credentials(header.as_bytes()).is_none(), "{header}");
         }
     }

@@ -1,7 +1,9 @@
-//! The body of a login to the services `json` and `saslauthd`: JSON or a form, whichever its Content-Type says.
+//! The body of a login to the services `json` and `saslauthd`: JSON or a form, whichever its
+//! Content-Type says.
 //!
-//! What stands in the body as it is becomes a span of the request and is not copied; what was encoded is decoded once, behind the
-//! request's own bytes. Rules: specification `http-api.md` 5.3, 5.4, 5.8.
+//! What stands in the body as it is becomes a span of the request and is not copied; what was
+//! encoded is decoded once, behind the request's own bytes. Rules: specification `http-api.md` 5.3,
+//! 5.4, 5.8.
 
 use crate::auth::request::{Field, Request};
 use crate::dialect::input::Rejection;
@@ -12,11 +14,14 @@ use crate::secret::Secret;
 /// Reads the body into the request's fields.
 ///
 /// # Errors
-/// [`Rejection::UnsupportedMediaType`], [`Rejection::MalformedBody`], [`Rejection::UsernameRequired`].
+/// [`Rejection::UnsupportedMediaType`], [`Rejection::MalformedBody`],
+/// [`Rejection::UsernameRequired`].
 pub(super) fn read(request: &mut Request) -> Result<(), Rejection> {
     let decoded_start = request.append(&[]).start();
-    let media = Media::of(request.header(b"content-type").next().unwrap_or_default()).ok_or(Rejection::UnsupportedMediaType)?;
-    let mut fields = Fields::new(request.text(request.http.body), request.http.body.start(), decoded_start);
+    let media = Media::of(request.header(b"content-type").next().unwrap_or_default())
+        .ok_or(Rejection::UnsupportedMediaType)?;
+    let mut fields =
+        Fields::new(request.text(request.http.body), request.http.body.start(), decoded_start);
     match media {
         Media::Json => json_body::read(&mut fields)?,
         Media::Form => form::read(&mut fields),
@@ -36,9 +41,11 @@ enum Media {
 }
 
 impl Media {
-    /// JSON with or without parameters (clients send `; charset=utf-8`); anything that begins like a form.
+    /// JSON with or without parameters (clients send `; charset=utf-8`); anything that begins like
+    /// a form.
     fn of(content_type: &[u8]) -> Option<Media> {
-        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let essence =
+            content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         if essence.eq_ignore_ascii_case(JSON) {
             return Some(Media::Json);
         }
@@ -55,20 +62,31 @@ pub(super) struct Fields<'a> {
     pub body: &'a [u8],
     body_start: usize,
     spans: [Span; Field::ALL.len()],
-    /// Text that is not in the body; it will stand in the request from `decoded_start` on. Holds passwords.
+    /// Text that is not in the body; it will stand in the request from `decoded_start` on. Holds
+    /// passwords.
     decoded: Secret,
     decoded_start: usize,
 }
 
 impl<'a> Fields<'a> {
     fn new(body: &'a [u8], body_start: usize, decoded_start: usize) -> Fields<'a> {
-        Fields { body, body_start, spans: Default::default(), decoded: Secret::default(), decoded_start }
+        Fields {
+            body,
+            body_start,
+            spans: Default::default(),
+            decoded: Secret::default(),
+            decoded_start,
+        }
     }
 
-    /// The place of `text` in the request to be: in the body, if it is a slice of it, else among the decoded texts.
+    /// The place of `text` in the request to be: in the body, if it is a slice of it, else among
+    /// the decoded texts.
     pub fn place(&mut self, text: &[u8]) -> Span {
         if self.body.as_ptr_range().contains(&text.as_ptr()) {
-            return Span::new(self.body_start + (text.as_ptr() as usize - self.body.as_ptr() as usize), text.len());
+            return Span::new(
+                self.body_start + (text.as_ptr() as usize - self.body.as_ptr() as usize),
+                text.len(),
+            );
         }
         let span = Span::new(self.decoded_start + self.decoded.len(), text.len());
         self.decoded.extend_from_slice(text);
@@ -92,7 +110,10 @@ impl<'a> Fields<'a> {
         let span = self.span(field);
         match span.start().checked_sub(self.decoded_start) {
             Some(start) => Span::new(start, span.len()).of(self.decoded.expose()),
-            None => span.start().checked_sub(self.body_start).map_or(&[], |start| Span::new(start, span.len()).of(self.body)),
+            None => span
+                .start()
+                .checked_sub(self.body_start)
+                .map_or(&[], |start| Span::new(start, span.len()).of(self.body)),
         }
     }
 

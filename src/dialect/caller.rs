@@ -1,7 +1,9 @@
-//! Authentication of the caller on the wire: what a route needs, credentials out of a request, refusals.
+//! Authentication of the caller on the wire: what a route needs, credentials out of a request,
+//! refusals.
 //!
-//! Covers everything under `/api/v1` but the token endpoints, and but the service `basic` where callers have basic credentials, since its
-//! `Authorization` header holds the user's own. `/metrics` and the admin endpoints have settings of their own besides. Who is let in,
+//! Covers everything under `/api/v1` but the token endpoints, and but the service `basic` where
+//! callers have basic credentials, since its `Authorization` header holds the user's own.
+//! `/metrics` and the admin endpoints have settings of their own besides. Who is let in,
 //! [`crate::auth::caller`] decides. Rules: specification `http-api.md` 4, 10.4; `decisions.md`.
 
 use crate::auth::caller::{AUTHENTICATE, Callers, Need, Presented, Refusal};
@@ -26,9 +28,16 @@ pub enum Guard<'a> {
 }
 
 /// Who may have what this route has. `hook_roles`: those of the hook it leads to.
-pub fn guard<'a>(route: &Route<'_>, query: &[u8], hook_roles: &'a [String], callers: Option<&Callers>) -> Guard<'a> {
+pub fn guard<'a>(
+    route: &Route<'_>,
+    query: &[u8],
+    hook_roles: &'a [String],
+    callers: Option<&Callers>,
+) -> Guard<'a> {
     match route {
-        Route::Auth(Service::Basic) if callers.is_some_and(|callers| callers.basic.is_some()) => Guard::Open,
+        Route::Auth(Service::Basic) if callers.is_some_and(|callers| callers.basic.is_some()) => {
+            Guard::Open
+        }
         Route::Auth(_) => Guard::Callers(match input::mode(query) {
             Mode::Auth => Need::Authenticate,
             Mode::NoAuth => Need::UserInfo,
@@ -41,7 +50,11 @@ pub fn guard<'a>(route: &Route<'_>, query: &[u8], hook_roles: &'a [String], call
         Route::Admin(_) => Guard::Admin(Need::Security),
         Route::Metrics => Guard::Metrics,
         Route::UnknownService | Route::NotFound(NotFound::Empty) => Guard::Callers(Need::Caller),
-        Route::Ping | Route::Health | Route::Jwt(_) | Route::TrailingSlash { .. } | Route::NotFound(NotFound::Text) => Guard::Open,
+        Route::Ping
+        | Route::Health
+        | Route::Jwt(_)
+        | Route::TrailingSlash { .. }
+        | Route::NotFound(NotFound::Text) => Guard::Open,
     }
 }
 
@@ -58,12 +71,16 @@ enum Kind<'a> {
 impl Credentials<'_> {
     /// Those of the first `Authorization` header.
     pub fn of(request: &Request) -> Credentials<'_> {
-        let Some(authorization) = request.header(b"authorization").next() else { return Credentials(Kind::Nothing) };
+        let Some(authorization) = request.header(b"authorization").next() else {
+            return Credentials(Kind::Nothing);
+        };
         if let Some(credentials) = basic::credentials(authorization) {
             return Credentials(Kind::Basic(credentials));
         }
         Credentials(match authorization.split_at_checked(BEARER.len()) {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case(BEARER) => Kind::Bearer(token.trim_ascii()),
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case(BEARER) => {
+                Kind::Bearer(token.trim_ascii())
+            }
             _ if authorization.is_empty() => Kind::Nothing,
             _ => Kind::Other,
         })
@@ -72,7 +89,9 @@ impl Credentials<'_> {
     pub fn presented(&self) -> Presented<'_> {
         match &self.0 {
             Kind::Nothing => Presented::Nothing,
-            Kind::Basic(credentials) => Presented::Basic { name: credentials.user(), password: credentials.password() },
+            Kind::Basic(credentials) => {
+                Presented::Basic { name: credentials.user(), password: credentials.password() }
+            }
             Kind::Bearer(token) => Presented::Bearer(token),
             Kind::Other => Presented::Other,
         }
@@ -94,10 +113,18 @@ fn has_scheme(authorization: &[u8], scheme: &[u8]) -> bool {
 }
 
 /// Appends the answer to a caller that is turned away; says the status.
-pub fn refuse(out: &mut Vec<u8>, refusal: &Refusal, settings: &Settings, envelope: &Envelope<'_>) -> u16 {
+pub fn refuse(
+    out: &mut Vec<u8>,
+    refusal: &Refusal,
+    settings: &Settings,
+    envelope: &Envelope<'_>,
+) -> u16 {
     let callers = settings.caller.as_deref();
     // Without callers it is about a token of metrics or admin endpoints.
-    let (has_basic, has_tokens) = (callers.is_some_and(|callers| callers.basic.is_some()), callers.is_none_or(Callers::takes_tokens));
+    let (has_basic, has_tokens) = (
+        callers.is_some_and(|callers| callers.basic.is_some()),
+        callers.is_none_or(Callers::takes_tokens),
+    );
     let (status, error) = match refusal {
         Refusal::Missing => (401, "authorization header is required"),
         Refusal::Scheme if has_basic => (401, "authorization header is required"),
@@ -123,7 +150,10 @@ pub fn refuse(out: &mut Vec<u8>, refusal: &Refusal, settings: &Settings, envelop
         response.header("WWW-Authenticate", "Basic realm=\"restricted\", charset=\"UTF-8\"");
     }
     if status == 401 && has_tokens {
-        response.header("WWW-Authenticate", if *refusal == Refusal::InvalidToken { INVALID_TOKEN } else { "Bearer" });
+        response.header(
+            "WWW-Authenticate",
+            if *refusal == Refusal::InvalidToken { INVALID_TOKEN } else { "Bearer" },
+        );
     }
     // Those who know basic credentials only expect no body (`http-api.md` 4).
     if error.is_empty() || (!has_tokens && status == 401) {
@@ -135,7 +165,8 @@ pub fn refuse(out: &mut Vec<u8>, refusal: &Refusal, settings: &Settings, envelop
     status
 }
 
-/// What every request needs is answered with 401, as the reference does; else the caller is known and may not have it.
+/// What every request needs is answered with 401, as the reference does; else the caller is known
+/// and may not have it.
 fn missing_role(out: &mut Vec<u8>, role: &str, envelope: &Envelope<'_>) -> u16 {
     let status = if role == AUTHENTICATE { 401 } else { 403 };
     envelope.write(out, status, Some(JSON), &json::error(&format!("missing required role: {role}")))
@@ -159,12 +190,17 @@ mod tests {
 
     fn callers() -> Callers {
         let fingerprints = Fingerprints::new([1; 32]);
-        let basic = Basic { users: vec![BasicUser::plain("mail", b"0123456789abcdef", &fingerprints, Rights::All)] };
+        let basic = Basic {
+            users: vec![BasicUser::plain("mail", b"0123456789abcdef", &fingerprints, Rights::All)],
+        };
         Callers { fingerprints, basic: Some(basic), jwt: None, oidc: None }
     }
 
     fn with(authorization: &str) -> Request {
-        request(format!("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\n\r\n").as_bytes())
+        request(
+            format!("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\n\r\n")
+                .as_bytes(),
+        )
     }
 
     #[test]
@@ -175,12 +211,14 @@ mod tests {
             ("other:0123456789abcdef", Some(Refusal::WrongPassword)),
             (":", Some(Refusal::WrongPassword)),
         ] {
-            let request = with(&format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(credentials)));
-            let refusal = match callers().decide(Credentials::of(&request).presented(), 0, Instant::now()) {
-                Decision::Refused(refusal) => Some(refusal),
-                Decision::Granted(_) => None,
-                Decision::Check(_) => panic!("it takes long"),
-            };
+            let request =
+                with(&format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(credentials)));
+            let refusal =
+                match callers().decide(Credentials::of(&request).presented(), 0, Instant::now()) {
+                    Decision::Refused(refusal) => Some(refusal),
+                    Decision::Granted(_) => None,
+                    Decision::Check(_) => panic!("it takes long"),
+                };
             assert_eq!(refusal, expected, "{credentials}");
         }
     }
@@ -216,9 +254,17 @@ mod tests {
         for (route, query, expected) in [
             (Route::Auth(Service::Header), "", Guard::Callers(Need::Authenticate)),
             (Route::Auth(Service::Json), "mode=no-auth", Guard::Callers(Need::UserInfo)),
-            (Route::Auth(Service::Json), "a=b&mode=list-accounts", Guard::Callers(Need::ListAccounts)),
+            (
+                Route::Auth(Service::Json),
+                "a=b&mode=list-accounts",
+                Guard::Callers(Need::ListAccounts),
+            ),
             (Route::Auth(Service::Basic), "", Guard::Open),
-            (Route::Mfa(crate::dialect::mfa::Endpoint::AddTotp), "mode=no-auth", Guard::Callers(Need::Authenticate)),
+            (
+                Route::Mfa(crate::dialect::mfa::Endpoint::AddTotp),
+                "mode=no-auth",
+                Guard::Callers(Need::Authenticate),
+            ),
             (Route::Admin(Endpoint::BruteForceList), "mode=no-auth", Guard::Admin(Need::Security)),
             (Route::Admin(Endpoint::CacheFlush), "", Guard::Admin(Need::Security)),
             (Route::Admin(Endpoint::ConfigLoad), "", Guard::Admin(Need::Admin)),
@@ -231,10 +277,20 @@ mod tests {
             (Route::Ping, "", Guard::Open),
             (Route::Health, "", Guard::Open),
         ] {
-            assert_eq!(guard(&route, query.as_bytes(), &roles, Some(&callers)), expected, "{route:?} {query}");
+            assert_eq!(
+                guard(&route, query.as_bytes(), &roles, Some(&callers)),
+                expected,
+                "{route:?} {query}"
+            );
         }
-        assert_eq!(guard(&Route::Hook { location: b"x" }, b"", &[], Some(&callers)), Guard::Callers(Need::Caller));
-        assert_eq!(guard(&Route::Auth(Service::Basic), b"", &[], Some(&only_tokens)), Guard::Callers(Need::Authenticate));
+        assert_eq!(
+            guard(&Route::Hook { location: b"x" }, b"", &[], Some(&callers)),
+            Guard::Callers(Need::Caller)
+        );
+        assert_eq!(
+            guard(&Route::Auth(Service::Basic), b"", &[], Some(&only_tokens)),
+            Guard::Callers(Need::Authenticate)
+        );
     }
 
     #[test]
@@ -247,12 +303,17 @@ mod tests {
         };
         let missing = text(Some(callers()), &Refusal::Missing);
         assert!(
-            missing.contains(" 401 ") && missing.contains("Basic realm=\"restricted\", charset=\"UTF-8\"") && missing.ends_with("\r\n\r\n")
+            missing.contains(" 401 ")
+                && missing.contains("Basic realm=\"restricted\", charset=\"UTF-8\"")
+                && missing.ends_with("\r\n\r\n")
         );
         let tokens = || Some(Callers { basic: None, jwt: None, oidc: None, ..callers() });
         assert!(!text(tokens(), &Refusal::Missing).contains("Basic"));
         let throttled = text(None, &Refusal::Throttled(Duration::from_millis(2500)));
-        assert!(throttled.contains(" 429 ") && throttled.contains("Retry-After: 2\r\n"), "{throttled}");
+        assert!(
+            throttled.contains(" 429 ") && throttled.contains("Retry-After: 2\r\n"),
+            "{throttled}"
+        );
         assert!(text(None, &Refusal::Unavailable).contains(" 503 "));
         assert!(text(None, &Refusal::Role("authenticate")).contains(" 401 "));
         assert!(text(None, &Refusal::Role("user_info")).contains(" 403 "));

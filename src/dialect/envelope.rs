@@ -13,14 +13,21 @@ pub struct Envelope<'a> {
     pub keep_alive: bool,
     /// The present time as [`crate::proto::http::http_date`] writes it.
     pub date: &'a [u8; 29],
-    /// The feature `backend_server_monitoring` is on and finds no mail server alive. Only nginx is told.
+    /// The feature `backend_server_monitoring` is on and finds no mail server alive. Only nginx is
+    /// told.
     pub servers_down: bool,
 }
 
 impl<'a> Envelope<'a> {
     /// For the answer to this request.
     pub fn to(head: &Head, date: &'a [u8; 29]) -> Envelope<'a> {
-        Envelope { minor: head.minor, method: head.method, keep_alive: head.keep_alive, date, servers_down: false }
+        Envelope {
+            minor: head.minor,
+            method: head.method,
+            keep_alive: head.keep_alive,
+            date,
+            servers_down: false,
+        }
     }
 
     /// Begins an answer; [`Envelope::end`] ends it.
@@ -35,7 +42,13 @@ impl<'a> Envelope<'a> {
     }
 
     /// A whole answer without headers of its own.
-    pub(super) fn write(&self, out: &mut Vec<u8>, status: u16, content_type: Option<&str>, body: &[u8]) -> u16 {
+    pub(super) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        status: u16,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> u16 {
         let mut response = self.begin(out, status);
         if let Some(content_type) = content_type {
             response.header("Content-Type", content_type);

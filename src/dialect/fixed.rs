@@ -1,6 +1,8 @@
-//! Answers that no script has a say in: liveness, metrics, nothing here, wrong input, too much at once.
+//! Answers that no script has a say in: liveness, metrics, nothing here, wrong input, too much at
+//! once.
 //!
-//! Input errors carry neither `Auth-Status` nor a session. Rules: specification `http-api.md` 2.1, 3.2, 3.4, 5.5, 5.8, 9.
+//! Input errors carry neither `Auth-Status` nor a session. Rules: specification `http-api.md` 2.1,
+//! 3.2, 3.4, 5.5, 5.8, 9.
 
 use crate::dialect::envelope::{Envelope, JSON, TEXT};
 use crate::dialect::input::Rejection;
@@ -18,8 +20,9 @@ pub fn metrics(out: &mut Vec<u8>, text: &[u8], envelope: &Envelope<'_>) -> u16 {
     envelope.write(out, 200, Some(METRICS), text)
 }
 
-/// Appends the answer to `GET /healthz`; says the status. A balancer should go on sending requests to a server whose stores are away (it
-/// answers what it can, and temporary failures otherwise; its neighbours have the same stores), but to none that is about to end.
+/// Appends the answer to `GET /healthz`; says the status. A balancer should go on sending requests
+/// to a server whose stores are away (it answers what it can, and temporary failures otherwise; its
+/// neighbours have the same stores), but to none that is about to end.
 pub fn health(out: &mut Vec<u8>, body: &str, is_draining: bool, envelope: &Envelope<'_>) -> u16 {
     envelope.write(out, if is_draining { 503 } else { 200 }, Some(JSON), body.as_bytes())
 }
@@ -37,12 +40,14 @@ pub fn empty(out: &mut Vec<u8>, status: u16, envelope: &Envelope<'_>) -> u16 {
     envelope.write(out, status, None, &[])
 }
 
-/// Appends a line of plain text, such as the transport's complaint about a broken head; says the status.
+/// Appends a line of plain text, such as the transport's complaint about a broken head; says the
+/// status.
 pub fn text(out: &mut Vec<u8>, status: u16, text: &str, envelope: &Envelope<'_>) -> u16 {
     envelope.write(out, status, Some(TEXT), text.as_bytes())
 }
 
-/// Appends the redirect to a path without its last slash; says the status. Browsers alone read the body, and only of a GET.
+/// Appends the redirect to a path without its last slash; says the status. Browsers alone read the
+/// body, and only of a GET.
 pub fn redirect(out: &mut Vec<u8>, path: &[u8], query: &[u8], envelope: &Envelope<'_>) -> u16 {
     let mut location = String::with_capacity(path.len() + query.len() + 1);
     encode(&mut location, path, is_path_byte);
@@ -55,7 +60,8 @@ pub fn redirect(out: &mut Vec<u8>, path: &[u8], query: &[u8], envelope: &Envelop
     let mut response = envelope.begin(out, status);
     response.header("Location", &location);
     if is_get {
-        let body = format!("<a href=\"{}\">Moved Permanently</a>.\n\n", location.replace('&', "&amp;"));
+        let body =
+            format!("<a href=\"{}\">Moved Permanently</a>.\n\n", location.replace('&', "&amp;"));
         response.header("Content-Type", "text/html; charset=utf-8");
         envelope.end(response, body.as_bytes());
     } else {
@@ -67,12 +73,21 @@ pub fn redirect(out: &mut Vec<u8>, path: &[u8], query: &[u8], envelope: &Envelop
 /// Appends the answer to a request that could not be read; says the status.
 pub fn rejection(out: &mut Vec<u8>, rejection: Rejection, envelope: &Envelope<'_>) -> u16 {
     match rejection {
-        Rejection::UnsupportedMediaType => envelope.write(out, 400, Some(JSON), br#"{"error":"Unsupported media type"}"#),
-        Rejection::UsernameRequired => {
-            envelope.write(out, 400, Some(JSON), br#"{"errors":[{"field":"Username","message":"This field is required"}]}"#)
+        Rejection::UnsupportedMediaType => {
+            envelope.write(out, 400, Some(JSON), br#"{"error":"Unsupported media type"}"#)
         }
-        Rejection::MalformedBody | Rejection::PasswordEncoding | Rejection::InvalidUsername => envelope.write(out, 400, None, &[]),
-        Rejection::ClientAddress => envelope.write(out, 400, Some(JSON), br#"{"error":"The client's address is none"}"#),
+        Rejection::UsernameRequired => envelope.write(
+            out,
+            400,
+            Some(JSON),
+            br#"{"errors":[{"field":"Username","message":"This field is required"}]}"#,
+        ),
+        Rejection::MalformedBody | Rejection::PasswordEncoding | Rejection::InvalidUsername => {
+            envelope.write(out, 400, None, &[])
+        }
+        Rejection::ClientAddress => {
+            envelope.write(out, 400, Some(JSON), br#"{"error":"The client's address is none"}"#)
+        }
         Rejection::Lookup => envelope.write(out, 403, None, &[]),
         Rejection::NoCredentials => unauthorized(out, envelope),
     }
@@ -87,7 +102,12 @@ pub fn unauthorized(out: &mut Vec<u8>, envelope: &Envelope<'_>) -> u16 {
 }
 
 /// Appends the answer to the request that is one too many; says the status.
-pub fn too_many_requests(out: &mut Vec<u8>, current: usize, max: usize, envelope: &Envelope<'_>) -> u16 {
+pub fn too_many_requests(
+    out: &mut Vec<u8>,
+    current: usize,
+    max: usize,
+    envelope: &Envelope<'_>,
+) -> u16 {
     let body = format!("{{\"msg\":\"Too many requests\",\"current\":{current},\"max\":{max}}}");
     envelope.write(out, 429, Some(JSON), body.as_bytes())
 }
@@ -126,7 +146,10 @@ mod tests {
         let mut out = Vec::new();
         redirect(&mut out, b"/a b\"<\r\nX: y%", b"q=%22&r='>", &envelope());
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("\r\nLocation: /a%20b%22%3C%0D%0AX:%20y%25?q=%22&r=%27%3E\r\n"), "{text}");
+        assert!(
+            text.contains("\r\nLocation: /a%20b%22%3C%0D%0AX:%20y%25?q=%22&r=%27%3E\r\n"),
+            "{text}"
+        );
         assert!(text.ends_with("<a href=\"/a%20b%22%3C%0D%0AX:%20y%25?q=%22&amp;r=%27%3E\">Moved Permanently</a>.\n\n"), "{text}");
     }
 

@@ -1,7 +1,8 @@
 //! A login as a form: what saslauthd's httpform posts.
 //!
-//! Its template is the administrator's, `username=%u&password=%p&realm=%r&…`, with every byte but letters and digits as `%XX`.
-//! There is no client address: saslauthd does not know it. Rules: specification `http-api.md` 5.4, `decisions.md` (form field `realm`).
+//! Its template is the administrator's, `username=%u&password=%p&realm=%r&…`, with every byte but
+//! letters and digits as `%XX`. There is no client address: saslauthd does not know it. Rules:
+//! specification `http-api.md` 5.4, `decisions.md` (form field `realm`).
 
 use crate::auth::request::Field;
 use crate::dialect::body::Fields;
@@ -9,12 +10,15 @@ use crate::proto::http::form_pairs;
 use std::borrow::Cow;
 use zeroize::Zeroize;
 
-/// Reads the form in the body. Where a name comes twice, the first one counts; unknown names are ignored.
+/// Reads the form in the body. Where a name comes twice, the first one counts; unknown names are
+/// ignored.
 pub(super) fn read(fields: &mut Fields<'_>) {
     let mut seen = 0u16;
     let mut realm = Vec::new();
     for (name, value) in form_pairs(fields.body) {
-        let Some(at) = NAMES.iter().position(|(known, _)| known.as_bytes() == &*name) else { continue };
+        let Some(at) = NAMES.iter().position(|(known, _)| known.as_bytes() == &*name) else {
+            continue;
+        };
         if seen & (1 << at) != 0 {
             continue;
         }
@@ -73,7 +77,13 @@ mod tests {
         let body = "username=a+l%20e&password=%3D%26%2B+%C3%BC&protocol=imap&method=plain&user_agent=sasl&port=143&tls=on&security=TLSv1.2\
                     &x=y&username=eve&local_ip=10.0.0.1";
         for service in [Service::Saslauthd, Service::Json] {
-            let request = posted(service, "", "application/x-www-form-urlencoded; charset=utf-8", body.as_bytes()).unwrap();
+            let request = posted(
+                service,
+                "",
+                "application/x-www-form-urlencoded; charset=utf-8",
+                body.as_bytes(),
+            )
+            .unwrap();
             for (field, value) in [
                 (Field::Username, "a l e"),
                 (Field::Password, "=&+ ü"),
@@ -107,7 +117,15 @@ mod tests {
 
     #[test]
     fn what_it_must_not_be() {
-        for body in ["", "password=x", "username=&realm=r", "Username=u", "username=a%28b", "username=a%zz", "username=u&realm=a(b"] {
+        for body in [
+            "",
+            "password=x",
+            "username=&realm=r",
+            "Username=u",
+            "username=a%28b",
+            "username=a%zz",
+            "username=u&realm=a(b",
+        ] {
             assert_eq!(form(body).err(), Some(Rejection::InvalidUsername), "{body}");
         }
         let multipart = posted(Service::Saslauthd, "", "multipart/form-data; boundary=x", b"--x--");

@@ -1,8 +1,10 @@
-//! Exact bytes, dialect by dialect: `tests/golden/DIALECT/NAME.req` in, a scripted end of the pipeline, `NAME.res` out.
+//! Exact bytes, dialect by dialect: `tests/golden/DIALECT/NAME.req` in, a scripted end of the
+//! pipeline, `NAME.res` out.
 //!
-//! The files are what goes over the wire; `nc HOST PORT < NAME.req` plays one. `LOLIGO_GOLDEN=update cargo test golden` writes the `.res`
-//! files anew: read the difference before you commit it. Date and session are fixed. `answer` is also the shortest account of how a worker
-//! puts this folder's functions together.
+//! The files are what goes over the wire; `nc HOST PORT < NAME.req` plays one.
+//! `LOLIGO_GOLDEN=update cargo test golden` writes the `.res` files anew: read the difference
+//! before you commit it. Date and session are fixed. `answer` is also the shortest account of how a
+//! worker puts this folder's functions together.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::login::{HeaderChange, Login, ScriptResponse};
@@ -37,7 +39,13 @@ struct Case {
 }
 
 fn case(name: &'static str, end: End) -> Case {
-    Case { name, end, settings: Settings::default(), servers_down: false, response: ScriptResponse::default() }
+    Case {
+        name,
+        end,
+        settings: Settings::default(),
+        servers_down: false,
+        response: ScriptResponse::default(),
+    }
 }
 
 fn verdict(name: &'static str, verdict: Verdict) -> Case {
@@ -85,7 +93,9 @@ fn rich() -> Success {
     ] {
         success.attributes.set_one(name.as_bytes(), value);
     }
-    success.attributes.set(b"dn", [Value::string("cn=a"), Value::string("cn=b")].into_iter().collect());
+    success
+        .attributes
+        .set(b"dn", [Value::string("cn=a"), Value::string("cn=b")].into_iter().collect());
     success.totp_secret_field = b"totp".to_vec();
     success.passdb = PassDb::Cache;
     success
@@ -133,7 +143,10 @@ fn cases() -> Vec<Case> {
     vec![
         verdict("header/success", ok()),
         verdict("header/success-attributes", Verdict::Success(rich())),
-        verdict("header/success-memory", Verdict::Success(Success { memory_hit: true, ..success() })),
+        verdict(
+            "header/success-memory",
+            Verdict::Success(Success { memory_hit: true, ..success() }),
+        ),
         Case { response: script.clone(), ..verdict("header/success-script-headers", ok()) },
         verdict("header/lookup", ok()),
         verdict("header/failure", denied("Invalid login or password", 4)),
@@ -146,12 +159,22 @@ fn cases() -> Vec<Case> {
         verdict("nginx/success-smtp", ok()),
         verdict("nginx/success-escaped", ok()),
         verdict("nginx/success-submission", ok()),
-        Case { settings: monitored.clone(), ..verdict("nginx/monitored-chosen", Verdict::Success(chosen)) },
+        Case {
+            settings: monitored.clone(),
+            ..verdict("nginx/monitored-chosen", Verdict::Success(chosen))
+        },
         Case { settings: monitored.clone(), ..verdict("nginx/monitored-none-chosen", ok()) },
-        Case { settings: monitored, servers_down: true, ..verdict("nginx/monitored-none-alive", ok()) },
+        Case {
+            settings: monitored,
+            servers_down: true,
+            ..verdict("nginx/monitored-none-alive", ok())
+        },
         verdict("nginx/failure", wrong()),
         verdict("nginx/failure-wait", denied("Invalid login or password", 5)),
-        Case { settings: Settings { wait_delay_s: 0, ..Settings::default() }, ..verdict("nginx/failure-no-wait", wrong()) },
+        Case {
+            settings: Settings { wait_delay_s: 0, ..Settings::default() },
+            ..verdict("nginx/failure-no-wait", wrong())
+        },
         verdict("nginx/failure-long-message", denied(&"ü".repeat(1000), 0)),
         verdict("nginx/failure-says-ok", denied(" OK", 0)),
         verdict("nginx/success-long-account", Verdict::Success(long)),
@@ -180,7 +203,14 @@ fn cases() -> Vec<Case> {
         case("list-accounts/text", End::Accounts(&["e", "b", "d\r\nx", "a"])),
         case("list-accounts/form", End::Accounts(&["only@example.test"])),
         case("list-accounts/other-accept", End::Accounts(&["only@example.test"])),
-        hooked("hook/map", map(&[("b", Value::string("<x>")), ("a", Value::Number(1.0)), ("none", Value::List(vec![]))])),
+        hooked(
+            "hook/map",
+            map(&[
+                ("b", Value::string("<x>")),
+                ("a", Value::Number(1.0)),
+                ("none", Value::List(vec![])),
+            ]),
+        ),
         hooked("hook/nothing", Value::Nil),
         hooked("hook/text", Value::string("text")),
         hooked("hook/empty", Value::List(vec![])),
@@ -188,7 +218,10 @@ fn cases() -> Vec<Case> {
         hooked("hook/nan", map(&[("n", Value::Number(f64::NAN))])),
         hooked("hook/head", map(&[("a", Value::Number(1.0))])),
         case("hook/error", End::Hook(Err(error))),
-        Case { response: script, ..hooked("hook/own-response", map(&[("ignored", Value::Bool(true))])) },
+        Case {
+            response: script,
+            ..hooked("hook/own-response", map(&[("ignored", Value::Bool(true))]))
+        },
         case("hook/not-found", End::None),
         case("fixed/ping", End::None),
         case("fixed/ping-1-0", End::None),
@@ -207,35 +240,58 @@ fn cases() -> Vec<Case> {
 fn answer(bytes: &[u8], case: Case) -> Vec<u8> {
     let mut out = Vec::new();
     let mut request = request(bytes);
-    let envelope = Envelope { servers_down: case.servers_down, ..Envelope::to(&request.http.head, DATE) };
-    match route(request.http.head.method, request.text(request.http.path), &case.settings.endpoints) {
-        other @ (Route::Admin(_) | Route::Jwt(_) | Route::Mfa(_)) => panic!("{}: no case for {other:?}", case.name),
-        Route::Auth(service) => match input::parse(&mut request, service, &case.settings, input::Origin::default()) {
-            Err(rejection) => fixed::rejection(&mut out, rejection, &envelope),
-            Ok(()) if request.mode == Mode::ListAccounts => match (Format::of(&request), case.end) {
-                (None, _) => list_accounts::unacceptable(&mut out, &envelope),
-                (Some(format), End::Accounts(accounts)) => {
-                    let accounts = accounts.iter().map(|account| account.as_bytes().to_vec()).collect();
-                    list_accounts::compose(&mut out, accounts, format, &envelope)
+    let envelope =
+        Envelope { servers_down: case.servers_down, ..Envelope::to(&request.http.head, DATE) };
+    match route(request.http.head.method, request.text(request.http.path), &case.settings.endpoints)
+    {
+        other @ (Route::Admin(_) | Route::Jwt(_) | Route::Mfa(_)) => {
+            panic!("{}: no case for {other:?}", case.name)
+        }
+        Route::Auth(service) => {
+            match input::parse(&mut request, service, &case.settings, input::Origin::default()) {
+                Err(rejection) => fixed::rejection(&mut out, rejection, &envelope),
+                Ok(()) if request.mode == Mode::ListAccounts => {
+                    match (Format::of(&request), case.end) {
+                        (None, _) => list_accounts::unacceptable(&mut out, &envelope),
+                        (Some(format), End::Accounts(accounts)) => {
+                            let accounts = accounts
+                                .iter()
+                                .map(|account| account.as_bytes().to_vec())
+                                .collect();
+                            list_accounts::compose(&mut out, accounts, format, &envelope)
+                        }
+                        _ => panic!("{}: accounts are needed", case.name),
+                    }
                 }
-                _ => panic!("{}: accounts are needed", case.name),
-            },
-            Ok(()) => {
-                let login = Login::new(request);
-                login.response.replace(case.response);
-                let End::Verdict(verdict) = case.end else { panic!("{}: a verdict is needed", case.name) };
-                answer::compose(&mut out, &verdict, &login, &case.settings, &envelope)
+                Ok(()) => {
+                    let login = Login::new(request);
+                    login.response.replace(case.response);
+                    let End::Verdict(verdict) = case.end else {
+                        panic!("{}: a verdict is needed", case.name)
+                    };
+                    answer::compose(&mut out, &verdict, &login, &case.settings, &envelope)
+                }
             }
-        },
+        }
         Route::Hook { location } => match case.end {
-            End::Hook(returned) => hook::compose(&mut out, location, &returned, &case.response, None, &envelope),
+            End::Hook(returned) => {
+                hook::compose(&mut out, location, &returned, &case.response, None, &envelope)
+            }
             _ => hook::not_found(&mut out, location, &SESSION, &envelope),
         },
         Route::Ping => fixed::ping(&mut out, &envelope),
         Route::Metrics => fixed::metrics(&mut out, b"", &envelope),
-        Route::Health => fixed::health(&mut out, r#"{"status":"ok","stores":{"redis":{}}}"#, false, &envelope),
-        Route::UnknownService => fixed::empty(&mut out, unknown_service_status(request.text(request.http.query)), &envelope),
-        Route::TrailingSlash { path } => fixed::redirect(&mut out, path, request.text(request.http.query), &envelope),
+        Route::Health => {
+            fixed::health(&mut out, r#"{"status":"ok","stores":{"redis":{}}}"#, false, &envelope)
+        }
+        Route::UnknownService => fixed::empty(
+            &mut out,
+            unknown_service_status(request.text(request.http.query)),
+            &envelope,
+        ),
+        Route::TrailingSlash { path } => {
+            fixed::redirect(&mut out, path, request.text(request.http.query), &envelope)
+        }
         Route::NotFound(form) => fixed::not_found(&mut out, form, &envelope),
     };
     out
@@ -251,7 +307,8 @@ fn golden() {
     let mut differing = Vec::new();
     for case in cases() {
         let name = case.name;
-        let bytes = std::fs::read(folder().join(format!("{name}.req"))).unwrap_or_else(|error| panic!("{name}.req: {error}"));
+        let bytes = std::fs::read(folder().join(format!("{name}.req")))
+            .unwrap_or_else(|error| panic!("{name}.req: {error}"));
         let answer = answer(&bytes, case);
         let expected = folder().join(format!("{name}.res"));
         if update {
@@ -260,14 +317,22 @@ fn golden() {
             differing.push(format!("{name}:\n{}", String::from_utf8_lossy(&answer)));
         }
     }
-    assert!(differing.is_empty(), "answers that differ from their .res file:\n{}", differing.join("\n\n"));
+    assert!(
+        differing.is_empty(),
+        "answers that differ from their .res file:\n{}",
+        differing.join("\n\n")
+    );
 }
 
 #[test]
 fn every_golden_file_has_its_case() {
     let cases: BTreeSet<String> = cases().iter().map(|case| case.name.to_owned()).collect();
     let mut files = BTreeSet::new();
-    for dialect in std::fs::read_dir(folder()).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
+    for dialect in std::fs::read_dir(folder())
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.path().is_dir())
+    {
         for file in std::fs::read_dir(dialect.path()).unwrap().map(|entry| entry.unwrap().path()) {
             let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
             files.insert(format!("{}/{stem}", dialect.file_name().to_string_lossy()));

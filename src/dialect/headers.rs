@@ -1,12 +1,15 @@
-//! Which request header feeds which field: one look-up per header line, whatever names the operator configured.
+//! Which request header feeds which field: one look-up per header line, whatever names the operator
+//! configured.
 //!
-//! A small open-addressing table over (length, first, middle, last two bytes) of the lower-cased name; a name can feed several fields,
-//! since operators map one nginx header to two keys. Built once per configuration, read for every header of every request, never
-//! allocates after that. Rules: specification `http-api.md` 5.2; keys and default names as there.
+//! A small open-addressing table over (length, first, middle, last two bytes) of the lower-cased
+//! name; a name can feed several fields, since operators map one nginx header to two keys. Built
+//! once per configuration, read for every header of every request, never allocates after that.
+//! Rules: specification `http-api.md` 5.2; keys and default names as there.
 
 use crate::auth::request::Field;
 
-/// What a header can feed: a field of the request, or one of the two values that do not become fields.
+/// What a header can feed: a field of the request, or one of the two values that do not become
+/// fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     Field(Field),
@@ -67,10 +70,12 @@ pub struct HeaderTable {
 }
 
 impl HeaderTable {
-    /// The table for what is configured under `server.default_http_request_header`: `configured` is asked for every key and answers the
-    /// header's name, or `None` for the default. An empty name means that the field is not read from any header.
+    /// The table for what is configured under `server.default_http_request_header`: `configured` is
+    /// asked for every key and answers the header's name, or `None` for the default. An empty name
+    /// means that the field is not read from any header.
     pub fn new<'a>(configured: impl Fn(&str) -> Option<&'a str>) -> HeaderTable {
-        let mut table = HeaderTable { names: Vec::with_capacity(NAMES_MAX), buckets: [EMPTY; BUCKETS] };
+        let mut table =
+            HeaderTable { names: Vec::with_capacity(NAMES_MAX), buckets: [EMPTY; BUCKETS] };
         table.insert("User-Agent", Slot::Field(Field::UserAgent));
         for (key, slot, default) in CONFIGURABLE {
             table.insert(configured(key).unwrap_or(default), *slot);
@@ -127,8 +132,9 @@ struct Known {
 }
 
 impl Known {
-    /// Whether `name`, a token, is this one. For plain names eight bytes at a time: setting bit 5 folds the case of letters, and maps nothing
-    /// else that a token may hold onto a letter, digit or hyphen.
+    /// Whether `name`, a token, is this one. For plain names eight bytes at a time: setting bit 5
+    /// folds the case of letters, and maps nothing else that a token may hold onto a letter, digit
+    /// or hyphen.
     fn is(&self, name: &[u8]) -> bool {
         if !self.plain || self.name.len() != name.len() {
             return self.name.eq_ignore_ascii_case(name);
@@ -136,17 +142,24 @@ impl Known {
         let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_ne_bytes) | FOLD;
         let (own, other) = (self.name.chunks_exact(8), name.chunks_exact(8));
         let rest = own.remainder().iter().zip(other.remainder());
-        rest.fold(true, |same, (own, other)| same & (*own == other | 0x20)) && own.zip(other).all(|(own, other)| word(own) == word(other))
+        rest.fold(true, |same, (own, other)| same & (*own == other | 0x20))
+            && own.zip(other).all(|(own, other)| word(own) == word(other))
     }
 }
 
 const FOLD: u64 = 0x2020_2020_2020_2020;
 
-/// The bytes that tell header names apart; setting bit 5 folds the case of letters and of what stands in names besides.
+/// The bytes that tell header names apart; setting bit 5 folds the case of letters and of what
+/// stands in names besides.
 fn hash(name: &[u8]) -> usize {
     let byte = |at: usize| name.get(at).map_or(0, |byte| usize::from(byte | 0x20));
     let len = name.len();
-    (len * 5 + byte(0) * 7 + byte(len / 2) * 13 + byte(len.wrapping_sub(1)) * 31 + byte(len.wrapping_sub(2)) * 3) % BUCKETS
+    (len * 5
+        + byte(0) * 7
+        + byte(len / 2) * 13
+        + byte(len.wrapping_sub(1)) * 31
+        + byte(len.wrapping_sub(2)) * 3)
+        % BUCKETS
 }
 
 const BUCKETS: usize = 128;
@@ -154,8 +167,8 @@ const EMPTY: u8 = u8::MAX;
 const NAMES_MAX: usize = CONFIGURABLE.len() + 1;
 const _: () = assert!(NAMES_MAX * 2 <= BUCKETS && Slot::COUNT <= 64);
 
-/// Key below `server.default_http_request_header`, what it feeds, default name. `client_host` has none: a host name that a client
-/// claims counts only where the operator says so.
+/// Key below `server.default_http_request_header`, what it feeds, default name. `client_host` has
+/// none: a host name that a client claims counts only where the operator says so.
 const CONFIGURABLE: &[(&str, Slot, &str)] = &[
     ("username", Slot::Field(Field::Username), "Auth-User"),
     ("password", Slot::Field(Field::Password), "Auth-Pass"),
@@ -230,7 +243,8 @@ mod tests {
 
     #[test]
     fn configured_names_replace_the_defaults() {
-        let names = HashMap::from([("username", "X-Login"), ("client_host", "Client-Host"), ("ssl", "")]);
+        let names =
+            HashMap::from([("username", "X-Login"), ("client_host", "Client-Host"), ("ssl", "")]);
         let table = HeaderTable::new(|key| names.get(key).copied());
         assert_eq!(table.slots(b"x-login"), only(Slot::Field(Field::Username)));
         assert_eq!(table.slots(b"auth-user"), Slots::default());
@@ -241,7 +255,10 @@ mod tests {
     #[test]
     fn one_header_may_feed_several_fields() {
         let table = HeaderTable::new(|key| key.starts_with("ssl").then_some("Auth-SSL"));
-        assert_eq!(table.slots(b"auth-ssl").count(), CONFIGURABLE.iter().filter(|(key, ..)| key.starts_with("ssl")).count());
+        assert_eq!(
+            table.slots(b"auth-ssl").count(),
+            CONFIGURABLE.iter().filter(|(key, ..)| key.starts_with("ssl")).count()
+        );
     }
 
     #[test]
@@ -256,7 +273,16 @@ mod tests {
     #[test]
     fn the_default_names_hardly_collide() {
         let table = HeaderTable::default();
-        let displaced = table.names.iter().enumerate().filter(|(at, known)| usize::from(table.buckets[hash(&known.name)]) != *at).count();
-        assert!(displaced <= 4, "{displaced} of {} names are not in their own bucket", table.names.len());
+        let displaced = table
+            .names
+            .iter()
+            .enumerate()
+            .filter(|(at, known)| usize::from(table.buckets[hash(&known.name)]) != *at)
+            .count();
+        assert!(
+            displaced <= 4,
+            "{displaced} of {} names are not in their own bucket",
+            table.names.len()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The answer to a custom hook: what its script returned, or what it wrote through `nauthilus_http_response`.
+//! The answer to a custom hook: what its script returned, or what it wrote through
+//! `nauthilus_http_response`.
 //!
 //! | Script returned | Answer |
 //! |---|---|
@@ -8,7 +9,8 @@
 //! | anything else, or nothing | 200 `{}` |
 //! | an error | 500 `{"msg":…}`, traceback included: administrators read it |
 //!
-//! The callers are Dovecot's event exporter (any 200 will do), dashboards and shell scripts. No `Auth-*` headers, no session header.
+//! The callers are Dovecot's event exporter (any 200 will do), dashboards and shell scripts. No
+//! `Auth-*` headers, no session header.
 //! Rules: specification `http-api.md` 7.3, `lua/entrypoints.md` 8, `decisions.md` (hooks).
 
 use crate::auth::login::ScriptResponse;
@@ -20,8 +22,9 @@ use crate::dialect::json;
 use crate::proto::http::Method;
 use crate::value::Value;
 
-/// Appends the answer for a hook at `location` (without leading slashes) that ended with `returned`; says the status. `content_type` is the
-/// configured one of a body for which the script sets none.
+/// Appends the answer for a hook at `location` (without leading slashes) that ended with
+/// `returned`; says the status. `content_type` is the configured one of a body for which the script
+/// sets none.
 pub fn compose(
     out: &mut Vec<u8>,
     location: &[u8],
@@ -35,7 +38,9 @@ pub fn compose(
         Ok(_) if response.used => written(out, response, content_type.unwrap_or(TEXT), envelope),
         Ok(Value::List(items)) if items.is_empty() => envelope.write(out, 200, None, &[]),
         Ok(Value::List(_)) => {
-            let text = [b"custom location '/", location, b"' returned invalid result, expected a map"].concat();
+            let text =
+                [b"custom location '/", location, b"' returned invalid result, expected a map"]
+                    .concat();
             message(out, &text, envelope)
         }
         Ok(map @ Value::Map(_)) => {
@@ -49,8 +54,14 @@ pub fn compose(
     }
 }
 
-/// Appends the answer for a location (without leading slashes) that has no hook for this method; says the status.
-pub fn not_found(out: &mut Vec<u8>, location: &[u8], session: &SessionId, envelope: &Envelope<'_>) -> u16 {
+/// Appends the answer for a location (without leading slashes) that has no hook for this method;
+/// says the status.
+pub fn not_found(
+    out: &mut Vec<u8>,
+    location: &[u8],
+    session: &SessionId,
+    envelope: &Envelope<'_>,
+) -> u16 {
     let mut body = b"{\"error\":".to_vec();
     json::string(&mut body, &[b"lua script for location '/", location, b"' not found"].concat());
     body.extend_from_slice(b",\"guid\":");
@@ -66,8 +77,14 @@ fn message(out: &mut Vec<u8>, text: &[u8], envelope: &Envelope<'_>) -> u16 {
     envelope.write(out, 500, Some(JSON), &body)
 }
 
-/// The answer as the script wrote it. Only its framing is ours, and a status that would not end the exchange is an error.
-fn written(out: &mut Vec<u8>, script: &ScriptResponse, usual_type: &str, envelope: &Envelope<'_>) -> u16 {
+/// The answer as the script wrote it. Only its framing is ours, and a status that would not end the
+/// exchange is an error.
+fn written(
+    out: &mut Vec<u8>,
+    script: &ScriptResponse,
+    usual_type: &str,
+    envelope: &Envelope<'_>,
+) -> u16 {
     let status = script.status.unwrap_or(200);
     let status = if (200..600).contains(&status) { status } else { 500 };
     let headers = settle(&script.headers);
@@ -83,7 +100,8 @@ fn written(out: &mut Vec<u8>, script: &ScriptResponse, usual_type: &str, envelop
         None => {}
     }
     for (name, value) in headers {
-        let said_already = script.content_type.is_some() && name.eq_ignore_ascii_case(b"content-type");
+        let said_already =
+            script.content_type.is_some() && name.eq_ignore_ascii_case(b"content-type");
         if !is_framing(name) && !said_already {
             response.header(name, value);
         }
@@ -110,16 +128,30 @@ mod tests {
 
     fn answer(script: ScriptResponse) -> (u16, String) {
         let mut out = Vec::new();
-        let status = compose(&mut out, b"h", &Ok(Value::Nil), &ScriptResponse { used: true, ..script }, None, &envelope());
+        let status = compose(
+            &mut out,
+            b"h",
+            &Ok(Value::Nil),
+            &ScriptResponse { used: true, ..script },
+            None,
+            &envelope(),
+        );
         (status, String::from_utf8(out).unwrap())
     }
 
     #[test]
     fn a_status_ends_the_exchange_or_is_an_error() {
-        for (set, sent) in
-            [(None, 200), (Some(204), 204), (Some(599), 599), (Some(100), 500), (Some(101), 500), (Some(0), 500), (Some(999), 500)]
-        {
-            let (status, text) = answer(ScriptResponse { status: set, ..ScriptResponse::default() });
+        for (set, sent) in [
+            (None, 200),
+            (Some(204), 204),
+            (Some(599), 599),
+            (Some(100), 500),
+            (Some(101), 500),
+            (Some(0), 500),
+            (Some(999), 500),
+        ] {
+            let (status, text) =
+                answer(ScriptResponse { status: set, ..ScriptResponse::default() });
             assert_eq!(status, sent);
             assert!(text.starts_with(&format!("HTTP/1.1 {sent} ")), "{text}");
         }
@@ -128,11 +160,20 @@ mod tests {
     #[test]
     fn the_configured_content_type_is_that_of_a_body_without_one() {
         let map = Value::Map(vec![(Value::string("a"), Value::Bool(true))]);
-        let text = |body: &str| ScriptResponse { used: true, body: body.into(), ..ScriptResponse::default() };
+        let text = |body: &str| ScriptResponse {
+            used: true,
+            body: body.into(),
+            ..ScriptResponse::default()
+        };
         let own = ScriptResponse { content_type: Some(b"text/x".to_vec()), ..text("a") };
         for (returned, response, configured, expected) in [
             (&map, ScriptResponse::default(), None, "application/json"),
-            (&map, ScriptResponse::default(), Some("application/problem+json"), "application/problem+json"),
+            (
+                &map,
+                ScriptResponse::default(),
+                Some("application/problem+json"),
+                "application/problem+json",
+            ),
             (&Value::Nil, text("a"), None, "text/plain"),
             (&Value::Nil, text("a"), Some("text/csv"), "text/csv"),
             (&Value::Nil, own, Some("text/csv"), "text/x"),
@@ -153,9 +194,18 @@ mod tests {
             (None, vec![], "a", Some(TEXT)),
             (None, vec![], "", None),
         ] {
-            let (_, text) = answer(ScriptResponse { content_type, headers, body: body.into(), ..ScriptResponse::default() });
-            let types: Vec<_> =
-                text.lines().filter_map(|line| line.to_lowercase().strip_prefix("content-type: ").map(str::to_owned)).collect();
+            let (_, text) = answer(ScriptResponse {
+                content_type,
+                headers,
+                body: body.into(),
+                ..ScriptResponse::default()
+            });
+            let types: Vec<_> = text
+                .lines()
+                .filter_map(|line| {
+                    line.to_lowercase().strip_prefix("content-type: ").map(str::to_owned)
+                })
+                .collect();
             assert_eq!(types, expected.into_iter().collect::<Vec<_>>());
         }
     }

@@ -1,11 +1,14 @@
-//! An authentication request as a client sent it, read into the fields of [`Request`]; or why it cannot be.
+//! An authentication request as a client sent it, read into the fields of [`Request`]; or why it
+//! cannot be.
 //!
-//! The one pass over the headers sets spans and copies nothing; only what was encoded is decoded, behind the request's own bytes.
-//! Bodies and `Authorization` have their own files. Errors come in the order of specification `http-api.md` 5.8 (the first of them, an
-//! endpoint that is switched off, is the router's). Rules: `http-api.md` 5, `deployments.md` 3.1.
+//! The one pass over the headers sets spans and copies nothing; only what was encoded is decoded,
+//! behind the request's own bytes. Bodies and `Authorization` have their own files. Errors come in
+//! the order of specification `http-api.md` 5.8 (the first of them, an endpoint that is switched
+//! off, is the router's). Rules: `http-api.md` 5, `deployments.md` 3.1.
 //!
-//! nginx escapes the credentials it sends, so its service undoes that, first; a base64 flag applies to what comes out. No other service
-//! undoes escapes: there `%` is a forbidden character of the username and an ordinary one of the password.
+//! nginx escapes the credentials it sends, so its service undoes that, first; a base64 flag applies
+//! to what comes out. No other service undoes escapes: there `%` is a forbidden character of the
+//! username and an ordinary one of the password.
 
 use crate::address;
 use crate::auth::request::{Field, HttpRequest, Mode, Request, Service, SessionId};
@@ -20,7 +23,8 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use zeroize::Zeroizing;
 
-/// Why a request is not even tried. Always the client's fault; [`crate::dialect::fixed::rejection`] is its answer, the text its log line.
+/// Why a request is not even tried. Always the client's fault; [`crate::dialect::fixed::rejection`]
+/// is its answer, the text its log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     #[error("unsupported media type")]
@@ -39,13 +43,14 @@ pub enum Rejection {
     NoCredentials,
     #[error("the client's address is none")]
     ClientAddress,
-    /// Service `basic` with a mode, where callers must say who they are: its credentials are the user's.
+    /// Service `basic` with a mode, where callers must say who they are: its credentials are the
+    /// user's.
     #[error("look-ups by service basic are off: server.basic_lookups")]
     Lookup,
 }
 
-/// A request that nothing is known of yet but its HTTP form: `head` and `body` as they lie in `buffer`. Enough for the router, for hooks
-/// and for the access log.
+/// A request that nothing is known of yet but its HTTP form: `head` and `body` as they lie in
+/// `buffer`. Enough for the router, for hooks and for the access log.
 pub fn open(buffer: Vec<u8>, head: Head, body: Span, session: SessionId) -> Request {
     let (path, query) = head.path_and_query(&buffer);
     let decoded = match percent_decode(path) {
@@ -54,7 +59,8 @@ pub fn open(buffer: Vec<u8>, head: Head, body: Span, session: SessionId) -> Requ
         _ => None,
     };
     let start = head.target.start();
-    let (path, query) = (Span::new(start, path.len()), Span::new(start + path.len() + 1, query.len()));
+    let (path, query) =
+        (Span::new(start, path.len()), Span::new(start + path.len() + 1, query.len()));
     let mut request = Request::new(buffer, HttpRequest { head, path, query, body });
     if let Some(decoded) = decoded {
         request.http.path = request.append(&decoded);
@@ -72,20 +78,33 @@ pub struct Origin {
     pub peer: Option<IpAddr>,
 }
 
-/// Reads a request for `service` out of its own head, query and body, and out of where it comes from.
+/// Reads a request for `service` out of its own head, query and body, and out of where it comes
+/// from.
 ///
 /// # Errors
-/// The first [`Rejection`] in the specification's order. The request then is good for nothing but the access log.
-pub fn parse(request: &mut Request, service: Service, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
+/// The first [`Rejection`] in the specification's order. The request then is good for nothing but
+/// the access log.
+pub fn parse(
+    request: &mut Request,
+    service: Service,
+    settings: &Settings,
+    origin: Origin,
+) -> Result<(), Rejection> {
     request.service = service;
     read_query(request);
     match service {
-        Service::Header | Service::Nginx | Service::User => from_headers(request, settings, origin)?,
+        Service::Header | Service::Nginx | Service::User => {
+            from_headers(request, settings, origin)?
+        }
         Service::Json | Service::Saslauthd => from_body(request)?,
         Service::Basic => from_authorization(request, settings, origin)?,
         Service::Hook => return Ok(()),
     }
-    if service == Service::Basic && request.mode != Mode::Auth && settings.caller.is_some() && !settings.basic_lookups {
+    if service == Service::Basic
+        && request.mode != Mode::Auth
+        && settings.caller.is_some()
+        && !settings.basic_lookups
+    {
         return Err(Rejection::Lookup);
     }
     settle_client(request)?;
@@ -120,7 +139,11 @@ fn read_query(request: &mut Request) {
 }
 
 /// Services `header`, `nginx`, and the older `generic/user`.
-fn from_headers(request: &mut Request, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
+fn from_headers(
+    request: &mut Request,
+    settings: &Settings,
+    origin: Origin,
+) -> Result<(), Rejection> {
     let mut found = collect(request, &settings.headers);
     if request.service == Service::Nginx {
         collect_of_nginx(request, &mut found);
@@ -141,7 +164,11 @@ fn from_headers(request: &mut Request, settings: &Settings, origin: Origin) -> R
 }
 
 /// Service `basic`: the headers tell everything but who it is and for what.
-fn from_authorization(request: &mut Request, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
+fn from_authorization(
+    request: &mut Request,
+    settings: &Settings,
+    origin: Origin,
+) -> Result<(), Rejection> {
     let found = collect(request, &settings.headers);
     for field in Field::ALL {
         if !matches!(field, Field::Username | Field::Password | Field::Protocol) {
@@ -150,13 +177,18 @@ fn from_authorization(request: &mut Request, settings: &Settings, origin: Origin
     }
     request.set(Field::Protocol, b"http");
     locate_client(request, settings, origin)?;
-    let credentials = request.header(b"authorization").next().and_then(basic::credentials).ok_or(Rejection::NoCredentials)?;
+    let credentials = request
+        .header(b"authorization")
+        .next()
+        .and_then(basic::credentials)
+        .ok_or(Rejection::NoCredentials)?;
     request.set(Field::Username, credentials.user());
     request.set(Field::Password, credentials.password());
     Ok(())
 }
 
-/// Services `json` and `saslauthd`: only a POST carries data, and for the account list nobody looks at it.
+/// Services `json` and `saslauthd`: only a POST carries data, and for the account list nobody looks
+/// at it.
 fn from_body(request: &mut Request) -> Result<(), Rejection> {
     if request.mode == Mode::ListAccounts || request.http.head.method != Method::Post {
         return Ok(());
@@ -176,15 +208,22 @@ fn collect(request: &Request, table: &HeaderTable) -> [Span; Slot::COUNT] {
     found
 }
 
-/// What nginx' mail proxy says of its client's TLS by names of its own, where no configured header has said it
-/// (ngx_mail_auth_http_module).
+/// What nginx' mail proxy says of its client's TLS by names of its own, where no configured header
+/// has said it (ngx_mail_auth_http_module).
 fn collect_of_nginx(request: &Request, found: &mut [Span; Slot::COUNT]) {
     for (name, value) in &request.http.head.headers {
         let name = request.text(*name);
-        let Some(rest) = name.get(..NGINX_SSL.len()).filter(|start| start.eq_ignore_ascii_case(NGINX_SSL)) else { continue };
+        let Some(rest) =
+            name.get(..NGINX_SSL.len()).filter(|start| start.eq_ignore_ascii_case(NGINX_SSL))
+        else {
+            continue;
+        };
         let rest = name.get(rest.len()..).unwrap_or_default();
         let known = NGINX_SSL_FIELDS.iter().find(|(known, _)| rest.eq_ignore_ascii_case(known));
-        if let Some(slot) = known.and_then(|(_, field)| found.get_mut(*field as usize)).filter(|slot| slot.is_empty()) {
+        if let Some(slot) = known
+            .and_then(|(_, field)| found.get_mut(*field as usize))
+            .filter(|slot| slot.is_empty())
+        {
             *slot = *value;
         }
     }
@@ -222,14 +261,20 @@ fn decode_password(request: &mut Request) -> Result<(), Rejection> {
 
 /// A number, or 0: the client's count is a hint, never an error.
 fn attempts(text: &[u8]) -> u32 {
-    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+    let number =
+        std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
-/// Where the client is. For services that take its address from the connection (`server.client_address`) that is the peer, or what the
-/// configured header says if the peer is a trusted proxy. For the others their headers decide; without them, and only behind a PROXY
+/// Where the client is. For services that take its address from the connection
+/// (`server.client_address`) that is the peer, or what the configured header says if the peer is a
+/// trusted proxy. For the others their headers decide; without them, and only behind a PROXY
 /// header, that header's source; and if that is a trusted proxy, the client that it forwards for.
-fn locate_client(request: &mut Request, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
+fn locate_client(
+    request: &mut Request,
+    settings: &Settings,
+    origin: Origin,
+) -> Result<(), Rejection> {
     if settings.client_address.from_connection.contains(&request.service) {
         return locate_by_connection(request, settings, origin);
     }
@@ -237,8 +282,11 @@ fn locate_client(request: &mut Request, settings: &Settings, origin: Origin) -> 
     if !request.get(Field::ClientIp).is_empty() {
         return Ok(());
     }
-    let forwarded = request.header(b"x-forwarded-for").next().filter(|_| settings.trusts(peer.ip()));
-    let forwarded = forwarded.and_then(|list| list.split(|byte| *byte == b',').next()).map(|first| first.trim_ascii().to_vec());
+    let forwarded =
+        request.header(b"x-forwarded-for").next().filter(|_| settings.trusts(peer.ip()));
+    let forwarded = forwarded
+        .and_then(|list| list.split(|byte| *byte == b',').next())
+        .map(|first| first.trim_ascii().to_vec());
     match forwarded {
         Some(client) if !client.is_empty() => {
             request.set(Field::ClientIp, &client);
@@ -252,8 +300,13 @@ fn locate_client(request: &mut Request, settings: &Settings, origin: Origin) -> 
     Ok(())
 }
 
-/// Nothing that the client itself may have written counts: nginx' `auth_request` passes its headers on.
-fn locate_by_connection(request: &mut Request, settings: &Settings, origin: Origin) -> Result<(), Rejection> {
+/// Nothing that the client itself may have written counts: nginx' `auth_request` passes its headers
+/// on.
+fn locate_by_connection(
+    request: &mut Request,
+    settings: &Settings,
+    origin: Origin,
+) -> Result<(), Rejection> {
     let header = &settings.client_address.header;
     // Who may connect to a unix socket is on this host, and chosen by its mode.
     let peer = origin.proxied.map(|peer| peer.ip()).or(origin.peer);
@@ -264,16 +317,25 @@ fn locate_by_connection(request: &mut Request, settings: &Settings, origin: Orig
         let mut values = request.header(header);
         let (first, second) = (values.next(), values.next());
         // A second one may be the client's own.
-        Some(first.filter(|_| second.is_none()).and_then(address::client).ok_or(Rejection::ClientAddress)?)
+        Some(
+            first
+                .filter(|_| second.is_none())
+                .and_then(address::client)
+                .ok_or(Rejection::ClientAddress)?,
+        )
     };
-    request.set(Field::ClientIp, address.map(|address| address.to_string()).unwrap_or_default().as_bytes());
+    request.set(
+        Field::ClientIp,
+        address.map(|address| address.to_string()).unwrap_or_default().as_bytes(),
+    );
     request.set(Field::ClientPort, b"N/A");
     Ok(())
 }
 
-/// The client's address in the one form in which everything compares it. A client on a unix socket of the mail proxy has none: nginx says
-/// `unix:` of it. What is no address would switch protection off without a word, so it is refused where the service needs one; the header
-/// services, whose callers send anything, go on as with a client of unknown address ([`has_unknown_client`]).
+/// The client's address in the one form in which everything compares it. A client on a unix socket
+/// of the mail proxy has none: nginx says `unix:` of it. What is no address would switch protection
+/// off without a word, so it is refused where the service needs one; the header services, whose
+/// callers send anything, go on as with a client of unknown address ([`has_unknown_client`]).
 fn settle_client(request: &mut Request) -> Result<(), Rejection> {
     let sent = request.get(Field::ClientIp);
     if sent.is_empty() {
@@ -284,7 +346,9 @@ fn settle_client(request: &mut Request) -> Result<(), Rejection> {
         return Ok(());
     }
     match address::client(sent) {
-        Some(IpAddr::V4(_)) if sent.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') => Ok(()),
+        Some(IpAddr::V4(_)) if sent.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') => {
+            Ok(())
+        }
         Some(address) => {
             request.set(Field::ClientIp, address.to_string().as_bytes());
             Ok(())
@@ -294,13 +358,15 @@ fn settle_client(request: &mut Request) -> Result<(), Rejection> {
     }
 }
 
-/// Whether the request names a client's address that is none: it is neither judged by its address nor counted.
+/// Whether the request names a client's address that is none: it is neither judged by its address
+/// nor counted.
 pub fn has_unknown_client(request: &Request) -> bool {
     let sent = request.get(Field::ClientIp);
     !sent.is_empty() && address::client(sent).is_none()
 }
 
-/// Nobody asks for nothing: a request without a protocol is one for `default`, and the account list has a protocol of its own.
+/// Nobody asks for nothing: a request without a protocol is one for `default`, and the account list
+/// has a protocol of its own.
 fn settle_protocol(request: &mut Request) {
     if request.mode == Mode::ListAccounts {
         request.set(Field::Protocol, b"account-provider");
@@ -309,8 +375,8 @@ fn settle_protocol(request: &mut Request) {
     }
 }
 
-/// A look-up has no password, whatever came along. saslauthd cannot list accounts: what it asks is a login without a name, which
-/// the pipeline answers as such.
+/// A look-up has no password, whatever came along. saslauthd cannot list accounts: what it asks is
+/// a login without a name, which the pipeline answers as such.
 fn finish_mode(request: &mut Request) {
     match (request.mode, request.service) {
         (Mode::NoAuth, _) => request.set_span(Field::Password, Span::default()),
@@ -321,13 +387,16 @@ fn finish_mode(request: &mut Request) {
 
 /// One or more characters, none of those that would end a quoted string or a filter expression.
 fn is_username(name: &[u8]) -> bool {
-    !name.is_empty() && !name.iter().any(|byte| matches!(byte, b'(' | b')' | b'{' | b'}' | b'%' | b'"' | b'\\'))
+    !name.is_empty()
+        && !name.iter().any(|byte| matches!(byte, b'(' | b')' | b'{' | b'}' | b'%' | b'"' | b'\\'))
 }
 
 /// URL-safe base64, padded or not; bits left over at the end are ignored, as the reference does.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 #[cfg(test)]
@@ -385,20 +454,37 @@ mod tests {
             ("Auth-SSL-Serial", Field::SslSerial, "01"),
             ("Auth-SSL-Fingerprint", Field::SslFingerprint, "ff"),
         ];
-        let lines: String = sent.iter().map(|(name, _, value)| format!("{name}: {value}\n")).collect();
-        let request = with_headers(Service::Header, "", &format!("{lines}Client-Host: claimed\nAuth-Login-Attempt: 3")).unwrap();
+        let lines: String =
+            sent.iter().map(|(name, _, value)| format!("{name}: {value}\n")).collect();
+        let request = with_headers(
+            Service::Header,
+            "",
+            &format!("{lines}Client-Host: claimed\nAuth-Login-Attempt: 3"),
+        )
+        .unwrap();
         for (name, field, value) in sent {
             assert_eq!(text(&request, field), value, "{name}");
         }
         assert_eq!(request.login_attempt, 3);
         assert_eq!(text(&request, Field::ClientHostname), "");
-        assert_eq!((request.mode, request.in_memory_cache, request.redis_cache), (Mode::Auth, true, true));
+        assert_eq!(
+            (request.mode, request.in_memory_cache, request.redis_cache),
+            (Mode::Auth, true, true)
+        );
     }
 
     #[test]
     fn the_first_of_repeated_headers_counts() {
-        let request = with_headers(Service::Header, "", "Auth-User: alice\nauth-user: eve\nAuth-Pass: \nAuth-Pass: other").unwrap();
-        assert_eq!((text(&request, Field::Username), text(&request, Field::Password)), ("alice", ""));
+        let request = with_headers(
+            Service::Header,
+            "",
+            "Auth-User: alice\nauth-user: eve\nAuth-Pass: \nAuth-Pass: other",
+        )
+        .unwrap();
+        assert_eq!(
+            (text(&request, Field::Username), text(&request, Field::Password)),
+            ("alice", "")
+        );
         assert_eq!(text(&request, Field::Protocol), "default");
     }
 
@@ -415,7 +501,12 @@ mod tests {
             ("99999999999", u32::MAX),
             ("99999999999999999999", 0),
         ] {
-            let request = with_headers(Service::Header, "", &format!("Auth-User: u\nAuth-Login-Attempt: {sent}")).unwrap();
+            let request = with_headers(
+                Service::Header,
+                "",
+                &format!("Auth-User: u\nAuth-Login-Attempt: {sent}"),
+            )
+            .unwrap();
             assert_eq!(request.login_attempt, attempts, "{sent}");
         }
     }
@@ -436,10 +527,14 @@ mod tests {
             ("true", "%%%", Ok("%%%")),
             ("", "secret", Ok("secret")),
         ] {
-            let headers = format!("Auth-User: u\nAuth-Pass: {sent}\nX-Auth-Password-Encoded: {flag}");
+            let headers =
+                format!("Auth-User: u\nAuth-Pass: {sent}\nX-Auth-Password-Encoded: {flag}");
             for service in [Service::Header, Service::Nginx, Service::User] {
                 let request = with_headers(service, "", &headers);
-                let found = request.as_ref().map(|request| text(request, Field::Password)).map_err(|error| *error);
+                let found = request
+                    .as_ref()
+                    .map(|request| text(request, Field::Password))
+                    .map_err(|error| *error);
                 assert_eq!(found, password, "{flag} {sent}");
             }
         }
@@ -447,17 +542,36 @@ mod tests {
 
     #[test]
     fn only_nginx_has_its_escapes_undone() {
-        for (sent, password) in [("a%20b%25", &b"a b%"[..]), ("a+b=%", b"a+b=%"), ("100%sure", b"100%sure"), ("%e4", b"\xe4")] {
-            let request = with_headers(Service::Nginx, "", &format!("Auth-User: al%20ice\nAuth-Pass: {sent}")).unwrap();
-            assert_eq!((text(&request, Field::Username), request.get(Field::Password)), ("al ice", password));
+        for (sent, password) in [
+            ("a%20b%25", &b"a b%"[..]),
+            ("a+b=%", b"a+b=%"),
+            ("100%sure", b"100%sure"),
+            ("%e4", b"\xe4"),
+        ] {
+            let request = with_headers(
+                Service::Nginx,
+                "",
+                &format!("Auth-User: al%20ice\nAuth-Pass: {sent}"),
+            )
+            .unwrap();
+            assert_eq!(
+                (text(&request, Field::Username), request.get(Field::Password)),
+                ("al ice", password)
+            );
         }
-        let request = with_headers(Service::Header, "", "Auth-User: alice\nAuth-Pass: a%20b%25").unwrap();
+        let request =
+            with_headers(Service::Header, "", "Auth-User: alice\nAuth-Pass: a%20b%25").unwrap();
         assert_eq!(text(&request, Field::Password), "a%20b%25");
     }
 
     #[test]
     fn nginx_escapes_lie_outside_the_base64() {
-        let request = with_headers(Service::Nginx, "", "Auth-User: u\nAuth-Pass: c2Vjcm%56%30\nX-Auth-Password-Encoded: 1").unwrap();
+        let request = with_headers(
+            Service::Nginx,
+            "",
+            "Auth-User: u\nAuth-Pass: c2Vjcm%56%30\nX-Auth-Password-Encoded: 1",
+        )
+        .unwrap();
         assert_eq!(text(&request, Field::Password), "secret");
     }
 
@@ -465,10 +579,17 @@ mod tests {
     fn some_characters_make_no_username() {
         for name in ["a(b", "a)b", "a{b", "a}b", "a%b", "a%20b", "a\"b", "a\\b", ""] {
             for service in [Service::Header, Service::User] {
-                assert_eq!(with_headers(service, "", &format!("Auth-User: {name}")).err(), Some(Rejection::InvalidUsername), "{name}");
+                assert_eq!(
+                    with_headers(service, "", &format!("Auth-User: {name}")).err(),
+                    Some(Rejection::InvalidUsername),
+                    "{name}"
+                );
             }
         }
-        assert_eq!(with_headers(Service::Nginx, "", "Auth-User: a%25b").err(), Some(Rejection::InvalidUsername));
+        assert_eq!(
+            with_headers(Service::Nginx, "", "Auth-User: a%25b").err(),
+            Some(Rejection::InvalidUsername)
+        );
         for name in ["a b", "a*&|=b", "jürgen", "a'b", "alice@example.test"] {
             let request = with_headers(Service::Header, "", &format!("Auth-User: {name}")).unwrap();
             assert_eq!(text(&request, Field::Username), name);
@@ -492,24 +613,38 @@ mod tests {
             ("?cache=0&in-memory=0&mode=no-auth", Mode::NoAuth, false, false),
         ] {
             let request = with_headers(Service::Header, query, "Auth-User: u").unwrap();
-            assert_eq!((request.mode, request.in_memory_cache, request.redis_cache), (mode, memory, redis), "{query}");
+            assert_eq!(
+                (request.mode, request.in_memory_cache, request.redis_cache),
+                (mode, memory, redis),
+                "{query}"
+            );
         }
     }
 
     #[test]
     fn a_lookup_has_no_password() {
-        let request = with_headers(Service::Header, "?mode=no-auth", "Auth-User: u\nAuth-Pass: x").unwrap();
+        let request =
+            with_headers(Service::Header, "?mode=no-auth", "Auth-User: u\nAuth-Pass: x").unwrap();
         assert_eq!(text(&request, Field::Password), "");
     }
 
     #[test]
     fn listing_accounts_needs_no_user_and_has_its_own_protocol() {
         for service in [Service::Header, Service::Nginx, Service::User, Service::Json] {
-            let request = with_headers(service, "?mode=list-accounts", "Auth-Protocol: imap").unwrap();
-            assert_eq!((request.mode, text(&request, Field::Protocol)), (Mode::ListAccounts, "account-provider"));
+            let request =
+                with_headers(service, "?mode=list-accounts", "Auth-Protocol: imap").unwrap();
+            assert_eq!(
+                (request.mode, text(&request, Field::Protocol)),
+                (Mode::ListAccounts, "account-provider")
+            );
         }
-        let request = with_headers(Service::Basic, "?mode=list-accounts", "Authorization: Basic YTpi").unwrap();
-        assert_eq!((request.mode, text(&request, Field::Protocol)), (Mode::ListAccounts, "account-provider"));
+        let request =
+            with_headers(Service::Basic, "?mode=list-accounts", "Authorization: Basic YTpi")
+                .unwrap();
+        assert_eq!(
+            (request.mode, text(&request, Field::Protocol)),
+            (Mode::ListAccounts, "account-provider")
+        );
         for body in [&b""[..], b"{}", b"{", b"null"] {
             assert!(posted(Service::Json, "?mode=list-accounts", "text/plain", body).is_ok());
         }
@@ -517,7 +652,13 @@ mod tests {
 
     #[test]
     fn saslauthd_asks_for_a_list_as_for_a_nameless_login() {
-        let request = posted(Service::Saslauthd, "?mode=list-accounts", "application/x-www-form-urlencoded", b"username=u").unwrap();
+        let request = posted(
+            Service::Saslauthd,
+            "?mode=list-accounts",
+            "application/x-www-form-urlencoded",
+            b"username=u",
+        )
+        .unwrap();
         assert_eq!((request.mode, text(&request, Field::Username)), (Mode::Auth, ""));
     }
 
@@ -539,21 +680,29 @@ mod tests {
             (mapped, "", "192.0.2.200", "1"),
         ] {
             let settings = Settings { client_address: believing_headers(), ..Settings::default() };
-            for (service, who) in
-                [(Service::Header, "Auth-User: u"), (Service::Nginx, "Auth-User: u"), (Service::Basic, "Authorization: Basic YTpi")]
-            {
-                let lines: String = format!("{who}\n{headers}").lines().map(|line| format!("{line}\r\n")).collect();
-                let mut request = request(format!("GET /x HTTP/1.1\r\nHost: x\r\n{lines}\r\n").as_bytes());
-                parse(&mut request, service, &settings, Origin { proxied: peer, peer: None }).unwrap();
-                assert_eq!((text(&request, Field::ClientIp), text(&request, Field::ClientPort)), (ip, port), "{peer:?} {headers}");
+            for (service, who) in [
+                (Service::Header, "Auth-User: u"),
+                (Service::Nginx, "Auth-User: u"),
+                (Service::Basic, "Authorization: Basic YTpi"),
+            ] {
+                let lines: String =
+                    format!("{who}\n{headers}").lines().map(|line| format!("{line}\r\n")).collect();
+                let mut request =
+                    request(format!("GET /x HTTP/1.1\r\nHost: x\r\n{lines}\r\n").as_bytes());
+                parse(&mut request, service, &settings, Origin { proxied: peer, peer: None })
+                    .unwrap();
+                assert_eq!(
+                    (text(&request, Field::ClientIp), text(&request, Field::ClientPort)),
+                    (ip, port),
+                    "{peer:?} {headers}"
+                );
             }
         }
     }
 
     #[test]
     fn basic_takes_who_from_authorization_and_the_rest_from_headers() {
-        let headers =
-            "Authorization: Basic YShiOnA6cA==\nAuth-User: eve\nAuth-Pass: x\nAuth-Protocol: imap\nClient-IP: 192.0.2.9\nX-SSL: on";
+        let headers = "Authorization: Basic YShiOnA6cA==\nAuth-User: eve\nAuth-Pass: x\nAuth-Protocol: imap\nClient-IP: 192.0.2.9\nX-SSL: on";
         let request = with_headers(Service::Basic, "", headers).unwrap();
         for (field, value) in [
             (Field::Username, "a(b"),
@@ -565,22 +714,42 @@ mod tests {
         ] {
             assert_eq!(text(&request, field), value);
         }
-        for headers in ["", "Authorization: Bearer abc", "Authorization: Basic !!!", "Authorization: Basic YWxpY2U="] {
-            assert_eq!(with_headers(Service::Basic, "", headers).err(), Some(Rejection::NoCredentials), "{headers}");
+        for headers in [
+            "",
+            "Authorization: Bearer abc",
+            "Authorization: Basic !!!",
+            "Authorization: Basic YWxpY2U=",
+        ] {
+            assert_eq!(
+                with_headers(Service::Basic, "", headers).err(),
+                Some(Rejection::NoCredentials),
+                "{headers}"
+            );
         }
-        let nameless = with_headers(Service::Basic, "", "Authorization: Basic OnNlY3JldA==").unwrap();
-        assert_eq!((text(&nameless, Field::Username), text(&nameless, Field::Password)), ("", "secret"));
+        let nameless =
+            with_headers(Service::Basic, "", "Authorization: Basic OnNlY3JldA==").unwrap();
+        assert_eq!(
+            (text(&nameless, Field::Username), text(&nameless, Field::Password)),
+            ("", "secret")
+        );
     }
 
     fn believing_headers() -> ClientAddress {
         ClientAddress { from_connection: Vec::new(), header: Vec::new() }
     }
 
-    /// What a request of these header lines for `service` says of its client's address, sent by `peer`.
-    fn client_of(service: Service, headers: &str, settings: &Settings, peer: Option<&str>) -> Result<String, Rejection> {
+    /// What a request of these header lines for `service` says of its client's address, sent by
+    /// `peer`.
+    fn client_of(
+        service: Service,
+        headers: &str,
+        settings: &Settings,
+        peer: Option<&str>,
+    ) -> Result<String, Rejection> {
         let lines: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
         let who = "Auth-User: u\r\nAuthorization: Basic YTpi";
-        let mut request = request(format!("GET /x HTTP/1.1\r\nHost: x\r\n{who}\r\n{lines}\r\n").as_bytes());
+        let mut request =
+            request(format!("GET /x HTTP/1.1\r\nHost: x\r\n{who}\r\n{lines}\r\n").as_bytes());
         let origin = Origin { proxied: None, peer: peer.map(|peer| peer.parse().unwrap()) };
         parse(&mut request, service, settings, origin)?;
         Ok(text(&request, Field::ClientIp).to_owned())
@@ -632,22 +801,44 @@ mod tests {
             (&named, both.as_str(), Some("203.0.113.5"), Ok("203.0.113.5")),
             (&named, lie, Some("127.0.0.1"), Err(Rejection::ClientAddress)),
             (&named, "X-Real-IP: garbage", Some("127.0.0.1"), Err(Rejection::ClientAddress)),
-            (&named, "X-Real-IP: 198.51.100.7\nX-Real-IP: 198.51.100.8", Some("127.0.0.1"), Err(Rejection::ClientAddress)),
+            (
+                &named,
+                "X-Real-IP: 198.51.100.7\nX-Real-IP: 198.51.100.8",
+                Some("127.0.0.1"),
+                Err(Rejection::ClientAddress),
+            ),
         ] {
-            assert_eq!(client_of(Service::Basic, headers, settings, peer), expected.map(str::to_owned), "{headers} {peer:?}");
+            assert_eq!(
+                client_of(Service::Basic, headers, settings, peer),
+                expected.map(str::to_owned),
+                "{headers} {peer:?}"
+            );
         }
         // Other services as the configuration says.
-        assert_eq!(client_of(Service::Nginx, lie, &plain, Some("127.0.0.1")).unwrap(), "192.0.2.66");
-        assert_eq!(client_of(Service::Nginx, lie, &by_header(vec![Service::Nginx]), Some("203.0.113.5")).unwrap(), "203.0.113.5");
+        assert_eq!(
+            client_of(Service::Nginx, lie, &plain, Some("127.0.0.1")).unwrap(),
+            "192.0.2.66"
+        );
+        assert_eq!(
+            client_of(Service::Nginx, lie, &by_header(vec![Service::Nginx]), Some("203.0.113.5"))
+                .unwrap(),
+            "203.0.113.5"
+        );
     }
 
     #[test]
     fn service_basic_looks_nobody_up_where_callers_must_say_who_they_are() {
         let ask = |query: &str, settings: &Settings| {
-            let head = format!("GET /x?{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YTpi\r\n\r\n");
+            let head =
+                format!("GET /x?{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YTpi\r\n\r\n");
             parse(&mut request(head.as_bytes()), Service::Basic, settings, Origin::default())
         };
-        let callers = Callers { fingerprints: Fingerprints::new([0; 32]), basic: None, jwt: None, oidc: None };
+        let callers = Callers {
+            fingerprints: Fingerprints::new([0; 32]),
+            basic: None,
+            jwt: None,
+            oidc: None,
+        };
         let callers = Settings { caller: Some(Arc::new(callers)), ..Settings::default() };
         let allowed = Settings { basic_lookups: true, ..callers.clone() };
         for query in ["mode=no-auth", "mode=list-accounts"] {
@@ -677,7 +868,8 @@ mod tests {
             assert_eq!(text(&request, field), value);
         }
         // A configured header wins; another service's client has no such names.
-        let configured = with_headers(Service::Nginx, "", &format!("{headers}\nX-SSL: off")).unwrap();
+        let configured =
+            with_headers(Service::Nginx, "", &format!("{headers}\nX-SSL: off")).unwrap();
         assert_eq!(text(&configured, Field::Ssl), "off");
         let other = with_headers(Service::Header, "", headers).unwrap();
         assert_eq!((text(&other, Field::Ssl), text(&other, Field::SslProtocol)), ("", ""));
@@ -686,7 +878,10 @@ mod tests {
     #[test]
     fn a_get_brings_no_body() {
         for service in [Service::Json, Service::Saslauthd] {
-            assert_eq!(with_headers(service, "", "Content-Type: application/json").err(), Some(Rejection::InvalidUsername));
+            assert_eq!(
+                with_headers(service, "", "Content-Type: application/json").err(),
+                Some(Rejection::InvalidUsername)
+            );
         }
     }
 }

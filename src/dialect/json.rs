@@ -1,8 +1,10 @@
-//! JSON writer for [`Value`]: hook answers, attributes, error bodies; the scripts' `json.encode` may use it too.
+//! JSON writer for [`Value`]: hook answers, attributes, error bodies; the scripts' `json.encode`
+//! may use it too.
 //!
-//! Writes what the clients of the reference know: keys sorted bytewise, `<`, `>`, `&`, U+2028 and U+2029 escaped so that the text may
-//! stand inside HTML, bytes that are no UTF-8 as `\ufffd` one by one, numbers without an exponent for 1e-6 ≤ |n| < 1e21. Appends to a
-//! buffer and allocates only to sort keys. Rules: specification `http-api.md` 6.1, `lua/modules-glua.md` 4.1.
+//! Writes what the clients of the reference know: keys sorted bytewise, `<`, `>`, `&`, U+2028 and
+//! U+2029 escaped so that the text may stand inside HTML, bytes that are no UTF-8 as `\ufffd` one
+//! by one, numbers without an exponent for 1e-6 ≤ |n| < 1e21. Appends to a buffer and allocates
+//! only to sort keys. Rules: specification `http-api.md` 6.1, `lua/modules-glua.md` 4.1.
 //! Bounds: [`NESTING_MAX`].
 
 use crate::value::{Value, json_number_text};
@@ -75,7 +77,8 @@ pub fn number(out: &mut Vec<u8>, n: f64) -> Result<(), Unencodable> {
         }));
     }
     if n.fract() == 0.0 && n.abs() < EXACT_BELOW && !(n == 0.0 && n.is_sign_negative()) {
-        // Ports, quotas, flags: the usual numbers need no text in between. Writing to a Vec cannot fail.
+        // Ports, quotas, flags: the usual numbers need no text in between. Writing to a Vec cannot
+        // fail.
         let _ = write!(out, "{}", n as i64);
         return Ok(());
     }
@@ -92,10 +95,11 @@ pub fn number(out: &mut Vec<u8>, n: f64) -> Result<(), Unencodable> {
     Ok(())
 }
 
-/// The members of a table with other keys than 1..n, by the text of their keys, sorted; of two keys with one text (`1` and `"1"`) the
-/// first one stays.
+/// The members of a table with other keys than 1..n, by the text of their keys, sorted; of two keys
+/// with one text (`1` and `"1"`) the first one stays.
 pub fn members(map: &[(Value, Value)]) -> Vec<(Cow<'_, [u8]>, &Value)> {
-    let mut members: Vec<_> = map.iter().filter_map(|(key, value)| Some((key_text(key)?, value))).collect();
+    let mut members: Vec<_> =
+        map.iter().filter_map(|(key, value)| Some((key_text(key)?, value))).collect();
     members.sort_by(|(a, _), (b, _)| a.cmp(b));
     members.dedup_by(|(a, _), (b, _)| a == b);
     members
@@ -199,7 +203,9 @@ mod tests {
     }
 
     fn map(members: &[(&str, Value)]) -> Value {
-        Value::Map(members.iter().map(|(key, value)| (Value::string(*key), value.clone())).collect())
+        Value::Map(
+            members.iter().map(|(key, value)| (Value::string(*key), value.clone())).collect(),
+        )
     }
 
     #[test]
@@ -251,7 +257,10 @@ mod tests {
     #[test]
     fn what_is_no_number_is_an_error() {
         for (n, name) in [(f64::NAN, "NaN"), (f64::INFINITY, "+Inf"), (f64::NEG_INFINITY, "-Inf")] {
-            assert_eq!(value(&mut Vec::new(), &Value::List(vec![Value::Number(n)])), Err(Unencodable::NotFinite(name)));
+            assert_eq!(
+                value(&mut Vec::new(), &Value::List(vec![Value::Number(n)])),
+                Err(Unencodable::NotFinite(name))
+            );
         }
     }
 
@@ -269,7 +278,10 @@ mod tests {
 
     #[test]
     fn tables_nest() {
-        let deep = map(&[("list", Value::List(vec![Value::Number(1.0), Value::List(vec![])])), ("m", map(&[("n", Value::string("ü"))]))]);
+        let deep = map(&[
+            ("list", Value::List(vec![Value::Number(1.0), Value::List(vec![])])),
+            ("m", map(&[("n", Value::string("ü"))])),
+        ]);
         assert_eq!(text(&deep), r#"{"list":[1,[]],"m":{"n":"ü"}}"#);
     }
 
@@ -293,7 +305,8 @@ mod tests {
         leaf.prop_recursive(4, 32, 5, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::List),
-                prop::collection::vec((any::<Vec<u8>>().prop_map(Value::String), inner), 0..5).prop_map(Value::Map),
+                prop::collection::vec((any::<Vec<u8>>().prop_map(Value::String), inner), 0..5)
+                    .prop_map(Value::Map),
             ]
         })
     }

@@ -1,7 +1,8 @@
 //! A login as a JSON object: what Dovecot's glue and the CSV load client post.
 //!
-//! A flat object in which every value is a string; names match in any case, unknown members and whatever follows the object are
-//! ignored, `null` is as good as absent, another type is an error. Streamed: a string without escapes is not copied.
+//! A flat object in which every value is a string; names match in any case, unknown members and
+//! whatever follows the object are ignored, `null` is as good as absent, another type is an error.
+//! Streamed: a string without escapes is not copied.
 //! Rules: specification `http-api.md` 5.3, `decisions.md` (JSON service).
 
 use crate::auth::request::Field;
@@ -50,7 +51,8 @@ fn replace_invalid(bytes: &[u8]) -> String {
     out
 }
 
-/// The text with `\ufffd` in place of each escaped surrogate that has no other half. Backslashes are in strings only, or the text is no JSON.
+/// The text with `\ufffd` in place of each escaped surrogate that has no other half. Backslashes
+/// are in strings only, or the text is no JSON.
 fn replace_surrogates(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -76,14 +78,19 @@ fn replace_surrogates(text: &str) -> String {
 
 /// The surrogate that `text` begins with, escaped.
 fn surrogate(text: &str) -> Option<u16> {
-    let digits = text.strip_prefix("\\u")?.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let digits = text
+        .strip_prefix("\\u")?
+        .get(..4)
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u16::from_str_radix(digits, 16).ok().filter(|unit| (0xd800..=0xdfff).contains(unit))
 }
 
 fn deserialize(fields: &mut Fields<'_>, service: &mut Span, text: &str) -> Result<(), Rejection> {
     // Without asking for the end: what follows the first value does not matter.
-    let mut read =
-        |text: &str| serde_json::Deserializer::from_str(text).deserialize_any(Object { fields: &mut *fields, service: &mut *service });
+    let mut read = |text: &str| {
+        serde_json::Deserializer::from_str(text)
+            .deserialize_any(Object { fields: &mut *fields, service: &mut *service })
+    };
     if read(text).is_ok() {
         return Ok(());
     }
@@ -155,7 +162,10 @@ impl Visitor<'_> for Name {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(MEMBERS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, member)| *member))
+        Ok(MEMBERS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, member)| *member))
     }
 }
 
@@ -258,7 +268,9 @@ mod tests {
                 body.extend_from_slice(content);
                 body.extend_from_slice(br#""}"#);
                 match posted(Service::Json, "", "application/json", &body) {
-                    Ok(request) if *field == Field::Password => assert_eq!(text(&request, *field), shown),
+                    Ok(request) if *field == Field::Password => {
+                        assert_eq!(text(&request, *field), shown)
+                    }
                     Err(Rejection::MalformedBody) => panic!("{name} {shown:?}"),
                     // What other members may hold is decided elsewhere.
                     _ => {}
@@ -282,7 +294,11 @@ mod tests {
                 if let Member::Field(field) = member
                     && *field != Field::ClientIp
                 {
-                    let tail = if escape.is_empty() || *field == Field::Username { "" } else { "ü\n\"😀" };
+                    let tail = if escape.is_empty() || *field == Field::Username {
+                        ""
+                    } else {
+                        "ü\n\"😀"
+                    };
                     assert_eq!(text(&request, *field), format!("<{name}>{tail}"));
                 }
             }
@@ -296,15 +312,33 @@ mod tests {
                 r#" {"UserName":"alice","PASSWORD":"secret","Service":"imap","extra":{"a":[1]}} {"username":"eve"} "#,
                 ["alice", "secret", "imap", "", ""],
             ),
-            (r#"{"username":"u","service":"imap","protocol":"sieve","client_id":"id"}"#, ["u", "", "sieve", "id", "id"]),
-            (r#"{"username":"u","protocol":"","service":"imap","client_id":"id","user_agent":"ua"}"#, ["u", "", "imap", "id", "ua"]),
-            (r#"{"username":"u","password":null,"protocol":null,"auth_login_attempt":3}"#, ["u", "", "default", "", ""]),
+            (
+                r#"{"username":"u","service":"imap","protocol":"sieve","client_id":"id"}"#,
+                ["u", "", "sieve", "id", "id"],
+            ),
+            (
+                r#"{"username":"u","protocol":"","service":"imap","client_id":"id","user_agent":"ua"}"#,
+                ["u", "", "imap", "id", "ua"],
+            ),
+            (
+                r#"{"username":"u","password":null,"protocol":null,"auth_login_attempt":3}"#,
+                ["u", "", "default", "", ""],
+            ),
             (r#"{"username":"u","auth_login_attempt":null}trailing"#, ["u", "", "default", "", ""]),
-            (r#"{"username":"first","username":"last","username":null}"#, ["last", "", "default", "", ""]),
+            (
+                r#"{"username":"first","username":"last","username":null}"#,
+                ["last", "", "default", "", ""],
+            ),
             (r#"{"user\u006eame":"a\u0020b"}"#, ["a b", "", "default", "", ""]),
         ] {
             let request = json(body).unwrap();
-            let fields = [Field::Username, Field::Password, Field::Protocol, Field::ClientId, Field::UserAgent];
+            let fields = [
+                Field::Username,
+                Field::Password,
+                Field::Protocol,
+                Field::ClientId,
+                Field::UserAgent,
+            ];
             assert_eq!(fields.map(|field| text(&request, field)), expected, "{body}");
             assert_eq!(request.login_attempt, 0);
         }
@@ -312,8 +346,17 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_utf8_become_replacement_characters() {
-        let request = posted(Service::Json, "", "application/json", b"{\"username\":\"a\xffb\",\"protocol\":\"p\"}").unwrap();
-        assert_eq!((text(&request, Field::Username), text(&request, Field::Protocol)), ("a\u{fffd}b", "p"));
+        let request = posted(
+            Service::Json,
+            "",
+            "application/json",
+            b"{\"username\":\"a\xffb\",\"protocol\":\"p\"}",
+        )
+        .unwrap();
+        assert_eq!(
+            (text(&request, Field::Username), text(&request, Field::Protocol)),
+            ("a\u{fffd}b", "p")
+        );
     }
 
     #[test]
@@ -343,14 +386,22 @@ mod tests {
             (r#"{"username":"a\\b"}"#, Rejection::InvalidUsername),
         ] {
             assert_eq!(json(body).err(), Some(rejection), "{body}");
-            assert_eq!(posted(Service::Saslauthd, "", "application/json", body.as_bytes()).err(), Some(rejection), "{body}");
+            assert_eq!(
+                posted(Service::Saslauthd, "", "application/json", body.as_bytes()).err(),
+                Some(rejection),
+                "{body}"
+            );
         }
-        assert_eq!(posted(Service::Json, "", "text/plain", b"{").err(), Some(Rejection::UnsupportedMediaType));
+        assert_eq!(
+            posted(Service::Json, "", "text/plain", b"{").err(),
+            Some(Rejection::UnsupportedMediaType)
+        );
     }
 
     #[test]
     fn unknown_members_may_be_deep() {
-        let deep = format!(r#"{{"x":{}{},"username":"u"}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let deep =
+            format!(r#"{{"x":{}{},"username":"u"}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(text(&json(&deep).unwrap(), Field::Username), "u");
     }
 }

@@ -22,15 +22,20 @@ pub fn read(request: &Request, endpoint: Token) -> Result<Issue, &'static str> {
     }
     if endpoint == Token::Refresh {
         let token = request.header(b"x-refresh-token").next().filter(|token| !token.is_empty());
-        return token.map(|token| Issue::Refresh(Secret::new(token))).ok_or("refresh token is required");
+        return token
+            .map(|token| Issue::Refresh(Secret::new(token)))
+            .ok_or("refresh token is required");
     }
     let body = request.text(request.http.body);
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err("a JSON object is required");
     }
-    let Body { username, password } = serde_json::from_slice(body).map_err(|_| "the body is no JSON object of texts")?;
+    let Body { username, password } =
+        serde_json::from_slice(body).map_err(|_| "the body is no JSON object of texts")?;
     match (username, password.map(|password| Secret::new(password.into_bytes()))) {
-        (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => Ok(Issue::Token { username, password }),
+        (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => {
+            Ok(Issue::Token { username, password })
+        }
         _ => Err("username and password are required"),
     }
 }
@@ -40,7 +45,8 @@ pub fn refused(out: &mut Vec<u8>, error: &str, envelope: &Envelope<'_>) -> u16 {
     envelope.write(out, 400, Some(JSON), &json::error(error))
 }
 
-/// Appends the new tokens, or why there are none; says the status. Nobody on the way may keep them (RFC 6749 5.1).
+/// Appends the new tokens, or why there are none; says the status. Nobody on the way may keep them
+/// (RFC 6749 5.1).
 pub fn compose(out: &mut Vec<u8>, issued: &Issued, envelope: &Envelope<'_>) -> u16 {
     let (status, body) = match issued {
         Ok(pair) => {
@@ -58,7 +64,9 @@ pub fn compose(out: &mut Vec<u8>, issued: &Issued, envelope: &Envelope<'_>) -> u
                 NoToken::WrongCredentials => (401, "authentication failed"),
                 NoToken::InvalidRefreshToken => (401, "invalid refresh token"),
                 NoToken::UnknownRefreshToken => (401, "refresh token not found in Redis"),
-                NoToken::ReplacedRefreshToken => (401, "refresh token does not match the one in Redis"),
+                NoToken::ReplacedRefreshToken => {
+                    (401, "refresh token does not match the one in Redis")
+                }
                 NoToken::UnknownUser => (401, "user not found"),
                 NoToken::Unavailable => (503, "no token can be issued now"),
             };
@@ -80,18 +88,40 @@ mod tests {
     use crate::dialect::testing::request;
 
     fn posted(headers: &str, body: &str) -> Request {
-        request(format!("POST /x HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())
+        request(
+            format!(
+                "POST /x HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .as_bytes(),
+        )
     }
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        for body in ["", "{", "[]", "null", r#"{"username":"op"}"#, r#"{"username":"","password":"x"}"#, r#"{"username":7,"password":"x"}"#]
-        {
+        for body in [
+            "",
+            "{",
+            "[]",
+            "null",
+            r#"{"username":"op"}"#,
+            r#"{"username":"","password":"x"}"#,
+            r#"{"username":7,"password":"x"}"#,
+        ] {
             assert!(read(&posted("", body), Token::Fetch).is_err(), "{body}");
         }
-        assert!(matches!(read(&posted("", r#"{"username":"op","password":"x"}"#), Token::Fetch), Ok(Issue::Token { .. })));
+        assert!(matches!(
+            read(&posted("", r#"{"username":"op","password":"x"}"#), Token::Fetch),
+            Ok(Issue::Token { .. })
+        ));
         assert_eq!(read(&posted("", ""), Token::Refresh).unwrap_err(), "refresh token is required");
-        assert_eq!(read(&posted("X-Refresh-Token: \r\n", ""), Token::Refresh).unwrap_err(), "refresh token is required");
-        assert!(matches!(read(&posted("X-Refresh-Token: a\r\n", ""), Token::Refresh), Ok(Issue::Refresh(_))));
+        assert_eq!(
+            read(&posted("X-Refresh-Token: \r\n", ""), Token::Refresh).unwrap_err(),
+            "refresh token is required"
+        );
+        assert!(matches!(
+            read(&posted("X-Refresh-Token: a\r\n", ""), Token::Refresh),
+            Ok(Issue::Refresh(_))
+        ));
     }
 }

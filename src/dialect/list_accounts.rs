@@ -1,7 +1,8 @@
 //! The account list: what Dovecot's `doveadm user '*'` asks for.
 //!
-//! The form is chosen by the Accept header, literally: four values are known, and everything else, lists and parameters among it,
-//! is 415. No `Auth-*` headers. Rules: specification `http-api.md` 6.8.
+//! The form is chosen by the Accept header, literally: four values are known, and everything else,
+//! lists and parameters among it, is 415. No `Auth-*` headers. Rules: specification `http-api.md`
+//! 6.8.
 
 use crate::auth::request::Request;
 use crate::dialect::envelope::{Envelope, JSON};
@@ -19,7 +20,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// What the request's Accept header asks for; `None` is answered by [`unacceptable`], and no backend needs to be asked.
+    /// What the request's Accept header asks for; `None` is answered by [`unacceptable`], and no
+    /// backend needs to be asked.
     pub fn of(request: &Request) -> Option<Format> {
         match request.header(b"accept").next()? {
             b"application/json" => Some(Format::Json),
@@ -31,7 +33,12 @@ impl Format {
 }
 
 /// Appends the list, sorted; says the status.
-pub fn compose(out: &mut Vec<u8>, mut accounts: Vec<Vec<u8>>, format: Format, envelope: &Envelope<'_>) -> u16 {
+pub fn compose(
+    out: &mut Vec<u8>,
+    mut accounts: Vec<Vec<u8>>,
+    format: Format,
+    envelope: &Envelope<'_>,
+) -> u16 {
     accounts.sort_unstable();
     let (content_type, body) = match format {
         Format::Json => (JSON, array(&accounts)),
@@ -62,7 +69,9 @@ fn array(accounts: &[Vec<u8>]) -> Vec<u8> {
 fn lines(accounts: &[Vec<u8>]) -> Vec<u8> {
     let mut body = Vec::with_capacity(accounts.iter().map(|account| account.len() + 2).sum());
     for account in accounts {
-        body.extend(account.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }));
+        body.extend(
+            account.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }),
+        );
         body.extend_from_slice(b"\r\n");
     }
     body

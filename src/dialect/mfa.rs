@@ -67,13 +67,19 @@ struct Input {
 /// What is wrong with the input, as the answer says it (400).
 pub fn read(login: &mut Login, endpoint: Endpoint) -> Result<Question, &'static str> {
     let request = &login.request;
-    let input = if endpoint == Endpoint::GetCredentials { from_query(request) } else { from_body(request)? };
+    let input = if endpoint == Endpoint::GetCredentials {
+        from_query(request)
+    } else {
+        from_body(request)?
+    };
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let username = given(input.username);
     let (call, missing) = match endpoint {
         Endpoint::AddTotp => (BackendCall::AddTotp, "username and totp_secret are required"),
         Endpoint::DeleteTotp => (BackendCall::DeleteTotp, NAME),
-        Endpoint::AddRecoveryCodes => (BackendCall::AddTotpRecoveryCodes, "username and codes are required"),
+        Endpoint::AddRecoveryCodes => {
+            (BackendCall::AddTotpRecoveryCodes, "username and codes are required")
+        }
         Endpoint::DeleteRecoveryCodes => (BackendCall::DeleteTotpRecoveryCodes, NAME),
         Endpoint::GetCredentials => (BackendCall::GetWebauthnCredentials, NAME),
         Endpoint::SaveCredential => (BackendCall::SaveWebauthnCredential, CREDENTIAL),
@@ -83,9 +89,14 @@ pub fn read(login: &mut Login, endpoint: Endpoint) -> Result<Question, &'static 
     let username = username.ok_or(missing)?;
     let facts = login.facts.get_mut();
     match endpoint {
-        Endpoint::AddTotp => facts.totp_secret = given(input.totp_secret).ok_or(missing)?.into_bytes(),
+        Endpoint::AddTotp => {
+            facts.totp_secret = given(input.totp_secret).ok_or(missing)?.into_bytes()
+        }
         Endpoint::AddRecoveryCodes => {
-            let codes = input.codes.filter(|codes| !codes.is_empty() && codes.iter().all(|code| !code.is_empty())).ok_or(missing)?;
+            let codes = input
+                .codes
+                .filter(|codes| !codes.is_empty() && codes.iter().all(|code| !code.is_empty()))
+                .ok_or(missing)?;
             facts.totp_recovery_codes = codes.into_iter().map(String::into_bytes).collect();
         }
         Endpoint::SaveCredential | Endpoint::UpdateCredential | Endpoint::DeleteCredential => {
@@ -94,23 +105,34 @@ pub fn read(login: &mut Login, endpoint: Endpoint) -> Result<Question, &'static 
         Endpoint::DeleteTotp | Endpoint::DeleteRecoveryCodes | Endpoint::GetCredentials => {}
     }
     if endpoint == Endpoint::UpdateCredential {
-        facts.webauthn_old_credential =
-            credential(given(input.old_credential).ok_or("username, credential and old_credential are required")?)?;
+        facts.webauthn_old_credential = credential(
+            given(input.old_credential)
+                .ok_or("username, credential and old_credential are required")?,
+        )?;
     }
     // The caller has seen to it that this is the user (`lua/entrypoints.md` 3).
     (facts.user_found, facts.authenticated) = (true, true);
     facts.account = username.clone().into_bytes();
     login.request.set(Field::Username, username.as_bytes());
     match input.backend.as_deref() {
-        None | Some("" | "lua") => Ok(Question { call, backend_name: input.backend_name.unwrap_or_default() }),
+        None | Some("" | "lua") => {
+            Ok(Question { call, backend_name: input.backend_name.unwrap_or_default() })
+        }
         Some(_) => Err("unknown backend"),
     }
 }
 
 fn from_query(request: &Request) -> Input {
     let query = request.text(request.http.query);
-    let of = |name: &[u8]| query_param(query, name).and_then(|value| String::from_utf8(value.into_owned()).ok());
-    Input { username: of(b"username"), backend: of(b"backend"), backend_name: of(b"backend_name"), ..Input::default() }
+    let of = |name: &[u8]| {
+        query_param(query, name).and_then(|value| String::from_utf8(value.into_owned()).ok())
+    };
+    Input {
+        username: of(b"username"),
+        backend: of(b"backend"),
+        backend_name: of(b"backend_name"),
+        ..Input::default()
+    }
 }
 
 fn from_body(request: &Request) -> Result<Input, &'static str> {
@@ -168,7 +190,8 @@ mod tests {
     use crate::dialect::testing::request;
 
     fn read_body(endpoint: Endpoint, body: &str) -> (Result<Question, &'static str>, Login) {
-        let head = format!("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let head =
+            format!("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let mut login = Login::new(request(head.as_bytes()));
         (read(&mut login, endpoint), login)
     }
@@ -184,11 +207,27 @@ mod tests {
             (Endpoint::AddTotp, r#"{"username":"a"}"#, "username and totp_secret are required"),
             (Endpoint::AddTotp, r#"{"totp_secret":"a"}"#, "username and totp_secret are required"),
             (Endpoint::DeleteTotp, "{}", NAME),
-            (Endpoint::AddRecoveryCodes, r#"{"username":"a","codes":[]}"#, "username and codes are required"),
-            (Endpoint::AddRecoveryCodes, r#"{"username":"a","codes":[""]}"#, "username and codes are required"),
-            (Endpoint::SaveCredential, r#"{"username":"a","credential":"{"}"#, "credential must be valid JSON"),
+            (
+                Endpoint::AddRecoveryCodes,
+                r#"{"username":"a","codes":[]}"#,
+                "username and codes are required",
+            ),
+            (
+                Endpoint::AddRecoveryCodes,
+                r#"{"username":"a","codes":[""]}"#,
+                "username and codes are required",
+            ),
+            (
+                Endpoint::SaveCredential,
+                r#"{"username":"a","credential":"{"}"#,
+                "credential must be valid JSON",
+            ),
             (Endpoint::SaveCredential, r#"{"username":"a","credential":{"id":"x"}}"#, MALFORMED),
-            (Endpoint::UpdateCredential, r#"{"username":"a","credential":"{}"}"#, "username, credential and old_credential are required"),
+            (
+                Endpoint::UpdateCredential,
+                r#"{"username":"a","credential":"{}"}"#,
+                "username, credential and old_credential are required",
+            ),
             (Endpoint::DeleteTotp, r#"{"username":"a","backend":"ldap"}"#, "unknown backend"),
         ] {
             assert_eq!(read_body(endpoint, body).0, Err(error), "{body}");
@@ -199,7 +238,13 @@ mod tests {
     fn credentials_are_handed_on_as_they_are() {
         let body = r#"{"username":"a","backend_name":"two","credential":"{ \"b\" : 1, \"a\":\"\\u00e4\"}","old_credential":"[1, 2]"}"#;
         let (question, login) = read_body(Endpoint::UpdateCredential, body);
-        assert_eq!(question, Ok(Question { call: BackendCall::UpdateWebauthnCredential, backend_name: "two".into() }));
+        assert_eq!(
+            question,
+            Ok(Question {
+                call: BackendCall::UpdateWebauthnCredential,
+                backend_name: "two".into()
+            })
+        );
         let facts = login.facts.borrow();
         assert_eq!(facts.webauthn_credential, br#"{ "b" : 1, "a":"\u00e4"}"#);
         assert_eq!(facts.webauthn_old_credential, b"[1, 2]");

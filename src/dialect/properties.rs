@@ -1,5 +1,5 @@
-//! What holds for every input and every verdict: nothing panics, an answer is one well-formed HTTP message, and no byte from a client, a
-//! backend or a script becomes a header of its own.
+//! What holds for every input and every verdict: nothing panics, an answer is one well-formed HTTP
+//! message, and no byte from a client, a backend or a script becomes a header of its own.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::login::{HeaderChange, Login, ScriptResponse};
@@ -15,7 +15,14 @@ use crate::proto::http::Method;
 use crate::value::Value;
 use proptest::prelude::*;
 
-const SERVICES: [Service; 6] = [Service::Header, Service::Nginx, Service::Json, Service::User, Service::Saslauthd, Service::Basic];
+const SERVICES: [Service; 6] = [
+    Service::Header,
+    Service::Nginx,
+    Service::Json,
+    Service::User,
+    Service::Saslauthd,
+    Service::Basic,
+];
 
 const HEADERS: &[&str] = &[
     "Auth-User",
@@ -33,7 +40,12 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         any::<Vec<u8>>(),
         "[ -~]{0,40}".prop_map(String::into_bytes),
-        (any::<Vec<u8>>(), any::<Vec<u8>>()).prop_map(|(a, b)| [&a, &b"\r\nInjected: yes\r\n\r\n"[..], &b].concat()),
+        (any::<Vec<u8>>(), any::<Vec<u8>>()).prop_map(|(a, b)| [
+            &a,
+            &b"\r\nInjected: yes\r\n\r\n"[..],
+            &b
+        ]
+        .concat()),
         Just(b"\nInjected: yes".to_vec()),
         Just(b"OK".to_vec()),
         prop::collection::vec(any::<u8>(), 900..1200),
@@ -50,19 +62,22 @@ fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
-            prop::collection::vec((hostile().prop_map(Value::String), inner), 0..4).prop_map(Value::Map),
+            prop::collection::vec((hostile().prop_map(Value::String), inner), 0..4)
+                .prop_map(Value::Map),
         ]
     })
 }
 
 fn any_attributes() -> impl Strategy<Value = Attributes> {
-    prop::collection::vec((hostile(), prop::collection::vec(any_value(), 0..3)), 0..5).prop_map(|list| {
-        let mut attributes = Attributes::default();
-        for (name, values) in list {
-            attributes.set(&name, values.into_iter().collect());
-        }
-        attributes
-    })
+    prop::collection::vec((hostile(), prop::collection::vec(any_value(), 0..3)), 0..5).prop_map(
+        |list| {
+            let mut attributes = Attributes::default();
+            for (name, values) in list {
+                attributes.set(&name, values.into_iter().collect());
+            }
+            attributes
+        },
+    )
 }
 
 fn any_verdict() -> impl Strategy<Value = Verdict> {
@@ -81,9 +96,16 @@ fn any_verdict() -> impl Strategy<Value = Verdict> {
                 })
             }
         ),
-        (hostile(), any::<u32>()).prop_map(|(status_message, attempts)| Verdict::Failure(Denial { status_message, attempts })),
-        prop_oneof![Just(TemporaryReason::ServerProblem), Just(TemporaryReason::TlsRequired), Just(TemporaryReason::NoUsername)]
-            .prop_map(Verdict::Temporary),
+        (hostile(), any::<u32>()).prop_map(|(status_message, attempts)| Verdict::Failure(Denial {
+            status_message,
+            attempts
+        })),
+        prop_oneof![
+            Just(TemporaryReason::ServerProblem),
+            Just(TemporaryReason::TlsRequired),
+            Just(TemporaryReason::NoUsername)
+        ]
+        .prop_map(Verdict::Temporary),
     ]
 }
 
@@ -106,18 +128,26 @@ fn any_response() -> impl Strategy<Value = ScriptResponse> {
     ];
     let changes = prop::collection::vec(change, 0..5);
     (changes, any::<bool>(), prop::option::of(any::<u16>()), prop::option::of(hostile()), hostile())
-        .prop_map(|(headers, used, status, content_type, body)| ScriptResponse { used, status, content_type, headers, body })
+        .prop_map(|(headers, used, status, content_type, body)| ScriptResponse {
+            used,
+            status,
+            content_type,
+            headers,
+            body,
+        })
 }
 
 fn any_envelope() -> impl Strategy<Value = Envelope<'static>> {
     let method = prop_oneof![Just(Method::Get), Just(Method::Post), Just(Method::Head)];
-    (0u8..2, any::<bool>(), method, any::<bool>()).prop_map(|(minor, keep_alive, method, servers_down)| Envelope {
-        minor,
-        method,
-        keep_alive,
-        date: DATE,
-        servers_down,
-    })
+    (0u8..2, any::<bool>(), method, any::<bool>()).prop_map(
+        |(minor, keep_alive, method, servers_down)| Envelope {
+            minor,
+            method,
+            keep_alive,
+            date: DATE,
+            servers_down,
+        },
+    )
 }
 
 /// An answer taken apart by an independent parser.
@@ -129,7 +159,10 @@ struct Parsed {
 
 impl Parsed {
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
+        self.headers
+            .iter()
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
     }
 
     fn one(&self, name: &'static str) -> Option<&[u8]> {
@@ -147,9 +180,15 @@ fn take_apart(out: &[u8], envelope: &Envelope<'_>) -> Parsed {
     let Ok(httparse::Status::Complete(head_bytes)) = response.parse(out) else {
         panic!("no HTTP message: {:?}", String::from_utf8_lossy(out))
     };
-    let headers = response.headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect();
+    let headers = response
+        .headers
+        .iter()
+        .map(|header| (header.name.to_owned(), header.value.to_vec()))
+        .collect();
     let parsed = Parsed { status: response.code.unwrap(), headers, head_bytes };
-    let length = parsed.one("Content-Length").map_or(0, |length| std::str::from_utf8(length).unwrap().parse().unwrap());
+    let length = parsed
+        .one("Content-Length")
+        .map_or(0, |length| std::str::from_utf8(length).unwrap().parse().unwrap());
     let sent = if envelope.method == Method::Head { 0 } else { length };
     assert_eq!(out.len() - head_bytes, sent, "body and Content-Length differ");
     assert!(parsed.one("Date").is_some());
@@ -292,7 +331,13 @@ fn a_failure_tells_nothing_about_the_user() {
         login.facts.borrow_mut().account = b"alice@example.test".to_vec();
         let mut out = Vec::new();
         let head = request(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n").http.head;
-        answer::compose(&mut out, &verdict, &login, &Settings::default(), &Envelope::to(&head, DATE));
+        answer::compose(
+            &mut out,
+            &verdict,
+            &login,
+            &Settings::default(),
+            &Envelope::to(&head, DATE),
+        );
         assert!(!String::from_utf8(out).unwrap().contains("alice"), "{service:?}");
     }
 }

@@ -1,10 +1,12 @@
 //! Which endpoint a request means.
 //!
-//! Matching is exact and case-sensitive, on the percent-decoded path; a wrong method is "not found", never 405. Called once per
-//! request, before anything of it is read. Rules: specification `http-api.md` 2, older paths: `decisions.md`.
+//! Matching is exact and case-sensitive, on the percent-decoded path; a wrong method is "not
+//! found", never 405. Called once per request, before anything of it is read. Rules: specification
+//! `http-api.md` 2, older paths: `decisions.md`.
 //!
-//! Everything under `/api/v1` is a pair `/CATEGORY/SERVICE`, but for hooks, whose location may hold slashes, and a few admin endpoints,
-//! whose table is in [`admin`], and the MFA back channel, whose table is in [`mfa`].
+//! Everything under `/api/v1` is a pair `/CATEGORY/SERVICE`, but for hooks, whose location may hold
+//! slashes, and a few admin endpoints, whose table is in [`admin`], and the MFA back channel, whose
+//! table is in [`mfa`].
 
 use crate::auth::request::{Mode, Service};
 use crate::dialect::admin::{self, Endpoint};
@@ -18,7 +20,8 @@ use crate::proto::http::Method;
 pub enum Route<'a> {
     /// Authentication, look-up or account list.
     Auth(Service),
-    /// A custom hook: its location without leading slashes. Whether there is one, and for this method, the list of hooks knows.
+    /// A custom hook: its location without leading slashes. Whether there is one, and for this
+    /// method, the list of hooks knows.
     Hook {
         location: &'a [u8],
     },
@@ -63,7 +66,9 @@ pub fn route<'a>(method: Method, path: &'a [u8], endpoints: &Endpoints) -> Route
         (Method::Get, b"/ping") => return Route::Ping,
         (Method::Get, b"/metrics") => return Route::Metrics,
         (Method::Get, b"/healthz") => return Route::Health,
-        (Method::Get, b"/ping/" | b"/metrics/" | b"/healthz/") => return Route::TrailingSlash { path: without_last(path) },
+        (Method::Get, b"/ping/" | b"/metrics/" | b"/healthz/") => {
+            return Route::TrailingSlash { path: without_last(path) };
+        }
         _ => {}
     }
     match path.strip_prefix(API) {
@@ -72,31 +77,48 @@ pub fn route<'a>(method: Method, path: &'a [u8], endpoints: &Endpoints) -> Route
     }
 }
 
-/// The status of [`Route::UnknownService`], which has no body: nothing was parsed, so the username is what is missing; only the account
-/// list, which needs none, finds out that the service is unknown.
+/// The status of [`Route::UnknownService`], which has no body: nothing was parsed, so the username
+/// is what is missing; only the account list, which needs none, finds out that the service is
+/// unknown.
 pub fn unknown_service_status(query: &[u8]) -> u16 {
     if input::mode(query) == Mode::ListAccounts { 404 } else { 400 }
 }
 
 fn api<'a>(method: Method, path: &'a [u8], rest: &'a [u8], endpoints: &Endpoints) -> Route<'a> {
     if let Some(location) = rest.strip_prefix(b"custom/") {
-        return if endpoints.custom_hooks { Route::Hook { location: without_leading_slashes(location) } } else { EMPTY };
+        return if endpoints.custom_hooks {
+            Route::Hook { location: without_leading_slashes(location) }
+        } else {
+            EMPTY
+        };
     }
     if let Some(endpoint) = admin::endpoint(method, rest) {
-        return if endpoint != Endpoint::ConfigLoad || endpoints.configuration { Route::Admin(endpoint) } else { EMPTY };
+        return if endpoint != Endpoint::ConfigLoad || endpoints.configuration {
+            Route::Admin(endpoint)
+        } else {
+            EMPTY
+        };
     }
-    if let Some(endpoint) = rest.strip_prefix(b"mfa-backchannel/").and_then(|path| mfa::endpoint(method, path)) {
+    if let Some(endpoint) =
+        rest.strip_prefix(b"mfa-backchannel/").and_then(|path| mfa::endpoint(method, path))
+    {
         return Route::Mfa(endpoint);
     }
     match (method, rest) {
         (Method::Post, b"jwt/token") if endpoints.jwt_token => return Route::Jwt(Token::Fetch),
-        (Method::Post, b"jwt/refresh") if endpoints.jwt_refresh => return Route::Jwt(Token::Refresh),
+        (Method::Post, b"jwt/refresh") if endpoints.jwt_refresh => {
+            return Route::Jwt(Token::Refresh);
+        }
         _ => {}
     }
     let mut parts = rest.split(|byte| *byte == b'/');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some([_, ..]), Some([_, ..]), Some([]), None) if has_pairs(method) => Route::TrailingSlash { path: without_last(path) },
-        (Some(category @ [_, ..]), Some(service @ [_, ..]), None, None) => pair(method, category, service, endpoints),
+        (Some([_, ..]), Some([_, ..]), Some([]), None) if has_pairs(method) => {
+            Route::TrailingSlash { path: without_last(path) }
+        }
+        (Some(category @ [_, ..]), Some(service @ [_, ..]), None, None) => {
+            pair(method, category, service, endpoints)
+        }
         _ => TEXT,
     }
 }
@@ -264,9 +286,18 @@ mod tests {
             (Get, "/api/v1/foo/bar/"),
             (Delete, "/api/v1/cache/flush/"),
         ] {
-            assert_eq!(at(method, path), Route::TrailingSlash { path: &path.as_bytes()[..path.len() - 1] }, "{method:?} {path}");
+            assert_eq!(
+                at(method, path),
+                Route::TrailingSlash { path: &path.as_bytes()[..path.len() - 1] },
+                "{method:?} {path}"
+            );
         }
-        for (method, path) in [(Post, "/ping/"), (Put, "/api/v1/auth/header/"), (Get, "/api/v1/auth/header//"), (Get, "/nothing/")] {
+        for (method, path) in [
+            (Post, "/ping/"),
+            (Put, "/api/v1/auth/header/"),
+            (Get, "/api/v1/auth/header//"),
+            (Get, "/nothing/"),
+        ] {
             assert_eq!(at(method, path), TEXT, "{method:?} {path}");
         }
     }
@@ -294,7 +325,12 @@ mod tests {
 
     #[test]
     fn an_unknown_service_is_a_bad_request_unless_accounts_are_listed() {
-        for (query, status) in [("", 400), ("mode=no-auth", 400), ("mode=list-accounts", 404), ("a=b&mode=list-accounts", 404)] {
+        for (query, status) in [
+            ("", 400),
+            ("mode=no-auth", 400),
+            ("mode=list-accounts", 404),
+            ("a=b&mode=list-accounts", 404),
+        ] {
             assert_eq!(unknown_service_status(query.as_bytes()), status, "{query}");
         }
     }

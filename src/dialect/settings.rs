@@ -1,7 +1,8 @@
-//! What the wire forms need to know of the configuration, in plain types, worked out once per configuration.
+//! What the wire forms need to know of the configuration, in plain types, worked out once per
+//! configuration.
 //!
-//! The configuration converts itself into this; dialects know no YAML and no environment. Defaults: specification `http-api.md`
-//! 5.2, 6.5, 6.6, 13.
+//! The configuration converts itself into this; dialects know no YAML and no environment. Defaults:
+//! specification `http-api.md` 5.2, 6.5, 6.6, 13.
 
 use crate::auth::caller::{Access, Callers};
 use crate::auth::request::Service;
@@ -17,7 +18,8 @@ pub struct Settings {
     pub headers: HeaderTable,
     /// `server.disabled_endpoints`.
     pub endpoints: Endpoints,
-    /// `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`; none: nobody has to say who asks.
+    /// `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`; none: nobody has to say who
+    /// asks.
     pub caller: Option<Arc<Callers>>,
     /// `server.metrics_access`
     pub metrics_access: Access,
@@ -35,7 +37,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// `server.client_address`.
     pub client_address: ClientAddress,
-    /// `server.basic_lookups`: service `basic` may look users up although callers must say who they are.
+    /// `server.basic_lookups`: service `basic` may look users up although callers must say who they
+    /// are.
     pub basic_lookups: bool,
 }
 
@@ -44,7 +47,8 @@ pub struct Settings {
 pub struct ClientAddress {
     /// Services whose clients' headers are not believed.
     pub from_connection: Vec<Service>,
-    /// In lower case: what a trusted proxy in front tells its client's address by; empty: nothing does.
+    /// In lower case: what a trusted proxy in front tells its client's address by; empty: nothing
+    /// does.
     pub header: Vec<u8>,
 }
 
@@ -74,7 +78,10 @@ impl Default for Settings {
             monitoring: false,
             wait_delay_s: 10,
             wait_min_s: 0,
-            trusted_proxies: vec![IpAddr::from(Ipv4Addr::LOCALHOST).into(), IpAddr::from(Ipv6Addr::LOCALHOST).into()],
+            trusted_proxies: vec![
+                IpAddr::from(Ipv4Addr::LOCALHOST).into(),
+                IpAddr::from(Ipv6Addr::LOCALHOST).into(),
+            ],
             client_address: ClientAddress::default(),
             basic_lookups: false,
         }
@@ -153,8 +160,13 @@ mod tests {
     #[test]
     fn loopback_is_trusted_by_default_also_when_mapped() {
         let settings = Settings::default();
-        for (peer, trusted) in [("127.0.0.1", true), ("::1", true), ("::ffff:127.0.0.1", true), ("127.0.0.2", false), ("192.0.2.1", false)]
-        {
+        for (peer, trusted) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("127.0.0.2", false),
+            ("192.0.2.1", false),
+        ] {
             assert_eq!(settings.trusts(peer.parse().unwrap()), trusted, "{peer}");
         }
     }

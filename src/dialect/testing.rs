@@ -27,15 +27,26 @@ pub(super) fn parsed(service: Service, bytes: &[u8]) -> Result<Request, Rejectio
 }
 
 /// A GET with these header lines.
-pub(super) fn with_headers(service: Service, query: &str, headers: &str) -> Result<Request, Rejection> {
+pub(super) fn with_headers(
+    service: Service,
+    query: &str,
+    headers: &str,
+) -> Result<Request, Rejection> {
     let lines: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
     parsed(service, format!("GET /x{query} HTTP/1.1\r\nHost: x\r\n{lines}\r\n").as_bytes())
 }
 
 /// A POST with this body.
-pub(super) fn posted(service: Service, query: &str, content_type: &str, body: &[u8]) -> Result<Request, Rejection> {
+pub(super) fn posted(
+    service: Service,
+    query: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<Request, Rejection> {
     let length = body.len();
-    let head = format!("POST /x{query} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "POST /x{query} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+    );
     parsed(service, &[head.as_bytes(), body].concat())
 }
 

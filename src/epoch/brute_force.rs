@@ -1,7 +1,10 @@
-//! The section `brute_force`, and what belongs to it elsewhere in the configuration, as the domain's rules.
+//! The section `brute_force`, and what belongs to it elsewhere in the configuration, as the
+//! domain's rules.
 
 use crate::auth::brute_force::rules::{Bucket, Histories, Rules};
-use crate::config::section::brute_force::{BruteForce, Bucket as ConfigBucket, IpScoping, Toleration};
+use crate::config::section::brute_force::{
+    BruteForce, Bucket as ConfigBucket, IpScoping, Toleration,
+};
 use crate::config::{Backend, Choice, Config, Feature};
 use crate::metrics::{Registry, Space};
 use crate::state::{Exception, SoftWhitelist, Spared, Tolerated, Tolerations};
@@ -11,7 +14,8 @@ use std::sync::Arc;
 /// The brute-force rules. Lists that scripts may change are there even if the feature is not.
 pub(super) fn rules(config: &Config, metrics: &Registry) -> Rules {
     let server = &config.server;
-    // Tolerated shares that adapt and repeated passwords of other bounds are not built (`config::inactive`).
+    // Tolerated shares that adapt and repeated passwords of other bounds are not built
+    // (`config::inactive`).
     let BruteForce {
         buckets,
         ip_whitelist,
@@ -33,7 +37,17 @@ pub(super) fn rules(config: &Config, metrics: &Registry) -> Rules {
     let is_on = server.has_feature(Feature::BruteForce);
     let bucket = |bucket: &ConfigBucket| {
         // What is not for IPv6 is for IPv4.
-        let ConfigBucket { name, period, cidr, ipv4: _, ipv6, failed_requests, ban_time, filter_by_protocol, filter_by_oidc_cid } = bucket;
+        let ConfigBucket {
+            name,
+            period,
+            cidr,
+            ipv4: _,
+            ipv6,
+            failed_requests,
+            ban_time,
+            filter_by_protocol,
+            filter_by_oidc_cid,
+        } = bucket;
         Bucket {
             name: name.clone(),
             period: *period,

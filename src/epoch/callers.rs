@@ -1,4 +1,5 @@
-//! `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`, `server.metrics_access`, `server.admin_access`: who may ask.
+//! `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`, `server.metrics_access`,
+//! `server.admin_access`: who may ask.
 
 use crate::auth::caller::basic::{Basic, BasicUser};
 use crate::auth::caller::fingerprint::Fingerprints;
@@ -40,7 +41,8 @@ pub(super) fn callers(config: &Config, problems: &mut Vec<String>) -> Option<Arc
 }
 
 pub(super) fn access(access: &caller_auth::Access, problems: &mut Vec<String>) -> Access {
-    let mut token = || Some(AccessToken::new(access.token.expose(), Arc::new(fingerprints(problems)?)));
+    let mut token =
+        || Some(AccessToken::new(access.token.expose(), Arc::new(fingerprints(problems)?)));
     Access {
         public: access.public,
         token: if access.token.is_empty() { None } else { token() },
@@ -52,7 +54,10 @@ pub(super) fn access(access: &caller_auth::Access, problems: &mut Vec<String>) -
 pub(super) fn key_source(config: &Config, callers: Option<&Callers>) -> Option<KeySource> {
     let settings = &config.server.oidc_auth;
     let keys = callers?.oidc.as_ref()?.keys.clone();
-    let from = settings.jwks_file.clone().map_or_else(|| KeysFrom::Url(settings.jwks_url.clone()), KeysFrom::File);
+    let from = settings
+        .jwks_file
+        .clone()
+        .map_or_else(|| KeysFrom::Url(settings.jwks_url.clone()), KeysFrom::File);
     Some(KeySource { from, period: settings.jwks_refresh, keys })
 }
 
@@ -69,7 +74,8 @@ fn fingerprints(problems: &mut Vec<String>) -> Option<Fingerprints> {
 
 fn basic(settings: &caller_auth::BasicAuth, fingerprints: &Fingerprints) -> Basic {
     let caller_auth::BasicAuth { enabled: _, username, password, users } = settings;
-    let one = (!username.is_empty()).then(|| BasicUser::plain(username, password.expose(), fingerprints, Rights::All));
+    let one = (!username.is_empty())
+        .then(|| BasicUser::plain(username, password.expose(), fingerprints, Rights::All));
     let more = users.iter().map(|caller_auth::BasicUser { username, password, roles }| {
         let rights = if roles.is_empty() { Rights::All } else { Rights::Roles(roles.clone()) };
         BasicUser::hashed(username, password.clone(), rights)
@@ -106,14 +112,26 @@ fn jwt(settings: &caller_auth::JwtAuth, fingerprints: &Fingerprints) -> Jwt {
 /// Reads the file with the keys; a URL is asked later, without holding up the start.
 fn oidc(settings: &caller_auth::OidcAuth, problems: &mut Vec<String>) -> Oidc {
     // The refresh is `key_source`'s.
-    let caller_auth::OidcAuth { enabled: _, issuer, audience, jwks_url, jwks_file, jwks_refresh: _, scope_prefix, roles_claim } = settings;
+    let caller_auth::OidcAuth {
+        enabled: _,
+        issuer,
+        audience,
+        jwks_url,
+        jwks_file,
+        jwks_refresh: _,
+        scope_prefix,
+        roles_claim,
+    } = settings;
     let keys = KeySet::default();
     match jwks_file {
         Some(path) => {
-            let read = crate::files::read(path, jwks::JWKS_BYTES_MAX as u64).map_err(|error| format!("cannot be read: {error}"));
+            let read = crate::files::read(path, jwks::JWKS_BYTES_MAX as u64)
+                .map_err(|error| format!("cannot be read: {error}"));
             match read.and_then(|json| jwks::parse(&json).map_err(|error| error.to_string())) {
                 Ok(found) => keys.set(found, Instant::now()),
-                Err(error) => problems.push(format!("server.oidc_auth.jwks_file: {} {error}", path.display())),
+                Err(error) => {
+                    problems.push(format!("server.oidc_auth.jwks_file: {} {error}", path.display()))
+                }
             }
         }
         None => {

@@ -9,11 +9,22 @@ use crate::dialect::settings::{ClientAddress, Endpoints, MailServer, MailServers
 
 pub(super) fn settings(config: &Config, problems: &mut Vec<String>) -> Settings {
     let server = &config.server;
-    let DisabledEndpoints { auth_header, auth_json, auth_basic, auth_nginx, auth_saslauthd, auth_jwt, custom_hooks, configuration } =
-        server.disabled_endpoints;
-    let mail_server = |host: &config::Host, port| MailServer { address: host.as_str().to_owned(), port };
+    let DisabledEndpoints {
+        auth_header,
+        auth_json,
+        auth_basic,
+        auth_nginx,
+        auth_saslauthd,
+        auth_jwt,
+        custom_hooks,
+        configuration,
+    } = server.disabled_endpoints;
+    let mail_server =
+        |host: &config::Host, port| MailServer { address: host.as_str().to_owned(), port };
     Settings {
-        headers: crate::dialect::settings::HeaderTable::new(|key| header_name(&server.default_http_request_header, key)),
+        headers: crate::dialect::settings::HeaderTable::new(|key| {
+            header_name(&server.default_http_request_header, key)
+        }),
         endpoints: Endpoints {
             auth_header: !auth_header,
             auth_nginx: !auth_nginx,

@@ -1,7 +1,8 @@
 //! One configuration, resolved: everything workers need of it, in the types of those who use it.
 //!
-//! Made by the main thread at start and on reload: reads the script files and certificates, and fails with all that is wrong. Immutable
-//! afterwards; requests hold on to the epoch they began with. No other module but `cli` and `server` looks into [`Config`].
+//! Made by the main thread at start and on reload: reads the script files and certificates, and
+//! fails with all that is wrong. Immutable afterwards; requests hold on to the epoch they began
+//! with. No other module but `cli` and `server` looks into [`Config`].
 //!
 //! ```text
 //! policy.rs       features, backends, filters, actions, hooks
@@ -109,7 +110,8 @@ pub(super) struct Hook {
     roles: Vec<String>,
 }
 
-/// What is wrong with a configuration that is sound by itself: files and names that it points to. One line each.
+/// What is wrong with a configuration that is sound by itself: files and names that it points to.
+/// One line each.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct Unusable(pub Vec<String>);
@@ -119,7 +121,11 @@ impl Epoch {
     ///
     /// # Errors
     /// Everything that cannot be read.
-    pub fn resolve(config: &Config, workers: usize, metrics: &Arc<Registry>) -> Result<Epoch, Unusable> {
+    pub fn resolve(
+        config: &Config,
+        workers: usize,
+        metrics: &Arc<Registry>,
+    ) -> Result<Epoch, Unusable> {
         read_whole(config);
         let mut problems = Vec::new();
         let mut scripts = ScriptSet::default();
@@ -151,8 +157,13 @@ impl Epoch {
             scripts.init.extend(keep(index, &mut problems));
         }
         // Its memory is bounded in any case (`config::inactive`).
-        let AccountLocalCache { enabled: remembers_accounts, ttl: accounts_ttl, shards: _, cleanup_interval: _, max_items: _ } =
-            config.server.redis.account_local_cache;
+        let AccountLocalCache {
+            enabled: remembers_accounts,
+            ttl: accounts_ttl,
+            shards: _,
+            cleanup_interval: _,
+            max_items: _,
+        } = config.server.redis.account_local_cache;
         let redis = redis::redis(config).unwrap_or_else(|problem| {
             problems.push(problem);
             None
@@ -160,10 +171,11 @@ impl Epoch {
         let tls = DefaultTls::default();
         let monitor = upstream::monitor(config, &tls, &mut problems);
         let ldap = upstream::ldap(config, workers, &mut problems);
-        let http_client = upstream::http_client(config, workers).map(Arc::new).unwrap_or_else(|problem| {
-            problems.push(problem);
-            Arc::new(HttpClientSettings::plain())
-        });
+        let http_client =
+            upstream::http_client(config, workers).map(Arc::new).unwrap_or_else(|problem| {
+                problems.push(problem);
+                Arc::new(HttpClientSettings::plain())
+            });
         let tracing = upstream::collector(config).unwrap_or_else(|problem| {
             problems.push(problem);
             None
@@ -198,14 +210,28 @@ impl Epoch {
             scripts: Arc::new(scripts),
             script_settings: Arc::new(script_settings(config)),
             package_path: package_path(own_package_path),
-            limits: Limits { memory_bytes: *memory_limit, cpu: (*cpu_limit).min(lua_script), script: lua_script, backend: lua_backend },
-            http: HttpLimits { body_bytes_max: server.max_body_bytes as u64, ..HttpLimits::default() },
+            limits: Limits {
+                memory_bytes: *memory_limit,
+                cpu: (*cpu_limit).min(lua_script),
+                script: lua_script,
+                backend: lua_backend,
+            },
+            http: HttpLimits {
+                body_bytes_max: server.max_body_bytes as u64,
+                ..HttpLimits::default()
+            },
             timeouts,
             request_time,
-            shortest_time: [timeouts.head, timeouts.body, timeouts.idle, timeouts.write, request_time]
-                .into_iter()
-                .min()
-                .unwrap_or_default(),
+            shortest_time: [
+                timeouts.head,
+                timeouts.body,
+                timeouts.idle,
+                timeouts.write,
+                request_time,
+            ]
+            .into_iter()
+            .min()
+            .unwrap_or_default(),
             log: log_settings(config),
             redis,
             accounts_for: if remembers_accounts { accounts_ttl } else { Duration::ZERO },
@@ -221,7 +247,9 @@ impl Epoch {
             post_actions_max: POST_ACTIONS_MAX,
             post_actions_waiting_max: POST_ACTIONS_WAITING_MAX,
             post_action_time: lua_script * 10,
-            route_labels: ROUTES.map(|route| (route, metrics.label(Space::Route, &[route]))).to_vec(),
+            route_labels: ROUTES
+                .map(|route| (route, metrics.label(Space::Route, &[route])))
+                .to_vec(),
             hooks,
         })
     }
@@ -246,7 +274,8 @@ impl Epoch {
         self.find_hook(location, method).map_or(&[], |hook| &hook.roles)
     }
 
-    /// Takes over keys that were fetched before a reload: else nobody's token would be good until they are fetched again.
+    /// Takes over keys that were fetched before a reload: else nobody's token would be good until
+    /// they are fetched again.
     pub fn know_keys_from(&self, before: &Epoch) {
         if let (Some(ours), Some(theirs)) = (&self.key_source, &before.key_source)
             && matches!(ours.from, KeysFrom::Url(_))
@@ -256,13 +285,20 @@ impl Epoch {
         }
     }
 
-    /// Where the domain's state is: in the server's Redis, or in this process, whose store is `memory`.
+    /// Where the domain's state is: in the server's Redis, or in this process, whose store is
+    /// `memory`.
     pub fn store(&self, memory: &Arc<MemoryStore>, known: Arc<KnownAccounts>) -> Store {
         let settings = &self.script_settings;
         match self.redis {
             Some(_) => {
                 let ScriptSettings { redis_prefix, redis_read, redis_write, .. } = &**settings;
-                let store = RedisStore::new(redis_prefix, *redis_read, *redis_write, self.accounts_for, memory.clone());
+                let store = RedisStore::new(
+                    redis_prefix,
+                    *redis_read,
+                    *redis_write,
+                    self.accounts_for,
+                    memory.clone(),
+                );
                 Store::Redis(store.with_known(known))
             }
             None => Store::Memory(memory.clone()),
@@ -280,8 +316,9 @@ impl Epoch {
     }
 }
 
-/// Every section without a `..`: a key that is added has to be put in one of these lists, or the compiler complains. Keys are bound where they
-/// are read; here are the sections that are read in several places, and those that nobody reads.
+/// Every section without a `..`: a key that is added has to be put in one of these lists, or the
+/// compiler complains. Keys are bound where they are read; here are the sections that are read in
+/// several places, and those that nobody reads.
 fn read_whole(config: &Config) {
     let Config {
         server,
@@ -360,8 +397,20 @@ fn read_whole(config: &Config) {
     let Insights { monitor_connections: _, tracing: _ } = insights;
     // The labels are without effect.
     let PrometheusTimer { enabled: _, labels: _ } = prometheus_timer;
-    let Compression { enabled: _, level_gzip: _, level_zstd: _, level_brotli: _, min_length: _, algorithms: _ } = compression;
-    let KeepAlive { enabled: _, timeout: _, max_idle_connections: _, max_idle_connections_per_host: _ } = keep_alive;
+    let Compression {
+        enabled: _,
+        level_gzip: _,
+        level_zstd: _,
+        level_brotli: _,
+        min_length: _,
+        algorithms: _,
+    } = compression;
+    let KeepAlive {
+        enabled: _,
+        timeout: _,
+        max_idle_connections: _,
+        max_idle_connections_per_host: _,
+    } = keep_alive;
     let Middlewares {
         logging: _,
         limit: _,
@@ -416,23 +465,35 @@ fn log_settings(config: &Config) -> LogSettings {
     LogSettings { level, format, instance: config.server.instance_name.clone() }
 }
 
-/// `package.path`: the engine's part (or `LUA_PATH`), then the usual places, then the configured ones (`lua/runtime.md` 3).
+/// `package.path`: the engine's part (or `LUA_PATH`), then the usual places, then the configured
+/// ones (`lua/runtime.md` 3).
 fn package_path(configured: &str) -> String {
     let engine = std::env::var("LUA_PATH").ok().filter(|path| !path.is_empty());
-    let engine = engine.as_deref().unwrap_or("./?.lua;/usr/local/share/lua/5.1/?.lua;/usr/local/share/lua/5.1/?/init.lua");
+    let engine = engine
+        .as_deref()
+        .unwrap_or("./?.lua;/usr/local/share/lua/5.1/?.lua;/usr/local/share/lua/5.1/?/init.lua");
     let usual = "/usr/local/share/nauthilus/lua/?.lua;/usr/share/nauthilus/lua/?.lua;/usr/app/lua-plugins.d/share/?.lua";
-    [engine, usual, configured].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(";")
+    [engine, usual, configured]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .copied()
+        .collect::<Vec<_>>()
+        .join(";")
 }
 
 /// Route patterns as the reference's metrics have them.
-const ROUTES: [&str; 5] = ["/api/v1/:category/:service", "/api/v1/custom/*hook", "/ping", "/metrics", "/healthz"];
+const ROUTES: [&str; 5] =
+    ["/api/v1/:category/:service", "/api/v1/custom/*hook", "/ping", "/metrics", "/healthz"];
 
-/// Of requests that are not whole yet, in each worker: 64 of the largest heads or bodies at once (or four, where the operator allows bodies
-/// of more than 16 MiB). Usual requests arrive whole and take nothing of it.
+/// Of requests that are not whole yet, in each worker: 64 of the largest heads or bodies at once
+/// (or four, where the operator allows bodies of more than 16 MiB). Usual requests arrive whole and
+/// take nothing of it.
 const UNFINISHED_BYTES_MAX: usize = 64 << 20;
 
-/// Waiting costs a coroutine and no thread, so this is far above the reference's ten workers: what it bounds is memory.
+/// Waiting costs a coroutine and no thread, so this is far above the reference's ten workers: what
+/// it bounds is memory.
 const POST_ACTIONS_MAX: usize = 1000;
 
-/// Logins whose post actions wait for a place among those that run: some seconds' worth at a thousand logins a second.
+/// Logins whose post actions wait for a place among those that run: some seconds' worth at a
+/// thousand logins a second.
 const POST_ACTIONS_WAITING_MAX: usize = 4096;

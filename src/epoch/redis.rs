@@ -1,6 +1,8 @@
 //! Where Redis is: the server's own, and those that scripts register.
 
-use crate::config::section::redis::{Redis, RedisCluster, RedisMaster, RedisReplica, RedisSentinels};
+use crate::config::section::redis::{
+    Redis, RedisCluster, RedisMaster, RedisReplica, RedisSentinels,
+};
 use crate::config::section::tls::Tls;
 use crate::config::{self, Config};
 use crate::reactor::{CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion};
@@ -40,7 +42,9 @@ pub(super) fn redis(config: &Config) -> Result<Option<Target>, String> {
     } = &config.server.redis;
     let RedisMaster { address, username, password } = master;
     let RedisReplica { addresses: replicas } = replica;
-    let texts = |addresses: &[config::HostPort]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let texts = |addresses: &[config::HostPort]| {
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
     let (layout, username, password) = if let Some(cluster) = cluster {
         let RedisCluster {
             addresses,
@@ -55,10 +59,23 @@ pub(super) fn redis(config: &Config) -> Result<Option<Target>, String> {
             write_timeout: _,
         } = cluster;
         let reads_at_replicas = *route_reads_to_replicas || *route_by_latency || *route_randomly;
-        let redirects_max = if *max_redirects == 0 { REDIRECTS_MAX } else { (*max_redirects).try_into().unwrap_or(u8::MAX) };
-        (Layout::Cluster { seeds: texts(addresses), reads_at_replicas, redirects_max }, username, password)
+        let redirects_max = if *max_redirects == 0 {
+            REDIRECTS_MAX
+        } else {
+            (*max_redirects).try_into().unwrap_or(u8::MAX)
+        };
+        (
+            Layout::Cluster { seeds: texts(addresses), reads_at_replicas, redirects_max },
+            username,
+            password,
+        )
     } else if let Some(set) = sentinels {
-        let RedisSentinels { master: name, addresses, username: own_username, password: own_password } = set;
+        let RedisSentinels {
+            master: name,
+            addresses,
+            username: own_username,
+            password: own_password,
+        } = set;
         let layout = Layout::Sentinel {
             sentinels: texts(addresses),
             name: name.clone(),
@@ -69,7 +86,11 @@ pub(super) fn redis(config: &Config) -> Result<Option<Target>, String> {
         };
         (layout, username, password)
     } else if let Some(master) = address {
-        (Layout::Direct { master: master.to_string(), replicas: texts(replicas) }, username, password)
+        (
+            Layout::Direct { master: master.to_string(), replicas: texts(replicas) },
+            username,
+            password,
+        )
     } else {
         return Ok(None);
     };
@@ -108,16 +129,30 @@ pub(super) fn client_tls(tls: &Tls) -> Result<Option<ClientTls>, String> {
 
 pub(super) fn tls_settings(tls: &Tls) -> ClientTlsSettings {
     // Enabled or not is the caller's question; suites cannot be chosen (`config::inactive`).
-    let Tls { enabled: _, cert, key, ca_file, skip_verify, min_tls_version, cipher_suites: _ } = tls;
+    let Tls { enabled: _, cert, key, ca_file, skip_verify, min_tls_version, cipher_suites: _ } =
+        tls;
     let certificate = match (cert, key) {
-        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate: certificate.clone(), key: key.clone() }),
+        (Some(certificate), Some(key)) => {
+            Some(CertificateFiles { certificate: certificate.clone(), key: key.clone() })
+        }
         _ => None,
     };
-    let minimum = if *min_tls_version == config::TlsVersion::Tls13 { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
-    ClientTlsSettings { ca_file: ca_file.clone(), certificate, skip_verify: *skip_verify, skip_name: false, minimum }
+    let minimum = if *min_tls_version == config::TlsVersion::Tls13 {
+        TlsVersion::Tls13
+    } else {
+        TlsVersion::Tls12
+    };
+    ClientTlsSettings {
+        ca_file: ca_file.clone(),
+        certificate,
+        skip_verify: *skip_verify,
+        skip_name: false,
+        minimum,
+    }
 }
 
-/// Where the Redis of a pool is that a script registered. Reads certificates, once per pool and worker.
+/// Where the Redis of a pool is that a script registered. Reads certificates, once per pool and
+/// worker.
 ///
 /// # Errors
 /// Why there is no way to it: no address, certificates that cannot be read.
@@ -134,7 +169,11 @@ pub fn pool_target(pool: &PoolSettings) -> Result<Target, String> {
         Mode::Standalone => Layout::Direct { master: first.clone(), replicas: Vec::new() },
         Mode::Sentinel => sentinel(Serve::Master),
         Mode::SentinelReplica => sentinel(Serve::Replicas),
-        Mode::Cluster => Layout::Cluster { seeds: pool.addresses.clone(), reads_at_replicas: false, redirects_max: REDIRECTS_MAX },
+        Mode::Cluster => Layout::Cluster {
+            seeds: pool.addresses.clone(),
+            reads_at_replicas: false,
+            redirects_max: REDIRECTS_MAX,
+        },
     };
     let settings = RedisSettings {
         username: pool.username.clone(),
@@ -152,5 +191,6 @@ pub fn pool_target(pool: &PoolSettings) -> Result<Target, String> {
     Ok(Target { plan: Plan { layout, settings }, tls })
 }
 
-/// Redirections of one command in a cluster, unless the configuration says otherwise: what client libraries usually follow.
+/// Redirections of one command in a cluster, unless the configuration says otherwise: what client
+/// libraries usually follow.
 const REDIRECTS_MAX: u8 = 3;

@@ -1,4 +1,5 @@
-//! Whom the server and its scripts ask besides Redis: mail servers, directories, HTTP servers, the collector of traces.
+//! Whom the server and its scripts ask besides Redis: mail servers, directories, HTTP servers, the
+//! collector of traces.
 
 use super::keep;
 use super::redis::{client_tls, tls_settings};
@@ -13,10 +14,12 @@ use crate::tls::{ClientTls, ClientTlsSettings, DefaultTls, TlsError};
 use crate::trace::propagation::Propagator;
 use crate::trace::{self, otlp};
 use crate::upstream::http::{
-    Environment, Proxies, Proxy, Request as HttpRequest, Settings as HttpClientSettings, Tls as HttpTls, limits as http_limits,
-    share as http_share,
+    Environment, Proxies, Proxy, Request as HttpRequest, Settings as HttpClientSettings,
+    Tls as HttpTls, limits as http_limits, share as http_share,
 };
-use crate::upstream::ldap::{Bind, Pools as LdapPools, Server as LdapServer, Settings as LdapSettings};
+use crate::upstream::ldap::{
+    Bind, Pools as LdapPools, Server as LdapServer, Settings as LdapSettings,
+};
 use crate::upstream::monitor::{Monitor, Server};
 use crate::upstream::probe::{Protocol as MailProtocol, Target as Probe};
 use std::sync::Arc;
@@ -55,11 +58,13 @@ pub(super) fn monitor(config: &Config, tls: &DefaultTls, problems: &mut Vec<Stri
     };
     let BackendServerMonitoring { backend_servers } = &config.backend_server_monitoring;
     let servers = backend_servers.iter();
-    let servers = servers.map(|entry| server(entry).map_err(|error| format!("backend_server_monitoring: {error}")));
+    let servers = servers
+        .map(|entry| server(entry).map_err(|error| format!("backend_server_monitoring: {error}")));
     Monitor { servers: servers.filter_map(|server| keep(server, problems)).collect() }
 }
 
-/// The pools of the section `ldap`. A pool's connections are the process's: each worker has its share of them.
+/// The pools of the section `ldap`. A pool's connections are the process's: each worker has its
+/// share of them.
 pub(super) fn ldap(config: &Config, workers: usize, problems: &mut Vec<String>) -> LdapPools {
     let Some(ldap) = &config.ldap else { return LdapPools::new() };
     // There is no LDAP backend that searches could be of (`config::inactive`).
@@ -67,8 +72,10 @@ pub(super) fn ldap(config: &Config, workers: usize, problems: &mut Vec<String>) 
     let mut pools = LdapPools::new();
     let named = optional_ldap_pools.iter().map(|(name, pool)| (name.as_str(), pool));
     for (name, pool) in std::iter::once(("default", default)).chain(named) {
-        let settings = ldap_pool(pool, &config.server.timeouts, workers).map_err(|problem| format!("ldap pool {name:?}: {problem}"));
-        pools.extend(keep(settings, problems).map(|settings| (name.to_owned(), Arc::new(settings))));
+        let settings = ldap_pool(pool, &config.server.timeouts, workers)
+            .map_err(|problem| format!("ldap pool {name:?}: {problem}"));
+        pools
+            .extend(keep(settings, problems).map(|settings| (name.to_owned(), Arc::new(settings))));
     }
     pools
 }
@@ -117,8 +124,13 @@ fn ldap_pool(pool: &LdapPool, timeouts: &Timeouts, workers: usize) -> Result<Lda
         auth_rate_limit_per_second: _,
         auth_rate_limit_burst: _,
     } = pool;
-    let servers = server_uri.iter().map(|uri| LdapServer::parse(uri)).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let encrypted = *starttls || servers.iter().any(|server| matches!(server, LdapServer::Tcp { tls: true, .. }));
+    let servers = server_uri
+        .iter()
+        .map(|uri| LdapServer::parse(uri))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let encrypted = *starttls
+        || servers.iter().any(|server| matches!(server, LdapServer::Tcp { tls: true, .. }));
     let tls = Tls {
         enabled: encrypted,
         ca_file: tls_ca_cert.clone(),
@@ -153,7 +165,8 @@ fn ldap_pool(pool: &LdapPool, timeouts: &Timeouts, workers: usize) -> Result<Lda
     })
 }
 
-/// How scripts ask other servers by HTTP: `server.http_client`, and what the environment says of proxies.
+/// How scripts ask other servers by HTTP: `server.http_client`, and what the environment says of
+/// proxies.
 pub(super) fn http_client(config: &Config, workers: usize) -> Result<HttpClientSettings, String> {
     let HttpClient {
         max_connections_per_host,
@@ -166,7 +179,8 @@ pub(super) fn http_client(config: &Config, workers: usize) -> Result<HttpClientS
     // The older key of the same meaning stands with the listener's settings.
     let skip_verify = own_tls.skip_verify || config.server.tls.skip_verify;
     let settings = ClientTlsSettings { skip_verify, ..tls_settings(own_tls) };
-    let tls = HttpTls::new(&settings).map_err(|error| format!("server.http_client.tls: {error}"))?;
+    let tls =
+        HttpTls::new(&settings).map_err(|error| format!("server.http_client.tls: {error}"))?;
     // What is no proxy counts as none set, here and in the environment (`config.md` 8.14).
     let proxies = match Proxy::parse(proxy.expose()) {
         Ok(parsed) if !proxy.is_empty() => Proxies::All(Arc::new(parsed)),
@@ -183,7 +197,8 @@ pub struct Collector {
     pub url: String,
     /// The name that we have there.
     pub service: String,
-    /// TLS of its own kind; none: plain HTTP, or that of scripts' requests if the endpoint is a URL that says so.
+    /// TLS of its own kind; none: plain HTTP, or that of scripts' requests if the endpoint is a URL
+    /// that says so.
     pub tls: Option<ClientTls>,
     /// A line in the log for each batch.
     pub log_results: bool,
@@ -208,16 +223,27 @@ pub(super) fn collector(config: &Config) -> Result<Option<Collector>, String> {
     let tls = client_tls(tls).map_err(|error| format!("server.insights.tracing.tls: {error}"))?;
     let endpoint = endpoint.trim_end_matches('/');
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let base = if endpoint.contains("://") { endpoint.to_owned() } else { format!("{scheme}://{endpoint}") };
+    let base = if endpoint.contains("://") {
+        endpoint.to_owned()
+    } else {
+        format!("{scheme}://{endpoint}")
+    };
     let url = if base.ends_with(otlp::PATH) { base } else { base + otlp::PATH };
-    HttpRequest::post(&url, "", []).map_err(|error| format!("server.insights.tracing.endpoint: {error}"))?;
-    let service = if service_name.is_empty() { config.server.instance_name.clone() } else { service_name.clone() };
+    HttpRequest::post(&url, "", [])
+        .map_err(|error| format!("server.insights.tracing.endpoint: {error}"))?;
+    let service = if service_name.is_empty() {
+        config.server.instance_name.clone()
+    } else {
+        service_name.clone()
+    };
     Ok(Some(Collector { url, service, tls, log_results: *log_export_results }))
 }
 
 /// The same, as far as it is about scripts.
 pub(super) fn trace_settings(tracing: &Tracing) -> Option<trace::Settings> {
-    let named = |(name, propagator)| tracing.propagators.iter().any(|wanted| wanted == name).then_some(propagator);
+    let named = |(name, propagator)| {
+        tracing.propagators.iter().any(|wanted| wanted == name).then_some(propagator)
+    };
     let propagators = match tracing.propagators.is_empty() {
         true => vec![Propagator::TraceContext, Propagator::Baggage],
         false => Propagator::ALL.into_iter().filter_map(named).collect(),

@@ -1,11 +1,15 @@
-//! The protocols in which clients speak to us, each as a session without I/O: bytes in, requests out; answers in, bytes out.
+//! The protocols in which clients speak to us, each as a session without I/O: bytes in, requests
+//! out; answers in, bytes out.
 //!
-//! A session knows no socket, no clock, no route and no task. The worker's connection is the shell around it: it carries bytes between the
-//! socket and the session, keeps the timer, and hands requests on. To add a protocol, add a file with a session and a variant of [`Session`].
+//! A session knows no socket, no clock, no route and no task. The worker's connection is the shell
+//! around it: it carries bytes between the socket and the session, keeps the timer, and hands
+//! requests on. To add a protocol, add a file with a session and a variant of [`Session`].
 //!
-//! The order of calls: [`Session::receive`] with what came, until it has a request; [`Session::work_begins`] when something works on the answer;
-//! [`Session::output`] to compose it and [`Session::answered`] after that; [`Session::unsent`] and [`Session::sent`] as the socket takes it;
-//! [`Session::receive`] with nothing for the next request among the bytes that came already.
+//! The order of calls: [`Session::receive`] with what came, until it has a request;
+//! [`Session::work_begins`] when something works on the answer; [`Session::output`] to compose it
+//! and [`Session::answered`] after that; [`Session::unsent`] and [`Session::sent`] as the socket
+//! takes it; [`Session::receive`] with nothing for the next request among the bytes that came
+//! already.
 
 pub mod http;
 
@@ -64,7 +68,8 @@ impl Session {
         Session::Http(http::Session::new(now, timeouts))
     }
 
-    /// Takes bytes from the client, perhaps none, and steps to the next request. While a request is being worked on, bytes are only kept.
+    /// Takes bytes from the client, perhaps none, and steps to the next request. While a request is
+    /// being worked on, bytes are only kept.
     pub fn receive(&mut self, fresh: &[u8], now: Instant, settings: &Settings<'_>) -> Step {
         match self {
             Session::Http(session) => session.receive(fresh, now, settings),
@@ -120,7 +125,8 @@ impl Session {
         }
     }
 
-    /// Whether the session has a use for more bytes now. Back-pressure: not while it works on an answer or one is on its way out.
+    /// Whether the session has a use for more bytes now. Back-pressure: not while it works on an
+    /// answer or one is on its way out.
     pub fn wants_input(&self) -> bool {
         match self {
             Session::Http(session) => session.wants_input(),
@@ -134,7 +140,8 @@ impl Session {
         }
     }
 
-    /// Bytes that are kept of a request that is not whole yet, or behind one that is being worked on.
+    /// Bytes that are kept of a request that is not whole yet, or behind one that is being worked
+    /// on.
     pub fn buffered(&self) -> usize {
         match self {
             Session::Http(session) => session.buffered(),
@@ -148,7 +155,8 @@ impl Session {
         }
     }
 
-    /// Whether a request is neither in progress nor half received: such a session may be closed at any time.
+    /// Whether a request is neither in progress nor half received: such a session may be closed at
+    /// any time.
     pub fn is_idle(&self) -> bool {
         match self {
             Session::Http(session) => session.is_idle(),
@@ -162,8 +170,9 @@ impl Session {
         }
     }
 
-    /// Whether the connection may be closed as soon as [`Session::unsent`] is out. `all_read`: the socket has no more bytes. Closing with unread
-    /// bytes would reset the connection and could destroy the answer (RFC 9112 9.6), so a refused request is read on for a while.
+    /// Whether the connection may be closed as soon as [`Session::unsent`] is out. `all_read`: the
+    /// socket has no more bytes. Closing with unread bytes would reset the connection and could
+    /// destroy the answer (RFC 9112 9.6), so a refused request is read on for a while.
     pub fn ends_with_output(&self, all_read: bool) -> bool {
         match self {
             Session::Http(session) => session.ends_with_output(all_read),

@@ -1,8 +1,9 @@
 //! Bytes of unknown origin as one value of a log line: quoting of logfmt, strings of JSON.
 //!
-//! Pure. Whatever goes in, what comes out is valid UTF-8 on one physical line that reads back as the same text: control characters
-//! (the C1 set and the Unicode line separators among them, which some viewers obey) are escaped, invalid UTF-8 becomes U+FFFD.
-//! Most values are plain ASCII and pass after one look. Rules: the logfmt notation of Go's loggers; RFC 8259.
+//! Pure. Whatever goes in, what comes out is valid UTF-8 on one physical line that reads back as
+//! the same text: control characters (the C1 set and the Unicode line separators among them, which
+//! some viewers obey) are escaped, invalid UTF-8 becomes U+FFFD. Most values are plain ASCII and
+//! pass after one look. Rules: the logfmt notation of Go's loggers; RFC 8259.
 
 /// A value of `key=value`: as it is, or in quotes if it is not plain. An empty value stays empty.
 pub fn push_logfmt_value(out: &mut Vec<u8>, value: &[u8]) {
@@ -29,7 +30,8 @@ pub fn push_logfmt_key(out: &mut Vec<u8>, key: &[u8]) {
         return out.extend_from_slice(key);
     }
     for c in String::from_utf8_lossy(key).chars() {
-        let wrong = c <= ' ' || c == '"' || c == '=' || is_unsafe(c) || c == char::REPLACEMENT_CHARACTER;
+        let wrong =
+            c <= ' ' || c == '"' || c == '=' || is_unsafe(c) || c == char::REPLACEMENT_CHARACTER;
         push_char(out, if wrong { '_' } else { c });
     }
 }
@@ -51,7 +53,8 @@ pub fn push_quoted(out: &mut Vec<u8>, value: &[u8]) {
     out.push(b'"');
 }
 
-/// Whether [`push_logfmt_value`] would copy the value unseen; for `debug_assert` on the words that skip the look.
+/// Whether [`push_logfmt_value`] would copy the value unseen; for `debug_assert` on the words that
+/// skip the look.
 pub fn is_plain_word(value: &[u8]) -> bool {
     !value.is_empty() && are_plain(value) && are_plain_in_quotes(value)
 }
@@ -100,10 +103,12 @@ const fn printable_but(not: [u8; 3]) -> [bool; 256] {
     class
 }
 
-/// Characters that a terminal or viewer may obey instead of show. All below U+10000, so that `\uXXXX` can say them.
+/// Characters that a terminal or viewer may obey instead of show. All below U+10000, so that
+/// `\uXXXX` can say them.
 fn is_unsafe(c: char) -> bool {
     // Direction overrides can make one field look like another.
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! One line of the log, written field by field straight into the thread's buffer.
 //!
-//! Made by `Log::line`. Keys given as `&'static str` are ours and are copied unseen; keys from scripts go through [`Line::pair`].
-//! Nothing that is written can end the line early or break its notation (`encode`). Bound: `LINE_BYTES_MAX`.
+//! Made by `Log::line`. Keys given as `&'static str` are ours and are copied unseen; keys from
+//! scripts go through [`Line::pair`]. Nothing that is written can end the line early or break its
+//! notation (`encode`). Bound: `LINE_BYTES_MAX`.
 
 use super::{Format, LINE_BYTES_MAX, Level, Log, encode};
 use crate::time::{Now, push_decimal, push_go_duration};
@@ -23,7 +24,12 @@ impl<'a> Line<'a> {
         Line { log: None, start: 0 }
     }
 
-    pub(super) fn begin(log: &'a mut Log, level: Level, now: Now, caller: &Location<'_>) -> Line<'a> {
+    pub(super) fn begin(
+        log: &'a mut Log,
+        level: Level,
+        now: Now,
+        caller: &Location<'_>,
+    ) -> Line<'a> {
         let start = log.buffer.len();
         let out = &mut log.buffer;
         out.reserve(LINE_BYTES_USUAL);
@@ -118,9 +124,13 @@ impl<'a> Line<'a> {
         self
     }
 
-    /// A pair from `custom_log_add`: any key; a string, number or boolean, anything else prints `UNSUPPORTED`. In logfmt the key's
-    /// blanks, quotes and equals signs become `_`.
-    pub fn pair<'v>(&mut self, key: impl AsRef<[u8]>, value: impl Into<PairValue<'v>>) -> &mut Line<'a> {
+    /// A pair from `custom_log_add`: any key; a string, number or boolean, anything else prints
+    /// `UNSUPPORTED`. In logfmt the key's blanks, quotes and equals signs become `_`.
+    pub fn pair<'v>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        value: impl Into<PairValue<'v>>,
+    ) -> &mut Line<'a> {
         let key = key.as_ref();
         let key = key.get(..KEY_BYTES_MAX).unwrap_or(key);
         let Some((out, format)) = self.open() else { return self };
@@ -155,7 +165,8 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Writes separator and key; what remains is the value. Inlined, because then the key's length is known and copying it is a store.
+    /// Writes separator and key; what remains is the value. Inlined, because then the key's length
+    /// is known and copying it is a store.
     #[inline(always)]
     fn field(&mut self, key: &str) -> Option<(&mut Vec<u8>, Format)> {
         debug_assert!(encode::is_plain_word(key.as_bytes()), "{key} is no plain key");
@@ -233,7 +244,12 @@ pub(super) fn instance_field(format: Format, instance: &str) -> Vec<u8> {
 
 /// Appends key and punctuation in one piece.
 #[inline(always)]
-fn push_between<const BEFORE: usize, const AFTER: usize>(out: &mut Vec<u8>, before: &[u8; BEFORE], key: &str, after: &[u8; AFTER]) {
+fn push_between<const BEFORE: usize, const AFTER: usize>(
+    out: &mut Vec<u8>,
+    before: &[u8; BEFORE],
+    key: &str,
+    after: &[u8; AFTER],
+) {
     let mut joined = [0; 64];
     let end = BEFORE + key.len() + AFTER;
     if end <= joined.len() {
@@ -267,7 +283,9 @@ fn push_number(out: &mut Vec<u8>, format: Format, number: Number) {
             push_decimal(out, n.unsigned_abs());
         }
         (Number::Float(n), Format::Logfmt) => out.extend_from_slice(number_text(n).as_bytes()),
-        (Number::Float(n), Format::Json) if n.is_finite() => out.extend_from_slice(json_number_text(n).as_bytes()),
+        (Number::Float(n), Format::Json) if n.is_finite() => {
+            out.extend_from_slice(json_number_text(n).as_bytes())
+        }
         // JSON has no word for these.
         (Number::Float(n), Format::Json) => encode::push_quoted(out, number_text(n).as_bytes()),
     }
@@ -280,7 +298,9 @@ fn push_flag(out: &mut Vec<u8>, flag: bool) {
 /// `auth/pipeline.rs:120`: the path inside the crate's source folder.
 fn push_caller(out: &mut Vec<u8>, caller: &Location<'_>) {
     let file = caller.file();
-    let inside = file.strip_prefix("src/").unwrap_or_else(|| file.rsplit_once("/src/").map_or(file, |(_, inside)| inside));
+    let inside = file
+        .strip_prefix("src/")
+        .unwrap_or_else(|| file.rsplit_once("/src/").map_or(file, |(_, inside)| inside));
     out.extend_from_slice(inside.as_bytes());
     out.push(b':');
     push_decimal(out, u64::from(caller.line()));

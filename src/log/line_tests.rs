@@ -24,10 +24,17 @@ fn written(format: Format, write: impl FnOnce(&mut Line<'_>)) -> String {
 }
 
 fn authentication(line: &mut Line<'_>) {
-    line.text("session", "3MSgzR").word("mode", "auth").text_or_na("client_host", "").text("username", "alice smith");
-    line.number("current_password_retries", 3_u32).number("offset", -7_i64).text("status_message", "Invalid \"login\"");
+    line.text("session", "3MSgzR")
+        .word("mode", "auth")
+        .text_or_na("client_host", "")
+        .text("username", "alice smith");
+    line.number("current_password_retries", 3_u32)
+        .number("offset", -7_i64)
+        .text("status_message", "Invalid \"login\"");
     line.flag("cached", false).duration("latency", Duration::from_nanos(2_061_497));
-    line.pair("from_feature", &Value::string("a b")).pair("number", &Value::Number(7.0)).pair("ok", &Value::Bool(true));
+    line.pair("from_feature", &Value::string("a b"))
+        .pair("number", &Value::Number(7.0))
+        .pair("ok", &Value::Bool(true));
     line.pair("rbl x", &Value::Number(1.5)).pair("table", &Value::List(vec![]));
 }
 
@@ -55,9 +62,15 @@ fn json_lines_look_like_this() {
 #[test]
 fn numbers_that_json_cannot_say_are_texts() {
     let line = written(Format::Json, |line| {
-        line.number("a", f64::NAN).number("b", f64::NEG_INFINITY).number("c", 1e21).number("d", u64::MAX);
+        line.number("a", f64::NAN)
+            .number("b", f64::NEG_INFINITY)
+            .number("c", 1e21)
+            .number("d", u64::MAX);
     });
-    assert!(line.ends_with(",\"a\":\"NaN\",\"b\":\"-Inf\",\"c\":1e+21,\"d\":18446744073709551615}\n"), "{line}");
+    assert!(
+        line.ends_with(",\"a\":\"NaN\",\"b\":\"-Inf\",\"c\":1e+21,\"d\":18446744073709551615}\n"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -66,7 +79,11 @@ fn the_caller_is_the_file_that_logs() {
     let mut log = capture.log(Level::Info, Format::Logfmt);
     let number = line!() + 1;
     log.line(Level::Info, capture.now()).end();
-    assert!(capture.text(&mut log).contains(&format!(" caller=log/line_tests.rs:{number} instance=test\n")));
+    assert!(
+        capture
+            .text(&mut log)
+            .contains(&format!(" caller=log/line_tests.rs:{number} instance=test\n"))
+    );
 }
 
 #[test]
@@ -107,8 +124,16 @@ fn long_fields_are_cut_and_long_lines_take_no_more() {
 
 #[test]
 fn the_check_for_secrets_sees_through_encodings() {
-    for line in ["password=hunter2", "p=68756e7465723200", "auth=aHVudGVyMg==", "url=/?p=%68%75%6e%74%65%72%32"] {
-        assert!(std::panic::catch_unwind(|| Capture::assert_absent(line, b"hunter2")).is_err(), "{line}");
+    for line in [
+        "password=hunter2",
+        "p=68756e7465723200",
+        "auth=aHVudGVyMg==",
+        "url=/?p=%68%75%6e%74%65%72%32",
+    ] {
+        assert!(
+            std::panic::catch_unwind(|| Capture::assert_absent(line, b"hunter2")).is_err(),
+            "{line}"
+        );
     }
     Capture::assert_absent("password=***", b"hunter2");
 }

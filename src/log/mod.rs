@@ -1,13 +1,16 @@
 //! The log: one line per event, `key=value` or JSON, to standard output.
 //!
-//! Each thread has a [`Log`]: a buffer that [`Log::line`] writes into and [`Log::flush`] hands to the one writer thread at the end of
-//! a turn. No thread ever waits for standard output: when it is stuck, whole buffers are dropped and counted
-//! ([`LogSink::lines_dropped`]). What one thread logs comes out in its order, `print` lines of scripts included ([`Log::raw`]).
+//! Each thread has a [`Log`]: a buffer that [`Log::line`] writes into and [`Log::flush`] hands to
+//! the one writer thread at the end of a turn. No thread ever waits for standard output: when it is
+//! stuck, whole buffers are dropped and counted ([`LogSink::lines_dropped`]). What one thread logs
+//! comes out in its order, `print` lines of scripts included ([`Log::raw`]).
 //!
-//! Passwords never go here. The functions take bytes, so that a `Secret` does not fit in by itself; nobody may pass what
-//! `Secret::expose` returns. Tests prove it with [`testing::Capture::assert_absent`].
+//! Passwords never go here. The functions take bytes, so that a `Secret` does not fit in by itself;
+//! nobody may pass what `Secret::expose` returns. Tests prove it with
+//! [`testing::Capture::assert_absent`].
 //!
-//! Called by everybody; names only `time` and `value`. Rules: specification `pipeline.md` 13, `config.md` 8.6, `lua/runtime.md` 8.
+//! Called by everybody; names only `time` and `value`. Rules: specification `pipeline.md` 13,
+//! `config.md` 8.6, `lua/runtime.md` 8.
 //! Bounds: [`LINE_BYTES_MAX`], [`RAW_BYTES_MAX`], and those of [`writer`].
 
 mod encode;
@@ -69,7 +72,8 @@ pub enum Format {
     Json,
 }
 
-/// What the configuration says about the log. A reload makes a new [`Log`] from the new settings and the same sink.
+/// What the configuration says about the log. A reload makes a new [`Log`] from the new settings
+/// and the same sink.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogSettings {
     pub level: Level,
@@ -109,14 +113,20 @@ impl Log {
         level <= self.level && level != Level::None
     }
 
-    /// Begins a line with `level`, `ts`, `caller` (file and line of whoever calls this) and `instance`. It is finished by
-    /// [`Line::end`], or when it is dropped. A level that is switched off costs a comparison here and in each field.
+    /// Begins a line with `level`, `ts`, `caller` (file and line of whoever calls this) and
+    /// `instance`. It is finished by [`Line::end`], or when it is dropped. A level that is switched
+    /// off costs a comparison here and in each field.
     #[track_caller]
     pub fn line(&mut self, level: Level, now: Now) -> Line<'_> {
-        if self.takes(level) { Line::begin(self, level, now, Location::caller()) } else { Line::disabled() }
+        if self.takes(level) {
+            Line::begin(self, level, now, Location::caller())
+        } else {
+            Line::disabled()
+        }
     }
 
-    /// Bytes as they are, whatever the level: what scripts `print` or `io.write`, newline included. Cut after [`RAW_BYTES_MAX`].
+    /// Bytes as they are, whatever the level: what scripts `print` or `io.write`, newline included.
+    /// Cut after [`RAW_BYTES_MAX`].
     pub fn raw(&mut self, bytes: &[u8]) {
         if bytes.len() <= RAW_BYTES_MAX {
             self.buffer.extend_from_slice(bytes);
@@ -127,7 +137,8 @@ impl Log {
         self.line_written();
     }
 
-    /// Hands what was written to the writer thread. Call it at the end of each turn; it never waits and is free when there is nothing.
+    /// Hands what was written to the writer thread. Call it at the end of each turn; it never waits
+    /// and is free when there is nothing.
     pub fn flush(&mut self) {
         if !self.buffer.is_empty() {
             let next = self.sink.buffer();
@@ -150,8 +161,8 @@ impl Drop for Log {
     }
 }
 
-/// A line takes no further fields beyond this, and no field is longer than what is left of it. A request's head has 16 KiB, so only
-/// scripts get here.
+/// A line takes no further fields beyond this, and no field is longer than what is left of it. A
+/// request's head has 16 KiB, so only scripts get here.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// More than anybody reads from one `print`; the rest of such a text is cut off.
 pub const RAW_BYTES_MAX: usize = 1024 * 1024;
@@ -182,7 +193,11 @@ mod tests {
             (Level::Debug, [true, true, true, true]),
         ] {
             let log = Capture::new().log(set, Format::Logfmt);
-            assert_eq!([Level::Error, Level::Warn, Level::Info, Level::Debug].map(|level| log.takes(level)), taken);
+            assert_eq!(
+                [Level::Error, Level::Warn, Level::Info, Level::Debug]
+                    .map(|level| log.takes(level)),
+                taken
+            );
             assert!(!log.takes(Level::None));
         }
     }

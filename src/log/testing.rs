@@ -1,4 +1,5 @@
-//! For tests of any module: a log that keeps what is written, and a check that a secret is not in it.
+//! For tests of any module: a log that keeps what is written, and a check that a secret is not in
+//! it.
 
 use super::writer::LogSink;
 use super::{Format, Level, Log, LogSettings};
@@ -56,7 +57,10 @@ impl Capture {
             percent,
         ];
         for form in forms {
-            assert!(!text.to_lowercase().contains(&form.to_lowercase()), "the log holds a secret as {form}");
+            assert!(
+                !text.to_lowercase().contains(&form.to_lowercase()),
+                "the log holds a secret as {form}"
+            );
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The thread that writes the log to standard output, and the bounded queue in front of it.
 //!
-//! Threads hand over whole buffers and get empty ones back; neither side ever holds a lock. After its last write the writer lingers a
-//! moment before it sleeps, so that a busy server never pays for waking it and a write carries the lines of many turns. An output that
-//! is stuck blocks this thread only: past [`QUEUE_BYTES_MAX`] or [`QUEUE_CHUNKS_MAX`] buffers are dropped and their lines counted. An
-//! output that is broken loses what was written to it and is tried again with the next lines: the server goes on.
+//! Threads hand over whole buffers and get empty ones back; neither side ever holds a lock. After
+//! its last write the writer lingers a moment before it sleeps, so that a busy server never pays
+//! for waking it and a write carries the lines of many turns. An output that is stuck blocks this
+//! thread only: past [`QUEUE_BYTES_MAX`] or [`QUEUE_CHUNKS_MAX`] buffers are dropped and their
+//! lines counted. An output that is broken loses what was written to it and is tried again with the
+//! next lines: the server goes on.
 
 use crossbeam_queue::ArrayQueue;
 use std::fs::File;
@@ -44,8 +46,9 @@ impl LogWriter {
         &self.sink
     }
 
-    /// Writes what is queued and ends the thread. False if that took longer than `patience`: the output is stuck, and the thread is
-    /// left to the end of the process. Logs that are still in use afterwards are counted as dropped once the queue is full.
+    /// Writes what is queued and ends the thread. False if that took longer than `patience`: the
+    /// output is stuck, and the thread is left to the end of the process. Logs that are still in
+    /// use afterwards are counted as dropped once the queue is full.
     pub fn shutdown(self, patience: Duration) -> bool {
         self.sink.0.closing.store(true, Ordering::SeqCst);
         self.sink.0.wake();
@@ -181,7 +184,8 @@ impl Queue {
         }
     }
 
-    /// Waits for the next chunk: a moment without being woken, then until somebody wakes us. Called by the writer only.
+    /// Waits for the next chunk: a moment without being woken, then until somebody wakes us. Called
+    /// by the writer only.
     fn sleep(&self) {
         thread::park_timeout(LINGER);
         while self.full.is_empty() && !self.is_closing() {
@@ -221,7 +225,8 @@ fn write_log(queue: &Queue, mut output: Box<dyn Write + Send>) {
     }
 }
 
-/// `write_all` that also bears an output which somebody has set to non-blocking: a terminal or pipe shared with another program.
+/// `write_all` that also bears an output which somebody has set to non-blocking: a terminal or pipe
+/// shared with another program.
 fn write_whole(output: &mut dyn Write, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match output.write(bytes) {
@@ -235,9 +240,11 @@ fn write_whole(output: &mut dyn Write, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A third of a second of a fully used server with 16 cores; a stuck output may cost this much memory.
+/// A third of a second of a fully used server with 16 cores; a stuck output may cost this much
+/// memory.
 pub const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Buffers of one turn each, mostly small: a linger's worth of 16 workers at 10,000 turns a second, many times over.
+/// Buffers of one turn each, mostly small: a linger's worth of 16 workers at 10,000 turns a second,
+/// many times over.
 pub const QUEUE_CHUNKS_MAX: usize = 4096;
 const FREE_BUFFERS_MAX: usize = 256;
 const FREE_BUFFER_BYTES_MAX: usize = 256 * 1024;
@@ -279,7 +286,8 @@ mod tests {
 
     impl Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut state = self.0.changed.wait_while(self.0.state.lock().unwrap(), |state| state.0).unwrap();
+            let mut state =
+                self.0.changed.wait_while(self.0.state.lock().unwrap(), |state| state.0).unwrap();
             // Short writes, as a pipe does them.
             let bytes = &bytes[..bytes.len().min(1000)];
             state.1.extend_from_slice(bytes);
@@ -308,7 +316,10 @@ mod tests {
     }
 
     fn log(writer: &LogWriter) -> Log {
-        Log::new(writer.sink(), &LogSettings { level: Level::Info, format: Format::Logfmt, instance: "test".into() })
+        Log::new(
+            writer.sink(),
+            &LogSettings { level: Level::Info, format: Format::Logfmt, instance: "test".into() },
+        )
     }
 
     #[test]
@@ -322,7 +333,8 @@ mod tests {
         }
         assert!(writer.shutdown(PATIENCE));
         let text = output.text();
-        let numbers: Vec<&str> = text.lines().map(|line| line.rsplit_once("n=").unwrap().1).collect();
+        let numbers: Vec<&str> =
+            text.lines().map(|line| line.rsplit_once("n=").unwrap().1).collect();
         assert_eq!(numbers, (0..1000).map(|n| n.to_string()).collect::<Vec<_>>());
     }
 
@@ -360,7 +372,9 @@ mod tests {
     #[test]
     fn a_broken_output_loses_its_lines_and_is_tried_again() {
         let output = Stuck::default();
-        let writer = LogWriter::spawn(Box::new(Failing(vec![ErrorKind::BrokenPipe], output.clone()))).unwrap();
+        let writer =
+            LogWriter::spawn(Box::new(Failing(vec![ErrorKind::BrokenPipe], output.clone())))
+                .unwrap();
         let mut log = log(&writer);
         log.line(Level::Info, Now::read()).end();
         log.flush();
@@ -406,7 +420,10 @@ mod tests {
                 let mut log = log(&writer);
                 scope.spawn(move || {
                     for n in 0..500_u32 {
-                        log.line(Level::Info, Now::read()).number("thread", thread).number("n", n).end();
+                        log.line(Level::Info, Now::read())
+                            .number("thread", thread)
+                            .number("n", n)
+                            .end();
                         if n % 3 == 0 {
                             log.flush();
                         }
@@ -420,7 +437,8 @@ mod tests {
         let text = output.text();
         for thread in 0..4 {
             let mark = format!(" thread={thread} n=");
-            let numbers: Vec<usize> = text.lines().filter_map(|line| line.split_once(&mark)?.1.parse().ok()).collect();
+            let numbers: Vec<usize> =
+                text.lines().filter_map(|line| line.split_once(&mark)?.1.parse().ok()).collect();
             assert_eq!(numbers, (0..500).collect::<Vec<_>>());
         }
     }

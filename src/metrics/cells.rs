@@ -1,8 +1,9 @@
 //! One worker's cells: what can be counted, and where the numbers are kept.
 //!
-//! A cell has one writer, its worker, so an update is a relaxed load and store without a lock prefix; a reader sees each cell as of some
-//! moment, which is all that a scrape needs. The cells of a worker share no cache line with those of another. To add a metric: a constant
-//! in `names`, a variant here, its line in `describe`.
+//! A cell has one writer, its worker, so an update is a relaxed load and store without a lock
+//! prefix; a reader sees each cell as of some moment, which is all that a scrape needs. The cells
+//! of a worker share no cache line with those of another. To add a metric: a constant in `names`, a
+//! variant here, its line in `describe`.
 
 use super::labels::{LABELS_MAX, Labels, Space};
 use super::lock;
@@ -168,7 +169,11 @@ impl Gauge {
             Gauge::LuaMemory => Some(("worker", worker)),
             Gauge::ServersWanted => Some(("server_status", "wanted")),
             Gauge::ServersAlive => Some(("server_status", "alive")),
-            Gauge::ConnectionsOpen | Gauge::UnfinishedBytes | Gauge::ChannelsOpen | Gauge::ConcurrentRequests | Gauge::Waits => None,
+            Gauge::ConnectionsOpen
+            | Gauge::UnfinishedBytes
+            | Gauge::ChannelsOpen
+            | Gauge::ConcurrentRequests
+            | Gauge::Waits => None,
         }
     }
 }
@@ -213,7 +218,8 @@ pub(super) struct Cells {
     counts_by: [[Counter; LABELS_MAX]; CountBy::ALL.len()],
     gauges_by: [[AtomicI64; LABELS_MAX]; GaugeBy::ALL.len()],
     times_by: [[OnceLock<Box<Histogram>>; LABELS_MAX]; TimeBy::ALL.len()],
-    /// Times of requests, for quantiles. The worker only ever tries the lock, a reader holds it for microseconds.
+    /// Times of requests, for quantiles. The worker only ever tries the lock, a reader holds it for
+    /// microseconds.
     pub requests: Mutex<Window>,
 }
 
@@ -267,22 +273,31 @@ impl Cells {
         }
     }
 
-    /// Adds everything to a scrape; series that never happened do not appear. The times of responses only if they are wanted.
+    /// Adds everything to a scrape; series that never happened do not appear. The times of
+    /// responses only if they are wanted.
     pub fn collect(&self, labels: &Labels, response_times: bool, scrape: &mut Scrape) {
         for &count in Count::ALL {
             let (family, labels) = count.describe();
             scrape.number(family, labels, self.count(count) as f64);
         }
         for &gauge in Gauge::ALL {
-            scrape.number(gauge.family(), gauge.label(&self.name).as_slice(), self.gauge(gauge).load(Relaxed) as f64);
+            scrape.number(
+                gauge.family(),
+                gauge.label(&self.name).as_slice(),
+                self.gauge(gauge).load(Relaxed) as f64,
+            );
         }
         for (&count, cells) in CountBy::ALL.iter().zip(&self.counts_by) {
             let (family, space) = count.describe();
-            collect_numbers(labels, space, family, scrape, |index| cells.get(index).map_or(0.0, |cell| cell.value() as f64));
+            collect_numbers(labels, space, family, scrape, |index| {
+                cells.get(index).map_or(0.0, |cell| cell.value() as f64)
+            });
         }
         for (&gauge, cells) in GaugeBy::ALL.iter().zip(&self.gauges_by) {
             let (family, space) = gauge.describe();
-            collect_numbers(labels, space, family, scrape, |index| cells.get(index).map_or(0.0, |cell| cell.load(Relaxed) as f64));
+            collect_numbers(labels, space, family, scrape, |index| {
+                cells.get(index).map_or(0.0, |cell| cell.load(Relaxed) as f64)
+            });
         }
         for (&time, cells) in TimeBy::ALL.iter().zip(&self.times_by) {
             if time == TimeBy::Response && !response_times {
@@ -338,14 +353,24 @@ impl Histogram {
 
     fn sample(&self, bounds: &[f64]) -> Sample {
         Sample::Histogram(Buckets {
-            counts: bounds.iter().zip(&self.counts).map(|(&bound, counter)| (bound, counter.value())).collect(),
+            counts: bounds
+                .iter()
+                .zip(&self.counts)
+                .map(|(&bound, counter)| (bound, counter.value()))
+                .collect(),
             above: self.counts.get(bounds.len()).map_or(0, Counter::value),
             sum: self.sum_ns.value() as f64 / 1e9,
         })
     }
 }
 
-fn collect_numbers(labels: &Labels, space: Space, family: &Family, scrape: &mut Scrape, number: impl Fn(usize) -> f64) {
+fn collect_numbers(
+    labels: &Labels,
+    space: Space,
+    family: &Family,
+    scrape: &mut Scrape,
+    number: impl Fn(usize) -> f64,
+) {
     labels.each(space, |index, pairs| {
         let number = number(index);
         if number != 0.0 {
@@ -356,8 +381,8 @@ fn collect_numbers(labels: &Labels, space: Space, family: &Family, scrape: &mut 
 
 /// From a script that computes a little to one that waits for the longest of timeouts.
 const FINE_BOUNDS: [f64; 19] = [
-    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-    10.0,
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 const BOUNDS_MAX: usize = FINE_BOUNDS.len();
 
@@ -372,8 +397,11 @@ mod tests {
         for micros in [10, 11, 25, 999, 1000, 10_000_000, 10_000_001] {
             histogram.observe(&FINE_BOUNDS, Duration::from_micros(micros));
         }
-        let Sample::Histogram(buckets) = histogram.sample(&FINE_BOUNDS) else { panic!("no histogram") };
-        let filled: Vec<(f64, u64)> = buckets.counts.iter().copied().filter(|&(_, count)| count > 0).collect();
+        let Sample::Histogram(buckets) = histogram.sample(&FINE_BOUNDS) else {
+            panic!("no histogram")
+        };
+        let filled: Vec<(f64, u64)> =
+            buckets.counts.iter().copied().filter(|&(_, count)| count > 0).collect();
         assert_eq!(filled, [(0.000_01, 1), (0.000_025, 2), (0.001, 2), (10.0, 1)]);
         assert_eq!(buckets.above, 1);
         assert_eq!(buckets.sum, 20.002_046);
@@ -407,7 +435,9 @@ mod tests {
         assert!(!text(true).contains("f1"));
         cells.observe(TimeBy::Script, script.index(), Duration::from_micros(1));
         cells.observe(TimeBy::Response, LabelId::OTHER.index(), Duration::from_micros(1));
-        assert!(text(true).contains("loligo_lua_script_duration_seconds_count{stage=\"feature\",script=\"f1\"} 1\n"));
+        assert!(text(true).contains(
+            "loligo_lua_script_duration_seconds_count{stage=\"feature\",script=\"f1\"} 1\n"
+        ));
         assert!(!text(false).contains("http_response_time_seconds"));
     }
 

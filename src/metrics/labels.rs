@@ -1,8 +1,9 @@
 //! Label values as small numbers, so that counting by label is counting in an array.
 //!
-//! One table per [`Space`] for the whole process: append-only, bounded, so a number stays right for ever, across reloads too. Whoever
-//! counts by route, script, bucket, list or pool asks once, when the configuration is loaded. Only protocols come with each request; a
-//! worker remembers those it has seen (`WorkerMetrics::protocol`).
+//! One table per [`Space`] for the whole process: append-only, bounded, so a number stays right for
+//! ever, across reloads too. Whoever counts by route, script, bucket, list or pool asks once, when
+//! the configuration is loaded. Only protocols come with each request; a worker remembers those it
+//! has seen (`WorkerMetrics::protocol`).
 
 use super::lock;
 use std::collections::HashMap;
@@ -60,7 +61,8 @@ impl Space {
 pub struct LabelId(u16);
 
 impl LabelId {
-    /// What does not fit into the table any more; all its labels read `other`. Also the only number where there are no labels.
+    /// What does not fit into the table any more; all its labels read `other`. Also the only number
+    /// where there are no labels.
     pub const OTHER: LabelId = LabelId(0);
 
     pub(super) fn index(self) -> usize {
@@ -87,8 +89,8 @@ impl Labels {
         labels
     }
 
-    /// The number of these values, in the order of [`Space::names`]; a new one if they were never seen, [`LabelId::OTHER`] if the table
-    /// is full.
+    /// The number of these values, in the order of [`Space::names`]; a new one if they were never
+    /// seen, [`LabelId::OTHER`] if the table is full.
     pub fn id(&self, space: Space, values: &[&str]) -> LabelId {
         debug_assert_eq!(values.len(), space.names().len(), "{space:?}");
         let Some(table) = self.0.get(space as usize) else { return LabelId::OTHER };
@@ -117,18 +119,35 @@ impl Labels {
         }
         let Some(table) = self.0.get(space as usize) else { return };
         for (index, values) in lock(table).values.iter().enumerate() {
-            let pairs: Vec<(&str, &str)> = space.names().iter().copied().zip(values.iter().map(String::as_str)).collect();
+            let pairs: Vec<(&str, &str)> =
+                space.names().iter().copied().zip(values.iter().map(String::as_str)).collect();
             each(index, &pairs);
         }
     }
 }
 
-/// Numbers per space: more scripts or routes than anybody configures, small enough that a worker's cells stay in its cache.
+/// Numbers per space: more scripts or routes than anybody configures, small enough that a worker's
+/// cells stay in its cache.
 pub(super) const LABELS_MAX: usize = 256;
-/// Protocols per process. The usual ones are there from the start, so that nonsense cannot crowd them out.
+/// Protocols per process. The usual ones are there from the start, so that nonsense cannot crowd
+/// them out.
 const PROTOCOLS_MAX: usize = 64;
-const PROTOCOLS_KNOWN: [&str; 14] =
-    ["imap", "imaps", "pop3", "pop3s", "smtp", "smtps", "submission", "submissions", "sieve", "lmtp", "http", "https", "xmpp", "doveadm"];
+const PROTOCOLS_KNOWN: [&str; 14] = [
+    "imap",
+    "imaps",
+    "pop3",
+    "pop3s",
+    "smtp",
+    "smtps",
+    "submission",
+    "submissions",
+    "sieve",
+    "lmtp",
+    "http",
+    "https",
+    "xmpp",
+    "doveadm",
+];
 
 #[cfg(test)]
 mod tests {
@@ -159,7 +178,15 @@ mod tests {
 
     #[test]
     fn every_space_has_names_and_its_bound_fits() {
-        for space in [Space::Route, Space::Protocol, Space::Bucket, Space::Rbl, Space::Pool, Space::Function, Space::Script] {
+        for space in [
+            Space::Route,
+            Space::Protocol,
+            Space::Bucket,
+            Space::Rbl,
+            Space::Pool,
+            Space::Function,
+            Space::Script,
+        ] {
             assert!(!space.names().is_empty());
             assert!(space.values_max() <= LABELS_MAX);
         }

@@ -1,8 +1,9 @@
 //! The name, kind and help of every metric that the server itself exports.
 //!
-//! Names that dashboards of the reference server ask for are kept as they are, a misspelt one too; our own begin with `loligo_`.
-//! Used by `worker`, `registry` and whoever samples at scrape time. Rules: specification `pipeline.md` 14. Not exported although the
-//! reference does: `cpu_*_usage_percent` (ask the machine's exporter), `go_*`, `promhttp_*`, `ldap_pool_*`.
+//! Names that dashboards of the reference server ask for are kept as they are, a misspelt one too;
+//! our own begin with `loligo_`. Used by `worker`, `registry` and whoever samples at scrape time.
+//! Rules: specification `pipeline.md` 14. Not exported although the reference does:
+//! `cpu_*_usage_percent` (ask the machine's exporter), `go_*`, `promhttp_*`, `ldap_pool_*`.
 
 /// What the samples of a family mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,7 +115,14 @@ mod tests {
         let mut names = HashSet::new();
         for family in ALL {
             assert!(names.insert(family.name), "{} is there twice", family.name);
-            assert!(family.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{}", family.name);
+            assert!(
+                family
+                    .name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{}",
+                family.name
+            );
             assert!(family.help.ends_with('.'), "{}", family.name);
             assert!(is_taken(family.name));
         }

@@ -1,7 +1,7 @@
 //! The process as the kernel sees it, under the names that all Prometheus libraries use.
 //!
-//! Read from `/proc/self` at scrape time; what cannot be read is left out. Before Linux 6.2 the open descriptors have to be listed one by
-//! one: about half a microsecond each.
+//! Read from `/proc/self` at scrape time; what cannot be read is left out. Before Linux 6.2 the
+//! open descriptors have to be listed one by one: about half a microsecond each.
 
 use super::names;
 use super::text::Scrape;
@@ -14,7 +14,10 @@ pub(super) fn collect(scrape: &mut Scrape) {
         scrape.number(&names::PROCESS_CPU, &[], seconds);
     }
     if let Ok(status) = fs::read_to_string("/proc/self/status") {
-        for (field, family) in [("VmRSS:", &names::PROCESS_MEMORY_RESIDENT), ("VmSize:", &names::PROCESS_MEMORY_VIRTUAL)] {
+        for (field, family) in [
+            ("VmRSS:", &names::PROCESS_MEMORY_RESIDENT),
+            ("VmSize:", &names::PROCESS_MEMORY_VIRTUAL),
+        ] {
             if let Some(kilobytes) = number_after(&status, field) {
                 scrape.number(family, &[], kilobytes * 1024.0);
             }
@@ -37,7 +40,8 @@ fn descriptors_open() -> Option<f64> {
     }
 }
 
-/// User and system time, the 14th and 15th field; the second one, a name in parentheses, may hold anything.
+/// User and system time, the 14th and 15th field; the second one, a name in parentheses, may hold
+/// anything.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace().skip(11);
@@ -48,7 +52,12 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
 
 /// The first number on the line that begins with `field`.
 fn number_after(text: &str, field: &str) -> Option<f64> {
-    text.lines().find_map(|line| line.strip_prefix(field))?.split_ascii_whitespace().next()?.parse().ok()
+    text.lines()
+        .find_map(|line| line.strip_prefix(field))?
+        .split_ascii_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// What the kernel shows to programs, whatever it ticks at itself.
@@ -70,7 +79,10 @@ mod tests {
         let status = "Name:\tx\nVmSize:\t  1000 kB\nVmRSS:\t    12 kB\n";
         assert_eq!(number_after(status, "VmRSS:"), Some(12.0));
         assert_eq!(number_after(status, "VmSwap:"), None);
-        assert_eq!(number_after("Max open files            unlimited  unlimited files", "Max open files"), None);
+        assert_eq!(
+            number_after("Max open files            unlimited  unlimited files", "Max open files"),
+            None
+        );
     }
 
     #[test]
@@ -78,7 +90,9 @@ mod tests {
         let mut scrape = Scrape::default();
         collect(&mut scrape);
         let text = scrape.render();
-        for name in ["process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"] {
+        for name in
+            ["process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"]
+        {
             assert!(text.contains(&format!("\n{name} ")), "{text}");
         }
     }

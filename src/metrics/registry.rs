@@ -1,7 +1,9 @@
-//! The registry: knows every worker's cells and every other source of numbers, and makes the page of metrics.
+//! The registry: knows every worker's cells and every other source of numbers, and makes the page
+//! of metrics.
 //!
-//! One per process, shared. Nothing here is on the path of a request. A scrape of a server with 16 workers takes well under a millisecond
-//! plus what the metrics of scripts need (a microsecond per series).
+//! One per process, shared. Nothing here is on the path of a request. A scrape of a server with 16
+//! workers takes well under a millisecond plus what the metrics of scripts need (a microsecond per
+//! series).
 
 use super::cells::{Cells, Count};
 use super::labels::{LabelId, Labels, Space};
@@ -53,7 +55,8 @@ impl Registry {
         })
     }
 
-    /// Cells for a new worker. `name` is what the label `worker` says. What an ended worker counted stays in the sums.
+    /// Cells for a new worker. `name` is what the label `worker` says. What an ended worker counted
+    /// stays in the sums.
     pub fn worker(self: &Arc<Registry>, name: &str) -> WorkerMetrics {
         let cells = Arc::new(Cells::new(name));
         lock(&self.workers).push(cells.clone());
@@ -65,7 +68,8 @@ impl Registry {
         ScriptMetrics::new(self.scripts.clone())
     }
 
-    /// The number to count these label values by; good for the life of the process. Takes a lock: ask when a configuration is loaded.
+    /// The number to count these label values by; good for the life of the process. Takes a lock:
+    /// ask when a configuration is loaded.
     pub fn label(&self, space: Space, values: &[&str]) -> LabelId {
         self.labels.id(space, values)
     }
@@ -86,8 +90,8 @@ impl Registry {
         self.last_reload_ms.store(now.unix_ms(), Relaxed);
     }
 
-    /// Adds logins that an earlier process counted, success and failure: they survive restarts (`pipeline.md` 14). Only the first call
-    /// counts.
+    /// Adds logins that an earlier process counted, success and failure: they survive restarts
+    /// (`pipeline.md` 14). Only the first call counts.
     pub fn restore_logins(&self, (success, failure): (u64, u64)) {
         if !self.logins_restored.swap(true, Relaxed) {
             for (before, number) in self.logins_before.iter().zip([success, failure]) {
@@ -112,8 +116,8 @@ impl Registry {
         (sums[0], sums[1])
     }
 
-    /// The page of metrics, to be sent as [`CONTENT_TYPE`]. With scripts that label by user name it takes milliseconds: a server with a
-    /// background worker has it made there.
+    /// The page of metrics, to be sent as [`CONTENT_TYPE`]. With scripts that label by user name it
+    /// takes milliseconds: a server with a background worker has it made there.
     pub fn render(&self, now: Now) -> String {
         let mut scrape = Scrape::default();
         self.collect_self(&mut scrape);
@@ -128,7 +132,11 @@ impl Registry {
 
     fn collect_self(&self, scrape: &mut Scrape) {
         let instance = lock(&self.instance).clone();
-        scrape.number(&names::VERSION_INFO, &[("instance_name", &instance), ("version", &self.version)], 1.0);
+        scrape.number(
+            &names::VERSION_INFO,
+            &[("instance_name", &instance), ("version", &self.version)],
+            1.0,
+        );
         scrape.number(&names::START, &[], self.started.unix_ms() as f64);
         scrape.number(&names::PROCESS_START, &[], self.started.unix_ms() as f64 / 1e3);
         scrape.number(&names::LAST_RELOAD, &[], self.last_reload_ms.load(Relaxed) as f64);

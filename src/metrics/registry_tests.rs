@@ -11,7 +11,8 @@ fn started() -> Now {
 /// The page without what the kernel says about this process.
 fn page(registry: &Registry, now: Now) -> String {
     let text = registry.render(now);
-    let lines = text.lines().filter(|line| !line.contains("process_") || line.contains("process_start"));
+    let lines =
+        text.lines().filter(|line| !line.contains("process_") || line.contains("process_start"));
     lines.map(|line| format!("{line}\n")).collect()
 }
 
@@ -38,7 +39,10 @@ fn a_page_looks_like_this() {
     worker.observe(TimeBy::Script, script, Duration::from_micros(30));
     worker.observe(TimeBy::Turn, LabelId::OTHER, Duration::from_secs(20));
     registry.collect_from(|scrape| scrape.number(&names::LOG_LINES_DROPPED, &[], 2.0));
-    registry.script_metrics().create(Kind::Gauge, b"kit_level", b"A level.", &[b"service"]).unwrap();
+    registry
+        .script_metrics()
+        .create(Kind::Gauge, b"kit_level", b"A level.", &[b"service"])
+        .unwrap();
     registry.script_metrics().gauge_set(b"kit_level", &[(b"service", b"a")], 2.5).unwrap();
     registry.restore_logins((10, 20));
     registry.show_response_times(true);
@@ -94,7 +98,9 @@ fn each_worker_shows_its_own_lua_memory() {
         worker.set(Gauge::ConcurrentRequests, 2);
     }
     let text = registry.render(started());
-    assert!(text.contains("\nloligo_lua_memory_bytes{worker=\"0\"} 7\nloligo_lua_memory_bytes{worker=\"1\"} 7\n"));
+    assert!(text.contains(
+        "\nloligo_lua_memory_bytes{worker=\"0\"} 7\nloligo_lua_memory_bytes{worker=\"1\"} 7\n"
+    ));
     assert!(text.contains("\nserver_concurrent_requests 4\n"));
 }
 

@@ -1,7 +1,8 @@
 //! What one scrape gathers, and the Prometheus text form of it.
 //!
-//! Pure. Samples of the same series are added up, whoever brings them: that is how the workers' shares become one number. Families and
-//! series come out sorted by name, so that two scrapes can be compared line by line. Rules: the Prometheus text format 0.0.4.
+//! Pure. Samples of the same series are added up, whoever brings them: that is how the workers'
+//! shares become one number. Families and series come out sorted by name, so that two scrapes can
+//! be compared line by line. Rules: the Prometheus text format 0.0.4.
 
 use super::names::{Family, Kind};
 use crate::value::exponent_text;
@@ -62,7 +63,14 @@ impl Scrape {
     }
 
     /// Like [`Scrape::sample`] for a family that a script created.
-    pub fn sample_of(&mut self, name: &str, kind: Kind, help: &str, labels: &[(&str, &str)], sample: Sample) {
+    pub fn sample_of(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        help: &str,
+        labels: &[(&str, &str)],
+        sample: Sample,
+    ) {
         let series = &mut self.entry(name, kind, help).series;
         let labels = labels_text(labels);
         match series.get_mut(&labels) {
@@ -77,7 +85,12 @@ impl Scrape {
     pub fn render(&self) -> String {
         let mut out = String::with_capacity(self.families.len() * 256);
         for (name, family) in &self.families {
-            let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {}", escaped_help(&family.help), family.kind.name());
+            let _ = writeln!(
+                out,
+                "# HELP {name} {}\n# TYPE {name} {}",
+                escaped_help(&family.help),
+                family.kind.name()
+            );
             for (labels, sample) in &family.series {
                 render_sample(&mut out, name, labels, sample);
             }
@@ -86,12 +99,17 @@ impl Scrape {
     }
 
     fn entry(&mut self, name: &str, kind: Kind, help: &str) -> &mut Gathered {
-        self.families.entry(name.into()).or_insert_with(|| Gathered { kind, help: help.into(), series: BTreeMap::new() })
+        self.families.entry(name.into()).or_insert_with(|| Gathered {
+            kind,
+            help: help.into(),
+            series: BTreeMap::new(),
+        })
     }
 }
 
 impl Sample {
-    /// Adds what somebody else knows of the same series. Quantiles cannot be added: the larger one stays.
+    /// Adds what somebody else knows of the same series. Quantiles cannot be added: the larger one
+    /// stays.
     fn merge(&mut self, other: Sample) {
         match (self, other) {
             (Sample::Number(number), Sample::Number(more)) => *number += more,
@@ -102,7 +120,10 @@ impl Sample {
                 buckets.above += more.above;
                 buckets.sum += more.sum;
             }
-            (Sample::Summary { quantiles, sum, count }, Sample::Summary { quantiles: others, sum: more, count: many }) => {
+            (
+                Sample::Summary { quantiles, sum, count },
+                Sample::Summary { quantiles: others, sum: more, count: many },
+            ) => {
                 for ((_, value), (_, other)) in quantiles.iter_mut().zip(others) {
                     *value = value.max(other);
                 }
@@ -139,7 +160,14 @@ fn render_sample(out: &mut String, name: &str, labels: &str, sample: &Sample) {
     }
 }
 
-fn line(out: &mut String, name: &str, suffix: &str, labels: &str, last: Option<(&str, f64)>, value: f64) {
+fn line(
+    out: &mut String,
+    name: &str,
+    suffix: &str,
+    labels: &str,
+    last: Option<(&str, f64)>,
+    value: f64,
+) {
     out.push_str(name);
     out.push_str(suffix);
     if !labels.is_empty() || last.is_some() {
@@ -194,17 +222,43 @@ mod tests {
     #[test]
     fn series_are_added_up_and_sorted() {
         let mut scrape = Scrape::default();
-        let buckets = |a, b, above, sum| Sample::Histogram(Buckets { counts: vec![(0.005, a), (2.5, b)], above, sum });
+        let buckets = |a, b, above, sum| {
+            Sample::Histogram(Buckets { counts: vec![(0.005, a), (2.5, b)], above, sum })
+        };
         for _ in 0..2 {
-            scrape.sample_of("z_seconds", Kind::Histogram, "Time.", &[("path", "/b")], buckets(1, 2, 3, 7.5));
+            scrape.sample_of(
+                "z_seconds",
+                Kind::Histogram,
+                "Time.",
+                &[("path", "/b")],
+                buckets(1, 2, 3, 7.5),
+            );
             scrape.sample_of("z_seconds", Kind::Histogram, "Time.", &[], buckets(0, 0, 1, 3.0));
-            scrape.sample_of("b_total", Kind::Counter, "Things.", &[("k", "x")], Sample::Number(2.0));
-            scrape.sample_of("b_total", Kind::Counter, "Things.", &[("k", "a")], Sample::Number(0.25));
+            scrape.sample_of(
+                "b_total",
+                Kind::Counter,
+                "Things.",
+                &[("k", "x")],
+                Sample::Number(2.0),
+            );
+            scrape.sample_of(
+                "b_total",
+                Kind::Counter,
+                "Things.",
+                &[("k", "a")],
+                Sample::Number(0.25),
+            );
             scrape.sample_of("a", Kind::Gauge, "Back\\slash\nand line.", &[], Sample::Number(-1.0));
         }
         for (high, count) in [(0.5, 3), (0.75, 4)] {
             let quantiles = vec![(0.5, 0.25), (0.99, high)];
-            scrape.sample_of("s", Kind::Summary, "Sum.", &[("k", "v")], Sample::Summary { quantiles, sum: 1.5, count });
+            scrape.sample_of(
+                "s",
+                Kind::Summary,
+                "Sum.",
+                &[("k", "v")],
+                Sample::Summary { quantiles, sum: 1.5, count },
+            );
         }
         scrape.sample_of("empty", Kind::Counter, "", &[("k", "a\"b\\c\nd")], Sample::Number(1e300));
         assert_eq!(

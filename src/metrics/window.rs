@@ -1,8 +1,9 @@
-//! Times of requests over the last minute or two, for quantiles; and their count and sum since the start.
+//! Times of requests over the last minute or two, for quantiles; and their count and sum since the
+//! start.
 //!
-//! Quantiles since the start of the process would hide what happens now, so two histograms take turns: one fills for a minute, the other
-//! keeps the minute before. Resolution: two significant digits. Bounds: about 40 KiB; times from a microsecond to a minute, others count
-//! as these.
+//! Quantiles since the start of the process would hide what happens now, so two histograms take
+//! turns: one fills for a minute, the other keeps the minute before. Resolution: two significant
+//! digits. Bounds: about 40 KiB; times from a microsecond to a minute, others count as these.
 
 use super::text::Sample;
 use hdrhistogram::Histogram;
@@ -20,7 +21,8 @@ pub(super) struct Window {
 impl Window {
     #[expect(clippy::expect_used, reason = "the bounds are constants; the tests make windows")]
     pub fn new() -> Window {
-        let current = Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, DIGITS).expect("valid bounds");
+        let current =
+            Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, DIGITS).expect("valid bounds");
         Window { previous: current.clone(), current, began: None, count: 0, sum_ns: 0 }
     }
 
@@ -32,8 +34,8 @@ impl Window {
         self.sum_ns = self.sum_ns.wrapping_add(nanos);
     }
 
-    /// Adds another worker's times. Minutes need not begin together: what is older than two of them is left out by `sample`'s caller
-    /// turning each window first.
+    /// Adds another worker's times. Minutes need not begin together: what is older than two of them
+    /// is left out by `sample`'s caller turning each window first.
     pub fn merge(&mut self, other: &Window) {
         // Both were made with the same bounds, which is the only thing that can go wrong.
         let _ = self.current.add(&other.current).and_then(|()| self.previous.add(&other.previous));
@@ -54,11 +56,18 @@ impl Window {
         self.began = Some(now);
     }
 
-    /// Quantiles of the current and the previous minute. NaN, as Prometheus wants it, if there was no request.
+    /// Quantiles of the current and the previous minute. NaN, as Prometheus wants it, if there was
+    /// no request.
     pub fn sample(&self) -> Sample {
         let mut recent = self.current.clone();
         let _ = recent.add(&self.previous);
-        let value = |quantile| if recent.is_empty() { f64::NAN } else { recent.value_at_quantile(quantile) as f64 / 1e9 };
+        let value = |quantile| {
+            if recent.is_empty() {
+                f64::NAN
+            } else {
+                recent.value_at_quantile(quantile) as f64 / 1e9
+            }
+        };
         let quantiles = QUANTILES.map(|quantile| (quantile, value(quantile))).to_vec();
         Sample::Summary { quantiles, sum: self.sum_ns as f64 / 1e9, count: self.count }
     }

@@ -1,7 +1,8 @@
 //! A worker's end of the metrics.
 //!
-//! One per worker thread, not shared: that is what makes plain stores enough. A request costs about ten updates of a nanosecond each and
-//! one try of a lock that nobody else wants but for a few microseconds per scrape; if it is taken, the time waits in `delayed`.
+//! One per worker thread, not shared: that is what makes plain stores enough. A request costs about
+//! ten updates of a nanosecond each and one try of a lock that nobody else wants but for a few
+//! microseconds per scrape; if it is taken, the time waits in `delayed`.
 
 use super::cells::{Cells, Count, CountBy, Gauge, GaugeBy, TimeBy};
 use super::labels::{LabelId, Space};
@@ -25,7 +26,12 @@ pub struct WorkerMetrics {
 
 impl WorkerMetrics {
     pub(super) fn new(registry: Arc<Registry>, cells: Arc<Cells>) -> WorkerMetrics {
-        WorkerMetrics { cells, registry, protocols: RefCell::default(), delayed: RefCell::default() }
+        WorkerMetrics {
+            cells,
+            registry,
+            protocols: RefCell::default(),
+            delayed: RefCell::default(),
+        }
     }
 
     /// The registry: for labels when a configuration is loaded, and for the page of metrics.
@@ -69,7 +75,8 @@ impl WorkerMetrics {
         self.cells.observe(time, label.index(), elapsed);
     }
 
-    /// Counts an answered request; `elapsed` runs from its last byte to the first byte of the answer.
+    /// Counts an answered request; `elapsed` runs from its last byte to the first byte of the
+    /// answer.
     pub fn request(&self, route: LabelId, elapsed: Duration, now: Now) {
         self.count_by(CountBy::Requests, route);
         self.observe(TimeBy::Response, route, elapsed);
@@ -92,7 +99,8 @@ impl WorkerMetrics {
             return label;
         }
         let label = self.registry.label(Space::Protocol, &[&String::from_utf8_lossy(protocol)]);
-        // `other` is not remembered, or clients could fill this map; the length keeps spellings of U+FFFD from doing so.
+        // `other` is not remembered, or clients could fill this map; the length keeps spellings of
+        // U+FFFD from doing so.
         let mut protocols = self.protocols.borrow_mut();
         if label != LabelId::OTHER && protocols.len() < PROTOCOLS_REMEMBERED_MAX {
             protocols.insert(protocol.into(), label);
@@ -108,7 +116,8 @@ impl Drop for WorkerMetrics {
     }
 }
 
-/// A scrape holds the window for microseconds: this is more than a worker answers in ten milliseconds.
+/// A scrape holds the window for microseconds: this is more than a worker answers in ten
+/// milliseconds.
 const DELAYED_MAX: usize = 1024;
 const PROTOCOLS_REMEMBERED_MAX: usize = 256;
 

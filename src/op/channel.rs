@@ -1,7 +1,8 @@
-//! Channels as ops: a connection that the worker holds, and that whoever opened it drives by a [`Handle`].
+//! Channels as ops: a connection that the worker holds, and that whoever opened it drives by a
+//! [`Handle`].
 //!
-//! At most one op of a channel is outstanding. Dropping the handle closes the connection. [`Channel`](crate::upstream::channel::Channel) is the
-//! comfortable end of it.
+//! At most one op of a channel is outstanding. Dropping the handle closes the connection.
+//! [`Channel`](crate::upstream::channel::Channel) is the comfortable end of it.
 
 use crate::address::Address;
 use crate::tls::ClientTls;
@@ -13,11 +14,13 @@ use std::rc::Rc;
 pub enum ChannelOp {
     /// Connect; answered by [`Answer::Opened`](super::Answer::Opened).
     Open(Address),
-    /// Speak TLS from here on, the certificate being for that name; answered when the handshake is through.
+    /// Speak TLS from here on, the certificate being for that name; answered when the handshake is
+    /// through.
     StartTls(ChannelId, ClientTls, String),
     /// Answered when the kernel has taken all of it.
     Send(ChannelId, Vec<u8>),
-    /// Answered when something has come, which is put behind what the buffer holds; nothing new means that the peer sends no more.
+    /// Answered when something has come, which is put behind what the buffer holds; nothing new
+    /// means that the peer sends no more.
     Receive(ChannelId, Vec<u8>),
     /// Whether an idle connection may be used again; answered at once.
     Check(ChannelId),

@@ -1,9 +1,11 @@
 //! Op and Answer: everything in a request that waits goes through this one door.
 //!
-//! The pipeline and the scripts are code that names no socket and no clock. Where they must wait they call [`Ops::ask`] with an
-//! [`Op`]; the task that polls them (the worker, or a test) takes the op out of the slot, has it done by a link, puts the
-//! [`Answer`] back and polls again. There is no executor and no waker: one slot per task, at most one op outstanding
-//! (`Op::All` for several at once). A deadline that is over answers every further op at once with [`Failure::Deadline`].
+//! The pipeline and the scripts are code that names no socket and no clock. Where they must wait
+//! they call [`Ops::ask`] with an [`Op`]; the task that polls them (the worker, or a test) takes
+//! the op out of the slot, has it done by a link, puts the [`Answer`] back and polls again. There
+//! is no executor and no waker: one slot per task, at most one op outstanding (`Op::All` for
+//! several at once). A deadline that is over answers every further op at once with
+//! [`Failure::Deadline`].
 
 mod boxed;
 mod channel;
@@ -35,7 +37,8 @@ pub enum Op {
     Hash(HashOp),
     /// To open a connection, or to go on with one.
     Channel(ChannelOp),
-    /// Code that asks ops of its own, one after the other, as a task of its own: how a client of some protocol runs.
+    /// Code that asks ops of its own, one after the other, as a task of its own: how a client of
+    /// some protocol runs.
     Run(Subtask),
     /// A function that may block (a file, a child process, a local database), on a helper thread.
     Blocking(BlockingJob),
@@ -45,15 +48,16 @@ pub enum Op {
     Notified(Notify),
     /// Nothing but time.
     Sleep(Duration),
-    /// Several that go out together; answered by [`Answer::All`] in the same order when the last one is in.
+    /// Several that go out together; answered by [`Answer::All`] in the same order when the last
+    /// one is in.
     All(Vec<Op>),
 }
 
 /// What came of an [`Op`], kind by kind.
 #[derive(Debug)]
 pub enum Answer {
-    /// The reply to a [`RedisOp`] of one command. A Redis error about the command is a reply; one about the server is a failure
-    /// ([`Failure::NotServing`]).
+    /// The reply to a [`RedisOp`] of one command. A Redis error about the command is a reply; one
+    /// about the server is a failure ([`Failure::NotServing`]).
     Reply(resp::Reply),
     /// The replies to a [`RedisOp`] of several commands, in their order.
     Replies(Vec<resp::Reply>),
@@ -74,7 +78,8 @@ pub enum Answer {
     /// What an [`Op::Run`] or [`Op::Blocking`] returned.
     Done(Done),
     All(Vec<Answer>),
-    /// The link could not do it. Never a verdict: whoever asked turns it into a temporary failure or hands it to the script.
+    /// The link could not do it. Never a verdict: whoever asked turns it into a temporary failure
+    /// or hands it to the script.
     Failed(Failure),
 }
 
@@ -101,18 +106,21 @@ pub enum Route {
     Write,
 }
 
-/// A password check that takes a millisecond or more: bcrypt, argon2, crypt(3) (`password` decides which do).
+/// A password check that takes a millisecond or more: bcrypt, argon2, crypt(3) (`password` decides
+/// which do).
 #[derive(Debug)]
 pub struct HashOp {
     pub stored: Secret,
     pub plain: Secret,
 }
 
-/// A question to the domain name system. The resolver has a time limit of its own (`server.dns.timeout`).
+/// A question to the domain name system. The resolver has a time limit of its own
+/// (`server.dns.timeout`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DnsOp {
-    /// With a final dot the name is complete; without one the search list of the system counts. For [`dns::Kind::Ptr`] also an IP address, whose
-    /// names are wanted then. Any text: what is no name does not exist.
+    /// With a final dot the name is complete; without one the search list of the system counts. For
+    /// [`dns::Kind::Ptr`] also an IP address, whose names are wanted then. Any text: what is no
+    /// name does not exist.
     pub name: String,
     pub kind: dns::Kind,
 }
@@ -137,7 +145,8 @@ pub enum Failure {
     /// The connection went away with the op in flight; it may or may not have been carried out.
     #[error("connection closed by {0}")]
     Closed(String),
-    /// The server is there and does not do it: it is loading, lost its master, is a replica now, is full. Its words, a code first.
+    /// The server is there and does not do it: it is loading, lost its master, is a replica now, is
+    /// full. Its words, a code first.
     #[error("{0}")]
     NotServing(String),
     /// The op's own time limit is over.
@@ -180,14 +189,20 @@ struct Slot {
 
 /// The two ends of a new slot whose task must end by `deadline`.
 pub fn slot(now: Instant, deadline: Instant) -> (Ops, Driver) {
-    let slot = Rc::new(Slot { op: Cell::new(None), answer: Cell::new(None), now: Cell::new(now), deadline: Cell::new(deadline) });
+    let slot = Rc::new(Slot {
+        op: Cell::new(None),
+        answer: Cell::new(None),
+        now: Cell::new(now),
+        deadline: Cell::new(deadline),
+    });
     (Ops(slot.clone()), Driver(slot))
 }
 
 impl Ops {
     /// Waits for `op`, at most `limit` and never past the task's deadline.
     pub fn ask(&self, op: Op, limit: Duration) -> Ask<'_> {
-        let until = self.now().checked_add(limit).map_or(self.deadline(), |at| at.min(self.deadline()));
+        let until =
+            self.now().checked_add(limit).map_or(self.deadline(), |at| at.min(self.deadline()));
         Ask { slot: &self.0, op: Some((op, until)) }
     }
 
@@ -257,13 +272,22 @@ impl Future for Ask<'_> {
     }
 }
 
-/// Runs a task to its end with answers from `answer`, on a clock that stands still: for tests and start-up code. Subtasks and
-/// blocking jobs are run here and now, so `answer` is only asked for what goes to a link.
-pub fn drive<T>(task: impl Future<Output = T>, driver: &Driver, mut answer: impl FnMut(Op) -> Answer) -> T {
+/// Runs a task to its end with answers from `answer`, on a clock that stands still: for tests and
+/// start-up code. Subtasks and blocking jobs are run here and now, so `answer` is only asked for
+/// what goes to a link.
+pub fn drive<T>(
+    task: impl Future<Output = T>,
+    driver: &Driver,
+    mut answer: impl FnMut(Op) -> Answer,
+) -> T {
     drive_with(task, driver, &mut answer)
 }
 
-fn drive_with<T>(task: impl Future<Output = T>, driver: &Driver, answer: &mut dyn FnMut(Op) -> Answer) -> T {
+fn drive_with<T>(
+    task: impl Future<Output = T>,
+    driver: &Driver,
+    answer: &mut dyn FnMut(Op) -> Answer,
+) -> T {
     let mut task = std::pin::pin!(task);
     let mut context = Context::from_waker(std::task::Waker::noop());
     loop {
@@ -276,14 +300,21 @@ fn drive_with<T>(task: impl Future<Output = T>, driver: &Driver, answer: &mut dy
     }
 }
 
-fn answer_with(op: Op, now: Instant, until: Instant, answer: &mut dyn FnMut(Op) -> Answer) -> Answer {
+fn answer_with(
+    op: Op,
+    now: Instant,
+    until: Instant,
+    answer: &mut dyn FnMut(Op) -> Answer,
+) -> Answer {
     match op {
         Op::Run(subtask) => {
             let (ops, driver) = slot(now, until);
             Answer::Done(drive_with(subtask.begin(ops), &driver, answer))
         }
         Op::Blocking(work) => Answer::Done(work.run().into()),
-        Op::All(ops) => Answer::All(ops.into_iter().map(|op| answer_with(op, now, until, answer)).collect()),
+        Op::All(ops) => {
+            Answer::All(ops.into_iter().map(|op| answer_with(op, now, until, answer)).collect())
+        }
         op => answer(op),
     }
 }
@@ -296,10 +327,14 @@ mod tests {
     fn an_answer_reaches_who_asked() {
         let now = Instant::now();
         let (ops, driver) = slot(now, now + Duration::from_secs(10));
-        let slept = drive(async move { ops.ask(Op::Sleep(Duration::from_secs(1)), Duration::MAX).await }, &driver, |op| match op {
-            Op::Sleep(_) => Answer::Slept,
-            _ => Answer::Failed(Failure::TimedOut),
-        });
+        let slept = drive(
+            async move { ops.ask(Op::Sleep(Duration::from_secs(1)), Duration::MAX).await },
+            &driver,
+            |op| match op {
+                Op::Sleep(_) => Answer::Slept,
+                _ => Answer::Failed(Failure::TimedOut),
+            },
+        );
         assert!(matches!(slept, Answer::Slept));
     }
 
@@ -308,8 +343,11 @@ mod tests {
         let now = Instant::now();
         let (ops, driver) = slot(now, now + Duration::from_secs(10));
         for (limit, until) in [(3, 3), (30, 10)] {
-            let mut ask = std::pin::pin!(ops.ask(Op::Sleep(Duration::ZERO), Duration::from_secs(limit)));
-            assert!(ask.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+            let mut ask =
+                std::pin::pin!(ops.ask(Op::Sleep(Duration::ZERO), Duration::from_secs(limit)));
+            assert!(
+                ask.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending()
+            );
             assert_eq!(driver.take_op().map(|(_, at)| at), Some(now + Duration::from_secs(until)));
         }
     }
@@ -318,7 +356,11 @@ mod tests {
     fn past_the_deadline_nothing_is_asked() {
         let now = Instant::now();
         let (ops, driver) = slot(now, now);
-        let answer = drive(async move { ops.ask(Op::Sleep(Duration::ZERO), Duration::MAX).await }, &driver, |_| Answer::Slept);
+        let answer = drive(
+            async move { ops.ask(Op::Sleep(Duration::ZERO), Duration::MAX).await },
+            &driver,
+            |_| Answer::Slept,
+        );
         assert!(matches!(answer, Answer::Failed(Failure::Deadline)));
     }
 }

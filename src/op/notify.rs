@@ -1,6 +1,7 @@
 //! Notify: how a task wakes another one of the same worker.
 //!
-//! One task waits with [`Op::Notified`](super::Op::Notified) until another one calls [`Notify::notify`], once and for good. No other thread takes part.
+//! One task waits with [`Op::Notified`](super::Op::Notified) until another one calls
+//! [`Notify::notify`], once and for good. No other thread takes part.
 //! [`Semaphore`](crate::upstream::semaphore::Semaphore) is built on it.
 
 use std::cell::{Cell, RefCell};

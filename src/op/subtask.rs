@@ -1,9 +1,10 @@
 //! Subtasks and blocking jobs: ops that are code rather than a message to a link.
 //!
-//! A [`Subtask`] is how a client of some protocol runs: sequential async code over the same door ([`Ops`]), on a task of its own, so that
-//! several of them can be under way for one asker ([`Op::All`](super::Op::All)) and an asker that is gone takes them along. [`BlockingJob`] is a
-//! function that may block; it runs on a helper thread and is not interrupted. Both return a value of any type, which the asker
-//! takes out of the answer by [`Answer::done`].
+//! A [`Subtask`] is how a client of some protocol runs: sequential async code over the same door
+//! ([`Ops`]), on a task of its own, so that several of them can be under way for one asker
+//! ([`Op::All`](super::Op::All)) and an asker that is gone takes them along. [`BlockingJob`] is a
+//! function that may block; it runs on a helper thread and is not interrupted. Both return a value
+//! of any type, which the asker takes out of the answer by [`Answer::done`].
 
 use super::{Answer, Failure, Ops};
 use std::any::Any;
@@ -18,7 +19,9 @@ type Begin = dyn FnOnce(Ops) -> Pin<Box<dyn Future<Output = Done>>>;
 
 impl Subtask {
     /// `body` gets its own door: its deadline is the time limit of the op.
-    pub fn new<T: Any, F: Future<Output = T> + 'static>(body: impl FnOnce(Ops) -> F + 'static) -> Subtask {
+    pub fn new<T: Any, F: Future<Output = T> + 'static>(
+        body: impl FnOnce(Ops) -> F + 'static,
+    ) -> Subtask {
         Subtask(Box::new(|ops| {
             let future = body(ops);
             Box::pin(async move { Done(Box::new(future.await)) })
@@ -66,10 +69,13 @@ impl Answer {
     /// What the subtask or the blocking job returned.
     ///
     /// # Errors
-    /// The answer's own failure: time is over, a queue is full. An answer of another type would be a bug of the asker; it reads as one.
+    /// The answer's own failure: time is over, a queue is full. An answer of another type would be
+    /// a bug of the asker; it reads as one.
     pub fn done<T: Any>(self) -> Result<T, Failure> {
         match self {
-            Answer::Done(Done(value)) => value.downcast().map(|value| *value).map_err(|_| unexpected()),
+            Answer::Done(Done(value)) => {
+                value.downcast().map(|value| *value).map_err(|_| unexpected())
+            }
             Answer::Failed(failure) => Err(failure),
             _ => Err(unexpected()),
         }
@@ -118,7 +124,12 @@ mod tests {
         };
         let mut slept = 0;
         let task = async {
-            let answer = ops.ask(Op::All(vec![naps(2), naps(3), Op::Blocking(BlockingJob::new(|| "worked"))]), Duration::MAX).await;
+            let answer = ops
+                .ask(
+                    Op::All(vec![naps(2), naps(3), Op::Blocking(BlockingJob::new(|| "worked"))]),
+                    Duration::MAX,
+                )
+                .await;
             let Answer::All(answers) = answer else { panic!("{answer:?}") };
             let [first, second, third] = <[Answer; 3]>::try_from(answers).unwrap();
             (first.done::<u32>(), second.done::<u32>(), third.done::<&str>())

@@ -1,8 +1,10 @@
-//! crypt(3): MD5-crypt, SHA-256-crypt, SHA-512-crypt and bcrypt. What comes in is the stored value without its `$name$`.
+//! crypt(3): MD5-crypt, SHA-256-crypt, SHA-512-crypt and bcrypt. What comes in is the stored value
+//! without its `$name$`.
 //!
-//! Rules: crypt(5); U. Drepper, "Unix crypt using SHA-256 and SHA-512"; P.-H. Kamp's MD5-crypt of FreeBSD 2.0 (written out
-//! here, as no maintained crate has it); OpenBSD's bcrypt. As crypt(3) does, the digest is computed anew, written as crypt(3)
-//! writes it, and the two texts are compared; a stored text of another length matches nothing.
+//! Rules: crypt(5); U. Drepper, "Unix crypt using SHA-256 and SHA-512"; P.-H. Kamp's MD5-crypt of
+//! FreeBSD 2.0 (written out here, as no maintained crate has it); OpenBSD's bcrypt. As crypt(3)
+//! does, the digest is computed anew, written as crypt(3) writes it, and the two texts are
+//! compared; a stored text of another length matches nothing.
 //! Bounds: [`PLAIN_BYTES_MAX`], [`SHA_ROUNDS_MAX`], [`BCRYPT_COST_MAX`]: about two seconds at most,
 //! three for the longest passwords.
 
@@ -42,8 +44,8 @@ pub(super) fn verify_sha512(value: &[u8], plain: &[u8]) -> Result<bool, Error> {
     Ok(matches(&sha_crypt::sha512_crypt(plain, salt, params), &SHA512_ORDER, stored))
 }
 
-/// bcrypt, `NN$` and 53 characters of salt and digest. The password ends at its first zero byte, as a C string does, and only
-/// its first 72 bytes count.
+/// bcrypt, `NN$` and 53 characters of salt and digest. The password ends at its first zero byte, as
+/// a C string does, and only its first 72 bytes count.
 pub(super) fn verify_bcrypt(value: &[u8], plain: &[u8]) -> Result<bool, Error> {
     let (cost, value) = split_field(value);
     let (salt, digest) = value.split_at_checked(BCRYPT_SALT_TEXT_BYTES).ok_or(Error::Malformed)?;
@@ -51,7 +53,9 @@ pub(super) fn verify_bcrypt(value: &[u8], plain: &[u8]) -> Result<bool, Error> {
     decode_bcrypt(salt, &mut buffer)?;
     let (salt, mut buffer) = (buffer, [0; 23]);
     let digest = decode_bcrypt(digest, &mut buffer)?;
-    let ([b'0'..=b'3', b'0'..=b'9'], 23) = (cost, digest.len()) else { return Err(Error::Malformed) };
+    let ([b'0'..=b'3', b'0'..=b'9'], 23) = (cost, digest.len()) else {
+        return Err(Error::Malformed);
+    };
     let cost = kdf::number(cost)?;
     if cost < BCRYPT_COST_MIN {
         return Err(Error::Malformed);
@@ -76,20 +80,25 @@ fn split_field(text: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Reads `rounds=N$`, if it is there. Fewer than 1,000 rounds become 1,000, as in the algorithm's description.
+/// Reads `rounds=N$`, if it is there. Fewer than 1,000 rounds become 1,000, as in the algorithm's
+/// description.
 fn sha_rounds(value: &[u8]) -> Result<(sha_crypt::Params, &[u8]), Error> {
-    let Some(value) = value.strip_prefix(b"rounds=") else { return Ok((sha_crypt::Params::default(), value)) };
+    let Some(value) = value.strip_prefix(b"rounds=") else {
+        return Ok((sha_crypt::Params::default(), value));
+    };
     let (rounds, value) = split_field(value);
     let rounds = kdf::number(rounds)?;
     if rounds > SHA_ROUNDS_MAX {
         return Err(Error::TooExpensive);
     }
-    let params = sha_crypt::Params::new(rounds.max(sha_crypt::Params::ROUNDS_MIN)).map_err(|_| Error::Malformed)?;
+    let params = sha_crypt::Params::new(rounds.max(sha_crypt::Params::ROUNDS_MIN))
+        .map_err(|_| Error::Malformed)?;
     Ok((params, value))
 }
 
 fn md5_crypt(plain: &[u8], salt: &[u8]) -> [u8; 16] {
-    let inner: [u8; 16] = Md5::new().chain_update(plain).chain_update(salt).chain_update(plain).finalize().into();
+    let inner: [u8; 16] =
+        Md5::new().chain_update(plain).chain_update(salt).chain_update(plain).finalize().into();
     let mut first = Md5::new().chain_update(plain).chain_update(b"$1$").chain_update(salt);
     for part in plain.chunks(16) {
         first.update(&inner[..part.len()]);
@@ -102,7 +111,8 @@ fn md5_crypt(plain: &[u8], salt: &[u8]) -> [u8; 16] {
     }
     let mut digest: [u8; 16] = first.finalize().into();
     for round in 0..MD5_ROUNDS {
-        let (before, after) = if round % 2 == 1 { (plain, &digest[..]) } else { (&digest[..], plain) };
+        let (before, after) =
+            if round % 2 == 1 { (plain, &digest[..]) } else { (&digest[..], plain) };
         let mut hash = Md5::new().chain_update(before);
         if round % 3 != 0 {
             hash.update(salt);
@@ -115,7 +125,8 @@ fn md5_crypt(plain: &[u8], salt: &[u8]) -> [u8; 16] {
     digest
 }
 
-/// Whether `stored` is how crypt(3) writes `digest`: bytes in their `order`, six bits a character, low bits first.
+/// Whether `stored` is how crypt(3) writes `digest`: bytes in their `order`, six bits a character,
+/// low bits first.
 fn matches(digest: &[u8], order: &[u8], stored: &[u8]) -> bool {
     let mut text = [0; CRYPT_TEXT_BYTES_MAX];
     let (mut pending, mut bits, mut len) = (0_u32, 0_u32, 0);
@@ -133,10 +144,12 @@ fn matches(digest: &[u8], order: &[u8], stored: &[u8]) -> bool {
     text[..len].ct_eq(stored).into()
 }
 
-/// Longer passwords match nothing: the work of all but bcrypt grows with their length. The limit is libxcrypt's.
+/// Longer passwords match nothing: the work of all but bcrypt grows with their length. The limit is
+/// libxcrypt's.
 pub(super) const PLAIN_BYTES_MAX: usize = 512;
 
-/// Rounds of SHA-crypt: 5,000 take 2 ms, so these take 0.4 s, and up to 3 s for a password of [`PLAIN_BYTES_MAX`].
+/// Rounds of SHA-crypt: 5,000 take 2 ms, so these take 0.4 s, and up to 3 s for a password of
+/// [`PLAIN_BYTES_MAX`].
 const SHA_ROUNDS_MAX: u32 = 1_000_000;
 
 const BCRYPT_COST_MIN: u32 = 4;
@@ -153,7 +166,8 @@ const MD5_SALT_BYTES: usize = 8;
 /// 64 bytes at six bits a character.
 const CRYPT_TEXT_BYTES_MAX: usize = 86;
 
-const CRYPT_ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const CRYPT_ALPHABET: &[u8; 64] =
+    b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 const MD5_ORDER: [u8; 16] = [12, 6, 0, 13, 7, 1, 14, 8, 2, 15, 9, 3, 5, 10, 4, 11];
 
@@ -184,20 +198,35 @@ mod tests {
         ("$5$rounds=1000$a$q29MuptkDKeCD0C/Ugd36TP5BvLNAsYMh9FCDX7KAI3", "correct horse"),
         ("$5$rounds=10000$saltstringsaltst$TZm4At3///GIqafTBqnicuZI0u5BIg4wS9TQJK5Cbp1", "grüße ☃"),
         ("$5$$3c2QQ0KjIU1OLtB29cl8Fplc2WN7X89bnoEjaR7tWu.", ""),
-        ("$6$kitsalt1$e8MbpvZS07bAAYfx77zDup9jEf18EXYTSj9F3xmv2kRgG0SHINnJlLyx7FV.dhDNRFRy7B47mMuwWrfIMFS9g1", "correct horse"),
-        ("$6$rounds=5000$kitsalt1$e8MbpvZS07bAAYfx77zDup9jEf18EXYTSj9F3xmv2kRgG0SHINnJlLyx7FV.dhDNRFRy7B47mMuwWrfIMFS9g1", "correct horse"),
-        ("$6$rounds=1200$kitsalt1$W6qx19X9HDZhUXG.miii1FTrOlr32v9r.sfQQupqn4b5.kM75mjZ5FhjeZrEkFGwasQWX7tTPJLEeAXTrJHtM/", "correct horse"),
+        (
+            "$6$kitsalt1$e8MbpvZS07bAAYfx77zDup9jEf18EXYTSj9F3xmv2kRgG0SHINnJlLyx7FV.dhDNRFRy7B47mMuwWrfIMFS9g1",
+            "correct horse",
+        ),
+        (
+            "$6$rounds=5000$kitsalt1$e8MbpvZS07bAAYfx77zDup9jEf18EXYTSj9F3xmv2kRgG0SHINnJlLyx7FV.dhDNRFRy7B47mMuwWrfIMFS9g1",
+            "correct horse",
+        ),
+        (
+            "$6$rounds=1200$kitsalt1$W6qx19X9HDZhUXG.miii1FTrOlr32v9r.sfQQupqn4b5.kM75mjZ5FhjeZrEkFGwasQWX7tTPJLEeAXTrJHtM/",
+            "correct horse",
+        ),
         (
             "$6$rounds=10000$saltstringsaltstring$EWPnTISB3pGirxE8WIsm5pendWnY15.2T7aiHD575w88.XC8M5WMIni6VZIY5U/USJ2Kmm8UXiOp9BiaY1j6K1",
             "grüße ☃",
         ),
-        ("$6$$/chiBau24cE26QQVW3IfIe68Xu5.JQ4E8Ie7lcRLwqxO5cxGuBhqF2HmTL.zWJ9zjChg3yJYFXeGBQ2y3Ba1d1", ""),
+        (
+            "$6$$/chiBau24cE26QQVW3IfIe68Xu5.JQ4E8Ie7lcRLwqxO5cxGuBhqF2HmTL.zWJ9zjChg3yJYFXeGBQ2y3Ba1d1",
+            "",
+        ),
         ("$2a$05$ZxVMRH0Dp0nYwQgoL5njQu7MHmy1HPCafRwRJs3e4BfLdmW5yqyMy", "correct horse"),
         ("$2b$05$ZxVMRH0Dp0nYwQgoL5njQu7MHmy1HPCafRwRJs3e4BfLdmW5yqyMy", "correct horse"),
         ("$2y$05$ZxVMRH0Dp0nYwQgoL5njQu7MHmy1HPCafRwRJs3e4BfLdmW5yqyMy", "correct horse"),
         ("$2b$04$ZxVMRH0Dp0nYwQgoL5njQum8teTQhXB5bQhrNKHCGSLNogKoew/o2", ""),
         ("$2b$04$ZxVMRH0Dp0nYwQgoL5njQulWguNCZmcjkXaX3J4XChLYoOLOJ1ghW", "grüße ☃"),
-        ("{BLF-CRYPT}$2y$05$ZxVMRH0Dp0nYwQgoL5njQu7MHmy1HPCafRwRJs3e4BfLdmW5yqyMy", "correct horse"),
+        (
+            "{BLF-CRYPT}$2y$05$ZxVMRH0Dp0nYwQgoL5njQu7MHmy1HPCafRwRJs3e4BfLdmW5yqyMy",
+            "correct horse",
+        ),
         ("{CRYPT}$1$kitsalt1$4DyR.6sAzORfnG7xketkL/", "correct horse"),
     ];
 
@@ -214,11 +243,18 @@ mod tests {
         let long = [
             ("$1$longpass$.Bdn3laT/uOGIyZBHbYNG/", "x".repeat(100)),
             ("$5$saltstring$YcViBHgwVKmMjS9ZDqR3ruBKtnY5ZBY5UgC6hrRQ7wC", "y".repeat(200)),
-            ("$6$saltstring$JLpHkXO7TXkOU5iDSBoK0nf1J6QJ4m2grhOx4eW/oT7Dl/UQ3UXP1UWxX1r5eH695AilrBAugnu/IMzPHKCHJ/", "y".repeat(200)),
+            (
+                "$6$saltstring$JLpHkXO7TXkOU5iDSBoK0nf1J6QJ4m2grhOx4eW/oT7Dl/UQ3UXP1UWxX1r5eH695AilrBAugnu/IMzPHKCHJ/",
+                "y".repeat(200),
+            ),
         ];
         for (stored, plain) in long {
             assert_eq!(verify(stored.as_bytes(), plain.as_bytes()), Ok(true), "{stored}");
-            assert_eq!(verify(stored.as_bytes(), "x".repeat(1 << 20).as_bytes()), Ok(false), "{stored}");
+            assert_eq!(
+                verify(stored.as_bytes(), "x".repeat(1 << 20).as_bytes()),
+                Ok(false),
+                "{stored}"
+            );
         }
     }
 
@@ -241,7 +277,15 @@ mod tests {
 
     #[test]
     fn settings_without_a_whole_hash_match_nothing() {
-        for stored in ["$1$", "$1$salt", "$1$salt$", "$5$salt$x", "$6$", "$6$rounds=1000$kitsalt1$x", "$5$rounds=10$a$"] {
+        for stored in [
+            "$1$",
+            "$1$salt",
+            "$1$salt$",
+            "$5$salt$x",
+            "$6$",
+            "$6$rounds=1000$kitsalt1$x",
+            "$5$rounds=10$a$",
+        ] {
             assert_eq!(verify(stored.as_bytes(), b"correct horse"), Ok(false), "{stored}");
         }
     }

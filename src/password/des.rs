@@ -1,7 +1,9 @@
-//! DES-crypt, the oldest hash of crypt(3): 25 times DES over zeros, keyed by the first eight characters of the password.
+//! DES-crypt, the oldest hash of crypt(3): 25 times DES over zeros, keyed by the first eight
+//! characters of the password.
 //!
-//! Rules: FIPS 46-3 for the tables; crypt(3) of Unix V7 for the salt, which swaps bits of the expansion. Written out here: crates for DES know
-//! no salt. A permutation is looked up bit by bit, some 0.1 ms for a password. Weak: known for stores that nobody has renewed.
+//! Rules: FIPS 46-3 for the tables; crypt(3) of Unix V7 for the salt, which swaps bits of the
+//! expansion. Written out here: crates for DES know no salt. A permutation is looked up bit by bit,
+//! some 0.1 ms for a password. Weak: known for stores that nobody has renewed.
 
 use super::Error;
 use super::encoding::crypt_digit;
@@ -15,13 +17,16 @@ pub(super) fn is_text(text: &[u8]) -> bool {
     text.len() == TEXT_BYTES && text.iter().all(|byte| crypt_digit(*byte).is_some())
 }
 
-/// Checks a password against the whole text. Only its first eight characters, and the low seven bits of these, count.
+/// Checks a password against the whole text. Only its first eight characters, and the low seven
+/// bits of these, count.
 ///
 /// # Errors
 /// [`Error::Malformed`]
 pub(super) fn verify(text: &[u8], plain: &[u8]) -> Result<bool, Error> {
     let &[first, second, ref digest @ ..] = text else { return Err(Error::Malformed) };
-    let (Some(low), Some(high)) = (crypt_digit(first), crypt_digit(second)) else { return Err(Error::Malformed) };
+    let (Some(low), Some(high)) = (crypt_digit(first), crypt_digit(second)) else {
+        return Err(Error::Malformed);
+    };
     if !is_text(text) {
         return Err(Error::Malformed);
     }
@@ -46,7 +51,8 @@ fn key(plain: &[u8]) -> u64 {
 fn crypt(key: u64, salt: u32) -> u64 {
     let keys = round_keys(key);
     let (mut left, mut right) = (0_u32, 0_u32);
-    // The permutations at the ends of one encryption undo each other between two; those of zeros are zeros.
+    // The permutations at the ends of one encryption undo each other between two; those of zeros
+    // are zeros.
     for _ in 0..25 {
         for key in keys {
             (left, right) = (right, left ^ round(right, key, salt));

@@ -1,7 +1,9 @@
-//! `{SHA…}`, `{SSHA…}` and their MD5 relatives: one digest, with or without a salt. Fast enough to be checked inline: nothing is allocated.
+//! `{SHA…}`, `{SSHA…}` and their MD5 relatives: one digest, with or without a salt. Fast enough to
+//! be checked inline: nothing is allocated.
 //!
-//! Rules: RFC 2307 and OpenLDAP for the forms, Dovecot for the unsalted longer digests, `{PLAIN-MD5}` and hexadecimal where the length says
-//! so. Bound: digest and salt together [`VALUE_BYTES_MAX`] bytes.
+//! Rules: RFC 2307 and OpenLDAP for the forms, Dovecot for the unsalted longer digests,
+//! `{PLAIN-MD5}` and hexadecimal where the length says so. Bound: digest and salt together
+//! [`VALUE_BYTES_MAX`] bytes.
 
 use super::Error;
 use super::encoding::Encoding;
@@ -30,7 +32,8 @@ enum Algorithm {
 }
 
 impl Scheme {
-    /// Reads a word such as `SSHA256`, in upper case and without its encoding. None if it is of another family, or of none.
+    /// Reads a word such as `SSHA256`, in upper case and without its encoding. None if it is of
+    /// another family, or of none.
     pub(super) fn parse(word: &[u8], encoding: Option<Encoding>) -> Option<Scheme> {
         let (algorithm, salted) = match word {
             b"MD5" | b"PLAIN-MD5" | b"LDAP-MD5" => (Algorithm::Md5, false),
@@ -51,12 +54,15 @@ impl Scheme {
     /// Checks a password against the value behind the braces.
     ///
     /// # Errors
-    /// Broken encoding; [`Error::UnsupportedDigest`] if digest or salt are missing or there is more than there may be.
+    /// Broken encoding; [`Error::UnsupportedDigest`] if digest or salt are missing or there is more
+    /// than there may be.
     pub(super) fn verify(self, value: &[u8], plain: &[u8]) -> Result<bool, Error> {
         let mut buffer = [0; VALUE_BYTES_MAX];
         let hex_digits = 2 * self.algorithm.bytes();
-        let is_hex = !self.salted && value.len() == hex_digits && value.iter().all(u8::is_ascii_hexdigit);
-        let encoding = self.encoding.unwrap_or(if is_hex { Encoding::Hex } else { Encoding::Base64 });
+        let is_hex =
+            !self.salted && value.len() == hex_digits && value.iter().all(u8::is_ascii_hexdigit);
+        let encoding =
+            self.encoding.unwrap_or(if is_hex { Encoding::Hex } else { Encoding::Base64 });
         let decoded = encoding.decode(value, &mut buffer)?;
         match self.algorithm {
             Algorithm::Md5 => self.compare::<Md5>(decoded, plain),
@@ -68,7 +74,9 @@ impl Scheme {
     }
 
     fn compare<D: Digest>(self, decoded: &[u8], plain: &[u8]) -> Result<bool, Error> {
-        let (digest, salt) = decoded.split_at_checked(<D as Digest>::output_size()).ok_or(Error::UnsupportedDigest)?;
+        let (digest, salt) = decoded
+            .split_at_checked(<D as Digest>::output_size())
+            .ok_or(Error::UnsupportedDigest)?;
         if salt.is_empty() == self.salted {
             return Err(Error::UnsupportedDigest);
         }
@@ -145,7 +153,11 @@ mod tests {
             "{SHA256}kdNkeplnWTVMLwOqYwDr7yESu//hjLBNIQUdfFAlG41raXRzYWx0MQ==",
         ];
         for stored in cases {
-            assert_eq!(verify(stored.as_bytes(), b"correct horse"), Err(Error::UnsupportedDigest), "{stored}");
+            assert_eq!(
+                verify(stored.as_bytes(), b"correct horse"),
+                Err(Error::UnsupportedDigest),
+                "{stored}"
+            );
         }
         let too_long = format!("{{SSHA.HEX}}{}", "00".repeat(300));
         assert_eq!(verify(too_long.as_bytes(), b""), Err(Error::UnsupportedDigest));

@@ -1,7 +1,8 @@
 //! Base64 and hexadecimal as stored hashes use them, into buffers that the caller has on its stack.
 //!
-//! Strict where scripts can see it: broken input is reported at the byte where the reference server reports it, which are the
-//! positions that Go's `encoding/base64` and `encoding/hex` give. Everything else takes a ready-made engine.
+//! Strict where scripts can see it: broken input is reported at the byte where the reference server
+//! reports it, which are the positions that Go's `encoding/base64` and `encoding/hex` give.
+//! Everything else takes a ready-made engine.
 
 use super::Error;
 use base64::Engine;
@@ -11,7 +12,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 /// How the value after a digest scheme is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// Standard alphabet, with padding or without; line ends are skipped, the unused bits of the last digit are not looked at.
+    /// Standard alphabet, with padding or without; line ends are skipped, the unused bits of the
+    /// last digit are not looked at.
     Base64,
     /// Either case.
     Hex,
@@ -22,7 +24,11 @@ impl Encoding {
     ///
     /// # Errors
     /// The position or the byte that is wrong; [`Error::UnsupportedDigest`] if `out` is too small.
-    pub(super) fn decode<'out>(self, text: &[u8], out: &'out mut [u8]) -> Result<&'out [u8], Error> {
+    pub(super) fn decode<'out>(
+        self,
+        text: &[u8],
+        out: &'out mut [u8],
+    ) -> Result<&'out [u8], Error> {
         let mut sink = Sink { out, len: 0 };
         match self {
             Encoding::Base64 => decode_base64(text, &mut sink)?,
@@ -48,7 +54,8 @@ impl Sink<'_> {
 }
 
 fn decode_base64(text: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
-    let mut bytes = text.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'));
+    let mut bytes =
+        text.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'));
     let (mut pending, mut bits, mut digits) = (0_u32, 0_u32, 0_usize);
     while let Some((at, byte)) = bytes.next() {
         if byte == b'=' {
@@ -63,12 +70,19 @@ fn decode_base64(text: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
             sink.push((pending >> bits) as u8)?;
         }
     }
-    // Padding may be missing as a whole. One digit alone is no byte; it is reported where its group would have begun had it no line ends in it.
+    // Padding may be missing as a whole. One digit alone is no byte; it is reported where its group
+    // would have begun had it no line ends in it.
     if digits == 1 { Err(Error::Base64(text.len() - digits)) } else { Ok(()) }
 }
 
-/// The first `=` was met at `at` after `digits` digits of a group: what has to follow is another one after two digits, and nothing then.
-fn check_padding(at: usize, digits: usize, end: usize, mut rest: impl Iterator<Item = (usize, u8)>) -> Result<(), Error> {
+/// The first `=` was met at `at` after `digits` digits of a group: what has to follow is another
+/// one after two digits, and nothing then.
+fn check_padding(
+    at: usize,
+    digits: usize,
+    end: usize,
+    mut rest: impl Iterator<Item = (usize, u8)>,
+) -> Result<(), Error> {
     match digits {
         0 | 1 => return Err(Error::Base64(at)),
         2 => match rest.next() {
@@ -117,7 +131,8 @@ pub(super) fn hex_digits(byte: u8) -> [u8; 2] {
     [byte >> 4, byte & 15].map(|digit| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 })
 }
 
-/// A byte taken for a code point, as Go's `%#U` writes it: `U+007A 'z'`, and without the character if it is not printable.
+/// A byte taken for a code point, as Go's `%#U` writes it: `U+007A 'z'`, and without the character
+/// if it is not printable.
 pub(super) fn code_point(byte: u8) -> String {
     match byte {
         0x20..=0x7e | 0xa1..=0xac | 0xae..=0xff => format!("U+{byte:04X} '{}'", char::from(byte)),
@@ -125,7 +140,8 @@ pub(super) fn code_point(byte: u8) -> String {
     }
 }
 
-/// Decodes base64 without padding, as argon2 strings have it; padding that is there all the same is skipped.
+/// Decodes base64 without padding, as argon2 strings have it; padding that is there all the same is
+/// skipped.
 ///
 /// # Errors
 /// [`Error::Malformed`], also if `out` is too small.
@@ -144,7 +160,8 @@ pub(super) fn decode_bcrypt<'out>(text: &[u8], out: &'out mut [u8]) -> Result<&'
     decode_with(&BCRYPT, text, out)
 }
 
-/// Decodes the text that crypt(3) makes of bytes where it has no order of its own: six bits a character, low bits first.
+/// Decodes the text that crypt(3) makes of bytes where it has no order of its own: six bits a
+/// character, low bits first.
 ///
 /// # Errors
 /// [`Error::Malformed`], also if `out` is too small or the last character carries no whole byte.
@@ -173,22 +190,29 @@ pub(super) fn crypt_digit(byte: u8) -> Option<u32> {
     Some(place.into())
 }
 
-fn decode_with<'out>(engine: &GeneralPurpose, text: &[u8], out: &'out mut [u8]) -> Result<&'out [u8], Error> {
+fn decode_with<'out>(
+    engine: &GeneralPurpose,
+    text: &[u8],
+    out: &'out mut [u8],
+) -> Result<&'out [u8], Error> {
     let len = engine.decode_slice(text, out).map_err(|_| Error::Malformed)?;
     Ok(out.get(..len).unwrap_or_default())
 }
 
-/// Old bcrypt implementations left chance in the unused bits of the last digit, so nobody looks at them.
-const LENIENT: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::Indifferent);
+/// Old bcrypt implementations left chance in the unused bits of the last digit, so nobody looks at
+/// them.
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
 const UNPADDED: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const BCRYPT: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::BCRYPT, LENIENT);
 const ADAPTED: GeneralPurpose = GeneralPurpose::new(&ADAPTED_ALPHABET, LENIENT);
-const ADAPTED_ALPHABET: Alphabet = match Alphabet::new("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./") {
-    Ok(alphabet) => alphabet,
-    Err(_) => STANDARD,
-};
+const ADAPTED_ALPHABET: Alphabet =
+    match Alphabet::new("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./") {
+        Ok(alphabet) => alphabet,
+        Err(_) => STANDARD,
+    };
 
 #[cfg(test)]
 mod tests {
@@ -213,14 +237,24 @@ mod tests {
             (b"Y\xc3\xa4==", 1),
         ];
         for (text, at) in cases {
-            assert_eq!(Encoding::Base64.decode(text, &mut [0; 16]), Err(Error::Base64(at)), "{}", text.escape_ascii());
+            assert_eq!(
+                Encoding::Base64.decode(text, &mut [0; 16]),
+                Err(Error::Base64(at)),
+                "{}",
+                text.escape_ascii()
+            );
         }
     }
 
     #[test]
     fn base64_skips_line_ends_and_unused_bits() {
         for text in [b"YWI=".as_slice(), b"Y\r\nWI\n=\n", b"YWJ=", b"YWI", b"YW\nI\n"] {
-            assert_eq!(Encoding::Base64.decode(text, &mut [0; 16]), Ok(b"ab".as_slice()), "{}", text.escape_ascii());
+            assert_eq!(
+                Encoding::Base64.decode(text, &mut [0; 16]),
+                Ok(b"ab".as_slice()),
+                "{}",
+                text.escape_ascii()
+            );
         }
     }
 

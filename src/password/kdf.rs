@@ -1,14 +1,15 @@
 //! Argon2 and PBKDF2.
 //!
-//! Rules: RFC 9106 and the PHC string format for argon2 (`[v=19$]m=M,t=T[,p=P][,k=K]$salt$hash`, base64 without padding; no
-//! `v=` means version 16). RFC 8018 for PBKDF2, in three forms:
+//! Rules: RFC 9106 and the PHC string format for argon2 (`[v=19$]m=M,t=T[,p=P][,k=K]$salt$hash`,
+//! base64 without padding; no `v=` means version 16). RFC 8018 for PBKDF2, in three forms:
 //!
 //! | form | written by |
 //! |---|---|
 //! | `rounds$salt$key`, base64 with `.` for `+` and without padding | passlib (`$pbkdf2-sha256$…`), OpenLDAP's pw-pbkdf2 (`{PBKDF2-SHA256}…`) |
 //! | `$1$salt$rounds$key`, the salt as it stands, the key hexadecimal, SHA-1 | Dovecot (`{PBKDF2}…`) |
 //!
-//! Bounds: memory [`ARGON2_KIB_MAX`], work [`ARGON2_WORK_MAX`], [`PBKDF2_ROUNDS_MAX`]: about two seconds at most.
+//! Bounds: memory [`ARGON2_KIB_MAX`], work [`ARGON2_WORK_MAX`], [`PBKDF2_ROUNDS_MAX`]: about two
+//! seconds at most.
 
 use super::Error;
 use super::encoding::{Encoding, decode_adapted, decode_unpadded};
@@ -30,7 +31,11 @@ pub(super) enum Prf {
 ///
 /// # Errors
 /// [`Error::Malformed`], [`Error::TooExpensive`], [`Error::OutOfMemory`].
-pub(super) fn verify_argon2(algorithm: Algorithm, value: &[u8], plain: &[u8]) -> Result<bool, Error> {
+pub(super) fn verify_argon2(
+    algorithm: Algorithm,
+    value: &[u8],
+    plain: &[u8],
+) -> Result<bool, Error> {
     let (version, value) = match value.strip_prefix(b"v=") {
         None => (Version::V0x10, value),
         Some(value) => match split_field(value)? {
@@ -48,14 +53,17 @@ pub(super) fn verify_argon2(algorithm: Algorithm, value: &[u8], plain: &[u8]) ->
 
     let mut buffer = [0; KEY_BYTES_MAX];
     let computed = buffer.get_mut(..key.len()).ok_or(Error::Malformed)?;
-    Argon2::new(algorithm, version, params).hash_password_into(plain, salt, computed).map_err(|error| match error {
-        argon2::Error::OutOfMemory => Error::OutOfMemory,
-        _ => Error::Malformed,
-    })?;
+    Argon2::new(algorithm, version, params).hash_password_into(plain, salt, computed).map_err(
+        |error| match error {
+            argon2::Error::OutOfMemory => Error::OutOfMemory,
+            _ => Error::Malformed,
+        },
+    )?;
     Ok(computed.ct_eq(key).into())
 }
 
-/// Reads `m=M,t=T,p=P,k=K`, in any order, `p` and `k` optional. `k`, the length of the key, must be what is there.
+/// Reads `m=M,t=T,p=P,k=K`, in any order, `p` and `k` optional. `k`, the length of the key, must be
+/// what is there.
 fn argon2_params(settings: &[u8], key_bytes: usize) -> Result<Params, Error> {
     let (mut memory_kib, mut passes, mut lanes) = (None, None, None);
     for setting in settings.split(|byte| *byte == b',') {
@@ -72,14 +80,17 @@ fn argon2_params(settings: &[u8], key_bytes: usize) -> Result<Params, Error> {
             return Err(Error::Malformed);
         }
     }
-    let (Some(memory_kib), Some(passes)) = (memory_kib, passes) else { return Err(Error::Malformed) };
+    let (Some(memory_kib), Some(passes)) = (memory_kib, passes) else {
+        return Err(Error::Malformed);
+    };
     if memory_kib > ARGON2_KIB_MAX || u64::from(memory_kib) * u64::from(passes) > ARGON2_WORK_MAX {
         return Err(Error::TooExpensive);
     }
     if key_bytes < KEY_BYTES_MIN {
         return Err(Error::Malformed);
     }
-    Params::new(memory_kib, passes, lanes.unwrap_or(1), Some(key_bytes)).map_err(|_| Error::Malformed)
+    Params::new(memory_kib, passes, lanes.unwrap_or(1), Some(key_bytes))
+        .map_err(|_| Error::Malformed)
 }
 
 /// Checks against `rounds$salt$key`.
@@ -107,14 +118,21 @@ pub(super) fn verify_dovecot_pbkdf2(value: &[u8], plain: &[u8]) -> Result<bool, 
     compare_pbkdf2(Prf::Sha1, number(rounds)?, salt, key, plain)
 }
 
-fn compare_pbkdf2(prf: Prf, rounds: u32, salt: &[u8], key: &[u8], plain: &[u8]) -> Result<bool, Error> {
+fn compare_pbkdf2(
+    prf: Prf,
+    rounds: u32,
+    salt: &[u8],
+    key: &[u8],
+    plain: &[u8],
+) -> Result<bool, Error> {
     let mut buffer = [0; KEY_BYTES_MAX];
     let computed = match prf {
         Prf::Sha1 => &mut buffer[..20],
         Prf::Sha256 => &mut buffer[..32],
         Prf::Sha512 => &mut buffer[..64],
     };
-    // All who write these forms write a whole digest; one that was cut short on its way would still match what is left of it.
+    // All who write these forms write a whole digest; one that was cut short on its way would still
+    // match what is left of it.
     if rounds == 0 || key.len() != computed.len() {
         return Err(Error::Malformed);
     }
@@ -135,18 +153,23 @@ fn split_field(text: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     Ok((&text[..at], &text[at + 1..]))
 }
 
-/// A number of decimal digits alone. One that is too large becomes the largest there is: its limit will refuse it.
+/// A number of decimal digits alone. One that is too large becomes the largest there is: its limit
+/// will refuse it.
 pub(super) fn number(text: &[u8]) -> Result<u32, Error> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Err(Error::Malformed);
     }
-    Ok(text.iter().fold(0_u32, |value, digit| value.saturating_mul(10).saturating_add(u32::from(digit - b'0'))))
+    Ok(text.iter().fold(0_u32, |value, digit| {
+        value.saturating_mul(10).saturating_add(u32::from(digit - b'0'))
+    }))
 }
 
-/// Argon2's memory. RFC 9106 recommends 64 MiB or 2 GiB; the latter for machines that do nothing else.
+/// Argon2's memory. RFC 9106 recommends 64 MiB or 2 GiB; the latter for machines that do nothing
+/// else.
 const ARGON2_KIB_MAX: u32 = 256 * 1024;
 
-/// Memory in KiB times passes: 256 MiB eight times, about two seconds. 64 MiB with t=3 is a tenth of that work.
+/// Memory in KiB times passes: 256 MiB eight times, about two seconds. 64 MiB with t=3 is a tenth
+/// of that work.
 const ARGON2_WORK_MAX: u64 = 8 * ARGON2_KIB_MAX as u64;
 
 /// PBKDF2's rounds; OWASP recommends 600,000 for SHA-256.
@@ -160,14 +183,16 @@ const KEY_BYTES_MAX: usize = 128;
 mod tests {
     use crate::password::{Error, verify};
 
-    /// Computed with the reference implementation of argon2, passlib and Python's hashlib for the password `correct horse`.
+    /// Computed with the reference implementation of argon2, passlib and Python's hashlib for the
+    /// password `correct horse`.
     const VECTORS: [&str; 24] = [
         "$argon2id$v=19$m=1024,t=2,p=1$a2l0c2FsdGtpdHNhbHQ$Gup6EPtA2/t4xvzIf+F7lbIlFvtXBTqIZdscJ7v2PYY",
         "$argon2i$v=19$m=1024,t=2,p=1$a2l0c2FsdGtpdHNhbHQ$GS5aT6rXyb0ZRqWyyBGEtYSSC5Jctt4t1bh0PtqUxd0",
         "$argon2i$v=19$m=64,t=2,p=1$a2l0c2FsdGtpdHNhbHQ$2is4xPuvqeElnXIrFhATI0RrSqp7gAgvtGUc816qHOg",
         "$argon2d$v=19$m=64,t=2,p=1$a2l0c2FsdGtpdHNhbHQ$CMbLuhlsxckNfjXgU8qzi3xQsBvUBz5JxmLOMXTWnhM",
         "$argon2id$v=19$m=64,t=1,p=4$a2l0c2FsdGtpdHNhbHQ$ajvJZkmQtBZG1cC/rj7JIf0KUaFYeyyF",
-        // Version 16, by number and by the lack of one; settings in another order, without p, with k, with padding.
+        // Version 16, by number and by the lack of one; settings in another order, without p, with
+        // k, with padding.
         "$argon2i$v=16$m=64,t=2,p=1$a2l0c2FsdGtpdHNhbHQ$ge8EFG1xXDIqH2FFe3o9NcW8Uuyot+o0BFiA8UG2mrw",
         "$argon2id$m=64,t=2,p=1$a2l0c2FsdGtpdHNhbHQ$3qSc+2komPVB/+GuCghQ+nDNZqwfYY1/D7DYzPzfGj4",
         "$argon2id$v=19$t=2,m=64,p=1$a2l0c2FsdGtpdHNhbHQ$DG+VeTTvt2MkqUdyL7WBBeNnyrqf5wC7nRZKuZzbnS8",
@@ -258,7 +283,11 @@ mod tests {
             "{PBKDF2}$1$kitsalt1$1000$zz".into(),
         ];
         for stored in cases {
-            assert_eq!(verify(stored.as_bytes(), b"correct horse"), Err(Error::Malformed), "{stored}");
+            assert_eq!(
+                verify(stored.as_bytes(), b"correct horse"),
+                Err(Error::Malformed),
+                "{stored}"
+            );
         }
     }
 
@@ -269,7 +298,11 @@ mod tests {
             format!("$pbkdf2-sha256$99999999999$a2l0c2FsdDE${}", "A".repeat(43)),
             format!("{{PBKDF2}}$1$kitsalt1$4294967295${}", "00".repeat(20)),
         ] {
-            assert_eq!(verify(stored.as_bytes(), b"correct horse"), Err(Error::TooExpensive), "{stored}");
+            assert_eq!(
+                verify(stored.as_bytes(), b"correct horse"),
+                Err(Error::TooExpensive),
+                "{stored}"
+            );
         }
     }
 }

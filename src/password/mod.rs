@@ -1,8 +1,9 @@
 //! Password hashes: does this password belong to this stored value?
 //!
-//! Pure functions without clock, threads or state. Owns every hash scheme of the server and the texts of their errors; knows
-//! nothing of users. Called by the Lua module `nauthilus_password` and by the hash thread: [`cost`] says which of the two should
-//! call [`verify`]. [`policy`] counts characters, [`history_hash`] names a password in the password histories.
+//! Pure functions without clock, threads or state. Owns every hash scheme of the server and the
+//! texts of their errors; knows nothing of users. Called by the Lua module `nauthilus_password` and
+//! by the hash thread: [`cost`] says which of the two should call [`verify`]. [`policy`] counts
+//! characters, [`history_hash`] names a password in the password histories.
 //!
 //! | stored | scheme | source |
 //! |---|---|---|
@@ -16,10 +17,11 @@
 //! | `$argon2i$` `$argon2d$` `$argon2id$`, also after `{CRYPT}`, `{ARGON2}`, `{ARGON2ID}` … | `kdf.rs` | RFC 9106, PHC string format |
 //! | `$pbkdf2$` `$pbkdf2-sha256$` `$pbkdf2-sha512$`, `{PBKDF2}` `{PBKDF2-SHA256}` `{PBKDF2-SHA512}` | `kdf.rs` | passlib, OpenLDAP, Dovecot |
 //!
-//! Words in braces are read without regard to case. Each may end in `.B64`, `.BASE64` or `.HEX`: how what follows is written (Dovecot). Base64
-//! may lack its padding. Bounds: a stored value whose settings ask for more than about two seconds of one core, or
-//! for more than 256 MiB, is refused with [`Error::TooExpensive`] before any work is done; so is every other error. Digests
-//! are compared in constant time; only lengths and the scheme show in the timing.
+//! Words in braces are read without regard to case. Each may end in `.B64`, `.BASE64` or `.HEX`:
+//! how what follows is written (Dovecot). Base64 may lack its padding. Bounds: a stored value whose
+//! settings ask for more than about two seconds of one core, or for more than 256 MiB, is refused
+//! with [`Error::TooExpensive`] before any work is done; so is every other error. Digests are
+//! compared in constant time; only lengths and the scheme show in the timing.
 
 mod crypt;
 mod des;
@@ -36,17 +38,20 @@ use subtle::ConstantTimeEq;
 /// Where a check belongs, judged by the scheme alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
-    /// Microseconds at most, nothing allocated: check it where you are. Also everything that ends with an error at once.
+    /// Microseconds at most, nothing allocated: check it where you are. Also everything that ends
+    /// with an error at once.
     Inline,
     /// Up to two seconds: crypt(3), bcrypt, argon2, pbkdf2. Belongs on the hash thread.
     Slow,
 }
 
-/// Why nothing can be said about a password. Always the stored value's fault; no text holds any part of it but the name of its scheme and the
-/// byte of [`Error::Hex`], which is no part of a hash. The first five texts are those that scripts know from the reference server.
+/// Why nothing can be said about a password. Always the stored value's fault; no text holds any
+/// part of it but the name of its scheme and the byte of [`Error::Hex`], which is no part of a
+/// hash. The first five texts are those that scripts know from the reference server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The scheme is not known, or the stored value names none. The brackets stay empty: settings may hold the salt.
+    /// The scheme is not known, or the stored value names none. The brackets stay empty: settings
+    /// may hold the salt.
     #[error("no registered algorithm for settings []: {0}; known are {KNOWN}")]
     UnknownScheme(SchemeName),
     /// A value whose length does not suit its digest.
@@ -70,8 +75,8 @@ pub enum Error {
     OutOfMemory,
 }
 
-/// The name of a scheme that is not known, as far as it can be told from a password that is stored as it stands: a short word in braces, or
-/// between the first two of at least three dollar signs.
+/// The name of a scheme that is not known, as far as it can be told from a password that is stored
+/// as it stands: a short word in braces, or between the first two of at least three dollar signs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SchemeName {
     text: [u8; NAME_BYTES_MAX],
@@ -81,11 +86,18 @@ pub struct SchemeName {
 impl SchemeName {
     fn of(stored: &[u8]) -> SchemeName {
         let (inner, outer_bytes) = match stored {
-            [b'{', rest @ ..] => (rest.split(|byte| *byte == b'}').next().filter(|word| word.len() < rest.len()), 2),
-            [b'$', rest @ ..] if memchr::memchr_iter(b'$', rest).count() >= 2 => (rest.split(|byte| *byte == b'$').next(), 2),
+            [b'{', rest @ ..] => {
+                (rest.split(|byte| *byte == b'}').next().filter(|word| word.len() < rest.len()), 2)
+            }
+            [b'$', rest @ ..] if memchr::memchr_iter(b'$', rest).count() >= 2 => {
+                (rest.split(|byte| *byte == b'$').next(), 2)
+            }
             _ => (None, 0),
         };
-        let is_name = |word: &&[u8]| !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
+        let is_name = |word: &&[u8]| {
+            !word.is_empty()
+                && word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte))
+        };
         let mut name = SchemeName::default();
         if let Some(word) = inner.filter(is_name)
             && let Some(place) = name.text.get_mut(..word.len() + outer_bytes)
@@ -124,8 +136,8 @@ pub fn cost(stored: &[u8]) -> Cost {
     }
 }
 
-/// Checks the password `plain` against a stored value. False for a wrong password, and for any password longer than
-/// 512 bytes where the scheme is one of crypt(3).
+/// Checks the password `plain` against a stored value. False for a wrong password, and for any
+/// password longer than 512 bytes where the scheme is one of crypt(3).
 ///
 /// # Errors
 /// See [`Error`]. An error is no verdict: the caller must not take it for a wrong password.
@@ -137,9 +149,11 @@ pub fn verify(stored: &[u8], plain: &[u8]) -> Result<bool, Error> {
         (Word::Digest(_), _) | (_, None) => named.value,
         (_, Some(encoding)) => encoding.decode(named.value, buffer.as_mut_slice())?,
     };
-    let (scheme, value) = named.word.scheme(value).ok_or_else(|| Error::UnknownScheme(SchemeName::of(stored)))?;
+    let (scheme, value) =
+        named.word.scheme(value).ok_or_else(|| Error::UnknownScheme(SchemeName::of(stored)))?;
     match scheme {
-        // An empty stored value is a missing one, and must not open the account to the empty password.
+        // An empty stored value is a missing one, and must not open the account to the empty
+        // password.
         Scheme::Plain => Ok(!value.is_empty() && value.ct_eq(plain).into()),
         Scheme::Digest(scheme) => scheme.verify(value, plain),
         Scheme::DesCrypt => des::verify(value, plain),
@@ -154,10 +168,12 @@ pub fn verify(stored: &[u8], plain: &[u8]) -> Result<bool, Error> {
     }
 }
 
-/// The name of a password in the password histories: the first 8 lower-case hexadecimal digits of SHA-256 over nonce, a zero
-/// byte and the password. Too short to grant access by; it only tells one wrong password from another.
+/// The name of a password in the password histories: the first 8 lower-case hexadecimal digits of
+/// SHA-256 over nonce, a zero byte and the password. Too short to grant access by; it only tells
+/// one wrong password from another.
 pub fn history_hash(nonce: &[u8], password: &[u8]) -> [u8; 8] {
-    let digest = Sha256::new().chain_update(nonce).chain_update([0]).chain_update(password).finalize();
+    let digest =
+        Sha256::new().chain_update(nonce).chain_update([0]).chain_update(password).finalize();
     let mut name = [0; 8];
     for (digits, byte) in name.as_chunks_mut::<2>().0.iter_mut().zip(digest) {
         *digits = encoding::hex_digits(byte);
@@ -203,7 +219,9 @@ enum Word {
 
 impl Named<'_> {
     fn parse(stored: &[u8]) -> Result<Named<'_>, Error> {
-        let Some(braced) = stored.strip_prefix(b"{") else { return Ok(Named { word: Word::Modular(b""), value: stored, encoding: None }) };
+        let Some(braced) = stored.strip_prefix(b"{") else {
+            return Ok(Named { word: Word::Modular(b""), value: stored, encoding: None });
+        };
         let unknown = || Error::UnknownScheme(SchemeName::of(stored));
         let end = memchr::memchr(b'}', braced).ok_or_else(unknown)?;
         let (given, value) = (&braced[..end], &braced[end + 1..]);
@@ -211,8 +229,11 @@ impl Named<'_> {
         let name = upper.get_mut(..given.len()).ok_or_else(unknown)?;
         name.copy_from_slice(given);
         name.make_ascii_uppercase();
-        let suffix = SUFFIXES.iter().find_map(|(suffix, encoding)| Some((name.strip_suffix(*suffix)?, *encoding)));
-        let (name, encoding) = suffix.map_or((&*name, None), |(name, encoding)| (name, Some(encoding)));
+        let suffix = SUFFIXES
+            .iter()
+            .find_map(|(suffix, encoding)| Some((name.strip_suffix(*suffix)?, *encoding)));
+        let (name, encoding) =
+            suffix.map_or((&*name, None), |(name, encoding)| (name, Some(encoding)));
         let word = Word::parse(name, encoding).ok_or_else(unknown)?;
         Ok(Named { word, value, encoding })
     }
@@ -236,7 +257,8 @@ impl Word {
         })
     }
 
-    /// The scheme of a value that is written plainly, and what that scheme has to read. None: they do not suit each other.
+    /// The scheme of a value that is written plainly, and what that scheme has to read. None: they
+    /// do not suit each other.
     fn scheme(self, value: &[u8]) -> Option<(Scheme, &[u8])> {
         match self {
             Word::Plain => Some((Scheme::Plain, value)),
@@ -248,7 +270,9 @@ impl Word {
             Word::Crypt => modular(value),
             Word::DesCrypt => None,
             Word::Pbkdf2(_, begins) if value.starts_with(begins) => modular(value),
-            Word::Pbkdf2(kdf::Prf::Sha1, _) if value.starts_with(b"$1$") => Some((Scheme::DovecotPbkdf2, &value[3..])),
+            Word::Pbkdf2(kdf::Prf::Sha1, _) if value.starts_with(b"$1$") => {
+                Some((Scheme::DovecotPbkdf2, &value[3..]))
+            }
             Word::Pbkdf2(prf, _) => Some((Scheme::Pbkdf2(prf), value)),
         }
     }
@@ -260,9 +284,11 @@ fn modular(stored: &[u8]) -> Option<(Scheme, &[u8])> {
 }
 
 /// How the value is written, by the end of the word.
-const SUFFIXES: [(&[u8], Encoding); 3] = [(b".B64", Encoding::Base64), (b".BASE64", Encoding::Base64), (b".HEX", Encoding::Hex)];
+const SUFFIXES: [(&[u8], Encoding); 3] =
+    [(b".B64", Encoding::Base64), (b".BASE64", Encoding::Base64), (b".HEX", Encoding::Hex)];
 
-/// A hash, or a password stored as it stands, behind a word that says how it is encoded: the longest hash with the longest salts has 400.
+/// A hash, or a password stored as it stands, behind a word that says how it is encoded: the
+/// longest hash with the longest salts has 400.
 const DECODED_BYTES_MAX: usize = 1024;
 
 /// For the error text of an unknown scheme.

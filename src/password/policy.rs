@@ -1,11 +1,13 @@
-//! Password policy: does a password have enough of each kind of character? Pure; called by the Lua module `nauthilus_password`.
+//! Password policy: does a password have enough of each kind of character? Pure; called by the Lua
+//! module `nauthilus_password`.
 //!
-//! Length is counted in bytes, the rest per Unicode character by its general category. Spaces count nowhere.
+//! Length is counted in bytes, the rest per Unicode character by its general category. Spaces count
+//! nowhere.
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
-/// The least number of each kind. A field that is not set is 0; `number as u64` turns a script's number into one
-/// as the rule wants it: fractions cut off, negative numbers 0.
+/// The least number of each kind. A field that is not set is 0; `number as u64` turns a script's
+/// number into one as the rule wants it: fractions cut off, negative numbers 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Bytes, whatever they are.
@@ -16,7 +18,8 @@ pub struct Policy {
     pub min_lower: u64,
     /// Decimal digits of any script (Nd).
     pub min_number: u64,
-    /// Punctuation and symbols (P, S). A byte that is no part of a character counts here: it reads as U+FFFD, a symbol.
+    /// Punctuation and symbols (P, S). A byte that is no part of a character counts here: it reads
+    /// as U+FFFD, a symbol.
     pub min_special: u64,
 }
 
@@ -56,7 +59,9 @@ impl Count {
             GeneralCategory::LowercaseLetter => self.lower += 1,
             GeneralCategory::DecimalNumber => self.number += 1,
             _ => match character.general_category_group() {
-                GeneralCategoryGroup::Punctuation | GeneralCategoryGroup::Symbol => self.special += 1,
+                GeneralCategoryGroup::Punctuation | GeneralCategoryGroup::Symbol => {
+                    self.special += 1
+                }
                 _ => {}
             },
         }
@@ -67,14 +72,19 @@ impl Count {
 mod tests {
     use super::*;
 
-    const FULL: Policy = Policy { min_length: 8, min_upper: 1, min_lower: 1, min_number: 1, min_special: 1 };
+    const FULL: Policy =
+        Policy { min_length: 8, min_upper: 1, min_lower: 1, min_number: 1, min_special: 1 };
 
     #[test]
     fn every_kind_is_asked_for() {
         assert!(FULL.allows(b"Passw0rd!"));
-        for (password, lacks) in
-            [("Pa0!", "length"), ("passw0rd!", "upper"), ("PASSW0RD!", "lower"), ("Password!", "number"), ("Passw0rd1", "special")]
-        {
+        for (password, lacks) in [
+            ("Pa0!", "length"),
+            ("passw0rd!", "upper"),
+            ("PASSW0RD!", "lower"),
+            ("Password!", "number"),
+            ("Passw0rd1", "special"),
+        ] {
             assert!(!FULL.allows(password.as_bytes()), "{lacks}");
         }
     }
@@ -93,8 +103,14 @@ mod tests {
 
     #[test]
     fn characters_are_counted_by_category() {
-        let (upper, lower) = (Policy { min_upper: 1, ..Policy::default() }, Policy { min_lower: 1, ..Policy::default() });
-        let (number, special) = (Policy { min_number: 1, ..Policy::default() }, Policy { min_special: 1, ..Policy::default() });
+        let (upper, lower) = (
+            Policy { min_upper: 1, ..Policy::default() },
+            Policy { min_lower: 1, ..Policy::default() },
+        );
+        let (number, special) = (
+            Policy { min_number: 1, ..Policy::default() },
+            Policy { min_special: 1, ..Policy::default() },
+        );
         let cases = [
             (upper, "Ä", true),
             (upper, "ǅ", false),

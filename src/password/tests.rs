@@ -1,4 +1,5 @@
-//! The schemes as a whole: the specification's vectors, what is known and what is not, and that nothing panics.
+//! The schemes as a whole: the specification's vectors, what is known and what is not, and that
+//! nothing panics.
 
 use super::*;
 use proptest::prelude::*;
@@ -9,9 +10,15 @@ fn the_specification_vectors_match() {
     let vectors = [
         ("$1$deadbeef$Q7g0UO4hRC0mgQUQ/qkjZ0", "password"),
         ("$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5", "Hello world!"),
-        ("$argon2id$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$GpZ3sK/oH9p7VIiV56G/64Zo/8GaUw434IimaPqxwCo", "password"),
+        (
+            "$argon2id$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$GpZ3sK/oH9p7VIiV56G/64Zo/8GaUw434IimaPqxwCo",
+            "password",
+        ),
         ("{SSHA256}YHwWAhvYSecp3KMnWk68BDFr3xsXX9GS62TGo7+BLF5hYmNkZWZnaA==", "secret"),
-        ("{SSHA512}ytFH9I94cCMEuw3MMIIYlWHg5tW7mxuNqsMin6bOQdsAyNAZaBWPv4ZEzVYJZDGlh9hW/r21q/6wnzthF/SVrWFiY2RlZmdo", "secret"),
+        (
+            "{SSHA512}ytFH9I94cCMEuw3MMIIYlWHg5tW7mxuNqsMin6bOQdsAyNAZaBWPv4ZEzVYJZDGlh9hW/r21q/6wnzthF/SVrWFiY2RlZmdo",
+            "secret",
+        ),
     ];
     for (stored, plain) in vectors {
         assert_eq!(verify(stored.as_bytes(), plain.as_bytes()), Ok(true), "{stored}");
@@ -49,7 +56,10 @@ fn unknown_schemes_are_errors_at_once() {
         "{PLAIN",
     ] {
         let error = verify(stored.as_bytes(), b"pw").unwrap_err();
-        assert!(error.to_string().starts_with("no registered algorithm for settings []: "), "{stored}");
+        assert!(
+            error.to_string().starts_with("no registered algorithm for settings []: "),
+            "{stored}"
+        );
         assert_eq!(cost(stored.as_bytes()), Cost::Inline, "{stored}");
     }
 }
@@ -89,15 +99,23 @@ fn an_unknown_scheme_names_itself_and_the_known_ones() {
         assert!(stored.is_empty() || name != no_name || !text.contains(stored), "{text}");
     }
     // Every word of the list is known.
-    for word in KNOWN.split_whitespace().map(|word| word.trim_end_matches(',')).filter(|word| word.starts_with('{')) {
+    for word in KNOWN
+        .split_whitespace()
+        .map(|word| word.trim_end_matches(','))
+        .filter(|word| word.starts_with('{'))
+    {
         assert!(Named::parse(word.as_bytes()).is_ok(), "{word}");
-        assert!(Named::parse(word.to_lowercase().replace('}', ".b64}").as_bytes()).is_ok(), "{word}");
+        assert!(
+            Named::parse(word.to_lowercase().replace('}', ".b64}").as_bytes()).is_ok(),
+            "{word}"
+        );
     }
 }
 
 #[test]
 fn words_and_their_suffixes_have_no_case() {
-    let encoded = |text: &str| base64::Engine::encode(&base64::prelude::BASE64_STANDARD_NO_PAD, text);
+    let encoded =
+        |text: &str| base64::Engine::encode(&base64::prelude::BASE64_STANDARD_NO_PAD, text);
     let bcrypt = "$2y$05$ZxVMRH0Dp0nYwQgoL5njQu7MHmy1HPCafRwRJs3e4BfLdmW5yqyMy";
     let argon2 = "$argon2id$v=19$m=64,t=2,p=1$a2l0c2FsdGtpdHNhbHQ$DG+VeTTvt2MkqUdyL7WBBeNnyrqf5wC7nRZKuZzbnS8";
     for (stored, plain) in [
@@ -116,7 +134,10 @@ fn words_and_their_suffixes_have_no_case() {
         (format!("{{BLF-CRYPT.hex}}{}", hex::encode(bcrypt)), "correct horse"),
         (format!("{{ARGON2}}{argon2}"), "correct horse"),
         (format!("{{argon2id.B64}}{}", encoded(argon2)), "correct horse"),
-        ("{pbkdf2}$1$kitsalt1$1000$20abd54df763e335a76026d9df67f316600b166a".to_owned(), "correct horse"),
+        (
+            "{pbkdf2}$1$kitsalt1$1000$20abd54df763e335a76026d9df67f316600b166a".to_owned(),
+            "correct horse",
+        ),
     ] {
         assert_eq!(verify(stored.as_bytes(), plain.as_bytes()), Ok(true), "{stored}");
         assert_eq!(verify(stored.as_bytes(), b"other"), Ok(false), "{stored}");
@@ -125,7 +146,17 @@ fn words_and_their_suffixes_have_no_case() {
 
 #[test]
 fn only_single_digests_are_inline() {
-    for stored in ["{SHA}", "{SSHA512.HEX}", "{PLAIN}", "{CLEARTEXT}", "{plain.b64}", "{MD5}x", "{SMD5}", "{sha.hex}", "nonsense"] {
+    for stored in [
+        "{SHA}",
+        "{SSHA512.HEX}",
+        "{PLAIN}",
+        "{CLEARTEXT}",
+        "{plain.b64}",
+        "{MD5}x",
+        "{SMD5}",
+        "{sha.hex}",
+        "nonsense",
+    ] {
         assert_eq!(cost(stored.as_bytes()), Cost::Inline, "{stored}");
     }
     for stored in [

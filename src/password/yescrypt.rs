@@ -1,8 +1,9 @@
 //! yescrypt, `$y$settings$salt$hash`: what current Debian, Fedora and Arch write into /etc/shadow.
 //!
-//! Rules: crypt(5) and the reference implementation's encoding. The settings are numbers of one to six characters each: flavour, the binary
-//! logarithm of N, r, then a set of bits that says which of p, t, g, NROM follow. Only the flavour that crypt(3) writes is known. The settings
-//! are read here and not by the crate, which cannot be asked for all of them before the work is done.
+//! Rules: crypt(5) and the reference implementation's encoding. The settings are numbers of one to
+//! six characters each: flavour, the binary logarithm of N, r, then a set of bits that says which
+//! of p, t, g, NROM follow. Only the flavour that crypt(3) writes is known. The settings are read
+//! here and not by the crate, which cannot be asked for all of them before the work is done.
 //! Bounds: memory [`BYTES_MAX`], work [`WORK_MAX`]: about two seconds at most.
 
 use super::Error;
@@ -20,7 +21,9 @@ pub(super) fn verify(value: &[u8], plain: &[u8]) -> Result<bool, Error> {
         return Ok(false);
     }
     let mut fields = value.split(|byte| *byte == b'$');
-    let (Some(settings), Some(salt), Some(hash), None) = (fields.next(), fields.next(), fields.next(), fields.next()) else {
+    let (Some(settings), Some(salt), Some(hash), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
         return Err(Error::Malformed);
     };
     let params = Settings::read(settings)?.params()?;
@@ -77,12 +80,15 @@ impl Settings {
         }
         // The crate allocates without asking whether there is room.
         let mut probe = Vec::<u8>::new();
-        probe.try_reserve_exact(usize::try_from(bytes).map_err(|_| Error::TooExpensive)?).map_err(|_| Error::OutOfMemory)?;
+        probe
+            .try_reserve_exact(usize::try_from(bytes).map_err(|_| Error::TooExpensive)?)
+            .map_err(|_| Error::OutOfMemory)?;
         Params::new_with_all_params(Mode::Rw, n, r, p, t, 0).map_err(|_| Error::Malformed)
     }
 }
 
-/// Takes a number off the front of `text`: its first character says how many follow, and each length goes on where the shorter ones end.
+/// Takes a number off the front of `text`: its first character says how many follow, and each
+/// length goes on where the shorter ones end.
 fn number(text: &mut &[u8], least: u32) -> Result<u32, Error> {
     let mut digits = text.iter().map(|byte| crypt_digit(*byte).ok_or(Error::Malformed));
     let first = digits.next().ok_or(Error::Malformed)??;
@@ -138,7 +144,11 @@ mod tests {
     fn hashes_match_their_password_and_no_other() {
         for (stored, plain) in VECTORS {
             assert_eq!(verify(stored.as_bytes(), plain.as_bytes()), Ok(true), "{stored}");
-            assert_eq!(verify(format!("{{CRYPT}}{stored}").as_bytes(), b"correct"), Ok(false), "{stored}");
+            assert_eq!(
+                verify(format!("{{CRYPT}}{stored}").as_bytes(), b"correct"),
+                Ok(false),
+                "{stored}"
+            );
         }
     }
 
@@ -158,7 +168,11 @@ mod tests {
             ("jG5/A$abcd$abcd", Error::TooExpensive),
             ("jT5$abcd$abcd", Error::TooExpensive),
         ] {
-            assert_eq!(verify(format!("$y${settings}").as_bytes(), b"pw"), Err(error), "{settings}");
+            assert_eq!(
+                verify(format!("$y${settings}").as_bytes(), b"pw"),
+                Err(error),
+                "{settings}"
+            );
         }
     }
 }

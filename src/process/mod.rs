@@ -1,4 +1,5 @@
-//! What all workers of the process share. Everything here is either immutable, sharded, or off the request path.
+//! What all workers of the process share. Everything here is either immutable, sharded, or off the
+//! request path.
 
 pub mod permits;
 
@@ -25,7 +26,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Process {
     /// The in-process result cache.
     pub results: ResultCache,
-    /// The domain's state where no Redis is configured; where one is, what this process has seen of it.
+    /// The domain's state where no Redis is configured; where one is, what this process has seen of
+    /// it.
     pub memory: Arc<MemoryStore>,
     /// Addresses whose callers fail.
     pub throttle: Throttle,

@@ -1,8 +1,10 @@
 //! How many requests may be under way at once, over all workers (`server.max_concurrent_requests`).
 //!
-//! A request needs a permit. Each worker keeps some to spare, so that under load no worker touches what others touch for every request; a
-//! worker that has nothing to do gives all of them back. The permits of all workers together are never more than the limit. What a busy
-//! worker keeps to spare, another cannot use: at most a 16th of the limit in all, and nothing where the limit is small.
+//! A request needs a permit. Each worker keeps some to spare, so that under load no worker touches
+//! what others touch for every request; a worker that has nothing to do gives all of them back. The
+//! permits of all workers together are never more than the limit. What a busy worker keeps to
+//! spare, another cannot use: at most a 16th of the limit in all, and nothing where the limit is
+//! small.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -12,7 +14,8 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 #[repr(align(128))]
 pub struct RequestLimit {
     max: AtomicI64,
-    /// Permits that no worker holds. Below zero after the limit was lowered, until enough are given back.
+    /// Permits that no worker holds. Below zero after the limit was lowered, until enough are given
+    /// back.
     free: AtomicI64,
 }
 

@@ -1,4 +1,5 @@
-//! Sans-I/O codecs: bytes in, values out. No socket, no clock; each is fuzzed and gives the same for every split of its input.
+//! Sans-I/O codecs: bytes in, values out. No socket, no clock; each is fuzzed and gives the same
+//! for every split of its input.
 
 pub mod dns;
 pub mod http;

@@ -1,7 +1,8 @@
 //! SMTP and LMTP, the client's half: replies in, messages out.
 //!
-//! Pure: no socket, no clock. Fed by `upstream::smtp`. Rules: RFC 5321 (4.2 replies, 4.5.2 transparency), RFC 2033; a lone LF ends a reply
-//! line too, as servers exist that send it. Bounds: [`LINE_BYTES_MAX`], [`LINES_MAX`].
+//! Pure: no socket, no clock. Fed by `upstream::smtp`. Rules: RFC 5321 (4.2 replies, 4.5.2
+//! transparency), RFC 2033; a lone LF ends a reply line too, as servers exist that send it. Bounds:
+//! [`LINE_BYTES_MAX`], [`LINES_MAX`].
 
 /// A whole reply, of one line or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,8 @@ impl Reply {
         self.code / 100 == 2
     }
 
-    /// The parameters of an extension in a reply to EHLO, if the server has it (RFC 5321, 4.1.1.1). Keywords know no case.
+    /// The parameters of an extension in a reply to EHLO, if the server has it (RFC 5321, 4.1.1.1).
+    /// Keywords know no case.
     pub fn extension(&self, keyword: &str) -> Option<&[u8]> {
         self.lines.iter().skip(1).find_map(|line| {
             let (name, rest) = line.split_at_checked(keyword.len())?;
@@ -84,7 +86,9 @@ pub fn parse_reply(input: &[u8]) -> Result<Option<(Reply, usize)>, Malformed> {
 
 /// Code, whether it is the last line, text.
 fn parse_line(line: &[u8]) -> Result<(u16, bool, &[u8]), Malformed> {
-    let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else { return Err(Malformed::Code) };
+    let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else {
+        return Err(Malformed::Code);
+    };
     let code = [a, b, c].iter().fold(0, |code, digit| code * 10 + u16::from(**digit - b'0'));
     match rest {
         [] => Ok((code, true, rest)),
@@ -94,7 +98,8 @@ fn parse_line(line: &[u8]) -> Result<(u16, bool, &[u8]), Malformed> {
     }
 }
 
-/// A message as DATA sends it: line ends are CRLF, a dot at the beginning of a line is doubled, a line with a dot ends it.
+/// A message as DATA sends it: line ends are CRLF, a dot at the beginning of a line is doubled, a
+/// line with a dot ends it.
 pub fn compose_data(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len() + message.len() / 32 + 5);
     for line in message.split_inclusive(|byte| *byte == b'\n') {
@@ -135,13 +140,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(input: &str) -> Result<Option<(u16, Vec<String>, usize)>, Malformed> {
-        let shown = |lines: Vec<Vec<u8>>| lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-        Ok(parse_reply(input.as_bytes())?.map(|(reply, taken)| (reply.code, shown(reply.lines), taken)))
+        let shown = |lines: Vec<Vec<u8>>| {
+            lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+        };
+        Ok(parse_reply(input.as_bytes())?
+            .map(|(reply, taken)| (reply.code, shown(reply.lines), taken)))
     }
 
     #[test]
     fn replies_of_one_line_and_of_several() {
-        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let lines =
+            |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
         for (input, code, text, taken) in [
             ("250 ok\r\n", 250, &["ok"][..], 8),
             ("220\r\n", 220, &[""], 5),
@@ -179,7 +188,11 @@ mod tests {
 
     #[test]
     fn extensions_are_looked_up_by_keyword() {
-        let (reply, _) = parse_reply(b"250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n250-AUTHORS me\r\n250 size 100\r\n").unwrap().unwrap();
+        let (reply, _) = parse_reply(
+            b"250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n250-AUTHORS me\r\n250 size 100\r\n",
+        )
+        .unwrap()
+        .unwrap();
         assert_eq!(reply.extension("AUTH"), Some(&b"PLAIN LOGIN"[..]));
         assert_eq!(reply.extension("SIZE"), Some(&b"100"[..]));
         assert_eq!(reply.extension("AUTHOR"), None);
@@ -201,7 +214,11 @@ mod tests {
             ("a.\r\n", "a.\r\n.\r\n"),
             ("\n\n", "\r\n\r\n.\r\n"),
         ] {
-            assert_eq!(String::from_utf8(compose_data(message.as_bytes())).unwrap(), data, "{message:?}");
+            assert_eq!(
+                String::from_utf8(compose_data(message.as_bytes())).unwrap(),
+                data,
+                "{message:?}"
+            );
         }
     }
 

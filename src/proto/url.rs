@@ -1,9 +1,11 @@
 //! URLs as scripts write them: split, resolved against each other, put together again.
 //!
-//! Pure. Called by `upstream::http` and by the Lua modules that take URLs. Not the URL standard of browsers, which repairs what it is given
-//! (a crate of that kind, `url`, therefore will not do): a URL without a scheme stays one, `\` is no `/`, the query is left alone.
-//! What has no place in a URL is escaped, but control characters are refused: they would end a request line.
-//! Rules: RFC 3986; error texts and escaping from specification `lua/modules-glua.md` 4.2 and 5.8. Bound: [`URL_BYTES_MAX`].
+//! Pure. Called by `upstream::http` and by the Lua modules that take URLs. Not the URL standard of
+//! browsers, which repairs what it is given (a crate of that kind, `url`, therefore will not do): a
+//! URL without a scheme stays one, `\` is no `/`, the query is left alone. What has no place in a
+//! URL is escaped, but control characters are refused: they would end a request line.
+//! Rules: RFC 3986; error texts and escaping from specification `lua/modules-glua.md` 4.2 and 5.8.
+//! Bound: [`URL_BYTES_MAX`].
 
 use crate::proto::http::percent_decode;
 use crate::secret::Secret;
@@ -57,7 +59,8 @@ pub enum UrlError {
 }
 
 impl Url {
-    /// Splits a URL or a relative reference. Bytes that have no place in a path or fragment, and blanks in a query, come out escaped.
+    /// Splits a URL or a relative reference. Bytes that have no place in a path or fragment, and
+    /// blanks in a query, come out escaped.
     ///
     /// # Errors
     /// [`UrlError`].
@@ -74,7 +77,8 @@ impl Url {
         let (rest, query) = split(rest, b'?');
         let mut url = Url { scheme: lossy(scheme).to_ascii_lowercase(), ..Url::default() };
         url.query = query.map(|query| escape_where(query, |byte| byte != b' ' && byte.is_ascii()));
-        url.fragment = fragment.map(|fragment| checked_escape(fragment, is_path_byte)).transpose()?;
+        url.fragment =
+            fragment.map(|fragment| checked_escape(fragment, is_path_byte)).transpose()?;
         let path = match rest.strip_prefix(b"//") {
             Some(rest) => {
                 let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
@@ -95,7 +99,8 @@ impl Url {
         Ok(url)
     }
 
-    /// What `reference` means where it is found at this URL (RFC 3986 5.2). A fragment of ours goes on where it has none.
+    /// What `reference` means where it is found at this URL (RFC 3986 5.2). A fragment of ours goes
+    /// on where it has none.
     pub fn join(&self, reference: &Url) -> Url {
         let mut joined = reference.clone();
         if joined.fragment.is_none() {
@@ -117,7 +122,8 @@ impl Url {
                 return joined;
             }
             if !reference.path.starts_with('/') {
-                let folder = self.path.rfind('/').and_then(|at| self.path.get(..=at)).unwrap_or("/");
+                let folder =
+                    self.path.rfind('/').and_then(|at| self.path.get(..=at)).unwrap_or("/");
                 joined.path = format!("{folder}{}", reference.path);
             }
         }
@@ -136,11 +142,13 @@ impl Url {
 
     /// Host and, if one is written, port: what goes into a Host header.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         if self.port.is_empty() { host } else { format!("{host}:{}", self.port) }
     }
 
-    /// The port to connect to: the one written, else the scheme's. None: a scheme that is not HTTP's, or no port number.
+    /// The port to connect to: the one written, else the scheme's. None: a scheme that is not
+    /// HTTP's, or no port number.
     pub fn port_number(&self) -> Option<u16> {
         match (self.port.as_str(), self.scheme.as_str()) {
             ("", "http") => Some(80),
@@ -177,7 +185,9 @@ impl Url {
                 }
                 (address, rest.get(1..).unwrap_or_default())
             }
-            None => host.split_at_checked(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())).unwrap_or_default(),
+            None => host
+                .split_at_checked(host.iter().position(|byte| *byte == b':').unwrap_or(host.len()))
+                .unwrap_or_default(),
         };
         let digits = match port {
             [] => port,
@@ -205,7 +215,9 @@ impl Url {
         if let Some(user) = &self.user {
             text += &escape_user(user.name.expose());
             match &user.password {
-                Some(password) if with_password => text = text + ":" + &escape_user(password.expose()),
+                Some(password) if with_password => {
+                    text = text + ":" + &escape_user(password.expose())
+                }
                 Some(_) => text += ":***",
                 None => {}
             }
@@ -229,7 +241,8 @@ impl fmt::Display for Url {
     }
 }
 
-/// Escapes everything but letters, digits and `-_.~`, a blank as `+`: for names and values of queries and forms.
+/// Escapes everything but letters, digits and `-_.~`, a blank as `+`: for names and values of
+/// queries and forms.
 pub fn query_escape(text: &[u8]) -> String {
     escape_where(text, |byte| byte == b' ' || is_unreserved(byte)).replace(' ', "+")
 }
@@ -262,7 +275,8 @@ pub fn broken_escape(text: &[u8]) -> Option<String> {
     memchr::memchr_iter(b'%', text).find_map(|at| {
         let escape = text.get(at..).unwrap_or_default();
         let escape = escape.get(..3).unwrap_or(escape);
-        (!matches!(escape, [_, high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())).then(|| lossy(escape))
+        (!matches!(escape, [_, high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()))
+            .then(|| lossy(escape))
     })
 }
 
@@ -279,12 +293,14 @@ fn is_user_byte(byte: u8) -> bool {
     is_unreserved(byte) || b"$&+,;=".contains(&byte)
 }
 
-/// reg-name of RFC 3986 without escapes, and the colons of IPv6 addresses, which only come here from between brackets.
+/// reg-name of RFC 3986 without escapes, and the colons of IPv6 addresses, which only come here
+/// from between brackets.
 fn is_host_byte(byte: u8) -> bool {
     is_unreserved(byte) || b"!$&'()*+,;=:".contains(&byte)
 }
 
-/// A host name as DNS, TLS and servers know it: one that is not ASCII goes through IDNA. None: it is no name.
+/// A host name as DNS, TLS and servers know it: one that is not ASCII goes through IDNA. None: it
+/// is no name.
 fn ascii_host(host: &[u8]) -> Option<String> {
     let host = std::str::from_utf8(host).ok()?;
     if host.is_ascii() { Some(host.to_owned()) } else { idna::domain_to_ascii(host).ok() }
@@ -303,7 +319,12 @@ fn scheme(text: &[u8]) -> Result<(&[u8], &[u8]), UrlError> {
     for (at, byte) in text.iter().enumerate() {
         match byte {
             b':' if at == 0 => return Err(UrlError::MissingScheme),
-            b':' => return Ok((text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default())),
+            b':' => {
+                return Ok((
+                    text.get(..at).unwrap_or_default(),
+                    text.get(at + 1..).unwrap_or_default(),
+                ));
+            }
             byte if byte.is_ascii_alphabetic() => {}
             byte if at > 0 && (byte.is_ascii_digit() || b"+-.".contains(byte)) => {}
             _ => break,
@@ -316,7 +337,8 @@ fn user_info(text: &[u8]) -> Result<UserInfo, UrlError> {
     if !text.iter().all(|byte| is_unreserved(*byte) || b"$&+,;=!'()*:%@".contains(byte)) {
         return Err(UrlError::UserInfo);
     }
-    let decoded = |part: &[u8]| percent_decode(part).map(Secret::new).map_err(|_| UrlError::UserInfo);
+    let decoded =
+        |part: &[u8]| percent_decode(part).map(Secret::new).map_err(|_| UrlError::UserInfo);
     let (name, password) = split(text, b':');
     Ok(UserInfo { name: decoded(name)?, password: password.map(decoded).transpose()? })
 }
@@ -365,7 +387,14 @@ mod tests {
 
     fn parts(text: &str) -> [String; 6] {
         let url = Url::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        [url.scheme, url.host, url.port, url.path, url.query.unwrap_or("-".into()), url.fragment.unwrap_or("-".into())]
+        [
+            url.scheme,
+            url.host,
+            url.port,
+            url.path,
+            url.query.unwrap_or("-".into()),
+            url.fragment.unwrap_or("-".into()),
+        ]
     }
 
     #[test]
@@ -385,7 +414,10 @@ mod tests {
     fn urls_are_split() {
         for (text, expected) in [
             ("http://example.org", ["http", "example.org", "", "", "-", "-"]),
-            ("HTTPS://Example.org:8443/a/b?x=1&y=/#top", ["https", "Example.org", "8443", "/a/b", "x=1&y=/", "top"]),
+            (
+                "HTTPS://Example.org:8443/a/b?x=1&y=/#top",
+                ["https", "Example.org", "8443", "/a/b", "x=1&y=/", "top"],
+            ),
             ("http://[2001:db8::1]:80/", ["http", "2001:db8::1", "80", "/", "-", "-"]),
             ("http://h?q", ["http", "h", "", "", "q", "-"]),
             ("http://h/a b/ü%41?a b%zz", ["http", "h", "", "/a%20b/%C3%BC%41", "a%20b%zz", "-"]),
@@ -417,7 +449,11 @@ mod tests {
             ("http://a b@h/", "net/url: invalid userinfo"),
             ("http://a%zz@h/", "net/url: invalid userinfo"),
         ] {
-            assert_eq!(Url::parse(text).map(|url| url.to_string()).map_err(|error| error.to_string()), Err(expected.to_owned()), "{text}");
+            assert_eq!(
+                Url::parse(text).map(|url| url.to_string()).map_err(|error| error.to_string()),
+                Err(expected.to_owned()),
+                "{text}"
+            );
         }
         assert_eq!(Url::parse("a".repeat(URL_BYTES_MAX + 1)).unwrap_err(), UrlError::TooLong);
     }
@@ -447,17 +483,30 @@ mod tests {
             ("g/../h", "http://a/b/c/h"),
             ("https://x/../y", "https://x/y"),
         ] {
-            assert_eq!(base.join(&Url::parse(reference).unwrap()).to_string(), expected, "{reference}");
+            assert_eq!(
+                base.join(&Url::parse(reference).unwrap()).to_string(),
+                expected,
+                "{reference}"
+            );
         }
-        assert_eq!(Url::parse("http://h").unwrap().join(&Url::parse("x").unwrap()).to_string(), "http://h/x");
+        assert_eq!(
+            Url::parse("http://h").unwrap().join(&Url::parse("x").unwrap()).to_string(),
+            "http://h/x"
+        );
     }
 
     #[test]
     fn the_password_is_shown_to_its_owner_only() {
         let url = Url::parse("http://us%20er:p%40ss@h/").unwrap();
         let user = url.user.clone().unwrap();
-        assert_eq!((user.name.expose(), user.password.unwrap().expose().to_vec()), (&b"us er"[..], b"p@ss".to_vec()));
-        assert_eq!((url.to_string(), url.expose()), ("http://us%20er:***@h/".into(), "http://us%20er:p%40ss@h/".into()));
+        assert_eq!(
+            (user.name.expose(), user.password.unwrap().expose().to_vec()),
+            (&b"us er"[..], b"p@ss".to_vec())
+        );
+        assert_eq!(
+            (url.to_string(), url.expose()),
+            ("http://us%20er:***@h/".into(), "http://us%20er:p%40ss@h/".into())
+        );
         assert!(!format!("{url:?}").contains("p@ss"));
     }
 
@@ -471,7 +520,11 @@ mod tests {
             ("ftp://h/", "h", None, "/"),
         ] {
             let url = Url::parse(text).unwrap();
-            assert_eq!((url.authority().as_str(), url.port_number(), url.target().as_str()), (authority, port, target), "{text}");
+            assert_eq!(
+                (url.authority().as_str(), url.port_number(), url.target().as_str()),
+                (authority, port, target),
+                "{text}"
+            );
         }
     }
 

@@ -1,7 +1,8 @@
 //! Datagram: a UDP socket that talks to one peer and hears nobody else, never blocking.
 //!
-//! The kernel picks the source port at random and drops what other addresses send, which is most of what a stub resolver needs against
-//! forged answers: use one for each query. Owned by the worker beside the resolver.
+//! The kernel picks the source port at random and drops what other addresses send, which is most of
+//! what a stub resolver needs against forged answers: use one for each query. Owned by the worker
+//! beside the resolver.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -50,11 +51,21 @@ impl Datagram {
 }
 
 impl mio::event::Source for Datagram {
-    fn register(&mut self, registry: &mio::Registry, token: mio::Token, interests: mio::Interest) -> io::Result<()> {
+    fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
         self.0.register(registry, token, interests)
     }
 
-    fn reregister(&mut self, registry: &mio::Registry, token: mio::Token, interests: mio::Interest) -> io::Result<()> {
+    fn reregister(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
         self.0.reregister(registry, token, interests)
     }
 
@@ -79,7 +90,8 @@ mod tests {
     }
 
     fn watched(peer: SocketAddr) -> (Reactor, Datagram) {
-        let (mut reactor, mut datagram) = (Reactor::new().unwrap(), Datagram::connect(peer).unwrap());
+        let (mut reactor, mut datagram) =
+            (Reactor::new().unwrap(), Datagram::connect(peer).unwrap());
         let token = Token::new(Kind::Resolver, Key { index: 1, generation: 1 });
         reactor.register(&mut datagram, token, Interest::Readable).unwrap();
         (reactor, datagram)
@@ -88,7 +100,9 @@ mod tests {
     #[test]
     fn talks_to_its_peer_and_hears_nobody_else() {
         for any in ["127.0.0.1:0", "[::1]:0"] {
-            let (Ok(peer), Ok(stranger)) = (UdpSocket::bind(any), UdpSocket::bind(any)) else { continue };
+            let (Ok(peer), Ok(stranger)) = (UdpSocket::bind(any), UdpSocket::bind(any)) else {
+                continue;
+            };
             let (mut reactor, datagram) = watched(peer.local_addr().unwrap());
             datagram.send(b"who?").unwrap();
             let mut buf = [0; 16];
@@ -109,6 +123,9 @@ mod tests {
         let (mut reactor, datagram) = watched(gone);
         datagram.send(b"who?").unwrap();
         wait(&mut reactor);
-        assert_eq!(datagram.receive(&mut [0; 16]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(
+            datagram.receive(&mut [0; 16]).unwrap_err().kind(),
+            io::ErrorKind::ConnectionRefused
+        );
     }
 }

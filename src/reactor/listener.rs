@@ -1,11 +1,13 @@
 //! Listener: accepts connections over TCP or a unix socket, one per worker.
 //!
-//! TCP: each worker binds the address itself with SO_REUSEPORT, and the kernel spreads connections over them. Another process of the same
-//! user could do so, too, so a port on which somebody listens is refused before (`occupant.rs`).
-//! Unix: one socket, whose descriptor every worker holds a copy of; all are woken, one accepts, the others find nothing.
-//! The file appears when binding and goes with the last copy. A file that a crashed server left behind is replaced; one that
+//! TCP: each worker binds the address itself with SO_REUSEPORT, and the kernel spreads connections
+//! over them. Another process of the same user could do so, too, so a port on which somebody
+//! listens is refused before (`occupant.rs`). Unix: one socket, whose descriptor every worker holds
+//! a copy of; all are woken, one accepts, the others find nothing. The file appears when binding
+//! and goes with the last copy. A file that a crashed server left behind is replaced; one that
 //! somebody listens on, or that is no socket, is left alone and an error.
-//! Bounds: [`BACKLOG`] connections wait in the kernel. How many to accept in one turn is the loop's decision.
+//! Bounds: [`BACKLOG`] connections wait in the kernel. How many to accept in one turn is the loop's
+//! decision.
 
 use super::occupant::refuse_if_taken;
 use super::stream::Stream;
@@ -41,11 +43,12 @@ pub enum PeerAddress {
     Unix,
 }
 
-/// Why a connection could not be accepted. The listener itself is fine; being edge-triggered, it must be asked again after a while.
+/// Why a connection could not be accepted. The listener itself is fine; being edge-triggered, it
+/// must be asked again after a while.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
-    /// This process or the whole system has no more file descriptors or socket memory. The connection still waits: close some or
-    /// wait, then accept again.
+    /// This process or the whole system has no more file descriptors or socket memory. The
+    /// connection still waits: close some or wait, then accept again.
     #[error("no resources for another connection: {0}")]
     OutOfFiles(io::Error),
     #[error("accept: {0}")]
@@ -53,10 +56,12 @@ pub enum AcceptError {
 }
 
 impl Listener {
-    /// Listens at `address`. Port 0 takes any; [`Listener::local_address`] tells which. A unix socket gets [`UNIX_MODE`].
+    /// Listens at `address`. Port 0 takes any; [`Listener::local_address`] tells which. A unix
+    /// socket gets [`UNIX_MODE`].
     ///
     /// # Errors
-    /// Those of the system; `AddrInUse` also for a unix socket that is alive or a file that is no socket.
+    /// Those of the system; `AddrInUse` also for a unix socket that is alive or a file that is no
+    /// socket.
     pub fn bind(address: &Address) -> io::Result<Listener> {
         match address {
             Address::Tcp(address) => bind_tcp(*address),
@@ -64,7 +69,8 @@ impl Listener {
         }
     }
 
-    /// As [`Listener::bind`], with the permission bits of the unix socket: who may write to it may connect.
+    /// As [`Listener::bind`], with the permission bits of the unix socket: who may write to it may
+    /// connect.
     ///
     /// # Errors
     /// As [`Listener::bind`].
@@ -75,7 +81,8 @@ impl Listener {
         }
     }
 
-    /// Listeners for `count` workers at the same address (and, for port 0, at the same port), on which nobody else may listen.
+    /// Listeners for `count` workers at the same address (and, for port 0, at the same port), on
+    /// which nobody else may listen.
     ///
     /// # Errors
     /// As [`Listener::bind`]; `AddrInUse` with the process that listens there already.
@@ -92,7 +99,8 @@ impl Listener {
         Ok(all)
     }
 
-    /// A listener for another worker at the same address: for TCP its own socket, for unix a copy of the descriptor.
+    /// A listener for another worker at the same address: for TCP its own socket, for unix a copy
+    /// of the descriptor.
     ///
     /// # Errors
     /// Those of the system.
@@ -100,16 +108,17 @@ impl Listener {
         match (&self.socket, &self.local) {
             (Kind::Unix(listener, file), local) => {
                 let copy: OwnedFd = listener.as_fd().try_clone_to_owned()?;
-                let socket = Kind::Unix(mio::net::UnixListener::from_std(copy.into()), file.clone());
+                let socket =
+                    Kind::Unix(mio::net::UnixListener::from_std(copy.into()), file.clone());
                 Ok(Listener { socket, local: local.clone() })
             }
             (Kind::Tcp(_), local) => Listener::bind(local),
         }
     }
 
-    /// For protocols in which the client speaks first: over TCP, connections are there to be accepted when their first bytes have come, or
-    /// after some seconds (TCP_DEFER_ACCEPT, tcp(7)). Who is told of them earlier reads in vain, has the poller watch them and wakes up once
-    /// more.
+    /// For protocols in which the client speaks first: over TCP, connections are there to be
+    /// accepted when their first bytes have come, or after some seconds (TCP_DEFER_ACCEPT, tcp(7)).
+    /// Who is told of them earlier reads in vain, has the poller watch them and wakes up once more.
     ///
     /// # Errors
     /// Those of the system.
@@ -119,7 +128,15 @@ impl Listener {
         let seconds: libc::c_int = 1;
         let (value, size) = ((&raw const seconds).cast(), size_of_val(&seconds) as libc::socklen_t);
         // SAFETY: a socket of ours, and an option whose value is an int of that size.
-        match unsafe { libc::setsockopt(listener.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, value, size) } {
+        match unsafe {
+            libc::setsockopt(
+                listener.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_DEFER_ACCEPT,
+                value,
+                size,
+            )
+        } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
@@ -130,16 +147,20 @@ impl Listener {
         &self.local
     }
 
-    /// The next connection, not blocking, without delay (TCP_NODELAY); None while nobody waits. Connections given up before they
-    /// were accepted are passed over.
+    /// The next connection, not blocking, without delay (TCP_NODELAY); None while nobody waits.
+    /// Connections given up before they were accepted are passed over.
     ///
     /// # Errors
     /// [`AcceptError`]; in both cases stop for this turn.
     pub fn accept(&mut self) -> Result<Option<(Stream, PeerAddress)>, AcceptError> {
         loop {
             let accepted = match &self.socket {
-                Kind::Tcp(listener) => listener.accept().map(|(socket, peer)| (Stream::from_tcp(socket), PeerAddress::of(peer))),
-                Kind::Unix(listener, _) => listener.accept().map(|(socket, _)| (Stream::from_unix(socket), PeerAddress::Unix)),
+                Kind::Tcp(listener) => listener
+                    .accept()
+                    .map(|(socket, peer)| (Stream::from_tcp(socket), PeerAddress::of(peer))),
+                Kind::Unix(listener, _) => listener
+                    .accept()
+                    .map(|(socket, _)| (Stream::from_unix(socket), PeerAddress::Unix)),
             };
             return match accepted {
                 Ok(accepted) => Ok(Some(accepted)),
@@ -179,21 +200,33 @@ impl fmt::Display for PeerAddress {
 impl AcceptError {
     fn of(error: io::Error) -> AcceptError {
         match error.raw_os_error() {
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => AcceptError::OutOfFiles(error),
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                AcceptError::OutOfFiles(error)
+            }
             _ => AcceptError::Failed(error),
         }
     }
 }
 
 impl mio::event::Source for Listener {
-    fn register(&mut self, registry: &mio::Registry, token: mio::Token, interests: mio::Interest) -> io::Result<()> {
+    fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
         match &mut self.socket {
             Kind::Tcp(listener) => listener.register(registry, token, interests),
             Kind::Unix(listener, _) => listener.register(registry, token, interests),
         }
     }
 
-    fn reregister(&mut self, registry: &mio::Registry, token: mio::Token, interests: mio::Interest) -> io::Result<()> {
+    fn reregister(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
         match &mut self.socket {
             Kind::Tcp(listener) => listener.reregister(registry, token, interests),
             Kind::Unix(listener, _) => listener.reregister(registry, token, interests),
@@ -235,7 +268,9 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
     // Before `listen`: nobody can have connected under other permissions.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     socket.listen(BACKLOG)?;
-    let listener = mio::net::UnixListener::from_std(std::os::unix::net::UnixListener::from(OwnedFd::from(socket)));
+    let listener = mio::net::UnixListener::from_std(std::os::unix::net::UnixListener::from(
+        OwnedFd::from(socket),
+    ));
     Ok(Listener { socket: Kind::Unix(listener, file), local: Address::Unix(path.to_owned()) })
 }
 
@@ -245,19 +280,25 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
         Ok(metadata) if !metadata.file_type().is_socket() => {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "the file exists and is no socket"));
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                "the file exists and is no socket",
+            ));
         }
         Ok(_) => {}
     }
     // Not blocking: a live server with a full backlog must not hold up our start.
     match mio::net::UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         _ => Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens on the socket")),
     }
 }
 
-/// The file of a unix socket, removed with its last listener unless another server has put its own there.
+/// The file of a unix socket, removed with its last listener unless another server has put its own
+/// there.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -274,7 +315,8 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|file| file.dev() == self.device && file.ino() == self.inode);
+        let ours = std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|file| file.dev() == self.device && file.ino() == self.inode);
         if ours {
             // If it cannot be removed, the next start finds it stale and does.
             let _ = std::fs::remove_file(&self.path);
@@ -282,11 +324,13 @@ impl Drop for SocketFile {
     }
 }
 
-/// Default permission bits of a unix socket: any local user may connect, as with a port on the loopback address. The mail servers that
-/// ask us run as users of their own; a narrower mode needs a shared group, which only the operator knows.
+/// Default permission bits of a unix socket: any local user may connect, as with a port on the
+/// loopback address. The mail servers that ask us run as users of their own; a narrower mode needs
+/// a shared group, which only the operator knows.
 pub const UNIX_MODE: u32 = 0o666;
 
-/// Connections that may wait to be accepted: a whole mail proxy reconnecting at once. The kernel caps it at `net.core.somaxconn`.
+/// Connections that may wait to be accepted: a whole mail proxy reconnecting at once. The kernel
+/// caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
 #[cfg(test)]
@@ -343,7 +387,8 @@ mod tests {
     #[test]
     fn accepted_sockets_do_not_delay() {
         let mut listeners = [Listener::bind(&loopback(0)).unwrap()];
-        let _client = std::net::TcpStream::connect(listeners[0].local_address().to_string()).unwrap();
+        let _client =
+            std::net::TcpStream::connect(listeners[0].local_address().to_string()).unwrap();
         let (stream, _) = accept(&mut listeners);
         assert!(stream.has_no_delay());
     }
@@ -363,8 +408,14 @@ mod tests {
 
     #[test]
     fn ipv4_clients_of_an_ipv6_socket_are_ipv4() {
-        assert_eq!(PeerAddress::of("[::ffff:192.0.2.1]:7".parse().unwrap()).to_string(), "192.0.2.1:7");
-        assert_eq!(PeerAddress::of("[2001:db8::1]:7".parse().unwrap()).to_string(), "[2001:db8::1]:7");
+        assert_eq!(
+            PeerAddress::of("[::ffff:192.0.2.1]:7".parse().unwrap()).to_string(),
+            "192.0.2.1:7"
+        );
+        assert_eq!(
+            PeerAddress::of("[2001:db8::1]:7".parse().unwrap()).to_string(),
+            "[2001:db8::1]:7"
+        );
         // A host without IPv6 cannot show the rest.
         let Ok(listener) = Listener::bind(&Address::parse("[::]:0").unwrap()) else { return };
         let mut listeners = [listener];
@@ -417,7 +468,10 @@ mod tests {
     fn a_file_that_is_no_socket_is_left_alone() {
         let path = socket_path("file");
         std::fs::write(&path, "precious").unwrap();
-        assert_eq!(Listener::bind(&Address::Unix(path.clone())).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(
+            Listener::bind(&Address::Unix(path.clone())).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
         std::fs::remove_file(&path).unwrap();
     }
@@ -435,9 +489,13 @@ mod tests {
 
     #[test]
     fn exhaustion_is_told_apart() {
-        for (code, exhausted) in
-            [(libc::EMFILE, true), (libc::ENFILE, true), (libc::ENOBUFS, true), (libc::ENOMEM, true), (libc::EPERM, false)]
-        {
+        for (code, exhausted) in [
+            (libc::EMFILE, true),
+            (libc::ENFILE, true),
+            (libc::ENOBUFS, true),
+            (libc::ENOMEM, true),
+            (libc::EPERM, false),
+        ] {
             let error = AcceptError::of(io::Error::from_raw_os_error(code));
             assert_eq!(matches!(error, AcceptError::OutOfFiles(_)), exhausted, "{error}");
         }

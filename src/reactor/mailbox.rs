@@ -1,18 +1,24 @@
-//! Mailbox: values from other threads into a worker's loop, bounded, with one wake per nap of the receiver.
+//! Mailbox: values from other threads into a worker's loop, bounded, with one wake per nap of the
+//! receiver.
 //!
-//! Many senders, one receiver, a lock-free queue (crossbeam's `ArrayQueue`). A queue costs 0.3 µs a message, a wake through the kernel
-//! a whole microsecond, so a [`Waker`] only goes there when its loop is really asleep; whoever sends many per turn uses
-//! [`Sender::send_quietly`] and wakes once. All mailboxes of a loop share its reactor's one waker.
-//! A full mailbox is never waited for: the value goes back to the sender, who knows what that means.
+//! Many senders, one receiver, a lock-free queue (crossbeam's `ArrayQueue`). A queue costs 0.3 µs a
+//! message, a wake through the kernel a whole microsecond, so a [`Waker`] only goes there when its
+//! loop is really asleep; whoever sends many per turn uses [`Sender::send_quietly`] and wakes once.
+//! All mailboxes of a loop share its reactor's one waker. A full mailbox is never waited for: the
+//! value goes back to the sender, who knows what that means.
 
 use crossbeam_queue::ArrayQueue;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// A mailbox for at most `capacity` values (at least 1) whose receiver sleeps in the reactor that gave `waker`.
+/// A mailbox for at most `capacity` values (at least 1) whose receiver sleeps in the reactor that
+/// gave `waker`.
 pub fn mailbox<T>(capacity: usize, waker: Waker) -> (Sender<T>, Mailbox<T>) {
-    let shared = Arc::new(Shared { queue: ArrayQueue::new(capacity.max(1)), closed: AtomicBool::new(false) });
+    let shared = Arc::new(Shared {
+        queue: ArrayQueue::new(capacity.max(1)),
+        closed: AtomicBool::new(false),
+    });
     (Sender { shared: shared.clone(), waker }, Mailbox { shared })
 }
 
@@ -23,7 +29,8 @@ pub struct Sender<T> {
     waker: Waker,
 }
 
-/// The receiving end. When it is dropped, what it holds is dropped with the last sender and every further value is refused.
+/// The receiving end. When it is dropped, what it holds is dropped with the last sender and every
+/// further value is refused.
 #[derive(Debug)]
 pub struct Mailbox<T> {
     shared: Arc<Shared<T>>,
@@ -47,7 +54,8 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Sends without waking. Call [`Sender::wake`] before this thread sleeps, or the value may stay unseen.
+    /// Sends without waking. Call [`Sender::wake`] before this thread sleeps, or the value may stay
+    /// unseen.
     ///
     /// # Errors
     /// As [`Sender::send`].
@@ -82,7 +90,8 @@ impl<T> Clone for Sender<T> {
 impl<T> Mailbox<T> {
     /// The oldest value. Values of one sender come in the order in which they were sent.
     ///
-    /// After a wait, go on to None, or remember to come back: only a send during the next wait ends it early.
+    /// After a wait, go on to None, or remember to come back: only a send during the next wait ends
+    /// it early.
     pub fn receive(&mut self) -> Option<T> {
         self.shared.queue.pop()
     }
@@ -104,11 +113,13 @@ impl<T> Drop for Mailbox<T> {
 
 /// Interrupts the wait of one reactor, from any thread; cheap unless that reactor is asleep.
 ///
-/// One atomic byte tells what the loop does. A sender publishes its value, then swaps in [`RUNG`], and goes to the kernel only if it
-/// swapped out [`ASLEEP`]. The loop goes to sleep only by changing [`AWAKE`] to [`ASLEEP`]; if it finds [`RUNG`] it polls
-/// without waiting instead. After the wait it swaps in [`AWAKE`] and then looks into its mailboxes. All of these are
-/// read-modify-write operations on the same byte, hence in one total order: a ring before the swap to awake is followed by that look (which
-/// sees the value: the swap acquires what the ring released), and a ring after it is found at the next try to sleep.
+/// One atomic byte tells what the loop does. A sender publishes its value, then swaps in [`RUNG`],
+/// and goes to the kernel only if it swapped out [`ASLEEP`]. The loop goes to sleep only by
+/// changing [`AWAKE`] to [`ASLEEP`]; if it finds [`RUNG`] it polls without waiting instead. After
+/// the wait it swaps in [`AWAKE`] and then looks into its mailboxes. All of these are
+/// read-modify-write operations on the same byte, hence in one total order: a ring before the swap
+/// to awake is followed by that look (which sees the value: the swap acquires what the ring
+/// released), and a ring after it is found at the next try to sleep.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<Bell>);
 
@@ -130,7 +141,8 @@ impl Waker {
         }
     }
 
-    /// The loop is about to wait. False: somebody rang meanwhile, so it may only look and not sleep.
+    /// The loop is about to wait. False: somebody rang meanwhile, so it may only look and not
+    /// sleep.
     pub(super) fn start_nap(&self) -> bool {
         self.0.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -142,8 +154,8 @@ impl Waker {
 
     #[cold]
     fn ring(&self) {
-        // The poller's descriptor is open as long as we live, and a full eventfd counts as rung. Anything else would be lost sleep,
-        // not lost data: the loop's timers still end its wait.
+        // The poller's descriptor is open as long as we live, and a full eventfd counts as rung.
+        // Anything else would be lost sleep, not lost data: the loop's timers still end its wait.
         while let Err(error) = self.0.waker.wake() {
             if error.kind() != io::ErrorKind::Interrupted {
                 break;
@@ -181,7 +193,10 @@ mod tests {
         let (sender, mut mailbox) = mailbox(2, reactor.waker());
         assert_eq!((sender.send(1), sender.send(2), sender.send(3)), (Ok(()), Ok(()), Err(3)));
         assert_eq!((mailbox.receive(), sender.send(3)), (Some(1), Ok(())));
-        assert_eq!((mailbox.receive(), mailbox.receive(), mailbox.receive()), (Some(2), Some(3), None));
+        assert_eq!(
+            (mailbox.receive(), mailbox.receive(), mailbox.receive()),
+            (Some(2), Some(3), None)
+        );
     }
 
     #[test]
@@ -205,8 +220,9 @@ mod tests {
         assert!(Instant::now() < until);
     }
 
-    /// Four threads send as fast as the little mailbox allows, one loop sleeps whenever it has nothing. A lost wake would leave the loop
-    /// asleep for a minute; values must all arrive, once, in each sender's order.
+    /// Four threads send as fast as the little mailbox allows, one loop sleeps whenever it has
+    /// nothing. A lost wake would leave the loop asleep for a minute; values must all arrive, once,
+    /// in each sender's order.
     fn hammer(send: impl Fn(&Sender<u64>, u64) + Sync) {
         const EACH: u64 = 20_000;
         let mut reactor = Reactor::new().unwrap();
@@ -215,7 +231,9 @@ mod tests {
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let (sender, send) = (sender.clone(), &send);
-                scope.spawn(move || (0..EACH).for_each(|number| send(&sender, thread * EACH + number)));
+                scope.spawn(move || {
+                    (0..EACH).for_each(|number| send(&sender, thread * EACH + number))
+                });
             }
             let mut next = [0, EACH, 2 * EACH, 3 * EACH];
             let mut received = 0;

@@ -1,4 +1,5 @@
-//! The shell over mio: everything one worker's loop needs of the operating system, and nothing that it decides.
+//! The shell over mio: everything one worker's loop needs of the operating system, and nothing that
+//! it decides.
 //!
 //! ```text
 //! Reactor   wait for readiness, register sockets            poll.rs
@@ -11,9 +12,10 @@
 //! Datagram  UDP to one peer                                 datagram.rs
 //! ```
 //!
-//! Called by `worker` only; names no protocol, no script, no configuration. This folder alone names mio (a test of the crate holds
-//! that), so another poller would be a change of this folder. All of it is edge-triggered: who is told that a socket is readable
-//! reads until [`Fill::WouldBlock`] or until a short read, or remembers that there is more.
+//! Called by `worker` only; names no protocol, no script, no configuration. This folder alone names
+//! mio (a test of the crate holds that), so another poller would be a change of this folder. All of
+//! it is edge-triggered: who is told that a socket is readable reads until [`Fill::WouldBlock`] or
+//! until a short read, or remembers that there is more.
 
 mod datagram;
 mod listener;
@@ -26,7 +28,9 @@ mod timers;
 mod token;
 
 pub use crate::address::{Address, AddressError};
-pub use crate::tls::{CertificateFiles, ClientTls, ClientTlsSettings, ServerTls, TlsError, TlsVersion};
+pub use crate::tls::{
+    CertificateFiles, ClientTls, ClientTlsSettings, ServerTls, TlsError, TlsVersion,
+};
 pub use datagram::Datagram;
 pub use listener::{AcceptError, Listener, PeerAddress, UNIX_MODE};
 pub use mailbox::{Mailbox, Sender, Waker, mailbox};

@@ -1,8 +1,9 @@
 //! The poller: sleeps until something is ready, a timer is due or another thread rings.
 //!
-//! One per worker, a plain field of it. Edge-triggered: an event says that readiness *changed*, is not repeated, and may be
-//! spurious. So a reader goes on until [`super::Fill::WouldBlock`] or a short read, and who stops earlier (a bound per turn) must
-//! remember to come back without being called. Bounds: [`EVENTS_MAX`] events per wait; the rest comes with the next.
+//! One per worker, a plain field of it. Edge-triggered: an event says that readiness *changed*, is
+//! not repeated, and may be spurious. So a reader goes on until [`super::Fill::WouldBlock`] or a
+//! short read, and who stops earlier (a bound per turn) must remember to come back without being
+//! called. Bounds: [`EVENTS_MAX`] events per wait; the rest comes with the next.
 
 use super::mailbox::Waker;
 use super::slots::Key;
@@ -28,8 +29,8 @@ pub struct Ready(mio::Events);
 pub struct Readiness {
     pub readable: bool,
     pub writable: bool,
-    /// The peer will send no more (or the connection is gone): read on until [`super::Fill::Closed`], even after a short read,
-    /// for no further event will tell.
+    /// The peer will send no more (or the connection is gone): read on until
+    /// [`super::Fill::Closed`], even after a short read, for no further event will tell.
     pub closed: bool,
     /// The socket failed; the next read or write says how.
     pub error: bool,
@@ -40,7 +41,8 @@ pub struct Readiness {
 pub enum Interest {
     Readable,
     Writable,
-    /// Both: for connections being opened (writable says that they are) and for links, registered once and never again.
+    /// Both: for connections being opened (writable says that they are) and for links, registered
+    /// once and never again.
     Both,
 }
 
@@ -59,10 +61,12 @@ impl Reactor {
         self.waker.clone()
     }
 
-    /// Sleeps until there is readiness, a message or `until` (None: for as long as it takes). `now` is the caller's clock.
+    /// Sleeps until there is readiness, a message or `until` (None: for as long as it takes). `now`
+    /// is the caller's clock.
     ///
-    /// Look into every mailbox after each wait: a message that came while this thread was awake makes the wait return at
-    /// once, but is no event. An interrupted wait is not an error; it is an early return.
+    /// Look into every mailbox after each wait: a message that came while this thread was awake
+    /// makes the wait return at once, but is no event. An interrupted wait is not an error; it is
+    /// an early return.
     ///
     /// # Errors
     /// What the poller reports. There is no way to go on from it.
@@ -71,7 +75,11 @@ impl Reactor {
             // Ready was taken and never given back.
             self.ready = Ready(mio::Events::with_capacity(EVENTS_MAX));
         }
-        let timeout = if self.waker.start_nap() { until.map(|at| at.saturating_duration_since(now)) } else { Some(Duration::ZERO) };
+        let timeout = if self.waker.start_nap() {
+            until.map(|at| at.saturating_duration_since(now))
+        } else {
+            Some(Duration::ZERO)
+        };
         let outcome = self.poll.poll(&mut self.ready.0, timeout);
         self.waker.end_nap();
         match outcome {
@@ -97,7 +105,12 @@ impl Reactor {
     ///
     /// # Errors
     /// Those of `epoll_ctl`: already registered, out of memory or of watches.
-    pub fn register(&mut self, source: &mut impl Source, token: Token, interest: Interest) -> io::Result<()> {
+    pub fn register(
+        &mut self,
+        source: &mut impl Source,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
         self.poll.registry().register(source, mio_token(token), interest.to_mio())
     }
 
@@ -105,12 +118,17 @@ impl Reactor {
     ///
     /// # Errors
     /// As [`Reactor::register`]; also when it is not registered.
-    pub fn reregister(&mut self, source: &mut impl Source, token: Token, interest: Interest) -> io::Result<()> {
+    pub fn reregister(
+        &mut self,
+        source: &mut impl Source,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
         self.poll.registry().reregister(source, mio_token(token), interest.to_mio())
     }
 
-    /// Ends watching. Dropping a stream does this by itself; a unix listener shared by several workers must be deregistered
-    /// first, since its clones keep the registration alive.
+    /// Ends watching. Dropping a stream does this by itself; a unix listener shared by several
+    /// workers must be deregistered first, since its clones keep the registration alive.
     ///
     /// # Errors
     /// When it is not registered.
@@ -123,7 +141,8 @@ impl Ready {
     /// The events in the order of the kernel. The waker is not among them.
     pub fn iter(&self) -> impl Iterator<Item = (Token, Readiness)> {
         self.0.iter().filter_map(|event| {
-            let token = Token::from_bits(event.token().0 as u64).filter(|token| token.kind != Kind::Waker)?;
+            let token = Token::from_bits(event.token().0 as u64)
+                .filter(|token| token.kind != Kind::Waker)?;
             Some((token, Readiness::of(event)))
         })
     }
@@ -138,7 +157,12 @@ impl Default for Ready {
 
 impl Readiness {
     fn of(event: &Event) -> Readiness {
-        Readiness { readable: event.is_readable(), writable: event.is_writable(), closed: event.is_read_closed(), error: event.is_error() }
+        Readiness {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            closed: event.is_read_closed(),
+            error: event.is_error(),
+        }
     }
 }
 
@@ -156,8 +180,8 @@ fn mio_token(token: Token) -> mio::Token {
     mio::Token(token.to_bits() as usize)
 }
 
-/// Events fetched by one wait: a busy turn is one system call, yet handling them all at 20 µs each takes 5 ms, after which timers and
-/// mailboxes get their turn. The rest comes with the next wait.
+/// Events fetched by one wait: a busy turn is one system call, yet handling them all at 20 µs each
+/// takes 5 ms, after which timers and mailboxes get their turn. The rest comes with the next wait.
 const EVENTS_MAX: usize = 256;
 
 #[cfg(test)]
@@ -210,7 +234,10 @@ mod tests {
         while !client.finish_connect().unwrap() {}
         assert_eq!(client.flush(b"hello").unwrap(), Flush::Done);
         let (at, readiness) = next(&mut reactor)[0];
-        assert_eq!((at, readiness.readable, readiness.closed), (token(Kind::Connection, 2), true, false));
+        assert_eq!(
+            (at, readiness.readable, readiness.closed),
+            (token(Kind::Connection, 2), true, false)
+        );
 
         assert_eq!(server.fill(&mut [0; 64]).unwrap(), Fill::Bytes(5));
         drop(client);
@@ -227,7 +254,10 @@ mod tests {
         reactor.register(&mut listener, token(Kind::Listener, 1), Interest::Readable).unwrap();
         reactor.register(&mut other, token(Kind::Listener, 2), Interest::Readable).unwrap();
         reactor.deregister(&mut listener).unwrap();
-        let clients = [Stream::connect(listener.local_address()).unwrap(), Stream::connect(other.local_address()).unwrap()];
+        let clients = [
+            Stream::connect(listener.local_address()).unwrap(),
+            Stream::connect(other.local_address()).unwrap(),
+        ];
         assert!(next(&mut reactor).iter().all(|(at, _)| at.key.index == 2));
         drop(clients);
     }

@@ -1,8 +1,10 @@
-//! A slab with generations: O(1) insert, look up and remove, and a key to what is gone finds nothing.
+//! A slab with generations: O(1) insert, look up and remove, and a key to what is gone finds
+//! nothing.
 //!
-//! Connections, tasks and links live here. Timers, answers and readiness events that arrive late carry the key of something already
-//! removed; they need no bookkeeping to be cancelled. Bounds: 2^32 slots; a slot's generation wraps after 2^24 removals, so a
-//! key must not be kept for longer than that takes (minutes, at a hundred thousand a second through a single slot).
+//! Connections, tasks and links live here. Timers, answers and readiness events that arrive late
+//! carry the key of something already removed; they need no bookkeeping to be cancelled. Bounds:
+//! 2^32 slots; a slot's generation wraps after 2^24 removals, so a key must not be kept for longer
+//! than that takes (minutes, at a hundred thousand a second through a single slot).
 
 /// Names one value in one [`Slots`]; goes stale when the value is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,7 +69,10 @@ impl<T> Slots<T> {
             return key;
         }
         let key = Key { index: self.entries.len() as u32, generation: 0 };
-        debug_assert!(key.index < NONE, "file descriptors and memory run out long before 2^32 slots");
+        debug_assert!(
+            key.index < NONE,
+            "file descriptors and memory run out long before 2^32 slots"
+        );
         self.entries.push(Entry { generation: 0, state: State::Occupied(make(key)) });
         self.len += 1;
         key
@@ -75,14 +80,22 @@ impl<T> Slots<T> {
 
     pub fn get(&self, key: Key) -> Option<&T> {
         match self.entries.get(key.index as usize) {
-            Some(Entry { generation, state: State::Occupied(value) }) if *generation == key.generation => Some(value),
+            Some(Entry { generation, state: State::Occupied(value) })
+                if *generation == key.generation =>
+            {
+                Some(value)
+            }
             _ => None,
         }
     }
 
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.entries.get_mut(key.index as usize) {
-            Some(Entry { generation, state: State::Occupied(value) }) if *generation == key.generation => Some(value),
+            Some(Entry { generation, state: State::Occupied(value) })
+                if *generation == key.generation =>
+            {
+                Some(value)
+            }
             _ => None,
         }
     }
@@ -97,7 +110,10 @@ impl<T> Slots<T> {
         if entry.generation != key.generation || matches!(entry.state, State::Vacant(_)) {
             return None;
         }
-        let State::Occupied(value) = std::mem::replace(&mut entry.state, State::Vacant(self.free)) else { return None };
+        let State::Occupied(value) = std::mem::replace(&mut entry.state, State::Vacant(self.free))
+        else {
+            return None;
+        };
         entry.generation = (entry.generation + 1) & GENERATION_MASK;
         self.free = key.index;
         self.len -= 1;
@@ -116,14 +132,18 @@ impl<T> Slots<T> {
     /// All values in the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.entries.iter().enumerate().filter_map(|(index, entry)| match &entry.state {
-            State::Occupied(value) => Some((Key { index: index as u32, generation: entry.generation }, value)),
+            State::Occupied(value) => {
+                Some((Key { index: index as u32, generation: entry.generation }, value))
+            }
             State::Vacant(_) => None,
         })
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
         self.entries.iter_mut().enumerate().filter_map(|(index, entry)| match &mut entry.state {
-            State::Occupied(value) => Some((Key { index: index as u32, generation: entry.generation }, value)),
+            State::Occupied(value) => {
+                Some((Key { index: index as u32, generation: entry.generation }, value))
+            }
             State::Vacant(_) => None,
         })
     }
@@ -159,7 +179,11 @@ mod tests {
         assert_eq!(slots.remove(first), Some("first"));
         let second = slots.insert("second");
         assert_eq!((second.index, second.generation), (first.index, first.generation + 1));
-        assert!(slots.get(first).is_none() && slots.get_mut(first).is_none() && slots.remove(first).is_none());
+        assert!(
+            slots.get(first).is_none()
+                && slots.get_mut(first).is_none()
+                && slots.remove(first).is_none()
+        );
         assert_eq!(slots.get(second), Some(&"second"));
     }
 
@@ -167,7 +191,11 @@ mod tests {
     fn a_key_from_elsewhere_finds_nothing() {
         let mut slots = Slots::new();
         slots.insert(1);
-        for key in [Key { index: 1, generation: 0 }, Key { index: u32::MAX, generation: 0 }, Key { index: 0, generation: 1 }] {
+        for key in [
+            Key { index: 1, generation: 0 },
+            Key { index: u32::MAX, generation: 0 },
+            Key { index: 0, generation: 1 },
+        ] {
             assert_eq!((slots.get(key).copied(), slots.remove(key)), (None, None));
         }
         assert_eq!(slots.len(), 1);
@@ -206,7 +234,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a map that never reuses a key: every key ever given out finds the same in both, live or stale.
+        /// Against a map that never reuses a key: every key ever given out finds the same in both,
+        /// live or stale.
         #[test]
         fn behaves_like_a_map(steps in prop::collection::vec(step(), 0..200)) {
             let mut slots = Slots::new();

@@ -1,10 +1,12 @@
 //! Stream: a connected byte stream, TCP or unix, plain or TLS, never blocking.
 //!
-//! `fill` reads what has come, `flush` writes what fits; both drive the TLS session where there is one, so callers need not know.
-//! Owned by the worker beside the state machine that it feeds. Holds no buffers of its own (TLS: rustls's, 64 KiB at most each way).
+//! `fill` reads what has come, `flush` writes what fits; both drive the TLS session where there is
+//! one, so callers need not know. Owned by the worker beside the state machine that it feeds. Holds
+//! no buffers of its own (TLS: rustls's, 64 KiB at most each way).
 //!
-//! The order of calls: [`Stream::connect`], register for both, at the first event [`Stream::finish_connect`], then perhaps
-//! [`Stream::start_tls_client`] (at once, or later where a protocol has a STARTTLS), then `fill` and `flush` as readiness comes.
+//! The order of calls: [`Stream::connect`], register for both, at the first event
+//! [`Stream::finish_connect`], then perhaps [`Stream::start_tls_client`] (at once, or later where a
+//! protocol has a STARTTLS), then `fill` and `flush` as readiness comes.
 
 use crate::address::Address;
 use crate::tls::{ClientTls, ServerTls, TlsError};
@@ -22,8 +24,8 @@ pub struct Stream {
 /// What [`Stream::fill`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// So many bytes came, at least one. Fewer than the buffer holds: there are no more for now, and an event will tell of the next.
-    /// As many as it holds: call again.
+    /// So many bytes came, at least one. Fewer than the buffer holds: there are no more for now,
+    /// and an event will tell of the next. As many as it holds: call again.
     Bytes(usize),
     /// Nothing for now.
     WouldBlock,
@@ -36,8 +38,9 @@ pub enum Fill {
 pub enum Flush {
     /// All bytes are with the kernel.
     Done,
-    /// So many bytes (perhaps none, perhaps all) are taken off the caller's hands; call again with the rest, even if that is empty,
-    /// when the socket is writable and, for TLS, after each `fill`.
+    /// So many bytes (perhaps none, perhaps all) are taken off the caller's hands; call again with
+    /// the rest, even if that is empty, when the socket is writable and, for TLS, after each
+    /// `fill`.
     Partial(usize),
 }
 
@@ -47,10 +50,12 @@ enum Socket {
 }
 
 impl Stream {
-    /// Begins to connect. It is done when the stream has become writable and [`Stream::finish_connect`] says so.
+    /// Begins to connect. It is done when the stream has become writable and
+    /// [`Stream::finish_connect`] says so.
     ///
     /// # Errors
-    /// Those the system knows at once: no such socket file, nobody listening on it, no route, no file descriptors.
+    /// Those the system knows at once: no such socket file, nobody listening on it, no route, no
+    /// file descriptors.
     pub fn connect(address: &Address) -> io::Result<Stream> {
         match address {
             Address::Tcp(address) => {
@@ -77,8 +82,9 @@ impl Stream {
         }
     }
 
-    /// Speaks TLS from here on, as the client. `name` is the host name (or IP address) that the certificate must be for. The handshake begins
-    /// with the next `flush`, of nothing if need be; bytes flushed before its end wait for it.
+    /// Speaks TLS from here on, as the client. `name` is the host name (or IP address) that the
+    /// certificate must be for. The handshake begins with the next `flush`, of nothing if need be;
+    /// bytes flushed before its end wait for it.
     ///
     /// # Errors
     /// [`TlsError::Name`]. A failing handshake is an error of a later `fill`.
@@ -104,7 +110,8 @@ impl Stream {
     /// Reads into `buf`, which must not be empty.
     ///
     /// # Errors
-    /// The connection failed: reset, or TLS broken (`InvalidData`) or cut off (`UnexpectedEof`). There is nothing left but to drop it.
+    /// The connection failed: reset, or TLS broken (`InvalidData`) or cut off (`UnexpectedEof`).
+    /// There is nothing left but to drop it.
     pub fn fill(&mut self, buf: &mut [u8]) -> io::Result<Fill> {
         debug_assert!(!buf.is_empty(), "a full buffer would look like the end of the stream");
         if let Some(tls) = &mut self.tls {
@@ -129,8 +136,9 @@ impl Stream {
         self.send(bytes, false)
     }
 
-    /// As [`Stream::flush`], for the last bytes before the stream is dropped: when they are [`Flush::Done`], drop it at once. Over TCP they
-    /// leave together with the news that it is closed, in one packet instead of two.
+    /// As [`Stream::flush`], for the last bytes before the stream is dropped: when they are
+    /// [`Flush::Done`], drop it at once. Over TCP they leave together with the news that it is
+    /// closed, in one packet instead of two.
     ///
     /// # Errors
     /// As [`Stream::flush`].
@@ -148,7 +156,9 @@ impl Stream {
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flush::Partial(bytes.len() - rest.len())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Flush::Partial(bytes.len() - rest.len()));
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -156,14 +166,15 @@ impl Stream {
         Ok(Flush::Done)
     }
 
-    /// Whether the TLS session holds bytes that the kernel would not take: `flush` again, with nothing if there is nothing else, when the
-    /// socket is writable.
+    /// Whether the TLS session holds bytes that the kernel would not take: `flush` again, with
+    /// nothing if there is nothing else, when the socket is writable.
     pub fn wants_flush(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
-    /// Tells the peer that no more will be sent (TLS: close_notify, as far as it fits). Reading goes on until [`Fill::Closed`]; closing
-    /// with unread bytes would reset the connection and could take our last answer with it.
+    /// Tells the peer that no more will be sent (TLS: close_notify, as far as it fits). Reading
+    /// goes on until [`Fill::Closed`]; closing with unread bytes would reset the connection and
+    /// could take our last answer with it.
     pub fn finish(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
@@ -191,7 +202,9 @@ impl Stream {
 /// Decrypts into `buf` until it is full or the socket has no more.
 fn fill_tls(socket: &mut Socket, tls: &mut rustls::Connection, buf: &mut [u8]) -> io::Result<Fill> {
     let mut filled = 0;
-    let found = |filled: usize, otherwise: io::Result<Fill>| if filled > 0 { Ok(Fill::Bytes(filled)) } else { otherwise };
+    let found = |filled: usize, otherwise: io::Result<Fill>| {
+        if filled > 0 { Ok(Fill::Bytes(filled)) } else { otherwise }
+    };
     loop {
         match tls.reader().read(buf.get_mut(filled..).unwrap_or_default()) {
             Ok(0) => return found(filled, Ok(Fill::Closed)),
@@ -207,7 +220,9 @@ fn fill_tls(socket: &mut Socket, tls: &mut rustls::Connection, buf: &mut [u8]) -
         }
         match tls.read_tls(socket) {
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return found(filled, Ok(Fill::WouldBlock)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return found(filled, Ok(Fill::WouldBlock));
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return found(filled, Err(error)),
         }
@@ -271,7 +286,9 @@ impl Socket {
     /// Writes what the kernel may hold back until the socket is closed.
     fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(socket) => SockRef::from(&*socket).send_with_flags(bytes, libc::MSG_MORE | libc::MSG_NOSIGNAL),
+            Socket::Tcp(socket) => {
+                SockRef::from(&*socket).send_with_flags(bytes, libc::MSG_MORE | libc::MSG_NOSIGNAL)
+            }
             Socket::Unix(socket) => socket.write(bytes),
         }
     }
@@ -323,14 +340,24 @@ impl std::fmt::Debug for Socket {
 }
 
 impl mio::event::Source for Stream {
-    fn register(&mut self, registry: &mio::Registry, token: mio::Token, interests: mio::Interest) -> io::Result<()> {
+    fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
         match &mut self.socket {
             Socket::Tcp(socket) => socket.register(registry, token, interests),
             Socket::Unix(socket) => socket.register(registry, token, interests),
         }
     }
 
-    fn reregister(&mut self, registry: &mio::Registry, token: mio::Token, interests: mio::Interest) -> io::Result<()> {
+    fn reregister(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
         match &mut self.socket {
             Socket::Tcp(socket) => socket.reregister(registry, token, interests),
             Socket::Unix(socket) => socket.reregister(registry, token, interests),

@@ -1,7 +1,9 @@
 //! Streams on real loopback sockets: plain and TLS, TCP and unix.
 
 use super::*;
-use crate::reactor::{CertificateFiles, ClientTlsSettings, Interest, Key, Kind, Listener, Reactor, TlsVersion, Token};
+use crate::reactor::{
+    CertificateFiles, ClientTlsSettings, Interest, Key, Kind, Listener, Reactor, TlsVersion, Token,
+};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -21,13 +23,25 @@ fn wait(reactor: &mut Reactor) {
 }
 
 fn watch(reactor: &mut Reactor, stream: &mut Stream, index: u32) {
-    reactor.register(stream, Token::new(Kind::Connection, Key { index, generation: 0 }), Interest::Both).unwrap();
+    reactor
+        .register(
+            stream,
+            Token::new(Kind::Connection, Key { index, generation: 0 }),
+            Interest::Both,
+        )
+        .unwrap();
 }
 
 fn pair(address: &Address) -> Pair {
     let mut reactor = Reactor::new().unwrap();
     let mut listener = Listener::bind(address).unwrap();
-    reactor.register(&mut listener, Token::new(Kind::Listener, Key { index: 0, generation: 0 }), Interest::Readable).unwrap();
+    reactor
+        .register(
+            &mut listener,
+            Token::new(Kind::Listener, Key { index: 0, generation: 0 }),
+            Interest::Readable,
+        )
+        .unwrap();
     let mut client = Stream::connect(listener.local_address()).unwrap();
     watch(&mut reactor, &mut client, 1);
     let mut server = loop {
@@ -70,7 +84,10 @@ fn carry(reactor: &mut Reactor, from: &mut Stream, to: &mut Stream, bytes: &[u8]
             }
         }
         // The handshake needs both ends to read.
-        assert!(!matches!(from.fill(&mut buf).unwrap(), Fill::Bytes(_)), "nothing was sent that way");
+        assert!(
+            !matches!(from.fill(&mut buf).unwrap(), Fill::Bytes(_)),
+            "nothing was sent that way"
+        );
         while let Fill::Bytes(count) = to.fill(&mut buf).unwrap() {
             arrived.extend_from_slice(&buf[..count]);
             moved = true;
@@ -103,7 +120,9 @@ fn bytes_arrive_over_tcp_and_unix() {
 
 #[test]
 fn last_bytes_arrive_before_the_end() {
-    for (address, count) in [(loopback(), 1), (loopback(), 100_000), (Address::Unix(scratch("last.sock")), 100_000)] {
+    for (address, count) in
+        [(loopback(), 1), (loopback(), 100_000), (Address::Unix(scratch("last.sock")), 100_000)]
+    {
         let Pair { mut reactor, mut client, mut server } = pair(&address);
         let bytes: Vec<u8> = plenty().into_iter().take(count).collect();
         let mut taken = 0;
@@ -202,7 +221,10 @@ struct Certificate(CertificateFiles);
 impl Certificate {
     fn new(name: &str) -> Certificate {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let files = CertificateFiles { certificate: scratch(&format!("{name}.crt")), key: scratch(&format!("{name}.key")) };
+        let files = CertificateFiles {
+            certificate: scratch(&format!("{name}.crt")),
+            key: scratch(&format!("{name}.key")),
+        };
         std::fs::write(&files.certificate, made.cert.pem()).unwrap();
         std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
         Certificate(files)
@@ -213,7 +235,11 @@ impl Certificate {
     }
 
     fn trusted(&self) -> ClientTls {
-        ClientTls::new(&ClientTlsSettings { ca_file: Some(self.0.certificate.clone()), ..ClientTlsSettings::default() }).unwrap()
+        ClientTls::new(&ClientTlsSettings {
+            ca_file: Some(self.0.certificate.clone()),
+            ..ClientTlsSettings::default()
+        })
+        .unwrap()
     }
 }
 
@@ -276,7 +302,10 @@ fn a_session_cut_off_is_an_error() {
         }
         wait(&mut reactor);
     };
-    assert!(matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset), "{error}");
+    assert!(
+        matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset),
+        "{error}"
+    );
 }
 
 #[test]
@@ -285,7 +314,9 @@ fn an_unknown_authority_is_refused_unless_told_otherwise() {
     let error = handshake_error(&other.trusted(), &certificate.server(), "localhost");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 
-    let anyone = ClientTls::new(&ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() }).unwrap();
+    let anyone =
+        ClientTls::new(&ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() })
+            .unwrap();
     let Pair { mut reactor, mut client, mut server } = pair(&loopback());
     client.start_tls_client(&anyone, "localhost").unwrap();
     server.start_tls_server(&certificate.server()).unwrap();
@@ -303,7 +334,11 @@ fn a_certificate_for_another_host_is_refused() {
 fn a_server_older_than_the_minimum_is_refused() {
     let certificate = Certificate::new("old");
     let outdated = crate::tls::outdated_server(&certificate.0);
-    let settings = ClientTlsSettings { minimum: TlsVersion::Tls13, skip_verify: true, ..ClientTlsSettings::default() };
+    let settings = ClientTlsSettings {
+        minimum: TlsVersion::Tls13,
+        skip_verify: true,
+        ..ClientTlsSettings::default()
+    };
     let error = handshake_error(&ClientTls::new(&settings).unwrap(), &outdated, "localhost");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 

@@ -1,11 +1,13 @@
 //! Timers: a hashed wheel with O(1) insert and no cancelling.
 //!
-//! A payload carries a [`super::Key`]; when its time comes and the key is stale, nothing happens, and that is how a timer is cancelled.
-//! A deadline that keeps moving (an idle connection) is better kept as a field: let the timer fire, look, and set it again.
+//! A payload carries a [`super::Key`]; when its time comes and the key is stale, nothing happens,
+//! and that is how a timer is cancelled. A deadline that keeps moving (an idle connection) is
+//! better kept as a field: let the timer fire, look, and set it again.
 //!
-//! A timer never fires early and at most [`TICK`] late (plus what the turn takes). Deadlines further ahead than one revolution
-//! (16 s) stay in their slot and are passed over once per revolution. Memory: a payload and 8 bytes for each timer set, until its
-//! time, fired for nothing or not. Rules: Varghese and Lauck, "Hashed and hierarchical timing wheels", scheme 6.
+//! A timer never fires early and at most [`TICK`] late (plus what the turn takes). Deadlines
+//! further ahead than one revolution (16 s) stay in their slot and are passed over once per
+//! revolution. Memory: a payload and 8 bytes for each timer set, until its time, fired for nothing
+//! or not. Rules: Varghese and Lauck, "Hashed and hierarchical timing wheels", scheme 6.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,8 @@ pub struct Timers<T> {
     slots: Vec<Slot<T>>,
     /// One bit for each slot that holds anything.
     occupied: Vec<u64>,
-    /// The tick of the earliest timer. Invariant: the least of the slots' `earliest`; None while there is no timer.
+    /// The tick of the earliest timer. Invariant: the least of the slots' `earliest`; None while
+    /// there is no timer.
     earliest: Option<u64>,
     len: usize,
 }
@@ -35,11 +38,16 @@ impl<T> Timers<T> {
         Timers { epoch: now, slots, occupied: vec![0; SLOTS / 64], earliest: None, len: 0 }
     }
 
-    /// Has `payload` come out of [`Timers::expire`] once `at` is over. A time in the past is due with the next call.
+    /// Has `payload` come out of [`Timers::expire`] once `at` is over. A time in the past is due
+    /// with the next call.
     pub fn set(&mut self, at: Instant, payload: T) {
         let tick = self.tick_not_before(at);
         let index = slot_of(tick);
-        let (Some(slot), Some(word)) = (self.slots.get_mut(index), self.occupied.get_mut(index / 64)) else { return };
+        let (Some(slot), Some(word)) =
+            (self.slots.get_mut(index), self.occupied.get_mut(index / 64))
+        else {
+            return;
+        };
         slot.earliest = if slot.timers.is_empty() { tick } else { slot.earliest.min(tick) };
         slot.timers.push((tick, payload));
         *word |= 1 << (index % 64);
@@ -49,13 +57,17 @@ impl<T> Timers<T> {
 
     /// When [`Timers::expire`] will have something; O(1).
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.earliest.and_then(|tick| self.epoch.checked_add(Duration::from_nanos(tick.saturating_mul(TICK_NANOS))))
+        self.earliest.and_then(|tick| {
+            self.epoch.checked_add(Duration::from_nanos(tick.saturating_mul(TICK_NANOS)))
+        })
     }
 
-    /// Appends to `out` all payloads whose time is over, in the order of their ticks. O(1) while there are none.
+    /// Appends to `out` all payloads whose time is over, in the order of their ticks. O(1) while
+    /// there are none.
     pub fn expire(&mut self, now: Instant, out: &mut Vec<T>) {
         let now = self.tick_not_after(now);
-        // After a long absence every slot is due several times over. One pass per revolution keeps the timers in order.
+        // After a long absence every slot is due several times over. One pass per revolution keeps
+        // the timers in order.
         while let Some(from) = self.earliest.filter(|earliest| *earliest <= now) {
             self.expire_revolution(from, now.min(from + (SLOTS as u64 - 1)), out);
             self.earliest = self.find_earliest(from);
@@ -82,7 +94,11 @@ impl<T> Timers<T> {
 
     /// Takes what is due at `tick` out of a slot.
     fn expire_slot(&mut self, index: usize, tick: u64, out: &mut Vec<T>) {
-        let (Some(slot), Some(word)) = (self.slots.get_mut(index), self.occupied.get_mut(index / 64)) else { return };
+        let (Some(slot), Some(word)) =
+            (self.slots.get_mut(index), self.occupied.get_mut(index / 64))
+        else {
+            return;
+        };
         if slot.earliest > tick {
             return;
         }
@@ -120,7 +136,8 @@ impl<T> Timers<T> {
     /// The first tick from `from` on whose slot is occupied, within one revolution.
     fn next_occupied(&self, from: u64) -> Option<u64> {
         let start = slot_of(from);
-        // The word of `start` comes twice: first its bits from `start` on, after the round those before.
+        // The word of `start` comes twice: first its bits from `start` on, after the round those
+        // before.
         for step in 0..=self.occupied.len() {
             let index = (start / 64 + step) % self.occupied.len();
             let mut word = self.occupied.get(index).copied().unwrap_or(0);
@@ -142,7 +159,9 @@ impl<T> Timers<T> {
     }
 
     fn tick_not_after(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.epoch).as_nanos() / u128::from(TICK_NANOS)).unwrap_or(u64::MAX).min(TICK_MAX)
+        u64::try_from(now.saturating_duration_since(self.epoch).as_nanos() / u128::from(TICK_NANOS))
+            .unwrap_or(u64::MAX)
+            .min(TICK_MAX)
     }
 }
 
@@ -150,19 +169,21 @@ fn slot_of(tick: u64) -> usize {
     tick as usize % SLOTS
 }
 
-/// How late a timer may be. A login waits for the network in units of 50 µs and for people in units of seconds; between them only
-/// a script's `sleep` would notice.
+/// How late a timer may be. A login waits for the network in units of 50 µs and for people in units
+/// of seconds; between them only a script's `sleep` would notice.
 pub const TICK: Duration = Duration::from_millis(2);
 
 const TICK_NANOS: u64 = TICK.as_nanos() as u64;
 
-/// Slots of the wheel: 16 s around, so that the deadlines of requests (10 s by default) are met in their first revolution.
+/// Slots of the wheel: 16 s around, so that the deadlines of requests (10 s by default) are met in
+/// their first revolution.
 const SLOTS: usize = 8192;
 
 /// Far beyond any deadline (four million years), and safe to add a revolution to.
 const TICK_MAX: u64 = u64::MAX / 4;
 
-/// An emptied slot keeps memory for this many timers, those of 2 ms at half a million a second; what a burst needed more is returned.
+/// An emptied slot keeps memory for this many timers, those of 2 ms at half a million a second;
+/// what a burst needed more is returned.
 const SLOT_KEEP: usize = 1024;
 
 #[cfg(test)]
@@ -224,7 +245,8 @@ mod tests {
     #[test]
     fn after_a_long_absence_the_order_holds() {
         let (mut timers, start) = wheel();
-        // The first two are in the same slot, two revolutions apart; the third is between them in time, behind them on the wheel.
+        // The first two are in the same slot, two revolutions apart; the third is between them in
+        // time, behind them on the wheel.
         timers.set(start + TICK * (2 * SLOTS as u32 + 5), 3);
         timers.set(start + TICK * 5, 1);
         timers.set(start + TICK * (SLOTS as u32 + 9), 2);
@@ -260,7 +282,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a sorted map: the same timers, ordered by tick, none early, none late, and the next deadline exact.
+        /// Against a sorted map: the same timers, ordered by tick, none early, none late, and the
+        /// next deadline exact.
         #[test]
         fn behaves_like_a_sorted_map(steps in prop::collection::vec(step(), 0..150)) {
             let start = Instant::now();

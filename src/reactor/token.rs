@@ -1,7 +1,8 @@
 //! Token: what a readiness event is about, in the one word that the poller carries for us.
 //!
-//! Layout, high to low: 8 bits kind, 24 bits generation, 32 bits index. A socket closed in the middle of a turn may still have an
-//! event in the same batch; its generation keeps that event off whoever took over the slot.
+//! Layout, high to low: 8 bits kind, 24 bits generation, 32 bits index. A socket closed in the
+//! middle of a turn may still have an event in the same batch; its generation keeps that event off
+//! whoever took over the slot.
 
 use super::slots::{GENERATION_MASK, Key};
 
@@ -37,7 +38,9 @@ impl Token {
 
     /// The word given to the poller.
     pub(super) const fn to_bits(self) -> u64 {
-        (self.kind as u64) << 56 | ((self.key.generation & GENERATION_MASK) as u64) << 32 | self.key.index as u64
+        (self.kind as u64) << 56
+            | ((self.key.generation & GENERATION_MASK) as u64) << 32
+            | self.key.index as u64
     }
 
     /// None for a word that we never gave out.
@@ -51,7 +54,10 @@ impl Token {
             5 => Kind::Resolver,
             _ => return None,
         };
-        Some(Token { kind, key: Key { index: bits as u32, generation: (bits >> 32) as u32 & GENERATION_MASK } })
+        Some(Token {
+            kind,
+            key: Key { index: bits as u32, generation: (bits >> 32) as u32 & GENERATION_MASK },
+        })
     }
 }
 
@@ -63,7 +69,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KINDS: [Kind; 6] = [Kind::Waker, Kind::Listener, Kind::Connection, Kind::Link, Kind::Call, Kind::Resolver];
+    const KINDS: [Kind; 6] =
+        [Kind::Waker, Kind::Listener, Kind::Connection, Kind::Link, Kind::Call, Kind::Resolver];
 
     proptest! {
         #[test]

@@ -1,4 +1,5 @@
-//! Which scripts are loaded once per state: those alone of which nobody could tell (`lua/host/alike.lua`).
+//! Which scripts are loaded once per state: those alone of which nobody could tell
+//! (`lua/host/alike.lua`).
 
 use crate::auth::scripts::StageKind;
 use crate::op::Answer;
@@ -29,9 +30,15 @@ fn hook(source: &str) -> bool {
 fn loading_modules_and_defining_functions_is_nothing_that_a_call_could_tell() {
     assert!(hook("function nauthilus_run_hook() end"));
     assert!(hook(&format!("{USUAL} function nauthilus_run_hook(r) return key(r.username) end")));
-    assert!(hook(&format!("{USUAL} function helper() return NUMBER end function nauthilus_run_hook() return helper() end")));
-    assert!(hook("function nauthilus_run_hook() local t = {} t.x = 1 local json = require('json') return json.encode(t) end"));
-    assert!(hook("function nauthilus_run_hook() local util = require('nauthilus_util') return util.exists_in_table({}, 1) end"));
+    assert!(hook(&format!(
+        "{USUAL} function helper() return NUMBER end function nauthilus_run_hook() return helper() end"
+    )));
+    assert!(hook(
+        "function nauthilus_run_hook() local t = {} t.x = 1 local json = require('json') return json.encode(t) end"
+    ));
+    assert!(hook(
+        "function nauthilus_run_hook() local util = require('nauthilus_util') return util.exists_in_table({}, 1) end"
+    ));
 }
 
 #[test]
@@ -102,7 +109,10 @@ fn scripts_of_one_stage_are_loaded_alike_or_none_is() {
     const PLAIN: &str = "function nauthilus_call_feature() end";
     const SHARING: &str = "shared = {} function nauthilus_call_feature() end";
     assert_eq!(once(&[(Feature, PLAIN), (Feature, PLAIN), (Filter, PLAIN)]), [true, true, true]);
-    assert_eq!(once(&[(Feature, PLAIN), (Feature, SHARING), (Filter, PLAIN)]), [false, false, true]);
+    assert_eq!(
+        once(&[(Feature, PLAIN), (Feature, SHARING), (Filter, PLAIN)]),
+        [false, false, true]
+    );
     // Backends have a stage each.
     assert_eq!(once(&[(Backend, PLAIN), (Backend, SHARING)]), [true, false]);
 }
@@ -188,7 +198,9 @@ fn what_one_script_changes_in_the_request_the_next_one_of_its_stage_sees() {
 fn a_script_without_an_entry_function_of_its_own_is_loaded_once_at_most() {
     let bench = Bench::new(&[(StageKind::Hook, "function other() end")]);
     for _ in 0..2 {
-        assert!(bench.hook(|_| Answer::Slept).unwrap_err().contains("is not defined as a function"));
+        assert!(
+            bench.hook(|_| Answer::Slept).unwrap_err().contains("is not defined as a function")
+        );
     }
 }
 
@@ -208,7 +220,8 @@ fn calls_of_a_script_that_is_loaded_once_are_apart() {
     }
 }
 
-/// A script that is loaded once may change libraries, too: that is its stage's own, and not the script's.
+/// A script that is loaded once may change libraries, too: that is its stage's own, and not the
+/// script's.
 #[test]
 fn what_scripts_that_are_loaded_once_do_to_libraries_ends_with_the_call() {
     for (change, seen) in [

@@ -1,7 +1,9 @@
-//! The annotations in `lua/types` against what the host really offers, and the examples in `lua/modules` under the real host.
+//! The annotations in `lua/types` against what the host really offers, and the examples in
+//! `lua/modules` under the real host.
 //!
-//! An annotation file is Lua: run, it returns a table with everything that it declares. A module that lacks its file, its page, or a
-//! function in one of them fails here, with the name of what is missing.
+//! An annotation file is Lua: run, it returns a table with everything that it declares. A module
+//! that lacks its file, its page, or a function in one of them fails here, with the name of what is
+//! missing.
 
 use crate::auth::login::Login;
 use crate::auth::request::{Field, Request};
@@ -20,8 +22,16 @@ use std::time::{Duration, Instant};
 pub(super) const OBJECTS: &[(&str, &str, &str)] = &[
     ("globals", "Result", "nauthilus_backend_result.new()"),
     ("base64", "Encoding", "require('base64').StdEncoding"),
-    ("base64", "Reader", "require('base64').new_decoder(require('base64').StdEncoding, require('strings').new_reader(''))"),
-    ("base64", "Writer", "require('base64').new_encoder(require('base64').StdEncoding, require('strings').new_builder())"),
+    (
+        "base64",
+        "Reader",
+        "require('base64').new_decoder(require('base64').StdEncoding, require('strings').new_reader(''))",
+    ),
+    (
+        "base64",
+        "Writer",
+        "require('base64').new_encoder(require('base64').StdEncoding, require('strings').new_builder())",
+    ),
     ("hex", "Reader", "require('hex').new_decoder(require('strings').new_reader(''))"),
     ("hex", "Writer", "require('hex').new_encoder(require('strings').new_builder())"),
     ("json", "Encoder", "require('json').new_encoder(require('strings').new_builder())"),
@@ -45,15 +55,21 @@ pub(super) const OBJECTS: &[(&str, &str, &str)] = &[
     ("telegram", "Bot", "require('telegram').bot('token')"),
     ("zabbix", "Bot", "require('zabbix').bot({ url = 'http://192.0.2.1/' })"),
     ("nauthilus_opentelemetry", "Tracer", "require('nauthilus_opentelemetry').tracer()"),
-    ("nauthilus_opentelemetry", "Span", "require('nauthilus_opentelemetry').tracer():start_span('a')"),
+    (
+        "nauthilus_opentelemetry",
+        "Span",
+        "require('nauthilus_opentelemetry').tracer():start_span('a')",
+    ),
     ("nauthilus_opentelemetry", "Semconv", "require('nauthilus_opentelemetry').semconv"),
 ];
 
 /// Objects that only a peer's answer makes: their methods are held by the tests of their modules.
 const NEED_A_PEER: &[(&str, &str)] = &[("tcp", "Connection"), ("db", "Statement")];
 
-/// What servers answer in the examples of a page, in this order: Redis replies in their wire form, blanks for line ends.
-const REPLIES: &[(&str, &[&str])] = &[("nauthilus_redis", &["+OK", "$3 ada", ":1", "$-1", ":2", "$3 ada"])];
+/// What servers answer in the examples of a page, in this order: Redis replies in their wire form,
+/// blanks for line ends.
+const REPLIES: &[(&str, &[&str])] =
+    &[("nauthilus_redis", &["+OK", "$3 ada", ":1", "$-1", ":2", "$3 ada"])];
 
 pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("lua")
@@ -65,14 +81,18 @@ fn read(path: &str) -> Result<String, String> {
 
 /// Names that `require` knows, each with the first one of its module.
 fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let modules = MODULES.iter().flat_map(|module| module.names.iter().map(|name| (*name, module.names[0])));
+    let modules =
+        MODULES.iter().flat_map(|module| module.names.iter().map(|name| (*name, module.names[0])));
     modules.chain(LIBRARIES.iter().map(|(name, _)| (*name, *name)))
 }
 
 /// Runs a script that returns a list of complaints.
 fn complaints(source: &str) -> Vec<String> {
     match eval(source) {
-        Ok(Value::List(list)) => list.iter().map(|text| String::from_utf8_lossy(&text.text().unwrap_or_default()).into_owned()).collect(),
+        Ok(Value::List(list)) => list
+            .iter()
+            .map(|text| String::from_utf8_lossy(&text.text().unwrap_or_default()).into_owned())
+            .collect(),
         other => vec![format!("{other:?}")],
     }
 }
@@ -128,16 +148,25 @@ fn methods_that_are_annotated_exist() {
         let text = read(&format!("types/{file}.lua")).unwrap();
         let methods: Vec<&str> = text
             .lines()
-            .filter_map(|line| line.strip_prefix("function ")?.strip_prefix(class)?.strip_prefix([':', '.'])?.split('(').next())
+            .filter_map(|line| {
+                line.strip_prefix("function ")?
+                    .strip_prefix(class)?
+                    .strip_prefix([':', '.'])?
+                    .split('(')
+                    .next()
+            })
             .collect();
         assert!(!methods.is_empty(), "lua/types/{file}.lua: no methods of {class}");
         for method in methods {
-            if eval(&format!("return type(({object})[\"{method}\"])")) != Ok(Value::string("function")) {
+            if eval(&format!("return type(({object})[\"{method}\"])"))
+                != Ok(Value::string("function"))
+            {
                 wrong.push(format!("lua/types/{file}.lua: {class} has no method {method}"));
             }
         }
     }
-    let classes: BTreeSet<(&str, &str)> = OBJECTS.iter().map(|(file, class, _)| (*file, *class)).collect();
+    let classes: BTreeSet<(&str, &str)> =
+        OBJECTS.iter().map(|(file, class, _)| (*file, *class)).collect();
     for (name, _) in names().chain([("globals", "")]) {
         for class in read(&format!("types/{name}.lua"))
             .unwrap_or_default()
@@ -145,7 +174,10 @@ fn methods_that_are_annotated_exist() {
             .filter_map(|line| line.strip_prefix("function ")?.split_once(':'))
         {
             if !classes.contains(&(name, class.0)) && !NEED_A_PEER.contains(&(name, class.0)) {
-                wrong.push(format!("OBJECTS does not say how to come by a {} of lua/types/{name}.lua", class.0));
+                wrong.push(format!(
+                    "OBJECTS does not say how to come by a {} of lua/types/{name}.lua",
+                    class.0
+                ));
             }
         }
     }
@@ -159,7 +191,9 @@ fn globals_are_annotated() {
     let fields = |class: &str| -> String {
         let block = text.split(&format!("---@class {class}\n")).nth(1).unwrap();
         let fields = block.lines().map_while(|line| line.strip_prefix("---@field "));
-        fields.map(|field| format!("[{:?}] = true,", field.split([' ', '?']).next().unwrap())).collect()
+        fields
+            .map(|field| format!("[{:?}] = true,", field.split([' ', '?']).next().unwrap()))
+            .collect()
     };
     assert_none(complaints(&format!(
         r#"local out, request_fields, constants = {{}}, {{ {request} }}, {{ {builtin} }}
@@ -188,7 +222,10 @@ fn globals_are_annotated() {
         return out"#,
         request = fields("nauthilus_request"),
         builtin = fields("nauthilus_builtin"),
-        standard = STANDARD.split_whitespace().map(|name| format!("[{name:?}] = true,")).collect::<String>(),
+        standard = STANDARD
+            .split_whitespace()
+            .map(|name| format!("[{name:?}] = true,"))
+            .collect::<String>(),
         text = quoted(&text),
     )));
 }
@@ -200,7 +237,11 @@ const STANDARD: &str = "_G _VERSION assert collectgarbage coroutine debug dofile
 
 /// The ```` ```lua ```` blocks of a page.
 fn examples(page: &str) -> Vec<String> {
-    page.split("```lua\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+    page.split("```lua\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -210,7 +251,9 @@ fn every_module_has_a_page_with_an_example() {
     for name in names().filter(|(name, first)| name == first).map(|(name, _)| name).chain(bundled) {
         match read(&format!("modules/{name}.md")) {
             Err(error) => wrong.push(error),
-            Ok(page) if examples(&page).is_empty() => wrong.push(format!("lua/modules/{name}.md has no example")),
+            Ok(page) if examples(&page).is_empty() => {
+                wrong.push(format!("lua/modules/{name}.md has no example"))
+            }
             Ok(_) => {}
         }
     }
@@ -271,22 +314,31 @@ fn run(name: &str, example: &str) -> Result<(), String> {
     request.set(Field::Username, b"ada");
     request.set(Field::ClientIp, b"192.0.2.7");
     let login = Login::new(request);
-    let mut replies = REPLIES.iter().find(|(page, _)| *page == name).map(|(_, replies)| replies.iter()).unwrap_or_default();
+    let mut replies = REPLIES
+        .iter()
+        .find(|(page, _)| *page == name)
+        .map(|(_, replies)| replies.iter())
+        .unwrap_or_default();
     let answer = |op: Op| match op {
         Op::Redis(op) => {
             let mut frames: Vec<Reply> = (0..op.commands.count())
                 .map(|_| {
                     let wire = replies.next().expect("a reply for this page in REPLIES");
-                    Reply::from_frame(format!("{}\r\n", wire.replace(' ', "\r\n")).as_bytes()).expect(wire)
+                    Reply::from_frame(format!("{}\r\n", wire.replace(' ', "\r\n")).as_bytes())
+                        .expect(wire)
                 })
                 .collect();
-            if frames.len() == 1 { Answer::Reply(frames.remove(0)) } else { Answer::Replies(frames) }
+            if frames.len() == 1 {
+                Answer::Reply(frames.remove(0))
+            } else {
+                Answer::Replies(frames)
+            }
         }
         Op::Sleep(_) => Answer::Slept,
         Op::Hash(_) => Answer::Hash(Ok(true)),
-        Op::Channel(ChannelOp::Open(address)) => {
-            Answer::Failed(Failure::Refused(format!("dial tcp {address}: connect: connection refused")))
-        }
+        Op::Channel(ChannelOp::Open(address)) => Answer::Failed(Failure::Refused(format!(
+            "dial tcp {address}: connect: connection refused"
+        ))),
         op => Answer::Failed(Failure::Unavailable(format!("nobody answers {op:?} here"))),
     };
     let now = Instant::now();
@@ -294,13 +346,24 @@ fn run(name: &str, example: &str) -> Result<(), String> {
     let mut run = bench.host.stage(stage, &login);
     let host = &bench.host;
     let outcome = match stage {
-        StageKind::Feature => drive(host.feature(&mut run, 0, &login, &ops), &driver, answer).map(drop),
-        StageKind::Filter => drive(host.filter(&mut run, 0, &login, &ops), &driver, answer).map(drop),
-        StageKind::Action => {
-            drive(host.action(&mut run, crate::auth::scripts::ActionKind::Post, 0, &login, &ops), &driver, answer).map(drop)
+        StageKind::Feature => {
+            drive(host.feature(&mut run, 0, &login, &ops), &driver, answer).map(drop)
         }
-        StageKind::Backend => drive(host.verify_password(&mut run, 0, &login, &ops), &driver, answer).map(drop),
-        StageKind::Hook | StageKind::Init => drive(host.hook(&mut run, 0, &login, &ops), &driver, answer).map(drop),
+        StageKind::Filter => {
+            drive(host.filter(&mut run, 0, &login, &ops), &driver, answer).map(drop)
+        }
+        StageKind::Action => drive(
+            host.action(&mut run, crate::auth::scripts::ActionKind::Post, 0, &login, &ops),
+            &driver,
+            answer,
+        )
+        .map(drop),
+        StageKind::Backend => {
+            drive(host.verify_password(&mut run, 0, &login, &ops), &driver, answer).map(drop)
+        }
+        StageKind::Hook | StageKind::Init => {
+            drive(host.hook(&mut run, 0, &login, &ops), &driver, answer).map(drop)
+        }
     };
     outcome.map_err(|error| error.message)
 }

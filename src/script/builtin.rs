@@ -1,22 +1,27 @@
-//! `nauthilus_builtin` (also `nauthilus`): the constants of all entry points, `custom_log_add`, `status_message_set`.
+//! `nauthilus_builtin` (also `nauthilus`): the constants of all entry points, `custom_log_add`,
+//! `status_message_set`.
 //!
-//! One table for all stages; a function that has no meaning in a stage raises. An unknown name reads as nil, as in the reference, and
-//! is reported once per script. Rules: `lua/entrypoints.md` 2, `decisions.md` (Verdicts).
+//! One table for all stages; a function that has no meaning in a stage raises. An unknown name
+//! reads as nil, as in the reference, and is reported once per script. Rules: `lua/entrypoints.md`
+//! 2, `decisions.md` (Verdicts).
 
 use crate::auth::login::LogValue;
 use crate::auth::scripts::StageKind;
 use crate::script::ffi::{Call, Fault, Function, Kind};
 use crate::value::Value;
 
-pub static FUNCTIONS: &[Function] =
-    &[Function { name: "custom_log_add", body: custom_log_add }, Function { name: "status_message_set", body: status_message_set }];
+pub static FUNCTIONS: &[Function] = &[
+    Function { name: "custom_log_add", body: custom_log_add },
+    Function { name: "status_message_set", body: status_message_set },
+];
 
 /// `__index` of the table: reports the name, gives nil.
 pub static UNKNOWN: Function = Function { name: "nauthilus_builtin", body: unknown };
 
 /// Name and value of each constant.
 pub fn constants() -> [(&'static str, Value); 18] {
-    let (no, yes, number) = (Value::Bool(false), Value::Bool(true), |n: i32| Value::Number(f64::from(n)));
+    let (no, yes, number) =
+        (Value::Bool(false), Value::Bool(true), |n: i32| Value::Number(f64::from(n)));
     [
         ("FEATURE_TRIGGER_NO", no.clone()),
         ("FEATURE_TRIGGER_YES", yes.clone()),
@@ -43,7 +48,8 @@ pub fn constants() -> [(&'static str, Value); 18] {
 /// Another name for `BACKEND_RESULT_FAIL`.
 pub const BACKEND_RESULT_ERROR: &str = "BACKEND_RESULT_ERROR";
 
-/// Keeps a pair for the request's log line: strings, numbers, booleans; anything else shows as `UNSUPPORTED`.
+/// Keeps a pair for the request's log line: strings, numbers, booleans; anything else shows as
+/// `UNSUPPORTED`.
 fn custom_log_add(call: &Call<'_>) -> Result<i32, Fault> {
     let key = call.text(1)?.into_owned();
     let value = match call.kind(2) {
@@ -60,7 +66,10 @@ fn custom_log_add(call: &Call<'_>) -> Result<i32, Fault> {
 
 /// The text that the client gets if the request is rejected.
 fn status_message_set(call: &Call<'_>) -> Result<i32, Fault> {
-    call.only_in(&[StageKind::Feature, StageKind::Backend, StageKind::Filter], "status_message_set")?;
+    call.only_in(
+        &[StageKind::Feature, StageKind::Backend, StageKind::Filter],
+        "status_message_set",
+    )?;
     let text = call.string(1)?.into_owned();
     let login = call.run()?.login;
     call.keep(text.len(), login.status_message.borrow().len())?;

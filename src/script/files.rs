@@ -1,8 +1,10 @@
-//! The host's half of the library `io`: open files, their methods, standard output and standard error.
+//! The host's half of the library `io`: open files, their methods, standard output and standard
+//! error.
 //!
-//! Reading and writing happen on the spot: what could block is not opened ([`crate::files`]). The Lua half is `lua/host/files.lua`.
-//! Bounds: [`READ_BYTES_MAX`], `ffi::FILES_PER_STAGE_MAX`, [`PRINTED_BYTES_MAX`]. A file is closed by its script, or when the stage
-//! that opened it has ended.
+//! Reading and writing happen on the spot: what could block is not opened ([`crate::files`]). The
+//! Lua half is `lua/host/files.lua`.
+//! Bounds: [`READ_BYTES_MAX`], `ffi::FILES_PER_STAGE_MAX`, [`PRINTED_BYTES_MAX`]. A file is closed
+//! by its script, or when the stage that opened it has ended.
 
 use crate::files;
 use crate::script::ffi::{Call, FILES_PER_STAGE_MAX, Fault, Function};
@@ -14,13 +16,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::rc::Rc;
 
-/// Largest piece that one call of `read` gives: half of what a Lua state may hold by default, where it ends up.
+/// Largest piece that one call of `read` gives: half of what a Lua state may hold by default, where
+/// it ends up.
 pub const READ_BYTES_MAX: u64 = work::FILE_BYTES_MAX;
 
 /// What one script run may print. A line of its findings has 200 bytes: 5,000 of them.
 pub const PRINTED_BYTES_MAX: usize = 1 << 20;
 
-/// What all scripts of a worker may print in one turn of its loop, which then hands it to the log's writer.
+/// What all scripts of a worker may print in one turn of its loop, which then hands it to the log's
+/// writer.
 const OUTPUT_BYTES_MAX: usize = 16 << 20;
 
 /// For `lua/host/base.lua` and `lua/host/files.lua`.
@@ -114,7 +118,8 @@ fn same(call: &Call<'_>) -> i32 {
 fn failed(call: &Call<'_>, path: &str, error: &io::Error) -> i32 {
     let number = error.raw_os_error();
     let text = error.to_string();
-    let text = number.map_or(text.as_str(), |number| text.trim_end_matches(&format!(" (os error {number})")));
+    let text = number
+        .map_or(text.as_str(), |number| text.trim_end_matches(&format!(" (os error {number})")));
     call.nil_and(format!("{path}: {text}"));
     call.push_number(f64::from(number.unwrap_or_default()));
     3
@@ -132,7 +137,8 @@ fn read_file(call: &Call<'_>) -> Result<i32, Fault> {
     }
 }
 
-/// `is_file(path)`: whether there is something that is no directory, and can be read if it is a regular file.
+/// `is_file(path)`: whether there is something that is no directory, and can be read if it is a
+/// regular file.
 fn is_file(call: &Call<'_>) -> Result<i32, Fault> {
     let path = call.string(1)?;
     let path = work::path(&path);
@@ -156,7 +162,10 @@ fn open(call: &Call<'_>) -> Result<i32, Fault> {
         _ => return Err(Fault::Argument(2, "invalid mode".into())),
     };
     let mut options = OpenOptions::new();
-    options.read(kind == b'r' || update).write(kind == b'w' || (kind == b'r' && update)).append(kind == b'a');
+    options
+        .read(kind == b'r' || update)
+        .write(kind == b'w' || (kind == b'r' && update))
+        .append(kind == b'a');
     options.create(kind != b'r').mode(0o666);
     let path = work::path(&path);
     let opened = files::open_or_memory_device(&mut options, path).and_then(|file| {
@@ -172,7 +181,12 @@ fn open(call: &Call<'_>) -> Result<i32, Fault> {
 /// `io.tmpfile()`: a file without a name.
 fn temporary(call: &Call<'_>) -> Result<i32, Fault> {
     let folder = std::env::temp_dir();
-    let opened = OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(libc::O_TMPFILE).open(&folder);
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_TMPFILE)
+        .open(&folder);
     give(call, &folder, opened)
 }
 
@@ -187,7 +201,10 @@ fn give(call: &Call<'_>, path: &Path, opened: io::Result<File>) -> Result<i32, F
         call.push_number(f64::from(libc::EMFILE));
         return Ok(3);
     }
-    let file = Rc::new(OpenFile { path: shown, target: RefCell::new(Target::File(BufReader::new(opened))) });
+    let file = Rc::new(OpenFile {
+        path: shown,
+        target: RefCell::new(Target::File(BufReader::new(opened))),
+    });
     call.note_file(&file)?;
     call.push_userdata_weighing(file, BUFFER_BYTES)?;
     Ok(1)
@@ -206,7 +223,8 @@ fn kind(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(1)
 }
 
-/// `io_standard(name)`: one of the three standard files, while the state is set up. There is nothing to read from standard input.
+/// `io_standard(name)`: one of the three standard files, while the state is set up. There is
+/// nothing to read from standard input.
 fn standard(call: &Call<'_>) -> Result<i32, Fault> {
     let path = call.text(1)?.into_owned();
     let target = match &*path {
@@ -230,7 +248,8 @@ fn read(call: &Call<'_>) -> Result<i32, Fault> {
     };
     let formats = call.len();
     if formats < 2 {
-        return piece(call, reader, Format::Line(false)).or_else(|error| Ok(failed(call, &file.path, &error)));
+        return piece(call, reader, Format::Line(false))
+            .or_else(|error| Ok(failed(call, &file.path, &error)));
     }
     for at in 2..=formats {
         let format = Format::of(call, at)?;
@@ -258,7 +277,13 @@ impl Format {
         if call.kind(at) == crate::script::ffi::Kind::Number {
             return Ok(Format::Bytes(u64::try_from(call.int(at)?).unwrap_or(0)));
         }
-        match call.string(at)?.trim_ascii_start().strip_prefix(b"*").unwrap_or(call.bytes(at)).first() {
+        match call
+            .string(at)?
+            .trim_ascii_start()
+            .strip_prefix(b"*")
+            .unwrap_or(call.bytes(at))
+            .first()
+        {
             Some(b'l') => Ok(Format::Line(false)),
             Some(b'L') => Ok(Format::Line(true)),
             Some(b'a') => Ok(Format::All),
@@ -303,7 +328,10 @@ fn number(call: &Call<'_>, reader: &mut BufReader<File>) -> io::Result<i32> {
     for _ in 0..READ_BYTES_MAX {
         match reader.fill_buf()?.first() {
             Some(blank) if blank.is_ascii_whitespace() && text.is_empty() => reader.consume(1),
-            Some(byte) if (byte.is_ascii_alphanumeric() || b"+-.".contains(byte)) && text.len() < NUMBER_BYTES_MAX => {
+            Some(byte)
+                if (byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+                    && text.len() < NUMBER_BYTES_MAX =>
+            {
                 text.push(*byte);
                 reader.consume(1);
             }
@@ -361,13 +389,19 @@ fn put(reader: &mut BufReader<File>, text: &[u8]) -> io::Result<()> {
     reader.get_mut().write_all(text)
 }
 
-/// Text for standard output: kept, and handed to the log when the script pauses, so that nothing blocks the loop. What is too much is dropped,
-/// with a warning.
+/// Text for standard output: kept, and handed to the log when the script pauses, so that nothing
+/// blocks the loop. What is too much is dropped, with a warning.
 pub fn print(call: &Call<'_>, text: &[u8]) {
     let mut output = call.services().output.borrow_mut();
-    let printed = call.run().map_or(0, |run| run.printed.replace(run.printed.get().saturating_add(text.len())));
-    if printed.saturating_add(text.len()) > PRINTED_BYTES_MAX || output.len() + text.len() > OUTPUT_BYTES_MAX {
-        call.warn_once(&format!("a script printed more than {PRINTED_BYTES_MAX} bytes in one run; the rest is not shown"));
+    let printed = call
+        .run()
+        .map_or(0, |run| run.printed.replace(run.printed.get().saturating_add(text.len())));
+    if printed.saturating_add(text.len()) > PRINTED_BYTES_MAX
+        || output.len() + text.len() > OUTPUT_BYTES_MAX
+    {
+        call.warn_once(&format!(
+            "a script printed more than {PRINTED_BYTES_MAX} bytes in one run; the rest is not shown"
+        ));
         return;
     }
     output.extend_from_slice(text);
@@ -406,7 +440,9 @@ fn seek(call: &Call<'_>) -> Result<i32, Fault> {
     let moved = match &mut *target {
         Target::File(reader) => reader.seek(to),
         Target::Closed => return Err(Fault::message("attempt to use a closed file")),
-        Target::Input | Target::Output | Target::Error => Err(io::Error::from_raw_os_error(libc::ESPIPE)),
+        Target::Input | Target::Output | Target::Error => {
+            Err(io::Error::from_raw_os_error(libc::ESPIPE))
+        }
     };
     match moved {
         Ok(position) => {

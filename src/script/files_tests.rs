@@ -16,7 +16,14 @@ fn folder() -> (tempfile::TempDir, String) {
     std::fs::write(at("numbers"), " 1 -2.5\t0x10 1e3 x").unwrap();
     std::fs::write(at("chunk.lua"), "return 'loaded'").unwrap();
     for fifo in ["fifo", "fifo.lua"] {
-        rustix::fs::mknodat(rustix::fs::CWD, at(fifo), rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at(fifo),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
     }
     std::fs::File::create(at("huge")).unwrap().set_len(READ_BYTES_MAX + 1).unwrap();
     let path = folder.path().to_str().unwrap().to_owned();
@@ -83,17 +90,31 @@ fn what_may_block_is_refused_with_its_name() {
             "(function() package.path = at .. '/?.lua' return select(2, pcall(require, 'fifo')) end)()",
             format!("{at}/fifo.lua: is a FIFO; only regular files can be used here"),
         ),
-        ("select(2, io.open('/dev/ptmx'))", "/dev/ptmx: is a device; only regular files can be used here".into()),
-        ("select(2, loadfile('/dev/zero'))", "/dev/zero: is a device; only regular files can be used here".into()),
-        ("select(2, io.open(at))", format!("{at}: is a directory; only regular files can be used here")),
+        (
+            "select(2, io.open('/dev/ptmx'))",
+            "/dev/ptmx: is a device; only regular files can be used here".into(),
+        ),
+        (
+            "select(2, loadfile('/dev/zero'))",
+            "/dev/zero: is a device; only regular files can be used here".into(),
+        ),
+        (
+            "select(2, io.open(at))",
+            format!("{at}: is a directory; only regular files can be used here"),
+        ),
         ("select(2, io.open('/dev/zero'):read('*a'))", "/dev/zero: File too large".into()),
         ("select(2, io.open('/dev/zero'):read('*l'))", "/dev/zero: File too large".into()),
         ("select(2, io.open('/dev/zero'):read(1e12))", "/dev/zero: File too large".into()),
         ("select(2, io.open(at .. '/huge'):read('*a'))", format!("{at}/huge: File too large")),
-        ("select(2, loadfile(at .. '/huge'))", format!("{at}/huge: has more than {READ_BYTES_MAX} bytes")),
+        (
+            "select(2, loadfile(at .. '/huge'))",
+            format!("{at}/huge: has more than {READ_BYTES_MAX} bytes"),
+        ),
         ("tostring(io.open('/dev/zero'):read('*n'))", "nil".into()),
     ] {
-        let found = eval(&format!("local at = '{at}' local text = {expression} return (text:gsub('^test/hook0.lua:1: ', ''))"));
+        let found = eval(&format!(
+            "local at = '{at}' local text = {expression} return (text:gsub('^test/hook0.lua:1: ', ''))"
+        ));
         assert_eq!(found, Ok(Value::string(message)), "{expression}");
     }
 }
@@ -101,14 +122,24 @@ fn what_may_block_is_refused_with_its_name() {
 /// Descriptors of this process that lead to `path`.
 fn descriptors(path: &str) -> usize {
     let entries = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-    entries.filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target.to_string_lossy() == path)).count()
+    entries
+        .filter(|entry| {
+            std::fs::read_link(entry.path()).is_ok_and(|target| target.to_string_lossy() == path)
+        })
+        .count()
 }
 
 #[test]
 fn files_that_nobody_closed_are_closed_when_the_stage_ends() {
     let (_folder, at) = folder();
     let path = format!("{at}/lines");
-    for keep in ["", "kept = kept or {} kept[#kept + 1] = f", "string.kept = f", "package.loaded.kept = f", "io.input(f)"] {
+    for keep in [
+        "",
+        "kept = kept or {} kept[#kept + 1] = f",
+        "string.kept = f",
+        "package.loaded.kept = f",
+        "io.input(f)",
+    ] {
         for end in ["return true", "error('x')", "time.sleep(1) return true"] {
             let source = format!(
                 "local time = require('time')
@@ -134,7 +165,9 @@ fn a_stage_has_a_bounded_number_of_open_files() {
             "local t = {{}} for i = 1, {count} do local f, err = io.open('{at}/lines') if not f then return i .. err end {keep} end return true"
         ))
     };
-    let refusal = format!("33{at}/lines: too many open files (at most 32 in one stage of a request; close them)");
+    let refusal = format!(
+        "33{at}/lines: too many open files (at most 32 in one stage of a request; close them)"
+    );
     assert_eq!(open_all("t[i] = f", 40), Ok(Value::string(refusal)));
     // Files that were closed, or that nobody can reach any more, do not count.
     assert_eq!(open_all("f:close()", 200), YES);
@@ -143,8 +176,15 @@ fn a_stage_has_a_bounded_number_of_open_files() {
 
 #[test]
 fn what_is_printed_is_bounded() {
-    for print in ["print(text)", "io.write(text)", "io.stdout:write(text)", "require('log').new():println(text)"] {
-        let source = format!("function nauthilus_run_hook() local text = ('x'):rep(2 ^ 16) for i = 1, 100 do {print} end return true end");
+    for print in [
+        "print(text)",
+        "io.write(text)",
+        "io.stdout:write(text)",
+        "require('log').new():println(text)",
+    ] {
+        let source = format!(
+            "function nauthilus_run_hook() local text = ('x'):rep(2 ^ 16) for i = 1, 100 do {print} end return true end"
+        );
         let bench = Bench::new(&[(StageKind::Hook, &source)]);
         for _ in 0..3 {
             assert_eq!(bench.hook(|_| Answer::Slept), YES, "{print}");
@@ -153,7 +193,10 @@ fn what_is_printed_is_bounded() {
         let shown = services.output.take().len();
         assert!(shown > PRINTED_BYTES_MAX && shown <= 3 * PRINTED_BYTES_MAX, "{print}: {shown}");
         let warnings = services.warnings.take();
-        let about_output = warnings.iter().filter(|text| text.contains("printed more than 1048576 bytes in one run")).count();
+        let about_output = warnings
+            .iter()
+            .filter(|text| text.contains("printed more than 1048576 bytes in one run"))
+            .count();
         assert_eq!(about_output, 1, "{print}: {warnings:?}");
     }
 }

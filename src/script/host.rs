@@ -1,11 +1,13 @@
 //! The run of one script, from start to result: `impl Scripts` for the pipeline.
 //!
-//! A run is a coroutine that is resumed until it ends; whatever it waits for goes through [`Ops::ask`]. Ends badly by raising, by its
-//! time limits (waiting and computing), or by the memory limit; each is a [`ScriptError`], and the state serves on.
+//! A run is a coroutine that is resumed until it ends; whatever it waits for goes through
+//! [`Ops::ask`]. Ends badly by raising, by its time limits (waiting and computing), or by the
+//! memory limit; each is a [`ScriptError`], and the state serves on.
 
 use crate::auth::login::Login;
 use crate::auth::scripts::{
-    ActionKind, BackendCall, BackendReturn, FeatureReturn, FilterReturn, ScriptError, ScriptErrorKind, Scripts, StageKind,
+    ActionKind, BackendCall, BackendReturn, FeatureReturn, FilterReturn, ScriptError,
+    ScriptErrorKind, Scripts, StageKind,
 };
 use crate::op::{Answer, Failure, Ops};
 use crate::script::ffi::{Call, Coroutine, Ended, Fault, Function, Kind, Run};
@@ -36,7 +38,8 @@ impl Drop for Stage {
     }
 }
 
-/// What a script run came to, in the host's own words; left in the [`Run`] by [`COLLECT`] or [`MISSING`].
+/// What a script run came to, in the host's own words; left in the [`Run`] by [`COLLECT`] or
+/// [`MISSING`].
 #[derive(Debug)]
 pub enum Returned {
     Missing,
@@ -57,7 +60,8 @@ impl Host {
         &self.state
     }
 
-    /// Runs the init scripts one after another. Their errors are returned for the log and stop nothing.
+    /// Runs the init scripts one after another. Their errors are returned for the log and stop
+    /// nothing.
     pub async fn init(&self, login: &Login, ops: &Ops) -> Vec<ScriptError> {
         let mut errors = Vec::new();
         for script in self.state.set.init.clone() {
@@ -72,27 +76,49 @@ impl Host {
     }
 
     /// Runs one script to its end.
-    async fn run(&self, stage: &mut Stage, script: usize, entry: Entry, login: &Login, ops: &Ops) -> Result<Returned, ScriptError> {
+    async fn run(
+        &self,
+        stage: &mut Stage,
+        script: usize,
+        entry: Entry,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Returned, ScriptError> {
         let state = &*self.state;
-        let Some((about, compiled)) = state.set.scripts.get(script).zip(state.scripts.get(script)) else {
+        let Some((about, compiled)) = state.set.scripts.get(script).zip(state.scripts.get(script))
+        else {
             return Err(self.error(script, ScriptErrorKind::NoFunction, "no such script".into()));
         };
         let compiled = *compiled;
         let began = Instant::now();
-        let limit = if stage.kind == StageKind::Backend { state.limits.backend.min(state.limits.script) } else { state.limits.script };
+        let limit = if stage.kind == StageKind::Backend {
+            state.limits.backend.min(state.limits.script)
+        } else {
+            state.limits.script
+        };
         let until = ops.now() + limit;
-        let run = Run::new(login, stage.kind, stage.slot, script as u32, entry, about.reuse, ops.now());
+        let run =
+            Run::new(login, stage.kind, stage.slot, script as u32, entry, about.reuse, ops.now());
         stage.used = true;
         let Some(coroutine) = state.threads.take() else {
             state.recover_memory();
-            return Err(self.error(script, ScriptErrorKind::OutOfMemory, "not enough memory".into()));
+            return Err(self.error(
+                script,
+                ScriptErrorKind::OutOfMemory,
+                "not enough memory".into(),
+            ));
         };
         // If the request goes away while the script waits, the coroutine goes with it.
         let mut held = Held { state, coroutine: Some(coroutine) };
         let name = state.entries[entry.index()];
         // A backend has other entry functions besides.
-        let load = if compiled.load == Load::Narrow && Entry::main(stage.kind) != Some(entry) { Load::Once } else { compiled.load };
-        let mut ended = held.coroutine()?.start(&state.shared, &run, state.drive, compiled.factory, name, load);
+        let load = if compiled.load == Load::Narrow && Entry::main(stage.kind) != Some(entry) {
+            Load::Once
+        } else {
+            compiled.load
+        };
+        let mut ended =
+            held.coroutine()?.start(&state.shared, &run, state.drive, compiled.factory, name, load);
         let outcome = loop {
             match ended {
                 Ended::Finished => {
@@ -108,7 +134,11 @@ impl Host {
                 }
                 Ended::Waiting => {
                     let Some(wait) = run.take_wait() else {
-                        break Err(self.error(script, ScriptErrorKind::Raised, "waits for nothing".into()));
+                        break Err(self.error(
+                            script,
+                            ScriptErrorKind::Raised,
+                            "waits for nothing".into(),
+                        ));
                     };
                     let left = until.saturating_duration_since(ops.now());
                     let answer = ops.ask(wait.op, wait.limit.min(left)).await;
@@ -123,7 +153,10 @@ impl Host {
         };
         state.note_run(script, began.elapsed(), outcome.is_err());
         if run.slow.get() {
-            state.shared.services.warn(format!("script {} computed for more than 100 ms without a pause", about.path));
+            state.shared.services.warn(format!(
+                "script {} computed for more than 100 ms without a pause",
+                about.path
+            ));
         }
         outcome
     }
@@ -191,7 +224,13 @@ impl Scripts for Host {
         Stage { state: self.state.clone(), slot: self.state.take_slot(), kind, used: false }
     }
 
-    async fn feature(&self, stage: &mut Stage, index: usize, login: &Login, ops: &Ops) -> Result<Option<FeatureReturn>, ScriptError> {
+    async fn feature(
+        &self,
+        stage: &mut Stage,
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Option<FeatureReturn>, ScriptError> {
         let script = Host::script_of(&self.state.set.features, index);
         match self.run(stage, script, Entry::Feature, login, ops).await? {
             Returned::Feature(returned) => Ok(Some(returned)),
@@ -199,7 +238,13 @@ impl Scripts for Host {
         }
     }
 
-    async fn filter(&self, stage: &mut Stage, index: usize, login: &Login, ops: &Ops) -> Result<Option<FilterReturn>, ScriptError> {
+    async fn filter(
+        &self,
+        stage: &mut Stage,
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Option<FilterReturn>, ScriptError> {
         let script = Host::script_of(&self.state.set.filters, index);
         match self.run(stage, script, Entry::Filter, login, ops).await? {
             Returned::Filter(returned) => Ok(Some(returned)),
@@ -222,7 +267,13 @@ impl Scripts for Host {
         }
     }
 
-    async fn verify_password(&self, stage: &mut Stage, backend: usize, login: &Login, ops: &Ops) -> Result<BackendReturn, ScriptError> {
+    async fn verify_password(
+        &self,
+        stage: &mut Stage,
+        backend: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<BackendReturn, ScriptError> {
         let script = Host::script_of(&self.state.set.backends, backend);
         match self.run(stage, script, Entry::VerifyPassword, login, ops).await? {
             Returned::Backend(returned) => Ok(returned),
@@ -230,7 +281,13 @@ impl Scripts for Host {
         }
     }
 
-    async fn list_accounts(&self, stage: &mut Stage, backend: usize, login: &Login, ops: &Ops) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
+    async fn list_accounts(
+        &self,
+        stage: &mut Stage,
+        backend: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<(i64, Vec<Vec<u8>>), ScriptError> {
         let script = Host::script_of(&self.state.set.backends, backend);
         match self.run(stage, script, Entry::ListAccounts, login, ops).await? {
             Returned::List(code, accounts) => Ok((code, accounts)),
@@ -249,12 +306,19 @@ impl Scripts for Host {
         let script = Host::script_of(&self.state.set.backends, backend);
         match self.run(stage, script, Entry::Backend(call), login, ops).await? {
             Returned::List(code, list) => Ok((code, list)),
-            // The reference takes this for success; but a second factor that nobody keeps must not look kept.
+            // The reference takes this for success; but a second factor that nobody keeps must not
+            // look kept.
             _ => Err(self.no_function(script, Entry::Backend(call))),
         }
     }
 
-    async fn hook(&self, stage: &mut Stage, index: usize, login: &Login, ops: &Ops) -> Result<Value, ScriptError> {
+    async fn hook(
+        &self,
+        stage: &mut Stage,
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Value, ScriptError> {
         let script = Host::script_of(&self.state.set.hooks, index);
         match self.run(stage, script, Entry::Hook, login, ops).await? {
             Returned::Hook(value) => Ok(value),
@@ -278,14 +342,27 @@ pub(super) static MISSING: Function = Function {
 fn collect(call: &Call<'_>) -> Result<i32, Fault> {
     let run = call.run()?;
     let returned = match run.entry {
-        Entry::Feature => Returned::Feature(FeatureReturn { trigger: to_bool(call, 1), abort: to_bool(call, 2), result: to_int(call, 3) }),
-        Entry::Filter => Returned::Filter(FilterReturn { reject: to_bool(call, 1), result: to_int(call, 2) }),
+        Entry::Feature => Returned::Feature(FeatureReturn {
+            trigger: to_bool(call, 1),
+            abort: to_bool(call, 2),
+            result: to_int(call, 3),
+        }),
+        Entry::Filter => {
+            Returned::Filter(FilterReturn { reject: to_bool(call, 1), result: to_int(call, 2) })
+        }
         Entry::Action => Returned::Code(to_int(call, 1)),
-        Entry::VerifyPassword => Returned::Backend(BackendReturn { code: to_int(call, 1), result: backend_result(call, run) }),
+        Entry::VerifyPassword => Returned::Backend(BackendReturn {
+            code: to_int(call, 1),
+            result: backend_result(call, run),
+        }),
         Entry::ListAccounts => Returned::List(to_int(call, 1), accounts(call)?),
-        Entry::Backend(BackendCall::GetWebauthnCredentials) => Returned::List(to_int(call, 1), strings(call, 2)?),
+        Entry::Backend(BackendCall::GetWebauthnCredentials) => {
+            Returned::List(to_int(call, 1), strings(call, 2)?)
+        }
         Entry::Backend(_) => Returned::List(to_int(call, 1), Vec::new()),
-        Entry::Hook => Returned::Hook(if run.stage == StageKind::Init { Value::Nil } else { call.value(1)? }),
+        Entry::Hook => {
+            Returned::Hook(if run.stage == StageKind::Init { Value::Nil } else { call.value(1)? })
+        }
     };
     run.put_returned(returned);
     Ok(0)
@@ -306,7 +383,8 @@ fn to_int(call: &Call<'_>, at: i32) -> i64 {
 
 fn backend_result(call: &Call<'_>, run: &Run<'_>) -> Option<crate::auth::scripts::BackendResult> {
     let object = call.userdata::<ResultObject>(2)?;
-    // A script that is loaded once may hand out the same object again; any other has no use for it after this.
+    // A script that is loaded once may hand out the same object again; any other has no use for it
+    // after this.
     Some(if run.reuse { object.0.borrow().clone() } else { object.0.take() })
 }
 
@@ -316,9 +394,14 @@ fn accounts(call: &Call<'_>) -> Result<Vec<Vec<u8>>, Fault> {
         return Ok(Vec::new());
     }
     let Value::List(members) = call.value(2)? else {
-        return Err(Fault::message("nauthilus_backend_list_accounts must return a list of accounts"));
+        return Err(Fault::message(
+            "nauthilus_backend_list_accounts must return a list of accounts",
+        ));
     };
-    let mut accounts: Vec<_> = members.into_iter().filter_map(|m| if let Value::String(s) = m { Some(s) } else { None }).collect();
+    let mut accounts: Vec<_> = members
+        .into_iter()
+        .filter_map(|m| if let Value::String(s) = m { Some(s) } else { None })
+        .collect();
     accounts.sort_unstable();
     accounts.dedup();
     Ok(accounts)

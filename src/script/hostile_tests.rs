@@ -1,9 +1,10 @@
 //! Every host function on large hostile arguments: none may hold its worker up.
 //!
-//! The list of functions is that of `lua/types` (and the `string` and `table` libraries), so a new function is covered as soon as it
-//! is annotated. Each function gets each hostile value in each place, beside harmless values in the others, and in all places at once.
-//! Whatever computes longer than [`DEADLINE`] is superlinear: a linear one needs milliseconds for these sizes. Behind every call the
-//! same state must answer an ordinary request.
+//! The list of functions is that of `lua/types` (and the `string` and `table` libraries), so a new
+//! function is covered as soon as it is annotated. Each function gets each hostile value in each
+//! place, beside harmless values in the others, and in all places at once. Whatever computes longer
+//! than [`DEADLINE`] is superlinear: a linear one needs milliseconds for these sizes. Behind every
+//! call the same state must answer an ordinary request.
 
 use super::annotations_tests::{OBJECTS, root};
 use crate::auth::login::Login;
@@ -34,11 +35,21 @@ struct Target {
 
 /// All functions of `lua/types`, file by file.
 fn targets() -> Vec<Vec<Target>> {
-    let mut files: Vec<_> = std::fs::read_dir(root().join("types")).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(root().join("types")).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
-    let mut all: Vec<_> =
-        files.iter().map(|path| targets_of(path.file_stem().unwrap().to_str().unwrap(), &std::fs::read_to_string(path).unwrap())).collect();
-    all.push(LIBRARY.iter().map(|(function, parameters)| Target::plain(function, parameters)).collect());
+    let mut all: Vec<_> = files
+        .iter()
+        .map(|path| {
+            targets_of(
+                path.file_stem().unwrap().to_str().unwrap(),
+                &std::fs::read_to_string(path).unwrap(),
+            )
+        })
+        .collect();
+    all.push(
+        LIBRARY.iter().map(|(function, parameters)| Target::plain(function, parameters)).collect(),
+    );
     all
 }
 
@@ -55,7 +66,8 @@ fn targets_of(file: &str, text: &str) -> Vec<Target> {
         if let Some(parameter) = line.strip_prefix("---@param ") {
             parameters.push(parameter.split_once(' ').map_or("any", |(_, kind)| kind).to_owned());
         }
-        let Some(function) = line.strip_prefix("function ").and_then(|rest| rest.split('(').next()) else {
+        let Some(function) = line.strip_prefix("function ").and_then(|rest| rest.split('(').next())
+        else {
             if !line.starts_with("---") {
                 parameters.clear();
             }
@@ -81,7 +93,8 @@ fn targets_of(file: &str, text: &str) -> Vec<Target> {
     out
 }
 
-/// Functions of Lua's own libraries that are the host's, or C code that works on what a request sent.
+/// Functions of Lua's own libraries that are the host's, or C code that works on what a request
+/// sent.
 const LIBRARY: &[(&str, &str)] = &[
     ("string.find", "string string integer boolean"),
     ("string.match", "string string integer"),
@@ -156,7 +169,15 @@ const TEXTS: &[&str] = &[
 const NUMBERS: &[&str] = &["1e308", "-1e308", "0/0", "2^31", "2^53", "-1", "1e9", "1e-300"];
 
 /// Tables and other values. `LEAVES` are many, `DEEP` are few inside one another.
-const TABLES: &[&str] = &["LEAVES", "TEXTS", "PAIRS", "DEEP", "CYCLE", "{ [1e9] = 1 }", "{ ('a'):rep(N), ('b'):rep(N) }"];
+const TABLES: &[&str] = &[
+    "LEAVES",
+    "TEXTS",
+    "PAIRS",
+    "DEEP",
+    "CYCLE",
+    "{ [1e9] = 1 }",
+    "{ ('a'):rep(N), ('b'):rep(N) }",
+];
 
 const PRELUDE: &str = r#"
     local N = 96 * 1024
@@ -173,30 +194,48 @@ const PRELUDE: &str = r#"
     local function same(x) return x end
 "#;
 
-/// The Lua source of a function that calls `target` with `values` in turn, wherever their kind is taken.
+/// The Lua source of a function that calls `target` with `values` in turn, wherever their kind is
+/// taken.
 fn calls(target: &Target) -> String {
     let kinds: Vec<(&str, &[&str])> = vec![("text", TEXTS), ("number", NUMBERS), ("table", TABLES)];
     let takes = |parameter: &str, kind: &str| match kind {
         "text" => ["string", "any"].iter().any(|name| parameter.contains(name)),
         "number" => ["integer", "number", "any"].iter().any(|name| parameter.contains(name)),
-        _ => ["table", "any", "[]", "{", "options", "nauthilus_"].iter().any(|name| parameter.contains(name)),
+        _ => ["table", "any", "[]", "{", "options", "nauthilus_"]
+            .iter()
+            .any(|name| parameter.contains(name)),
     };
     let mut out = String::new();
     let object = target.object.iter().map(|_| "object()".to_owned());
     for (kind, values) in kinds {
-        let places: Vec<usize> = (0..target.parameters.len()).filter(|at| takes(&target.parameters[*at], kind)).collect();
+        let places: Vec<usize> = (0..target.parameters.len())
+            .filter(|at| takes(&target.parameters[*at], kind))
+            .collect();
         // Each place alone, and all at once.
         let together = (places.len() > 1).then(|| places.clone());
         for taken in places.iter().map(|at| vec![*at]).chain(together) {
             let arguments = target.parameters.iter().enumerate();
-            let arguments = arguments.map(|(at, parameter)| if taken.contains(&at) { "v".into() } else { harmless(parameter) });
+            let arguments =
+                arguments.map(
+                    |(at, parameter)| {
+                        if taken.contains(&at) { "v".into() } else { harmless(parameter) }
+                    },
+                );
             let arguments: Vec<String> = object.clone().chain(arguments).collect();
-            let _ = writeln!(out, "kinds.{kind}[#kinds.{kind} + 1] = function(v) return f({}) end", arguments.join(", "));
+            let _ = writeln!(
+                out,
+                "kinds.{kind}[#kinds.{kind} + 1] = function(v) return f({}) end",
+                arguments.join(", ")
+            );
         }
         let _ = writeln!(
             out,
             "values.{kind} = {{ {} }}",
-            values.iter().map(|v| format!("function() return {v} end")).collect::<Vec<_>>().join(", ")
+            values
+                .iter()
+                .map(|v| format!("function() return {v} end"))
+                .collect::<Vec<_>>()
+                .join(", ")
         );
     }
     out
@@ -245,7 +284,8 @@ fn script(target: &Target) -> String {
 
 const NEIGHBOUR: &str = "function nauthilus_run_hook() return 'served' end";
 
-/// Runs the task as a worker does, but nothing that it waits for works. Helper threads are off the loop: what runs there may take its time.
+/// Runs the task as a worker does, but nothing that it waits for works. Helper threads are off the
+/// loop: what runs there may take its time.
 fn drive<T>(task: impl Future<Output = T>, driver: &op::Driver, has_threads: bool) -> T {
     let mut task = std::pin::pin!(task);
     loop {
@@ -264,7 +304,9 @@ fn answer(op: Op, now: Instant, until: Instant, has_threads: bool) -> Answer {
             let (ops, driver) = op::slot(now, until);
             Answer::Done(drive(procedure.begin(ops), &driver, has_threads))
         }
-        Op::All(ops) => Answer::All(ops.into_iter().map(|op| answer(op, now, until, has_threads)).collect()),
+        Op::All(ops) => {
+            Answer::All(ops.into_iter().map(|op| answer(op, now, until, has_threads)).collect())
+        }
         Op::Blocking(job) if has_threads => Answer::Done(Done::from(job.run())),
         Op::Sleep(_) => Answer::Slept,
         _ => Answer::Failed(Failure::Unavailable("nobody answers here".into())),
@@ -278,20 +320,27 @@ fn run(bench: &Bench, hook: usize, has_threads: bool) -> Result<Value, String> {
     let now = Instant::now();
     let (ops, driver) = op::slot(now, now + Duration::from_secs(3600));
     let mut stage = bench.host.stage(StageKind::Hook, &login);
-    drive(bench.host.hook(&mut stage, hook, &login, &ops), &driver, has_threads).map_err(|error| error.message)
+    drive(bench.host.hook(&mut stage, hook, &login, &ops), &driver, has_threads)
+        .map_err(|error| error.message)
 }
 
 /// Runs a target on all hostile values, then the neighbour.
 fn attack(target: &Target) -> Result<(), String> {
-    // More than usual: the values are large, too. The processor time ends what the calls together need, not one call.
+    // More than usual: the values are large, too. The processor time ends what the calls together
+    // need, not one call.
     let limits = Limits { memory_bytes: 256 << 20, cpu: DEADLINE, ..LIMITS };
-    let bench = Bench::with_limits(&[(StageKind::Hook, &script(target)), (StageKind::Hook, NEIGHBOUR)], limits);
+    let bench = Bench::with_limits(
+        &[(StageKind::Hook, &script(target)), (StageKind::Hook, NEIGHBOUR)],
+        limits,
+    );
     match run(&bench, 0, target.object.is_some()) {
         Ok(Value::String(_)) => {}
         // Its own memory, or its own time: the script is stopped, as it should be.
         Err(error) if error.contains("not enough memory") => {}
         // A library in Lua: the watchdog reaches it wherever it is.
-        Err(error) if error.contains("context deadline exceeded") && target.name.starts_with("nauthilus_util") => {}
+        Err(error)
+            if error.contains("context deadline exceeded")
+                && target.name.starts_with("nauthilus_util") => {}
         other => return Err(format!("{}: {other:?}", target.name)),
     }
     match run(&bench, 1, false) {
@@ -332,15 +381,20 @@ fn walk(part: usize) {
     for Target { name, .. } in mine {
         match done.recv_timeout(DEADLINE * 2) {
             Ok(result) => wrong.extend(result.err()),
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("{name} does not end; before it: {wrong:#?}"),
-            Err(mpsc::RecvTimeoutError::Disconnected) => panic!("{name} panicked; before it: {wrong:#?}"),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                panic!("{name} does not end; before it: {wrong:#?}")
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                panic!("{name} panicked; before it: {wrong:#?}")
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What one function may compute for all its calls together: the limit of the watchdog, which sees an overrun once the function returns. What
-/// is linear needs a tenth of it, without optimisation; the rest is for a busy machine.
+/// What one function may compute for all its calls together: the limit of the watchdog, which sees
+/// an overrun once the function returns. What is linear needs a tenth of it, without optimisation;
+/// the rest is for a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 #[test]
@@ -362,12 +416,18 @@ fn what_scripts_keep_for_a_request_is_bounded() {
             end"
         );
         let bench = Bench::new(&[(StageKind::Hook, &source)]);
-        let Ok(Value::List(returned)) = run(&bench, 0, false) else { panic!("{call}: nothing was refused") };
+        let Ok(Value::List(returned)) = run(&bench, 0, false) else {
+            panic!("{call}: nothing was refused")
+        };
         assert_eq!(returned.first(), Some(&Value::Number(16.0)), "{call} {returned:?}");
         let error = returned.get(1).and_then(Value::text).unwrap_or_default().into_owned();
         // A body has a bound of its own besides, of the same size.
         let error = String::from_utf8_lossy(&error);
-        assert!(error.contains("lua.config.request_memory") || error.contains("the response body is longer"), "{call}: {error}");
+        assert!(
+            error.contains("lua.config.request_memory")
+                || error.contains("the response body is longer"),
+            "{call}: {error}"
+        );
         // The next request has all of it again.
         assert_eq!(run(&bench, 0, false).ok(), Some(Value::List(returned)), "{call}");
     }
@@ -392,5 +452,8 @@ fn places_outside_of_a_list_cost_no_steps() {
         return { front, nothing, t[-2 ^ 31], table.remove(t, 2), table.remove(t), table.concat(t, ''), tostring(table.remove({})) }
     end";
     let texts = ["axbcde", "nilnil", "far", "x", "e", "abcd", "nil"].map(Value::string);
-    assert_eq!(run(&Bench::new(&[(StageKind::Hook, source)]), 0, false), Ok(Value::List(texts.into())));
+    assert_eq!(
+        run(&Bench::new(&[(StageKind::Hook, source)]), 0, false),
+        Ok(Value::List(texts.into()))
+    );
 }

@@ -1,4 +1,5 @@
-//! Nothing that one request does is seen by another: each known way of leaving something, and a walk over all that a script can reach.
+//! Nothing that one request does is seen by another: each known way of leaving something, and a
+//! walk over all that a script can reach.
 
 use crate::auth::login::Login;
 use crate::auth::scripts::StageKind;
@@ -7,20 +8,41 @@ use crate::script::modules;
 use crate::script::testing::{Bench, eval};
 use crate::value::Value;
 
-/// What a script changes, what it must see of that itself, and what must hold for everybody else all the while.
+/// What a script changes, what it must see of that itself, and what must hold for everybody else
+/// all the while.
 const WAYS: &[(&str, &str, &str)] = &[
     (
         "string.shout = function(s) return s:upper() end",
         "('a'):shout() == 'A' and string.shout('b') == 'B'",
         "string.shout == nil and ('a').shout == nil",
     ),
-    ("function string:startswith(x) return self:sub(1, #x) == x end", "('abc'):startswith('ab')", "('a').startswith == nil"),
+    (
+        "function string:startswith(x) return self:sub(1, #x) == x end",
+        "('abc'):startswith('ab')",
+        "('a').startswith == nil",
+    ),
     ("table.unpack = unpack", "table.unpack({ 7 }) == 7", "table.unpack == nil"),
-    ("math.round = function(x) return math.floor(x + 0.5) end", "math.round(1.5) == 2", "math.round == nil"),
-    ("math.floor = function() return 'mine' end", "math.floor(1.5) == 'mine'", "math.floor(1.5) == 1"),
+    (
+        "math.round = function(x) return math.floor(x + 0.5) end",
+        "math.round(1.5) == 2",
+        "math.round == nil",
+    ),
+    (
+        "math.floor = function() return 'mine' end",
+        "math.floor(1.5) == 'mine'",
+        "math.floor(1.5) == 1",
+    ),
     ("string.rep = nil", "string.rep == nil and ('x').rep == nil", "('x'):rep(2) == 'xx'"),
-    ("rawset(string, 'secret', 's')", "string.secret == 's' and rawget(string, 'secret') == 's'", "string.secret == nil"),
-    ("table.insert(string, 'secret')", "string[1] == 'secret'", "string[1] == nil and rawget(string, 1) == nil"),
+    (
+        "rawset(string, 'secret', 's')",
+        "string.secret == 's' and rawget(string, 'secret') == 's'",
+        "string.secret == nil",
+    ),
+    (
+        "table.insert(string, 'secret')",
+        "string[1] == 'secret'",
+        "string[1] == nil and rawget(string, 1) == nil",
+    ),
     (
         "table.insert(require('json'), 'secret')",
         "require('json')[1] == 'secret'",
@@ -33,10 +55,26 @@ const WAYS: &[(&str, &str, &str)] = &[
         "table.concat(string) == ''",
     ),
     ("table.insert(string, 'x') table.remove(string)", "string[1] == nil", "string[1] == nil"),
-    ("nauthilus_builtin.FILTER_REJECT = false", "nauthilus.FILTER_REJECT == false", "nauthilus_builtin.FILTER_REJECT == true"),
-    ("table.insert(nauthilus_builtin, 'secret')", "nauthilus_builtin[1] == 'secret'", "nauthilus_builtin[1] == nil"),
-    ("request.logging.log_level = 'secret'", "request.logging.log_level == 'secret'", "request.logging.log_level == 'info'"),
-    ("table.insert(request.logging, 'secret')", "request.logging[1] == 'secret'", "request.logging[1] == nil"),
+    (
+        "nauthilus_builtin.FILTER_REJECT = false",
+        "nauthilus.FILTER_REJECT == false",
+        "nauthilus_builtin.FILTER_REJECT == true",
+    ),
+    (
+        "table.insert(nauthilus_builtin, 'secret')",
+        "nauthilus_builtin[1] == 'secret'",
+        "nauthilus_builtin[1] == nil",
+    ),
+    (
+        "request.logging.log_level = 'secret'",
+        "request.logging.log_level == 'secret'",
+        "request.logging.log_level == 'info'",
+    ),
+    (
+        "table.insert(request.logging, 'secret')",
+        "request.logging[1] == 'secret'",
+        "request.logging[1] == nil",
+    ),
     (
         "table.insert(request.user_groups, 'secret')",
         "#request.user_groups == 1 and request.user_groups[1] == 'secret' and #request.requested_scopes == 0",
@@ -52,25 +90,65 @@ const WAYS: &[(&str, &str, &str)] = &[
         "request.user_groups[1] == 'secret'",
         "request.user_groups[1] == nil",
     ),
-    ("local _, t = pairs(string) rawset(t, 'secret', 1)", "string.secret == 1", "string.secret == nil"),
-    ("local _, t = pairs(request) rawset(t, 'secret', 1)", "request.secret == 1", "request.secret == nil"),
-    ("package.loaded.json = nil package.loaded.mine = 1", "require('mine') == 1", "package.loaded.mine == nil and require('json') ~= nil"),
+    (
+        "local _, t = pairs(string) rawset(t, 'secret', 1)",
+        "string.secret == 1",
+        "string.secret == nil",
+    ),
+    (
+        "local _, t = pairs(request) rawset(t, 'secret', 1)",
+        "request.secret == 1",
+        "request.secret == nil",
+    ),
+    (
+        "package.loaded.json = nil package.loaded.mine = 1",
+        "require('mine') == 1",
+        "package.loaded.mine == nil and require('json') ~= nil",
+    ),
     ("rawset(package, 'path', 'x')", "package.path == 'x'", "package.path == './?.lua'"),
     ("table.insert(package, 'secret')", "package[1] == 'secret'", "package[1] == nil"),
-    ("package.preload.mine = function() return 1 end", "require('mine') == 1", "not pcall(require, 'mine')"),
+    (
+        "package.preload.mine = function() return 1 end",
+        "require('mine') == 1",
+        "not pcall(require, 'mine')",
+    ),
     (
         "local mt = getmetatable(package.loaded) if mt then mt.__index.secret = 1 end",
         "package.loaded.secret == nil",
         "package.loaded.secret == nil",
     ),
-    ("local mt = getmetatable(io.stdout) if mt then mt.secret = 1 end", "not getmetatable(io.stdout)", "io.stdout.secret == nil"),
-    ("pcall(function() io.stdout.__index.secret = 1 end)", "true", "not pcall(function() return io.stdout.secret.x end)"),
+    (
+        "local mt = getmetatable(io.stdout) if mt then mt.secret = 1 end",
+        "not getmetatable(io.stdout)",
+        "io.stdout.secret == nil",
+    ),
+    (
+        "pcall(function() io.stdout.__index.secret = 1 end)",
+        "true",
+        "not pcall(function() return io.stdout.secret.x end)",
+    ),
     ("io.output(io.tmpfile())", "io.output() ~= io.stdout", "io.output() == io.stdout"),
     ("io.input(io.tmpfile())", "io.type(io.input()) == 'file'", "not pcall(io.input)"),
-    ("pcall(setmetatable, string, { __index = { secret = 1 } })", "string.secret == nil", "string.secret == nil"),
-    ("pcall(setmetatable, nauthilus_builtin, nil)", "getmetatable(nauthilus_builtin) == false", "getmetatable(nauthilus_builtin) == false"),
-    ("pcall(setfenv, 0, string) secret = 1", "getfenv(0) ~= string", "secret == nil and string.secret == nil"),
-    ("io.write = function() end", "io.write('x') == nil", "type(io.write) == 'function' and io.write() == io.stdout"),
+    (
+        "pcall(setmetatable, string, { __index = { secret = 1 } })",
+        "string.secret == nil",
+        "string.secret == nil",
+    ),
+    (
+        "pcall(setmetatable, nauthilus_builtin, nil)",
+        "getmetatable(nauthilus_builtin) == false",
+        "getmetatable(nauthilus_builtin) == false",
+    ),
+    (
+        "pcall(setfenv, 0, string) secret = 1",
+        "getfenv(0) ~= string",
+        "secret == nil and string.secret == nil",
+    ),
+    (
+        "io.write = function() end",
+        "io.write('x') == nil",
+        "type(io.write) == 'function' and io.write() == io.stdout",
+    ),
     (
         "local util = require('nauthilus_util') util.secret = 1",
         "require('nauthilus_util').secret == 1",
@@ -103,7 +181,13 @@ fn what_a_script_writes_into_libraries_works_and_is_its_own() {
         );
         let bench = Bench::new(&[(StageKind::Hook, &changing), (StageKind::Hook, &body(others))]);
         let login = Login::default();
-        let other = |when: &str| assert_eq!(bench.hook_of(1, &login, |op| panic!("{op:?}")), YES, "{change}: others, {when}");
+        let other = |when: &str| {
+            assert_eq!(
+                bench.hook_of(1, &login, |op| panic!("{op:?}")),
+                YES,
+                "{change}: others, {when}"
+            )
+        };
         other("before");
         for _ in 0..2 {
             let changed = bench.hook_of(0, &login, |_: Op| {
@@ -147,12 +231,18 @@ fn changes_of_two_requests_do_not_meet() {
 /// Whoever fails, or is given up while it waits, leaves nothing, either.
 #[test]
 fn changes_end_with_a_request_that_fails() {
-    for end in ["error('x')", "local t = {} while true do t[#t + 1] = {} end", "while true do end"] {
-        let source = format!("function nauthilus_run_hook() string.secret, string.rep = 1, nil {end} end");
-        let limits =
-            crate::script::Limits { memory_bytes: 32 << 20, cpu: std::time::Duration::from_millis(100), ..crate::script::testing::LIMITS };
+    for end in ["error('x')", "local t = {} while true do t[#t + 1] = {} end", "while true do end"]
+    {
+        let source =
+            format!("function nauthilus_run_hook() string.secret, string.rep = 1, nil {end} end");
+        let limits = crate::script::Limits {
+            memory_bytes: 32 << 20,
+            cpu: std::time::Duration::from_millis(100),
+            ..crate::script::testing::LIMITS
+        };
         let probe = body("string.secret == nil and ('x'):rep(1) == 'x'");
-        let bench = Bench::with_limits(&[(StageKind::Hook, &source), (StageKind::Hook, &probe)], limits);
+        let bench =
+            Bench::with_limits(&[(StageKind::Hook, &source), (StageKind::Hook, &probe)], limits);
         assert!(bench.hook(|op| panic!("{op:?}")).is_err(), "{end}");
         assert_eq!(bench.hook_of(1, &Login::default(), |op| panic!("{op:?}")), YES, "{end}");
     }
@@ -162,7 +252,10 @@ fn changes_end_with_a_request_that_fails() {
 fn scripts_of_one_stage_share_what_they_change() {
     use crate::auth::scripts::Scripts;
     let bench = Bench::new(&[
-        (StageKind::Feature, "function string:shout() return self .. '!' end function nauthilus_call_feature() return false end"),
+        (
+            StageKind::Feature,
+            "function string:shout() return self .. '!' end function nauthilus_call_feature() return false end",
+        ),
         (StageKind::Feature, "function nauthilus_call_feature() return ('a'):shout() == 'a!' end"),
     ]);
     let login = Login::default();
@@ -177,7 +270,8 @@ fn scripts_of_one_stage_share_what_they_change() {
     assert!(returned.unwrap().trigger);
 }
 
-/// With `reuse`, the environment outlives the request, and so does what was put on libraries in it: for that script alone.
+/// With `reuse`, the environment outlives the request, and so does what was put on libraries in it:
+/// for that script alone.
 #[test]
 fn a_script_that_is_reused_keeps_its_helpers() {
     let helping = "local time = require('time')
@@ -189,7 +283,10 @@ fn a_script_that_is_reused_keeps_its_helpers() {
             time.sleep(1)
             return before .. ('b'):shout() .. count
         end";
-    let bench = Bench::reusing(&[(StageKind::Hook, helping), (StageKind::Hook, &body("('a').shout == nil"))]);
+    let bench = Bench::reusing(&[
+        (StageKind::Hook, helping),
+        (StageKind::Hook, &body("('a').shout == nil")),
+    ]);
     let login = Login::default();
     for count in 1..4 {
         let seen = bench.hook_of(0, &login, |_| {
@@ -229,13 +326,18 @@ fn compiled_code_sees_changes_come_and_go() {
 #[test]
 fn more_changes_than_any_collection_of_helpers_has_are_refused() {
     let error = eval("for i = 1, 1001 do string['k' .. i] = i end").unwrap_err();
-    assert!(error.contains("too many fields of library tables were changed (at most 1000)"), "{error}");
+    assert!(
+        error.contains("too many fields of library tables were changed (at most 1000)"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_seed_holds_for_its_own_request() {
     let drawn = "(function() local t = {} for i = 1, 5 do t[i] = math.random(1e6) end return table.concat(t, ',') end)()";
-    let seeded = format!("function nauthilus_run_hook() local r = math.random math.randomseed(42) local x = r() return {drawn} end");
+    let seeded = format!(
+        "function nauthilus_run_hook() local r = math.random math.randomseed(42) local x = r() return {drawn} end"
+    );
     let bench = Bench::new(&[(StageKind::Hook, &seeded), (StageKind::Hook, &body(drawn))]);
     let draw = |script| bench.hook_of(script, &Login::default(), |op| panic!("{op:?}")).unwrap();
     let first = draw(0);
@@ -250,8 +352,16 @@ fn a_seed_holds_for_its_own_request() {
         ("(pcall(math.randomseed, 'x'))", false),
         ("(pcall(math.random, 'x'))", false),
     ] {
-        for seed in ["", "math.randomseed(7)", "math.randomseed('7')", "math.randomseed(0/0)", "math.randomseed(-1e300)"] {
-            let result = eval(&format!("{seed} for i = 1, 100 do if (({expression}) ~= {holds}) then return 'no' end end return true"));
+        for seed in [
+            "",
+            "math.randomseed(7)",
+            "math.randomseed('7')",
+            "math.randomseed(0/0)",
+            "math.randomseed(-1e300)",
+        ] {
+            let result = eval(&format!(
+                "{seed} for i = 1, 100 do if (({expression}) ~= {holds}) then return 'no' end end return true"
+            ));
             assert_eq!(result, YES, "{seed} {expression}");
         }
     }
@@ -397,7 +507,8 @@ local function walk(request, names)
 end
 "#;
 
-/// With the real debug library: what of two walks is the same; what there is in and behind that; and what has changed of it.
+/// With the real debug library: what of two walks is the same; what there is in and behind that;
+/// and what has changed of it.
 const CHECK: &str = r#"
 local first, shared, before, paths = nil, {}, {}, {}
 local next, type, raw_tostring, getmetatable, getupvalue, getfenv = next, type, tostring, debug.getmetatable, debug.getupvalue, debug.getfenv
@@ -565,11 +676,18 @@ end
 
 /// What is left of an attack on everything that two requests share, during its pause and behind it.
 fn left_by_an_attack(prepare: impl Fn(&Bench)) -> (f64, Vec<String>) {
-    let names: Vec<&str> = modules::MODULES.iter().flat_map(|module| module.names).copied().collect();
-    let libraries = modules::LIBRARIES.iter().map(|(name, _)| *name);
     let names: Vec<&str> =
-        names.into_iter().chain(libraries).chain(["string", "table", "math", "os", "io", "debug", "coroutine", "package"]).collect();
-    let walking = format!("{WALK} function nauthilus_run_hook(request) return walked(walk(request, '{}')) end", names.join(" "));
+        modules::MODULES.iter().flat_map(|module| module.names).copied().collect();
+    let libraries = modules::LIBRARIES.iter().map(|(name, _)| *name);
+    let names: Vec<&str> = names
+        .into_iter()
+        .chain(libraries)
+        .chain(["string", "table", "math", "os", "io", "debug", "coroutine", "package"])
+        .collect();
+    let walking = format!(
+        "{WALK} function nauthilus_run_hook(request) return walked(walk(request, '{}')) end",
+        names.join(" ")
+    );
     let bench = Bench::new(&[
         (StageKind::Hook, &walking),
         (StageKind::Hook, ATTACK),
@@ -577,15 +695,20 @@ fn left_by_an_attack(prepare: impl Fn(&Bench)) -> (f64, Vec<String>) {
     ]);
     prepare(&bench);
     let state = bench.host.state();
-    let (walked, shared, changes): (mlua::Function, mlua::Table, mlua::Function) = state.lua.load(CHECK).call(()).unwrap();
+    let (walked, shared, changes): (mlua::Function, mlua::Table, mlua::Function) =
+        state.lua.load(CHECK).call(()).unwrap();
     state.base.raw_set("walk_shared", shared).unwrap();
     state.base.raw_set("walked", walked).unwrap();
     state.base.raw_set("changes", changes).unwrap();
     let login = Login::default();
-    let run = |index| bench.hook_of(index, &login, |_| Answer::Failed(Failure::Refused("nobody is there".into())));
+    let run = |index| {
+        bench.hook_of(index, &login, |_| Answer::Failed(Failure::Refused("nobody is there".into())))
+    };
     run(0).unwrap();
     let Value::Number(count) = run(0).unwrap() else { panic!("no count") };
-    let text = |value: &Value| value.text().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+    let text = |value: &Value| {
+        value.text().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+    };
     assert_eq!(text(&run(2).unwrap()), "", "before the attack");
     let mut left = Vec::new();
     let mut look = || left.push(text(&run(2).unwrap()));
@@ -611,7 +734,11 @@ fn a_shared_table_that_can_be_written_is_found() {
     for place in ["base.new_table = {}", "getmetatable('').__index.new_table = {}"] {
         let (_, left) = left_by_an_attack(|bench| {
             let state = bench.host.state();
-            state.lua.load(format!("local base = ... local getmetatable = debug.getmetatable {place}")).call::<()>(&state.base).unwrap();
+            state
+                .lua
+                .load(format!("local base = ... local getmetatable = debug.getmetatable {place}"))
+                .call::<()>(&state.base)
+                .unwrap();
         });
         assert!(left.iter().all(|left| left.contains("leaked_raw")), "{place}: {left:?}");
     }

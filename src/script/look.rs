@@ -1,5 +1,7 @@
-//! What the author of a script may have misspelt, from what `lua/host/look.lua` saw in its bytecode: the entry function's name, and the names
-//! of constants. Nothing is run. A script may set names in ways that cannot be seen (`load`, a file module), so these are findings and no errors.
+//! What the author of a script may have misspelt, from what `lua/host/look.lua` saw in its
+//! bytecode: the entry function's name, and the names of constants. Nothing is run. A script may
+//! set names in ways that cannot be seen (`load`, a file module), so these are findings and no
+//! errors.
 
 use crate::auth::scripts::StageKind;
 use crate::config::{Finding, FindingKind, nearest};
@@ -7,20 +9,30 @@ use crate::script::builtin;
 use crate::script::sources::{Entry, Script};
 use mlua::Table;
 
-/// `named`: name → line of everything that the script sets or names; `read`: the constants that it reads, each `{name, line}`. Both none: the
-/// bytecode cannot be read.
-pub(super) fn findings(script: &Script, named: Option<Table>, read: Option<Table>) -> mlua::Result<Vec<Finding>> {
+/// `named`: name → line of everything that the script sets or names; `read`: the constants that it
+/// reads, each `{name, line}`. Both none: the bytecode cannot be read.
+pub(super) fn findings(
+    script: &Script,
+    named: Option<Table>,
+    read: Option<Table>,
+) -> mlua::Result<Vec<Finding>> {
     let (Some(named), Some(read)) = (named, read) else { return Ok(Vec::new()) };
     let mut findings = Vec::new();
-    let named: Vec<(String, u32)> = named.pairs::<mlua::LuaString, u32>().filter_map(text_and_line).collect();
+    let named: Vec<(String, u32)> =
+        named.pairs::<mlua::LuaString, u32>().filter_map(text_and_line).collect();
     if let Some(entry) = required(script.stage)
         && !named.iter().any(|(name, _)| name == entry)
     {
         let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
         let near = nearest(entry, &names);
-        let line = near.and_then(|near| named.iter().find(|(name, _)| name == near)).map_or(1, |(_, line)| *line);
+        let line = near
+            .and_then(|near| named.iter().find(|(name, _)| name == near))
+            .map_or(1, |(_, line)| *line);
         let instead = near.map(|near| format!(" (is {near} meant to be it?)")).unwrap_or_default();
-        let text = format!("the script does not define {entry}, which {} scripts are called by{instead}", script.stage.name());
+        let text = format!(
+            "the script does not define {entry}, which {} scripts are called by{instead}",
+            script.stage.name()
+        );
         findings.push(Finding::in_script(FindingKind::NoEntry, &script.path, Some(line), text));
     }
     let mut known: Vec<&str> = builtin::constants().iter().map(|(name, _)| *name).collect();
@@ -34,9 +46,16 @@ pub(super) fn findings(script: &Script, named: Option<Table>, read: Option<Table
         if known.contains(&name.as_str()) || told.contains(&name) {
             continue;
         }
-        let meant = nearest(&name, &known).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+        let meant = nearest(&name, &known)
+            .map(|near| format!(" (did you mean {near}?)"))
+            .unwrap_or_default();
         let text = format!("nauthilus_builtin has no {name}: it reads as nil{meant}");
-        findings.push(Finding::in_script(FindingKind::UnknownConstant, &script.path, Some(line), text));
+        findings.push(Finding::in_script(
+            FindingKind::UnknownConstant,
+            &script.path,
+            Some(line),
+            text,
+        ));
         told.push(name);
     }
     Ok(findings)
@@ -72,18 +91,28 @@ mod tests {
             (StageKind::Feature, "nauthilus_call_feature", "nauthilus_call_faeture"),
             (StageKind::Filter, "nauthilus_call_filter", "nauthilus_call_filters"),
             (StageKind::Action, "nauthilus_call_action", "nauthilus_cal_action"),
-            (StageKind::Backend, "nauthilus_backend_verify_password", "nauthilus_backend_verify_passwort"),
+            (
+                StageKind::Backend,
+                "nauthilus_backend_verify_password",
+                "nauthilus_backend_verify_passwort",
+            ),
             (StageKind::Hook, "nauthilus_run_hook", "nauthilus_runhook"),
         ];
         for (stage, entry, misspelt) in cases {
             let name = stage.name();
-            let all = findings_of(stage, &format!("local x = 1\n\nfunction {misspelt}() return x end"));
+            let all =
+                findings_of(stage, &format!("local x = 1\n\nfunction {misspelt}() return x end"));
             let expected = format!(
                 "test/{name}0.lua:3: the script does not define {entry}, which {name} scripts are called by (is {misspelt} meant to be it?)"
             );
             assert_eq!(all, [expected]);
             let all = findings_of(stage, "local x = 1");
-            assert_eq!(all, [format!("test/{name}0.lua:1: the script does not define {entry}, which {name} scripts are called by")]);
+            assert_eq!(
+                all,
+                [format!(
+                    "test/{name}0.lua:1: the script does not define {entry}, which {name} scripts are called by"
+                )]
+            );
             for sound in [
                 format!("function {entry}() end"),
                 format!("if os then {entry} = function() end end"),

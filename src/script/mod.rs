@@ -1,9 +1,12 @@
-//! The Lua host: LuaJIT states that run operators' scripts, one state per worker and epoch, one coroutine per script run.
+//! The Lua host: LuaJIT states that run operators' scripts, one state per worker and epoch, one
+//! coroutine per script run.
 //!
-//! [`Host`] implements the domain's [`crate::auth::scripts::Scripts`]. [`sources`] holds the scripts as read from disk, [`state`] a Lua
-//! state with the base environment, the modules and the compiled scripts, [`host`] the run of one script from start to result.
-//! `ffi` is the unsafe half that every request uses; `modules` has one Lua-visible module per file; the Lua half lies in
-//! `lua/host`. Only this folder names mlua. Rules: specification `lua/*.md`; ARCHITECTURE.md "The Lua host".
+//! [`Host`] implements the domain's [`crate::auth::scripts::Scripts`]. [`sources`] holds the
+//! scripts as read from disk, [`state`] a Lua state with the base environment, the modules and the
+//! compiled scripts, [`host`] the run of one script from start to result. `ffi` is the unsafe half
+//! that every request uses; `modules` has one Lua-visible module per file; the Lua half lies in
+//! `lua/host`. Only this folder names mlua. Rules: specification `lua/*.md`; ARCHITECTURE.md "The
+//! Lua host".
 
 #[cfg(test)]
 mod alike_tests;

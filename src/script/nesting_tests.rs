@@ -1,4 +1,5 @@
-//! What our changes to LuaJIT are for (`luajit/changes`): nested calls from C, tables made of several values, sorting, finalizers.
+//! What our changes to LuaJIT are for (`luajit/changes`): nested calls from C, tables made of
+//! several values, sorting, finalizers.
 
 use crate::auth::scripts::StageKind;
 use crate::op::Answer;
@@ -10,13 +11,28 @@ const WAYS: &[(&str, &str)] = &[
     ("gsub", "string.gsub('x', '.', f)"),
     ("gsub by method", "('x'):gsub('.', function() return f() end)"),
     ("sort", "table.sort({ 1, 2 }, function() f() return false end)"),
-    ("sort by __lt", "local m = { __lt = function() f() return false end } table.sort({ setmetatable({}, m), setmetatable({}, m) })"),
-    ("format", "string.format('%s', setmetatable({}, { __tostring = function() f() return '' end }))"),
+    (
+        "sort by __lt",
+        "local m = { __lt = function() f() return false end } table.sort({ setmetatable({}, m), setmetatable({}, m) })",
+    ),
+    (
+        "format",
+        "string.format('%s', setmetatable({}, { __tostring = function() f() return '' end }))",
+    ),
     // Within one coroutine LuaJIT calls no handler for an error in a handler.
     ("handler", "coroutine.wrap(function() xpcall(error, function(e) f() return e end) end)()"),
-    ("gsub in a coroutine", "assert(coroutine.resume(coroutine.create(function() string.gsub('x', '.', f) end)))"),
-    ("wrapped coroutine", "coroutine.wrap(function() table.sort({ 1, 2 }, function() f() return false end) end)()"),
-    ("format in pcall", "assert(pcall(string.format, '%s', setmetatable({}, { __tostring = function() f() return '' end })))"),
+    (
+        "gsub in a coroutine",
+        "assert(coroutine.resume(coroutine.create(function() string.gsub('x', '.', f) end)))",
+    ),
+    (
+        "wrapped coroutine",
+        "coroutine.wrap(function() table.sort({ 1, 2 }, function() f() return false end) end)()",
+    ),
+    (
+        "format in pcall",
+        "assert(pcall(string.format, '%s', setmetatable({}, { __tostring = function() f() return '' end })))",
+    ),
     ("load", "load(function() string.gsub('x', '.', f) end)"),
     ("index", "return setmetatable({}, { __index = function() string.gsub('x', '.', f) end }).x"),
 ];
@@ -29,11 +45,18 @@ fn calls_from_c_nest_as_deep_as_in_standard_lua() {
              again = function() depth = depth + 1 local f = again; {way} end \
              local ok, err = pcall(again) return {{ ok = ok, err = tostring(err), depth = depth }}"
         );
-        let bench = Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook(request) {depth}\nend"))]);
+        let bench = Bench::new(&[(
+            StageKind::Hook,
+            &format!("function nauthilus_run_hook(request) {depth}\nend"),
+        )]);
         // The second time counts from the beginning again.
         for _ in 0..2 {
-            let Ok(Value::Map(map)) = bench.hook(|_| Answer::Slept) else { panic!("{name}: no map") };
-            let get = |key: &str| map.iter().find(|(k, _)| *k == Value::string(key)).map(|(_, v)| v.clone()).unwrap();
+            let Ok(Value::Map(map)) = bench.hook(|_| Answer::Slept) else {
+                panic!("{name}: no map")
+            };
+            let get = |key: &str| {
+                map.iter().find(|(k, _)| *k == Value::string(key)).map(|(_, v)| v.clone()).unwrap()
+            };
             // A handler takes the error away.
             if *name != "handler" {
                 assert_eq!(get("ok"), Value::Bool(false), "{name}");
@@ -48,7 +71,8 @@ fn calls_from_c_nest_as_deep_as_in_standard_lua() {
 
 #[test]
 fn a_table_made_of_several_values_has_its_length() {
-    // All shapes of up to eight values, the last not nil, behind none to three others; often enough for the compiler to have a go.
+    // All shapes of up to eight values, the last not nil, behind none to three others; often enough
+    // for the compiler to have a go.
     let model = "
         local function values(shape, n)
             if n == 0 then return end
@@ -86,11 +110,21 @@ fn a_table_made_of_several_values_has_its_length() {
         ("#{ nil, nil, 3 }", 3.0),
         ("#{ (function() end)() }", 0.0),
         ("#{ (function() return nil end)() }", 0.0),
-        ("(function(...) local n = 0 for i = 1, 300 do n = n + #{ ... } end return n end)(nil, nil, 3)", 900.0),
+        (
+            "(function(...) local n = 0 for i = 1, 300 do n = n + #{ ... } end return n end)(nil, nil, 3)",
+            900.0,
+        ),
     ] {
-        assert_eq!(eval(&format!("return {expression}")), Ok(Value::Number(expected)), "{expression}");
+        assert_eq!(
+            eval(&format!("return {expression}")),
+            Ok(Value::Number(expected)),
+            "{expression}"
+        );
     }
-    assert_eq!(eval("return table.concat({ (function() return 'a', 'b', 'c' end)() })"), Ok(Value::string("abc")));
+    assert_eq!(
+        eval("return table.concat({ (function() return 'a', 'b', 'c' end)() })"),
+        Ok(Value::string("abc"))
+    );
 }
 
 #[test]
@@ -144,7 +178,8 @@ fn no_finalizer_of_a_script_runs() {
         local t = {}
         for i = 1, 3e5 do t = { i, tostring(i) } end
         return true";
-    let bench = Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook() {source} end"))]);
+    let bench =
+        Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook() {source} end"))]);
     assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::Bool(true)));
     drop(bench);
 }

@@ -1,13 +1,16 @@
 //! The request table of the entry points: one Lua constructor call per stage.
 //!
-//! Every field is always present (`lua/entrypoints.md` 3): `""`, `false` or 0 where there is nothing. The constructor is generated
-//! Lua (`return function(rare, p1, …) local t = {username = p1, …, debug = false} …`): LuaJIT copies the constant half from a
-//! template, and [`fields`] pushes the usual fields as arguments. Fields that few requests have are put in one by one ([`rare`]);
-//! without a value they stand in the metatable's defaults, which `pairs`, `next`, `rawget` (`lua/host/base.lua`) and all host functions
-//! that walk tables (`Call::for_each`) know: a table of up to 32 fields is
-//! copied, marked and freed at a third of the cost of one with 70. All that is less than 1 µs where setting every field costs 3.
+//! Every field is always present (`lua/entrypoints.md` 3): `""`, `false` or 0 where there is
+//! nothing. The constructor is generated Lua (`return function(rare, p1, …) local t = {username =
+//! p1, …, debug = false} …`): LuaJIT copies the constant half from a template, and [`fields`]
+//! pushes the usual fields as arguments. Fields that few requests have are put in one by one
+//! ([`rare`]); without a value they stand in the metatable's defaults, which `pairs`, `next`,
+//! `rawget` (`lua/host/base.lua`) and all host functions that walk tables (`Call::for_each`) know:
+//! a table of up to 32 fields is copied, marked and freed at a third of the cost of one with 70.
+//! All that is less than 1 µs where setting every field costs 3.
 //!
-//! Of a script that only reads fields, and always the same (`lua/host/alike.lua`), the table holds these alone ([`narrow_maker`]).
+//! Of a script that only reads fields, and always the same (`lua/host/alike.lua`), the table holds
+//! these alone ([`narrow_maker`]).
 
 use crate::auth::login::Facts;
 use crate::auth::request::{Field, Mode, Request};
@@ -44,11 +47,14 @@ pub static SLOT: Function = Function {
     },
 };
 
-/// Fields that are lists, and empty. A request table gets each when it is first looked at, of its own: a script may add to it.
-pub const LISTS: [&str; 4] = ["requested_scopes", "user_groups", "allowed_client_scopes", "allowed_client_grant_types"];
+/// Fields that are lists, and empty. A request table gets each when it is first looked at, of its
+/// own: a script may add to it.
+pub const LISTS: [&str; 4] =
+    ["requested_scopes", "user_groups", "allowed_client_scopes", "allowed_client_grant_types"];
 
-/// Source of a chunk that takes the `logging` table, [`FIELDS`], [`RARE`], `setmetatable`, the table of request tables by slot and [`SLOT`], and
-/// returns the function that makes a request table, the metatable of all of them, and the names of the lists.
+/// Source of a chunk that takes the `logging` table, [`FIELDS`], [`RARE`], `setmetatable`, the
+/// table of request tables by slot and [`SLOT`], and returns the function that makes a request
+/// table, the metatable of all of them, and the names of the lists.
 pub fn maker(settings: &Settings) -> String {
     let mut source = Source::default();
     for at in 0..PARAMETERS {
@@ -95,8 +101,9 @@ pub fn maker(settings: &Settings) -> String {
     )
 }
 
-/// As [`maker`], for tables that hold these fields alone: source of a chunk that takes the `logging` table and [`SOME`], and returns the function.
-/// `None`: one of them is a rare field, or none at all.
+/// As [`maker`], for tables that hold these fields alone: source of a chunk that takes the
+/// `logging` table and [`SOME`], and returns the function. `None`: one of them is a rare field, or
+/// none at all.
 pub fn narrow_maker(settings: &Settings, names: &[String]) -> Option<String> {
     let (mut source, mut mask) = (Source::default(), 0_u32);
     for at in 0..PARAMETERS {
@@ -106,7 +113,9 @@ pub fn narrow_maker(settings: &Settings, names: &[String]) -> Option<String> {
             source.parameter(&name);
         }
     }
-    let constants = constants(settings).into_iter().filter(|(name, _)| names.iter().any(|wanted| wanted == name));
+    let constants = constants(settings)
+        .into_iter()
+        .filter(|(name, _)| names.iter().any(|wanted| wanted == name));
     let mut found = source.parameters.len();
     for (name, value) in constants {
         source.constant(name, &value);
@@ -203,7 +212,16 @@ const RARE_FIELDS: [Field; Field::ALL.len() - USUAL.len()] = {
 type FactText = (&'static [&'static str], fn(&Facts) -> &[u8]);
 
 /// What every request has besides [`USUAL`].
-const REST: [&str; 8] = ["account", "account_field", "service", "session", "no_auth", "user_found", "authenticated", "auth_login_attempt"];
+const REST: [&str; 8] = [
+    "account",
+    "account_field",
+    "service",
+    "session",
+    "no_auth",
+    "user_found",
+    "authenticated",
+    "auth_login_attempt",
+];
 
 /// Arguments of the constructor: [`USUAL`], then [`REST`].
 const PARAMETERS: usize = USUAL.len() + REST.len();
@@ -241,7 +259,9 @@ fn some(call: &Call<'_>) -> Result<i32, Fault> {
     let facts = run.login.facts.borrow();
     let mask = call.raw_number(1) as u32;
     call.reserve(PARAMETERS);
-    (0..PARAMETERS).filter(|at| mask & (1 << at) != 0).for_each(|at| push_parameter(call, run, &facts, at));
+    (0..PARAMETERS)
+        .filter(|at| mask & (1 << at) != 0)
+        .for_each(|at| push_parameter(call, run, &facts, at));
     Ok(call.len() - 1)
 }
 
@@ -250,7 +270,11 @@ fn push_parameter(call: &Call<'_>, run: &Run<'_>, facts: &Facts, at: usize) {
     let request = &run.login.request;
     let lookup = request.mode == Mode::NoAuth;
     if let Some(field) = USUAL.get(at) {
-        return call.push_string(if lookup && *field == Field::Password { b"" } else { request.get(*field) });
+        return call.push_string(if lookup && *field == Field::Password {
+            b""
+        } else {
+            request.get(*field)
+        });
     }
     match at - USUAL.len() {
         0 => call.push_string(&facts.account),
@@ -266,7 +290,10 @@ fn push_parameter(call: &Call<'_>, run: &Run<'_>, facts: &Facts, at: usize) {
 }
 
 fn has_rare(request: &Request, facts: &Facts) -> bool {
-    let numbers = facts.repeating || facts.brute_force_counter != 0 || facts.http_status != 0 || facts.latency_ms != 0.0;
+    let numbers = facts.repeating
+        || facts.brute_force_counter != 0
+        || facts.http_status != 0
+        || facts.latency_ms != 0.0;
     numbers
         || !facts.totp_recovery_codes.is_empty()
         || RARE_FACTS.iter().any(|(_, text)| !text(facts).is_empty())
@@ -337,7 +364,11 @@ mod tests {
         let login = Login::new(request);
         for field in Field::ALL {
             let name = field.lua_name();
-            assert_eq!(of(&login, &format!("request.{name}")), Value::string(format!("<{name}>")), "{name}");
+            assert_eq!(
+                of(&login, &format!("request.{name}")),
+                Value::string(format!("<{name}>")),
+                "{name}"
+            );
         }
     }
 
@@ -345,20 +376,37 @@ mod tests {
     fn what_is_not_known_is_empty_false_or_zero() {
         let login = Login::default();
         for field in Field::ALL {
-            assert_eq!(of(&login, &format!("request.{}", field.lua_name())), Value::string(""), "{}", field.lua_name());
+            assert_eq!(
+                of(&login, &format!("request.{}", field.lua_name())),
+                Value::string(""),
+                "{}",
+                field.lua_name()
+            );
         }
-        for name in
-            ["account", "feature", "feature_name", "client_net", "brute_force_bucket", "brute_force_name", "status_message", "grant_type"]
-        {
+        for name in [
+            "account",
+            "feature",
+            "feature_name",
+            "client_net",
+            "brute_force_bucket",
+            "brute_force_name",
+            "status_message",
+            "grant_type",
+        ] {
             assert_eq!(of(&login, &format!("request.{name}")), Value::string(""), "{name}");
         }
-        for name in ["debug", "repeating", "user_found", "authenticated", "no_auth", "rwp", "mfa_completed"] {
+        for name in
+            ["debug", "repeating", "user_found", "authenticated", "no_auth", "rwp", "mfa_completed"]
+        {
             assert_eq!(of(&login, &format!("request.{name}")), Value::Bool(false), "{name}");
         }
         for name in ["brute_force_counter", "http_status", "latency", "auth_login_attempt"] {
             assert_eq!(of(&login, &format!("request.{name}")), Value::Number(0.0), "{name}");
         }
-        assert_eq!(of(&login, "#request.requested_scopes + #request.user_groups"), Value::Number(0.0));
+        assert_eq!(
+            of(&login, "#request.requested_scopes + #request.user_groups"),
+            Value::Number(0.0)
+        );
     }
 
     #[test]
@@ -417,14 +465,22 @@ mod tests {
     #[test]
     fn a_narrow_table_holds_the_same_values() {
         let mut request = Request::default();
-        (request.service, request.login_attempt, request.session) = (Service::Nginx, 3, SessionIds::new([7; 32]).next(1));
+        (request.service, request.login_attempt, request.session) =
+            (Service::Nginx, 3, SessionIds::new([7; 32]).next(1));
         for field in Field::ALL {
             request.set(field, format!("<{}>", field.lua_name()).as_bytes());
         }
         let login = Login::new(request);
-        *login.facts.borrow_mut() =
-            Facts { account: b"a".to_vec(), account_field: b"f".to_vec(), user_found: true, authenticated: true, ..Facts::default() };
-        let names = (0..PARAMETERS).map(parameter_name).chain(constants(&Settings::default()).map(|(name, _)| name.to_owned()));
+        *login.facts.borrow_mut() = Facts {
+            account: b"a".to_vec(),
+            account_field: b"f".to_vec(),
+            user_found: true,
+            authenticated: true,
+            ..Facts::default()
+        };
+        let names = (0..PARAMETERS)
+            .map(parameter_name)
+            .chain(constants(&Settings::default()).map(|(name, _)| name.to_owned()));
         for name in names.chain(["unknown".to_owned(), "ssl_issuer".to_owned()]) {
             let wanted = of(&login, &format!("request.{name}"));
             let source = format!(
@@ -432,9 +488,17 @@ mod tests {
                 function nauthilus_call_action(request) context.context_set('seen', request.{name}) return 0 end"
             );
             let bench = Bench::new(&[(StageKind::Action, &source)]);
-            assert_eq!(bench.host.state().is_narrow(0), !["unknown", "ssl_issuer"].contains(&name.as_str()), "{name}");
+            assert_eq!(
+                bench.host.state().is_narrow(0),
+                !["unknown", "ssl_issuer"].contains(&name.as_str()),
+                "{name}"
+            );
             bench.action(&login).unwrap();
-            assert_eq!(login.context.borrow().get(b"seen").cloned().unwrap_or(Value::Nil), wanted, "{name}");
+            assert_eq!(
+                login.context.borrow().get(b"seen").cloned().unwrap_or(Value::Nil),
+                wanted,
+                "{name}"
+            );
         }
     }
 
@@ -443,6 +507,9 @@ mod tests {
         let mut request = Request::default();
         request.mode = Mode::NoAuth;
         request.set(Field::Password, b"hunter2");
-        assert_eq!(of(&Login::new(request), "request.password .. tostring(request.no_auth)"), Value::string("true"));
+        assert_eq!(
+            of(&Login::new(request), "request.password .. tostring(request.no_auth)"),
+            Value::string("true")
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! `nauthilus_backend_result`: the object a backend returns and a filter changes attributes with (`lua/entrypoints.md` 5.4).
+//! `nauthilus_backend_result`: the object a backend returns and a filter changes attributes with
+//! (`lua/entrypoints.md` 5.4).
 //!
-//! Each method is getter and setter in one: with exactly one argument it sets and returns nothing, else it returns the value.
+//! Each method is getter and setter in one: with exactly one argument it sets and returns nothing,
+//! else it returns the value.
 
 use crate::auth::attributes::{Attributes, Values, entry_bytes};
 use crate::auth::scripts::BackendResult;
@@ -26,16 +28,29 @@ pub static METHODS: &[Function] = &[
     Function { name: "authenticated", body: |call| flag(call, |result| &mut result.authenticated) },
     Function { name: "user_found", body: |call| flag(call, |result| &mut result.user_found) },
     Function { name: "account_field", body: |call| text(call, |result| &mut result.account_field) },
-    Function { name: "totp_secret_field", body: |call| text(call, |result| &mut result.totp_secret_field) },
-    Function { name: "totp_recovery_field", body: |call| text(call, |result| &mut result.totp_recovery_field) },
-    Function { name: "unique_user_id_field", body: |call| text(call, |result| &mut result.unique_user_id_field) },
-    Function { name: "display_name_field", body: |call| text(call, |result| &mut result.display_name_field) },
+    Function {
+        name: "totp_secret_field",
+        body: |call| text(call, |result| &mut result.totp_secret_field),
+    },
+    Function {
+        name: "totp_recovery_field",
+        body: |call| text(call, |result| &mut result.totp_recovery_field),
+    },
+    Function {
+        name: "unique_user_id_field",
+        body: |call| text(call, |result| &mut result.unique_user_id_field),
+    },
+    Function {
+        name: "display_name_field",
+        body: |call| text(call, |result| &mut result.display_name_field),
+    },
     Function { name: "webauthn_credentials", body: webauthn_credentials },
     Function { name: "attributes", body: attributes },
 ];
 
 fn object<'a>(call: &'a Call<'_>) -> Result<&'a ResultObject, Fault> {
-    call.userdata::<ResultObject>(1).ok_or_else(|| Fault::Argument(1, "nauthilus_backend_result expected".into()))
+    call.userdata::<ResultObject>(1)
+        .ok_or_else(|| Fault::Argument(1, "nauthilus_backend_result expected".into()))
 }
 
 /// Whether this call sets: exactly one argument after the object.
@@ -70,7 +85,8 @@ fn webauthn_credentials(call: &Call<'_>) -> Result<i32, Fault> {
         object.0.borrow_mut().webauthn_credentials = call.string_list(2)?;
         return Ok(0);
     }
-    let list = object.0.borrow().webauthn_credentials.iter().map(|c| Value::String(c.clone())).collect();
+    let list =
+        object.0.borrow().webauthn_credentials.iter().map(|c| Value::String(c.clone())).collect();
     call.push_value(&Value::List(list));
     Ok(1)
 }

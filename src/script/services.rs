@@ -1,6 +1,8 @@
-//! What the host offers to modules besides the running request: process-wide stores, settings, the way out for text.
+//! What the host offers to modules besides the running request: process-wide stores, settings, the
+//! way out for text.
 //!
-//! One per Lua state, made by the worker. Shared stores are behind `Arc`; what belongs to the worker alone is in cells.
+//! One per Lua state, made by the worker. Shared stores are behind `Arc`; what belongs to the
+//! worker alone is in cells.
 
 use crate::auth::brute_force::rules::Rules;
 use crate::metrics::WorkerMetrics;
@@ -105,7 +107,8 @@ impl Services {
     }
 }
 
-/// Warnings that a worker gives once: a script may build what they name out of a request's bytes, and each is remembered.
+/// Warnings that a worker gives once: a script may build what they name out of a request's bytes,
+/// and each is remembered.
 const WARNED_MAX: usize = 1000;
 
 /// Configuration as modules need it.
@@ -135,7 +138,8 @@ pub struct Settings {
     pub tracing: Option<trace::Settings>,
     /// True if a Redis is configured: without one the default handle answers with a clear error.
     pub has_redis: bool,
-    /// Bytes that the scripts of one request may keep outside of Lua (`lua.config.request_memory`); 0: no limit.
+    /// Bytes that the scripts of one request may keep outside of Lua (`lua.config.request_memory`);
+    /// 0: no limit.
     pub request_memory: usize,
     /// The server's own Redis is a cluster.
     pub redis_is_cluster: bool,

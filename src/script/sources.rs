@@ -1,10 +1,12 @@
-//! The scripts of one epoch as read from disk: read once when the configuration is loaded, compiled by every worker for itself.
+//! The scripts of one epoch as read from disk: read once when the configuration is loaded, compiled
+//! by every worker for itself.
 
 use crate::auth::scripts::{ActionKind, BackendCall, StageKind};
 use crate::files;
 use std::path::Path;
 
-/// All scripts, and which of them belong where. Indices of `features`, `filters` … refer to `scripts`.
+/// All scripts, and which of them belong where. Indices of `features`, `filters` … refer to
+/// `scripts`.
 #[derive(Clone, Debug, Default)]
 pub struct ScriptSet {
     pub scripts: Vec<Script>,
@@ -27,7 +29,8 @@ pub struct Script {
     pub name: String,
     pub stage: StageKind,
     pub source: Vec<u8>,
-    /// Run the top-level chunk once per state instead of once per call, although its calls may notice.
+    /// Run the top-level chunk once per state instead of once per call, although its calls may
+    /// notice.
     pub reuse: bool,
 }
 
@@ -41,9 +44,16 @@ impl ScriptSet {
     ///
     /// # Errors
     /// The file cannot be read, is no regular one or too large; the text names the path.
-    pub fn read(&mut self, path: &Path, name: &str, stage: StageKind, reuse: bool) -> Result<usize, String> {
+    pub fn read(
+        &mut self,
+        path: &Path,
+        name: &str,
+        stage: StageKind,
+        reuse: bool,
+    ) -> Result<usize, String> {
         let shown = path.display().to_string();
-        let source = files::read(path, SCRIPT_BYTES_MAX).map_err(|error| format!("cannot read script {shown}: {error}"))?;
+        let source = files::read(path, SCRIPT_BYTES_MAX)
+            .map_err(|error| format!("cannot read script {shown}: {error}"))?;
         self.scripts.push(Script { path: shown, name: name.into(), stage, source, reuse });
         Ok(self.scripts.len() - 1)
     }
@@ -93,12 +103,24 @@ impl Entry {
             Entry::ListAccounts => "nauthilus_backend_list_accounts",
             Entry::Backend(BackendCall::AddTotp) => "nauthilus_backend_add_totp",
             Entry::Backend(BackendCall::DeleteTotp) => "nauthilus_backend_delete_totp",
-            Entry::Backend(BackendCall::AddTotpRecoveryCodes) => "nauthilus_backend_add_totp_recovery_codes",
-            Entry::Backend(BackendCall::DeleteTotpRecoveryCodes) => "nauthilus_backend_delete_totp_recovery_codes",
-            Entry::Backend(BackendCall::GetWebauthnCredentials) => "nauthilus_backend_get_webauthn_credentials",
-            Entry::Backend(BackendCall::SaveWebauthnCredential) => "nauthilus_backend_save_webauthn_credential",
-            Entry::Backend(BackendCall::UpdateWebauthnCredential) => "nauthilus_backend_update_webauthn_credential",
-            Entry::Backend(BackendCall::DeleteWebauthnCredential) => "nauthilus_backend_delete_webauthn_credential",
+            Entry::Backend(BackendCall::AddTotpRecoveryCodes) => {
+                "nauthilus_backend_add_totp_recovery_codes"
+            }
+            Entry::Backend(BackendCall::DeleteTotpRecoveryCodes) => {
+                "nauthilus_backend_delete_totp_recovery_codes"
+            }
+            Entry::Backend(BackendCall::GetWebauthnCredentials) => {
+                "nauthilus_backend_get_webauthn_credentials"
+            }
+            Entry::Backend(BackendCall::SaveWebauthnCredential) => {
+                "nauthilus_backend_save_webauthn_credential"
+            }
+            Entry::Backend(BackendCall::UpdateWebauthnCredential) => {
+                "nauthilus_backend_update_webauthn_credential"
+            }
+            Entry::Backend(BackendCall::DeleteWebauthnCredential) => {
+                "nauthilus_backend_delete_webauthn_credential"
+            }
             Entry::Hook => "nauthilus_run_hook",
         }
     }
@@ -128,10 +150,24 @@ mod tests {
     fn a_script_must_be_a_regular_file() {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo.lua");
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
-        for (path, what) in [(fifo.as_path(), "a FIFO"), (Path::new("/dev/zero"), "a device"), (folder.path(), "a directory")] {
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &fifo,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        for (path, what) in [
+            (fifo.as_path(), "a FIFO"),
+            (Path::new("/dev/zero"), "a device"),
+            (folder.path(), "a directory"),
+        ] {
             let error = ScriptSet::default().read(path, "x", StageKind::Hook, false).unwrap_err();
-            let expected = format!("cannot read script {}: is {what}; only regular files can be used here", path.display());
+            let expected = format!(
+                "cannot read script {}: is {what}; only regular files can be used here",
+                path.display()
+            );
             assert_eq!(error, expected);
         }
         let huge = folder.path().join("huge.lua");

@@ -1,10 +1,15 @@
-//! One LuaJIT state: base environment, modules, compiled scripts, coroutines. Made once per worker and epoch, never on the request path.
+//! One LuaJIT state: base environment, modules, compiled scripts, coroutines. Made once per worker
+//! and epoch, never on the request path.
 //!
-//! Set-up goes through mlua's safe API; afterwards only `ffi` touches the state. Bounds: [`Limits`].
+//! Set-up goes through mlua's safe API; afterwards only `ffi` touches the state. Bounds:
+//! [`Limits`].
 
 use crate::config::Finding;
 use crate::metrics::{CountBy, LabelId, Space, TimeBy};
-use crate::script::ffi::{Anchor, Function, HookArm, Memory, Shared, Threads, Waiting, main_state, new_state, push_plain, push_waiting};
+use crate::script::ffi::{
+    Anchor, Function, HookArm, Memory, Shared, Threads, Waiting, main_state, new_state, push_plain,
+    push_waiting,
+};
 use crate::script::files;
 use crate::script::modules::{self, Module};
 use crate::script::services::Services;
@@ -16,7 +21,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A state and everything that belongs to it. Fields are dropped in order: the coroutines and the state before what they point to.
+/// A state and everything that belongs to it. Fields are dropped in order: the coroutines and the
+/// state before what they point to.
 pub struct State {
     pub(super) threads: Threads,
     pub(super) drive: Anchor,
@@ -96,7 +102,8 @@ impl State {
     /// Makes the state and compiles the scripts of `set`.
     ///
     /// # Errors
-    /// All scripts that do not compile, whatever their stage; or the host's own half cannot be set up.
+    /// All scripts that do not compile, whatever their stage; or the host's own half cannot be set
+    /// up.
     pub fn build(
         set: Arc<ScriptSet>,
         services: Services,
@@ -104,7 +111,8 @@ impl State {
         limits: Limits,
         registrar: Registrar,
     ) -> Result<State, SetupError> {
-        let (memory, lua) = new_state().ok_or_else(|| SetupError::Host("not enough memory".into()))?;
+        let (memory, lua) =
+            new_state().ok_or_else(|| SetupError::Host("not enough memory".into()))?;
         let watch = Arc::new(Watch::default());
         let shared = Shared::new(services, watch.clone());
         let threads = Threads::new(main_state(&lua, &shared)?);
@@ -116,14 +124,20 @@ impl State {
         setup.own(&base, &memory)?;
         let (drive, envs, requests, logging, narrow) = setup.drive(&base)?;
         let (scripts, findings) = setup.scripts(&base, &set, &logging, &narrow)?;
-        let entries = Entry::ALL.iter().map(|entry| Anchor::new(&lua, entry.function())).collect::<Result<_, _>>()?;
-        lua.globals().get::<mlua::Function>("collectgarbage")?.call::<()>(("setpause", GC_PAUSE_PERCENT))?;
+        let entries = Entry::ALL
+            .iter()
+            .map(|entry| Anchor::new(&lua, entry.function()))
+            .collect::<Result<_, _>>()?;
+        lua.globals()
+            .get::<mlua::Function>("collectgarbage")?
+            .call::<()>(("setpause", GC_PAUSE_PERCENT))?;
         if limits.memory_bytes > 0 {
             memory.set_limit(limits.memory_bytes);
         }
         registrar.watch(&watch, limits.cpu, Box::new(HookArm::new(&shared)));
         let registry = shared.services.worker.registry();
-        let label = |script: &Script| registry.label(Space::Script, &[script.stage.name(), &script.name]);
+        let label =
+            |script: &Script| registry.label(Space::Script, &[script.stage.name(), &script.name]);
         let labels = set.scripts.iter().map(label).collect();
         let (slots, spent) = (RefCell::default(), Cell::new(false));
         Ok(State {
@@ -153,19 +167,22 @@ impl State {
         self.memory.used()
     }
 
-    /// After an overrun of the memory limit: collects everything that the failed script held, and notes whether that is enough.
+    /// After an overrun of the memory limit: collects everything that the failed script held, and
+    /// notes whether that is enough.
     pub(super) fn recover_memory(&self) {
         // Calling the collector takes a few bytes itself.
         self.memory.set_limit(0);
-        // Twice: finalizers of the first cycle free what the second collects. An error means that a finalizer raised.
+        // Twice: finalizers of the first cycle free what the second collects. An error means that a
+        // finalizer raised.
         let collected = self.lua.gc_collect().and_then(|()| self.lua.gc_collect());
         self.memory.set_limit(self.limits.memory_bytes);
-        let recovered = collected.is_ok() && (self.limits.memory_bytes == 0 || self.used_bytes() * 2 < self.limits.memory_bytes);
+        let recovered = collected.is_ok()
+            && (self.limits.memory_bytes == 0 || self.used_bytes() * 2 < self.limits.memory_bytes);
         self.spent.set(!recovered);
     }
 
-    /// Whether the last overrun of the memory limit left more than half of it taken; asking resets it. Requests would fail again and again,
-    /// so the worker puts a new state in this one's place.
+    /// Whether the last overrun of the memory limit left more than half of it taken; asking resets
+    /// it. Requests would fail again and again, so the worker puts a new state in this one's place.
     pub fn take_spent(&self) -> bool {
         self.spent.get() && self.spent.replace(false)
     }
@@ -277,24 +294,62 @@ impl Setup<'_> {
         settings.set("path", package_path)?;
         let mut seed = [0; 4];
         if getrandom::fill(&mut seed).is_ok() {
-            globals.get::<Table>("math")?.get::<mlua::Function>("randomseed")?.call::<()>(u32::from_ne_bytes(seed))?;
+            globals
+                .get::<Table>("math")?
+                .get::<mlua::Function>("randomseed")?
+                .call::<()>(u32::from_ne_bytes(seed))?;
         }
         let pending = self.lua.create_table()?;
-        let (table, protect, host_environment, share_defaults, between): (Table, mlua::Function, _, _, Table) =
-            self.chunk("base", include_str!("../../lua/host/base.lua"))?.call((&globals, &host, &pending))?;
+        let (table, protect, host_environment, share_defaults, between): (
+            Table,
+            mlua::Function,
+            _,
+            _,
+            Table,
+        ) = self
+            .chunk("base", include_str!("../../lua/host/base.lua"))?
+            .call((&globals, &host, &pending))?;
         let methods: Table = push_plain(self.lua, self.shared, &files::REGISTER)?.call(())?;
-        let io: Table = self.chunk("files", include_str!("../../lua/host/files.lua"))?.call((host, &between, methods))?;
+        let io: Table = self
+            .chunk("files", include_str!("../../lua/host/files.lua"))?
+            .call((host, &between, methods))?;
         table.set("io", protect.call::<Table>(io)?)?;
-        let (modules, libraries, bundled, compile, is_host_module): (_, _, Table, _, mlua::Function) =
-            self.chunk("package", include_str!("../../lua/host/package.lua"))?.call((&globals, &table, &between, settings))?;
-        let (unprotected, given): (mlua::Function, _) = (between.get("unprotected")?, self.lua.create_table()?);
-        let examine =
-            self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((&globals, &table, is_host_module, unprotected, &given))?;
+        let (modules, libraries, bundled, compile, is_host_module): (
+            _,
+            _,
+            Table,
+            _,
+            mlua::Function,
+        ) = self
+            .chunk("package", include_str!("../../lua/host/package.lua"))?
+            .call((&globals, &table, &between, settings))?;
+        let (unprotected, given): (mlua::Function, _) =
+            (between.get("unprotected")?, self.lua.create_table()?);
+        let examine = self.chunk("alike", include_str!("../../lua/host/alike.lua"))?.call((
+            &globals,
+            &table,
+            is_host_module,
+            unprotected,
+            &given,
+        ))?;
         let look = self.chunk("look", include_str!("../../lua/host/look.lua"))?.call(globals)?;
         for (name, text) in modules::support::bundled::TEXTS {
             bundled.set(*name, *text)?;
         }
-        Ok(Base { table, protect, modules, libraries, compile, examine, look, given, host_environment, share_defaults, between, pending })
+        Ok(Base {
+            table,
+            protect,
+            modules,
+            libraries,
+            compile,
+            examine,
+            look,
+            given,
+            host_environment,
+            share_defaults,
+            between,
+            pending,
+        })
     }
 
     /// Tells [`Shared`] how to put in and take out what a stage has to itself.
@@ -307,10 +362,12 @@ impl Setup<'_> {
     }
 
     fn modules(&self, base: &Base) -> mlua::Result<()> {
-        let raw_yield: mlua::Function = self.lua.globals().get::<Table>("coroutine")?.get("yield")?;
+        let raw_yield: mlua::Function =
+            self.lua.globals().get::<Table>("coroutine")?.get("yield")?;
         let finish = push_waiting(self.lua, self.shared, None)?;
-        let waiting: mlua::Function =
-            self.chunk("wait", include_str!("../../lua/host/wait.lua"))?.call((finish, raw_yield, &base.pending))?;
+        let waiting: mlua::Function = self
+            .chunk("wait", include_str!("../../lua/host/wait.lua"))?
+            .call((finish, raw_yield, &base.pending))?;
         for module in modules::MODULES {
             let table = self.module(module, &waiting)?;
             let protected: Table = base.protect.call(table)?;
@@ -338,7 +395,11 @@ impl Setup<'_> {
         Ok(table)
     }
 
-    fn waiting(&self, function: &'static Waiting, waiting: &mlua::Function) -> mlua::Result<mlua::Function> {
+    fn waiting(
+        &self,
+        function: &'static Waiting,
+        waiting: &mlua::Function,
+    ) -> mlua::Result<mlua::Function> {
         waiting.call(push_waiting(self.lua, self.shared, Some(function))?)
     }
 
@@ -374,13 +435,19 @@ impl Setup<'_> {
     fn libraries(&self, base: &Base) -> mlua::Result<()> {
         for (name, source) in modules::LIBRARIES {
             let env: Table = base.host_environment.call(())?;
-            let library: Table = self.lua.load(*source).set_name(format!("=[host] {name}")).set_environment(env).call(*name)?;
+            let library: Table = self
+                .lua
+                .load(*source)
+                .set_name(format!("=[host] {name}"))
+                .set_environment(env)
+                .call(*name)?;
             base.libraries.set(*name, base.protect.call::<Table>(library)?)?;
         }
         Ok(())
     }
 
-    /// The driver, the tables that hold what slots own, the `logging` table, and the table of makers of narrow tables.
+    /// The driver, the tables that hold what slots own, the `logging` table, and the table of
+    /// makers of narrow tables.
     fn drive(&self, base: &Base) -> mlua::Result<(Anchor, Anchor, Anchor, Table, Table)> {
         let settings = &self.shared.services.settings;
         let logging = self.lua.create_table()?;
@@ -390,9 +457,11 @@ impl Setup<'_> {
         let fields = push_plain(self.lua, self.shared, &request_table::FIELDS)?;
         let rare = push_plain(self.lua, self.shared, &request_table::RARE)?;
         let setmetatable: mlua::Function = self.lua.globals().get("setmetatable")?;
-        let (requests, slot) = (self.lua.create_table()?, push_plain(self.lua, self.shared, &request_table::SLOT)?);
-        let (make_request, defaults, lists): (mlua::Function, Table, Table) =
-            self.chunk("request", &request_table::maker(settings))?.call((&logging, fields, rare, setmetatable, &requests, slot))?;
+        let (requests, slot) =
+            (self.lua.create_table()?, push_plain(self.lua, self.shared, &request_table::SLOT)?);
+        let (make_request, defaults, lists): (mlua::Function, Table, Table) = self
+            .chunk("request", &request_table::maker(settings))?
+            .call((&logging, fields, rare, setmetatable, &requests, slot))?;
         push_plain(self.lua, self.shared, &request_table::SHARE_DEFAULTS)?.call::<()>(&defaults)?;
         base.share_defaults.call::<()>((defaults, lists))?;
         let collect = push_plain(self.lua, self.shared, &super::host::COLLECT)?;
@@ -400,23 +469,39 @@ impl Setup<'_> {
         let (drive, envs, narrow): (mlua::Function, Table, Table) = self
             .chunk("drive", include_str!("../../lua/host/drive.lua"))?
             .call((&base.table, make_request, collect, missing, &base.given, &requests))?;
-        Ok((Anchor::new(self.lua, drive)?, Anchor::new(self.lua, envs)?, Anchor::new(self.lua, requests)?, logging, narrow))
+        Ok((
+            Anchor::new(self.lua, drive)?,
+            Anchor::new(self.lua, envs)?,
+            Anchor::new(self.lua, requests)?,
+            logging,
+            narrow,
+        ))
     }
 
-    fn scripts(&self, base: &Base, set: &ScriptSet, logging: &Table, narrow: &Table) -> Result<(Vec<Compiled>, Vec<Finding>), SetupError> {
+    fn scripts(
+        &self,
+        base: &Base,
+        set: &ScriptSet,
+        logging: &Table,
+        narrow: &Table,
+    ) -> Result<(Vec<Compiled>, Vec<Finding>), SetupError> {
         let some = push_plain(self.lua, self.shared, &request_table::SOME)?;
         let mut out = Vec::with_capacity(set.scripts.len());
         let (mut problems, mut findings) = (Vec::new(), Vec::new());
         for script in &set.scripts {
             let source = self.lua.create_string(&script.source)?;
-            let compiled: (Option<mlua::Function>, Option<mlua::LuaString>) = base.compile.call((source, script.path.as_str()))?;
+            let compiled: (Option<mlua::Function>, Option<mlua::LuaString>) =
+                base.compile.call((source, script.path.as_str()))?;
             match compiled {
                 (Some(factory), _) => {
                     let (named, read) = base.look.call(&factory)?;
                     findings.extend(look::findings(script, named, read)?);
                     let (mut load, fields) = self.examine(base, script, &factory)?;
-                    if let Some(maker) = fields.and_then(|names| request_table::narrow_maker(&self.shared.services.settings, &names)) {
-                        let maker: mlua::Function = self.chunk("request", &maker)?.call((logging, &some))?;
+                    if let Some(maker) = fields.and_then(|names| {
+                        request_table::narrow_maker(&self.shared.services.settings, &names)
+                    }) {
+                        let maker: mlua::Function =
+                            self.chunk("request", &maker)?.call((logging, &some))?;
                         narrow.set(&factory, maker)?;
                         load = Load::Narrow;
                     }
@@ -437,8 +522,14 @@ impl Setup<'_> {
         Ok((out, findings))
     }
 
-    /// How a script may be loaded as far as it alone is concerned, and which fields its main entry function reads.
-    fn examine(&self, base: &Base, script: &Script, factory: &mlua::Function) -> mlua::Result<(Load, Option<Vec<String>>)> {
+    /// How a script may be loaded as far as it alone is concerned, and which fields its main entry
+    /// function reads.
+    fn examine(
+        &self,
+        base: &Base,
+        script: &Script,
+        factory: &mlua::Function,
+    ) -> mlua::Result<(Load, Option<Vec<String>>)> {
         if script.reuse {
             return Ok((Load::Once, None));
         }
@@ -453,8 +544,8 @@ impl Setup<'_> {
     }
 }
 
-/// Scripts of one stage share an environment and a request table. One of them could leave something there for the others: what is not true
-/// of all is true of none.
+/// Scripts of one stage share an environment and a request table. One of them could leave something
+/// there for the others: what is not true of all is true of none.
 fn load_alike(set: &ScriptSet, stage: &[usize], scripts: &mut [Compiled]) {
     let load = |at: &usize| scripts.get(*at).map(|compiled| compiled.load);
     let is_reused = |at: &usize| set.scripts.get(*at).is_some_and(|script| script.reuse);
@@ -471,8 +562,9 @@ fn load_alike(set: &ScriptSet, stage: &[usize], scripts: &mut [Compiled]) {
     }
 }
 
-/// The collector starts its next cycle when the heap is this many percent of what was left by the last one. A state with all modules holds
-/// some 2 MB that are marked in every cycle and never freed: cycles half as often cost half as much, for a few MB.
+/// The collector starts its next cycle when the heap is this many percent of what was left by the
+/// last one. A state with all modules holds some 2 MB that are marked in every cycle and never
+/// freed: cycles half as often cost half as much, for a few MB.
 const GC_PAUSE_PERCENT: u32 = 400;
 
 /// Registers the userdata types that the host itself hands out.

@@ -1,4 +1,5 @@
-//! A bench for the host's tests: a state with given scripts, run with scripted answers to what they ask.
+//! A bench for the host's tests: a state with given scripts, run with scripted answers to what they
+//! ask.
 
 use crate::auth::login::Login;
 use crate::auth::request::Request;
@@ -31,7 +32,11 @@ impl Bench {
     }
 
     /// A host with other settings than usual.
-    pub fn with_settings(scripts: &[(StageKind, &str)], limits: Limits, change: impl FnOnce(&mut Settings)) -> Bench {
+    pub fn with_settings(
+        scripts: &[(StageKind, &str)],
+        limits: Limits,
+        change: impl FnOnce(&mut Settings),
+    ) -> Bench {
         Bench::with_services(scripts, limits, change, |_| {})
     }
 
@@ -50,7 +55,12 @@ impl Bench {
         Bench::over(set_of(scripts, true), LIMITS, |_| {}, |_| {})
     }
 
-    fn over(set: ScriptSet, limits: Limits, change: impl FnOnce(&mut Settings), supply: impl FnOnce(&mut Services)) -> Bench {
+    fn over(
+        set: ScriptSet,
+        limits: Limits,
+        change: impl FnOnce(&mut Settings),
+        supply: impl FnOnce(&mut Services),
+    ) -> Bench {
         let watchdog = Watchdog::spawn().expect("a thread");
         let mut settings = Settings {
             log_format: "default".into(),
@@ -77,11 +87,17 @@ impl Bench {
     }
 
     /// Runs the hook with this index for a login.
-    pub fn hook_of(&self, index: usize, login: &Login, answer: impl FnMut(Op) -> Answer) -> Result<Value, String> {
+    pub fn hook_of(
+        &self,
+        index: usize,
+        login: &Login,
+        answer: impl FnMut(Op) -> Answer,
+    ) -> Result<Value, String> {
         let now = Instant::now();
         let (ops, driver) = op::slot(now, now + Duration::from_secs(10));
         let mut stage = self.host.stage(StageKind::Hook, login);
-        op::drive(self.host.hook(&mut stage, index, login, &ops), &driver, answer).map_err(|error| error.message)
+        op::drive(self.host.hook(&mut stage, index, login, &ops), &driver, answer)
+            .map_err(|error| error.message)
     }
 }
 
@@ -119,25 +135,34 @@ fn set_of(scripts: &[(StageKind, &str)], reuse: bool) -> ScriptSet {
     set
 }
 
-/// What `source`, the body of a function, returns under the real host. Ops fail: what is tested so must not wait.
+/// What `source`, the body of a function, returns under the real host. Ops fail: what is tested so
+/// must not wait.
 pub fn eval(source: &str) -> Result<Value, String> {
     eval_with(source, |op| panic!("nobody answers {op:?}"))
 }
 
 /// As [`eval`], with answers to ops.
 pub fn eval_with(source: &str, answer: impl FnMut(Op) -> Answer) -> Result<Value, String> {
-    Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook(request) {source}\nend"))]).hook(answer)
+    Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook(request) {source}\nend"))])
+        .hook(answer)
 }
 
-/// Runs a hook, `body` after `prelude`, beside a server that answers each request with the next of `answers` and then says nothing more; also,
-/// what the server was sent. Nobody listens at port 1.
-pub fn beside_a_server(prelude: &str, body: &str, answers: &[impl AsRef<str>]) -> (Result<Value, String>, Vec<String>) {
+/// Runs a hook, `body` after `prelude`, beside a server that answers each request with the next of
+/// `answers` and then says nothing more; also, what the server was sent. Nobody listens at port 1.
+pub fn beside_a_server(
+    prelude: &str,
+    body: &str,
+    answers: &[impl AsRef<str>],
+) -> (Result<Value, String>, Vec<String>) {
     let source = format!("{prelude} function nauthilus_run_hook() {body} end");
     let bench = Bench::new(&[(StageKind::Hook, &source)]);
-    let (mut sent, mut opened, mut answers, dropped) = (Vec::new(), 0, answers.iter(), Dropped::default());
+    let (mut sent, mut opened, mut answers, dropped) =
+        (Vec::new(), 0, answers.iter(), Dropped::default());
     let result = bench.hook(|op| match op {
         Op::Channel(ChannelOp::Open(address)) if address.to_string().ends_with(":1") => {
-            Answer::Failed(Failure::Refused(format!("dial tcp {address}: connect: connection refused")))
+            Answer::Failed(Failure::Refused(format!(
+                "dial tcp {address}: connect: connection refused"
+            )))
         }
         Op::Channel(ChannelOp::Open(_)) => {
             opened += 1;
@@ -160,5 +185,9 @@ pub fn beside_a_server(prelude: &str, body: &str, answers: &[impl AsRef<str>]) -
     (result, sent)
 }
 
-pub const LIMITS: Limits =
-    Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(1), script: Duration::from_secs(10), backend: Duration::from_secs(10) };
+pub const LIMITS: Limits = Limits {
+    memory_bytes: 64 << 20,
+    cpu: Duration::from_secs(1),
+    script: Duration::from_secs(10),
+    backend: Duration::from_secs(10),
+};

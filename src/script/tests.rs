@@ -21,7 +21,12 @@ fn a_script_returns_its_values() {
     let Ok(Value::Map(map)) = eval("return { a = 1, b = { 'x', true } }") else { panic!("no map") };
     assert_eq!(map.len(), 2);
     assert!(map.contains(&(Value::string("a"), Value::Number(1.0))));
-    assert!(map.contains(&(Value::string("b"), Value::List(vec![Value::string("x"), Value::Bool(true)]))));
+    assert!(
+        map.contains(&(
+            Value::string("b"),
+            Value::List(vec![Value::string("x"), Value::Bool(true)])
+        ))
+    );
 }
 
 #[test]
@@ -35,8 +40,9 @@ fn errors_carry_the_place_and_the_state_goes_on() {
 
 #[test]
 fn globals_do_not_survive_a_call() {
-    let bench =
-        hook("counter = (counter or 0) + 1; _G.other = (_G.other or 0) + 1 function nauthilus_run_hook() return counter + other end");
+    let bench = hook(
+        "counter = (counter or 0) + 1; _G.other = (_G.other or 0) + 1 function nauthilus_run_hook() return counter + other end",
+    );
     for _ in 0..3 {
         assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::Number(2.0)));
     }
@@ -45,8 +51,7 @@ fn globals_do_not_survive_a_call() {
 #[test]
 fn a_copy_of_a_table_is_bounded() {
     let shared = "local t = {1} for i = 1, 60 do t = {t, t} end require('nauthilus_context').context_set('k', t)";
-    let large =
-        "local s = string.rep('x', 2^20) local t = {} for i = 1, 20 do t[i] = s end require('nauthilus_context').context_set('k', t)";
+    let large = "local s = string.rep('x', 2^20) local t = {} for i = 1, 20 do t[i] = s end require('nauthilus_context').context_set('k', t)";
     for source in [shared, large] {
         let error = eval(source).unwrap_err();
         assert!(error.contains("value is too large to be copied"), "{source}: {error}");
@@ -67,14 +72,21 @@ fn loaded_code_stays_in_the_environment() {
 
 #[test]
 fn bytecode_is_refused() {
-    assert_eq!(eval("return (loadstring(string.dump(function() end))) == nil"), Ok(Value::Bool(true)));
+    assert_eq!(
+        eval("return (loadstring(string.dump(function() end))) == nil"),
+        Ok(Value::Bool(true))
+    );
 }
 
 #[test]
 fn numbers_print_as_in_the_reference() {
-    for (source, expected) in
-        [("1e15", "1000000000000000"), ("0.1 + 0.2", "0.30000000000000004"), ("-7", "-7"), ("1/0", "+Inf"), ("2^53", "9007199254740992")]
-    {
+    for (source, expected) in [
+        ("1e15", "1000000000000000"),
+        ("0.1 + 0.2", "0.30000000000000004"),
+        ("-7", "-7"),
+        ("1/0", "+Inf"),
+        ("2^53", "9007199254740992"),
+    ] {
         assert_eq!(
             eval(&format!("return {{ tostring({source}), x = 1 }}")).map(|v| match v {
                 Value::Map(map) => text(&map[0].1),
@@ -111,24 +123,35 @@ fn a_jit_compiled_endless_loop_is_stopped() {
         );
         let error = bench.hook(|_| Answer::Slept).unwrap_err();
         assert!(
-            error.contains("context deadline exceeded") || error.contains("too many steps") || error.contains("too complex"),
+            error.contains("context deadline exceeded")
+                || error.contains("too many steps")
+                || error.contains("too complex"),
             "{body}: {error}"
         );
-        assert_eq!(bench.hook_of(1, &Login::default(), |_| Answer::Slept), Ok(Value::string("alive")), "{body}");
+        assert_eq!(
+            bench.hook_of(1, &Login::default(), |_| Answer::Slept),
+            Ok(Value::string("alive")),
+            "{body}"
+        );
     }
 }
 
 #[test]
 fn long_strings_in_a_row_are_collected_as_they_are_dropped() {
     let body = "for i = 1, 300 do local s = string.rep('x', 2 ^ 20 + i) end return 'done'";
-    let bench = Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end"))]);
+    let bench =
+        Bench::new(&[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end"))]);
     assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::string("done")));
 }
 
 #[test]
 fn memory_bombs_are_stopped_and_the_state_serves_on() {
-    let limits =
-        Limits { memory_bytes: 16 << 20, cpu: Duration::from_secs(5), script: Duration::from_secs(10), backend: Duration::from_secs(10) };
+    let limits = Limits {
+        memory_bytes: 16 << 20,
+        cpu: Duration::from_secs(5),
+        script: Duration::from_secs(10),
+        backend: Duration::from_secs(10),
+    };
     let bombs = [
         "local s = string.rep('x', 1e9) return #s",
         "local t = {} for i = 1, 1e9 do t[i] = { i } end",
@@ -147,7 +170,11 @@ fn memory_bombs_are_stopped_and_the_state_serves_on() {
         );
         for _ in 0..2 {
             assert!(bench.hook(|_| Answer::Slept).is_err(), "{body}");
-            assert_eq!(bench.hook_of(1, &Login::default(), |_| Answer::Slept), Ok(Value::string("alive")), "{body}");
+            assert_eq!(
+                bench.hook_of(1, &Login::default(), |_| Answer::Slept),
+                Ok(Value::string("alive")),
+                "{body}"
+            );
         }
         assert!(bench.host.state().used_bytes() < 8 << 20, "{body}");
     }
@@ -183,12 +210,22 @@ fn waiting_inside_a_c_callback_is_a_clear_error() {
         "return (('x'):gsub('x', function() t.sleep(1) end))",
         "local x = setmetatable({}, { __tostring = function() t.sleep(1) return '' end }) return string.format('%s', x)",
     ] {
-        let error = eval_with(&format!("local t = require('time') {source}"), |_| Answer::Slept).unwrap_err();
-        assert!(error.starts_with("test/hook0.lua:1: a function that waits cannot be called inside a callback"), "{source}: {error}");
+        let error = eval_with(&format!("local t = require('time') {source}"), |_| Answer::Slept)
+            .unwrap_err();
+        assert!(
+            error.starts_with(
+                "test/hook0.lua:1: a function that waits cannot be called inside a callback"
+            ),
+            "{source}: {error}"
+        );
     }
-    let handler = "local t = require('time') return select(2, xpcall(error, function() t.sleep(1) end))";
+    let handler =
+        "local t = require('time') return select(2, xpcall(error, function() t.sleep(1) end))";
     let error = text(&eval(handler).unwrap());
-    assert_eq!(error, "error in error handling: the handler of xpcall failed itself (it cannot call functions that wait)");
+    assert_eq!(
+        error,
+        "error in error handling: the handler of xpcall failed itself (it cannot call functions that wait)"
+    );
     // tostring and print call the metamethod without C code in between.
     let waits = "local x = setmetatable({}, { __tostring = function() require('time').sleep(1) return 'slept' end }) return tostring(x)";
     assert_eq!(eval_with(waits, |_| Answer::Slept), Ok(Value::string("slept")));
@@ -224,7 +261,11 @@ fn a_script_may_change_environments_of_its_own() {
 #[test]
 fn a_byte_order_mark_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("marked.lua"), "\u{feff}#!/usr/bin/lua\nreturn { name = 'marked' }").unwrap();
+    std::fs::write(
+        folder.path().join("marked.lua"),
+        "\u{feff}#!/usr/bin/lua\nreturn { name = 'marked' }",
+    )
+    .unwrap();
     let place = folder.path().display();
     let uses = [
         format!("package.path = '{place}/?.lua' return require('marked').name"),
@@ -242,8 +283,11 @@ fn a_byte_order_mark_is_skipped() {
 fn what_require_remembers_is_bounded() {
     let folder = tempfile::tempdir().unwrap();
     for file in 0..40 {
-        std::fs::write(folder.path().join(format!("m{file}.lua")), format!("local t = {{}} {} return {file}", "t[1] = {} ".repeat(50)))
-            .unwrap();
+        std::fs::write(
+            folder.path().join(format!("m{file}.lua")),
+            format!("local t = {{}} {} return {file}", "t[1] = {} ".repeat(50)),
+        )
+        .unwrap();
     }
     let source = format!(
         "function nauthilus_run_hook()
@@ -257,7 +301,11 @@ fn what_require_remembers_is_bounded() {
         end",
         place = folder.path().display()
     );
-    let limits = Limits { cpu: Duration::from_secs(600), script: Duration::from_secs(600), ..crate::script::testing::LIMITS };
+    let limits = Limits {
+        cpu: Duration::from_secs(600),
+        script: Duration::from_secs(600),
+        ..crate::script::testing::LIMITS
+    };
     let bench = Bench::with_limits(&[(StageKind::Hook, &source)], limits);
     let used = |rounds| {
         for _ in 0..rounds {
@@ -278,7 +326,10 @@ fn the_warning_of_a_slow_script_names_that_script() {
         require('time').sleep(1)
     end";
     let limits = Limits { cpu: Duration::from_secs(600), ..crate::script::testing::LIMITS };
-    let bench = Bench::with_limits(&[(StageKind::Hook, slow), (StageKind::Hook, "function nauthilus_run_hook() end")], limits);
+    let bench = Bench::with_limits(
+        &[(StageKind::Hook, slow), (StageKind::Hook, "function nauthilus_run_hook() end")],
+        limits,
+    );
     // The other script ends while the slow one waits.
     bench
         .hook(|_| {

@@ -1,10 +1,12 @@
 //! The CPU watchdog: stops scripts that compute too long without giving the core back.
 //!
-//! One thread for all Lua states. A worker counts its resumes in [`Watch`] (odd: a script is running); it never reads a clock for
-//! that. The watchdog looks every [`TICK`]; if the same odd count stays for longer than the budget, it arms a hook in
-//! that state which raises `context deadline exceeded` at every instruction from then on (LuaJIT is built with CHECKHOOK, `luajit/changes`, or
-//! compiled loops would never look). The hook is sticky: `pcall` loops do not outlive it. The worker disarms it when
-//! the resume returns. Arming and leaving exclude each other by one compare-and-swap.
+//! One thread for all Lua states. A worker counts its resumes in [`Watch`] (odd: a script is
+//! running); it never reads a clock for that. The watchdog looks every [`TICK`]; if the same odd
+//! count stays for longer than the budget, it arms a hook in that state which raises `context
+//! deadline exceeded` at every instruction from then on (LuaJIT is built with CHECKHOOK,
+//! `luajit/changes`, or compiled loops would never look). The hook is sticky: `pcall` loops do not
+//! outlive it. The worker disarms it when the resume returns. Arming and leaving exclude each other
+//! by one compare-and-swap.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,11 +16,13 @@ use std::time::{Duration, Instant};
 /// What a worker and the watchdog share about one Lua state.
 #[derive(Default)]
 pub struct Watch {
-    /// Counts resumes twice: odd while a script runs. [`ARMED`] is added while the hook is armed or being armed.
+    /// Counts resumes twice: odd while a script runs. [`ARMED`] is added while the hook is armed or
+    /// being armed.
     count: AtomicU64,
     /// The hook is completely in place: the worker may take it away.
     in_place: AtomicBool,
-    /// The count of the latest resume that took longer than the warning threshold: whoever leaves with it was that one.
+    /// The count of the latest resume that took longer than the warning threshold: whoever leaves
+    /// with it was that one.
     slow: AtomicU64,
 }
 
@@ -114,11 +118,18 @@ impl Drop for Watchdog {
 pub struct Registrar(Arc<Mutex<Vec<Watched>>>);
 
 impl Registrar {
-    /// Watches a state: scripts may compute for `budget` at a stretch. Ends when the state drops its last `Arc<Watch>`, which it must do
-    /// through [`Registrar::forget`] before the state is freed.
+    /// Watches a state: scripts may compute for `budget` at a stretch. Ends when the state drops
+    /// its last `Arc<Watch>`, which it must do through [`Registrar::forget`] before the state is
+    /// freed.
     pub fn watch(&self, watch: &Arc<Watch>, budget: Duration, arm: Box<dyn Arm>) {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.push(Watched { watch: Arc::downgrade(watch), arm, budget, seen: 0, since: Instant::now() });
+        watched.push(Watched {
+            watch: Arc::downgrade(watch),
+            arm,
+            budget,
+            seen: 0,
+            since: Instant::now(),
+        });
     }
 
     /// Stops watching; when this returns the watchdog no longer touches the state.
@@ -142,7 +153,12 @@ fn look(watched: &Mutex<Vec<Watched>>) {
         if running >= SLOW {
             watch.slow.store(count, Ordering::Relaxed);
         }
-        if running >= state.budget && watch.count.compare_exchange(count, count | ARMED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        if running >= state.budget
+            && watch
+                .count
+                .compare_exchange(count, count | ARMED, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+        {
             state.arm.arm();
             watch.in_place.store(true, Ordering::Release);
         }

@@ -1,6 +1,8 @@
-//! Login name → account: the hash `<p>USER`. Written at a user's first login, never refreshed, without an end (`pipeline.md` 7.4, 17).
-//! What Redis said is remembered: until it changes, where Redis tells of changes ([`super::KnownAccounts`]), or for a while
-//! (`server.redis.account_local_cache.ttl`). That saves a round trip a login. That a name is not mapped is not remembered.
+//! Login name → account: the hash `<p>USER`. Written at a user's first login, never refreshed,
+//! without an end (`pipeline.md` 7.4, 17). What Redis said is remembered: until it changes, where
+//! Redis tells of changes ([`super::KnownAccounts`]), or for a while
+//! (`server.redis.account_local_cache.ttl`). That saves a round trip a login. That a name is not
+//! mapped is not remembered.
 
 use super::known::Generation;
 use super::memory::MemoryStore;
@@ -20,7 +22,10 @@ impl Store {
         match self {
             Store::Memory(memory) => Ok(memory.account(username, ops.now())),
             Store::Redis(redis) => {
-                let known = redis.known.get(username, ops.now()).or_else(|| redis.shadow.account(username, ops.now()));
+                let known = redis
+                    .known
+                    .get(username, ops.now())
+                    .or_else(|| redis.shadow.account(username, ops.now()));
                 if known.is_some() { Ok(known) } else { boxed(redis.account(ops, username)).await }
             }
         }
@@ -30,7 +35,12 @@ impl Store {
     ///
     /// # Errors
     /// It could not be written, or nobody knows whether it was.
-    pub async fn map_account(&self, ops: &Ops, username: &[u8], account: &[u8]) -> Result<(), Error> {
+    pub async fn map_account(
+        &self,
+        ops: &Ops,
+        username: &[u8],
+        account: &[u8],
+    ) -> Result<(), Error> {
         match self {
             Store::Memory(memory) => {
                 memory.map_account(username, account, ops.now());
@@ -49,7 +59,9 @@ impl Store {
 
 impl MemoryStore {
     pub(super) fn account(&self, username: &[u8], now: Instant) -> Option<Vec<u8>> {
-        self.accounts.get(username, now, |account| account.0.to_vec()).filter(|account| !account.is_empty())
+        self.accounts
+            .get(username, now, |account| account.0.to_vec())
+            .filter(|account| !account.is_empty())
     }
 
     pub(super) fn map_account(&self, username: &[u8], account: &[u8], now: Instant) {
@@ -69,7 +81,8 @@ impl RedisStore {
         Ok(account)
     }
 
-    /// Appends the question for an account, and asks the server to track it, unless the server refuses to.
+    /// Appends the question for an account, and asks the server to track it, unless the server
+    /// refuses to.
     pub(super) fn encode_question(&self, out: &mut Commands, username: &[u8]) -> Question {
         let generation = self.known.generation();
         if generation.is_some() {
@@ -87,11 +100,16 @@ impl RedisStore {
         username: &[u8],
         now: Instant,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let tracked = question.generation.map(|generation| next(replies).map(|reply| (generation, !reply.is_error()))).transpose()?;
+        let tracked = question
+            .generation
+            .map(|generation| next(replies).map(|reply| (generation, !reply.is_error())))
+            .transpose()?;
         let account = decode_account(next(replies)?)?;
         match (tracked, &account) {
             (Some((_, false)), _) => self.known.refused(),
-            (Some((generation, true)), Some(account)) => self.known.put(generation, username, account, now),
+            (Some((generation, true)), Some(account)) => {
+                self.known.put(generation, username, account, now)
+            }
             _ => {}
         }
         Ok(account)
@@ -100,7 +118,12 @@ impl RedisStore {
     /// Spares the next logins of this user the question.
     pub(super) fn recall_account(&self, username: &[u8], account: &[u8], now: Instant) {
         if !self.accounts_for.is_zero() {
-            self.shadow.accounts.put(username, Account(account.into()), Some(self.accounts_for), now);
+            self.shadow.accounts.put(
+                username,
+                Account(account.into()),
+                Some(self.accounts_for),
+                now,
+            );
         }
     }
 

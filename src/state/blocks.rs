@@ -1,9 +1,11 @@
 //! Blocked networks: which are, since which bucket, and until when.
 //!
-//! In Redis: the hash `<p>BRUTEFORCE`, network → bucket, as the reference keeps it; and beside it the hash `<p>BRUTEFORCE_UNTIL`, network →
-//! milliseconds since 1970, for blocks that end by themselves. A network that is in the first only is blocked until somebody flushes it.
-//! This process remembers the blocks it has met, so that their end need not be asked again, and for the time when Redis is away.
-//! Ends are told by the clock of whoever looks. Rules: specification `pipeline.md` 4.4, `decisions.md` (`ban_time`).
+//! In Redis: the hash `<p>BRUTEFORCE`, network → bucket, as the reference keeps it; and beside it
+//! the hash `<p>BRUTEFORCE_UNTIL`, network → milliseconds since 1970, for blocks that end by
+//! themselves. A network that is in the first only is blocked until somebody flushes it. This
+//! process remembers the blocks it has met, so that their end need not be asked again, and for the
+//! time when Redis is away. Ends are told by the clock of whoever looks. Rules: specification
+//! `pipeline.md` 4.4, `decisions.md` (`ban_time`).
 
 use super::counters::Counters;
 use super::memory::MemoryStore;
@@ -44,7 +46,9 @@ impl Store {
         let mut blocks = Vec::new();
         match self {
             Store::Memory(memory) => {
-                memory.blocks.for_each(ops.now(), |network, block| blocks.push((network.to_vec(), block.bucket.to_vec())));
+                memory.blocks.for_each(ops.now(), |network, block| {
+                    blocks.push((network.to_vec(), block.bucket.to_vec()))
+                });
             }
             Store::Redis(redis) => {
                 let mut commands = Commands::default();
@@ -58,7 +62,9 @@ impl Store {
                 blocks = pairs(next(&mut replies)?)?;
                 let ends = pairs(next(&mut replies)?)?;
                 let now = redis.unix_ms();
-                blocks.retain(|(network, _)| ends.iter().all(|(name, end)| name != network || !is_over(end, now)));
+                blocks.retain(|(network, _)| {
+                    ends.iter().all(|(name, end)| name != network || !is_over(end, now))
+                });
             }
         }
         blocks.sort_unstable();
@@ -73,8 +79,9 @@ impl Store {
         let mut buckets = Vec::new();
         match self {
             Store::Memory(memory) => {
-                buckets
-                    .extend(counters.networks().filter_map(|network| memory.blocks.get(network, ops.now(), |block| block.bucket.to_vec())));
+                buckets.extend(counters.networks().filter_map(|network| {
+                    memory.blocks.get(network, ops.now(), |block| block.bucket.to_vec())
+                }));
             }
             Store::Redis(_) if counters.is_empty() => {}
             Store::Redis(redis) => {
@@ -84,9 +91,15 @@ impl Store {
                 }
                 let replies = redis.ask(ops, Route::Write, commands).await?;
                 let mut replies = replies.iter();
-                let (names, ends) = (values(next(&mut replies)?, counters.len())?, values(next(&mut replies)?, counters.len())?);
+                let (names, ends) = (
+                    values(next(&mut replies)?, counters.len())?,
+                    values(next(&mut replies)?, counters.len())?,
+                );
                 let now = redis.unix_ms();
-                let in_force = names.iter().zip(ends).filter(|(_, end)| !end.is_some_and(|end| is_over(end, now)));
+                let in_force = names
+                    .iter()
+                    .zip(ends)
+                    .filter(|(_, end)| !end.is_some_and(|end| is_over(end, now)));
                 buckets.extend(in_force.filter_map(|(name, _)| name.map(<[u8]>::to_vec)));
             }
         }
@@ -95,7 +108,8 @@ impl Store {
         Ok(buckets)
     }
 
-    /// Accounts whose logins led to a block, each with the addresses that failed for it, all sorted.
+    /// Accounts whose logins led to a block, each with the addresses that failed for it, all
+    /// sorted.
     ///
     /// # Errors
     /// Redis could not be asked.
@@ -103,9 +117,14 @@ impl Store {
         let mut affected = Vec::new();
         match self {
             Store::Memory(memory) => {
-                memory.affected.for_each(ops.now(), |account, ()| affected.push((account.to_vec(), Vec::new())));
+                memory.affected.for_each(ops.now(), |account, ()| {
+                    affected.push((account.to_vec(), Vec::new()))
+                });
                 for (account, addresses) in &mut affected {
-                    *addresses = memory.failed_from.get(account, ops.now(), |set| set.members()).unwrap_or_default();
+                    *addresses = memory
+                        .failed_from
+                        .get(account, ops.now(), |set| set.members())
+                        .unwrap_or_default();
                 }
             }
             Store::Redis(redis) => {
@@ -120,7 +139,9 @@ impl Store {
                     commands.arg(b"SMEMBERS");
                     redis.key(&mut commands, &[FAILED_FROM, account]);
                 }
-                for (account, reply) in accounts.into_iter().zip(redis.ask(ops, Route::Read, commands).await?) {
+                for (account, reply) in
+                    accounts.into_iter().zip(redis.ask(ops, Route::Read, commands).await?)
+                {
                     affected.push((account, members(&reply)?));
                 }
             }
@@ -130,12 +151,18 @@ impl Store {
         Ok(affected)
     }
 
-    /// Unblocks the networks of `counters` and forgets their counts, bucket by bucket: a block only if it is by a bucket that `is_meant`
-    /// says. Returns the keys that were removed, with the prefix, sorted.
+    /// Unblocks the networks of `counters` and forgets their counts, bucket by bucket: a block only
+    /// if it is by a bucket that `is_meant` says. Returns the keys that were removed, with the
+    /// prefix, sorted.
     ///
     /// # Errors
     /// Redis could not be asked; some may be removed.
-    pub async fn flush_blocks(&self, ops: &Ops, counters: &Counters, is_meant: impl Fn(&[u8]) -> bool) -> Result<Vec<Vec<u8>>, Error> {
+    pub async fn flush_blocks(
+        &self,
+        ops: &Ops,
+        counters: &Counters,
+        is_meant: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<Vec<u8>>, Error> {
         let mut removed = match self {
             Store::Memory(memory) => memory.flush(counters, is_meant, ops.now()),
             Store::Redis(redis) => redis.flush(ops, counters, is_meant).await?,
@@ -151,7 +178,12 @@ impl MemoryStore {
         self.blocks.get(network, now, |_| ()).is_some()
     }
 
-    fn flush(&self, counters: &Counters, is_meant: impl Fn(&[u8]) -> bool, now: Instant) -> Vec<Vec<u8>> {
+    fn flush(
+        &self,
+        counters: &Counters,
+        is_meant: impl Fn(&[u8]) -> bool,
+        now: Instant,
+    ) -> Vec<Vec<u8>> {
         let mut removed = Vec::new();
         for at in 0..counters.len() {
             let network = counters.network(at);
@@ -185,7 +217,12 @@ impl RedisStore {
         counters.networks().for_each(|network| out.arg(network));
     }
 
-    async fn flush(&self, ops: &Ops, counters: &Counters, is_meant: impl Fn(&[u8]) -> bool) -> Result<Vec<Vec<u8>>, Error> {
+    async fn flush(
+        &self,
+        ops: &Ops,
+        counters: &Counters,
+        is_meant: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<Vec<u8>>, Error> {
         if counters.is_empty() {
             return Ok(Vec::new());
         }
@@ -193,7 +230,8 @@ impl RedisStore {
         self.encode_blocks(&mut commands, counters);
         let reply = self.ask_one(ops, Route::Write, commands).await?;
         let names = values(&reply, counters.len())?;
-        let meant: SmallVec<[bool; 4]> = names.iter().map(|name| name.is_some_and(&is_meant)).collect();
+        let meant: SmallVec<[bool; 4]> =
+            names.iter().map(|name| name.is_some_and(&is_meant)).collect();
         let mut commands = Commands::default();
         for (at, meant) in meant.iter().enumerate() {
             for hash in [BLOCKS, ENDS].into_iter().filter(|_| *meant) {
@@ -235,7 +273,9 @@ impl RedisStore {
         out.arg(block.bucket);
         match block.time {
             Some(time) => {
-                let end = self.unix_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+                let end = self
+                    .unix_ms()
+                    .saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
                 out.begin(4);
                 out.arg(b"HSET");
                 self.key(out, &[ENDS]);
@@ -260,7 +300,13 @@ impl RedisStore {
     }
 
     /// Appends that `client` failed for `account`.
-    pub(super) fn encode_failed_from(&self, out: &mut Commands, account: &[u8], client: &[u8], ttl: Duration) {
+    pub(super) fn encode_failed_from(
+        &self,
+        out: &mut Commands,
+        account: &[u8],
+        client: &[u8],
+        ttl: Duration,
+    ) {
         out.begin(3);
         out.arg(b"SADD");
         self.key(out, &[FAILED_FROM, account]);
@@ -271,9 +317,15 @@ impl RedisStore {
         out.arg(itoa::Buffer::new().format(seconds(ttl)).as_bytes());
     }
 
-    /// The first of the networks found that is still blocked. Asks for the ends of blocks that this process has not met; clears away those
-    /// that are over. Networks that are not blocked any more are forgotten here, too.
-    pub(super) async fn in_force(&self, ops: &Ops, counters: &Counters, found: Found) -> Result<Option<usize>, Error> {
+    /// The first of the networks found that is still blocked. Asks for the ends of blocks that this
+    /// process has not met; clears away those that are over. Networks that are not blocked any more
+    /// are forgotten here, too.
+    pub(super) async fn in_force(
+        &self,
+        ops: &Ops,
+        counters: &Counters,
+        found: Found,
+    ) -> Result<Option<usize>, Error> {
         let now = ops.now();
         if !self.shadow.blocks.is_empty() {
             for at in (0..counters.len()).filter(|at| !found.contains(at)) {
@@ -292,16 +344,26 @@ impl RedisStore {
         let reply = self.ask_one(ops, Route::Write, commands).await?;
         let (ends, unix_ms) = (values(&reply, found.len())?, self.unix_ms());
         let is_over = |end: &Option<&[u8]>| end.is_some_and(|end| is_over(end, unix_ms));
-        let over: Found = found.iter().zip(&ends).filter(|(_, end)| is_over(end)).map(|(at, _)| *at).collect();
+        let over: Found =
+            found.iter().zip(&ends).filter(|(_, end)| is_over(end)).map(|(at, _)| *at).collect();
         self.clear_away(ops, counters, &over).await?;
-        let Some((at, end)) = found.iter().zip(&ends).find(|(_, end)| !is_over(end)) else { return Ok(None) };
-        let left = end.and_then(parse).map(|end| Duration::from_millis(end.saturating_sub(unix_ms)));
+        let Some((at, end)) = found.iter().zip(&ends).find(|(_, end)| !is_over(end)) else {
+            return Ok(None);
+        };
+        let left =
+            end.and_then(parse).map(|end| Duration::from_millis(end.saturating_sub(unix_ms)));
         // Its bucket does not matter here: whoever lists blocks asks Redis.
-        self.shadow.block(&NewBlock { network: counters.network(*at), bucket: b"", time: left }, now);
+        self.shadow
+            .block(&NewBlock { network: counters.network(*at), bucket: b"", time: left }, now);
         Ok(Some(*at))
     }
 
-    async fn clear_away(&self, ops: &Ops, counters: &Counters, over: &[usize]) -> Result<(), Error> {
+    async fn clear_away(
+        &self,
+        ops: &Ops,
+        counters: &Counters,
+        over: &[usize],
+    ) -> Result<(), Error> {
         let mut commands = Commands::default();
         for hash in [BLOCKS, ENDS].into_iter().filter(|_| !over.is_empty()) {
             commands.begin(2 + over.len());
@@ -315,14 +377,22 @@ impl RedisStore {
 
 /// Which of so many networks are blocked.
 pub(super) fn decode_blocks(reply: &Reply, count: usize) -> Result<Found, Error> {
-    let items = reply.view().items().filter(|items| items.len() == count).ok_or_else(|| Error::of(reply, "HMGET"))?;
+    let items = reply
+        .view()
+        .items()
+        .filter(|items| items.len() == count)
+        .ok_or_else(|| Error::of(reply, "HMGET"))?;
     let is_name = |view: View<'_>| view.as_bytes().is_some_and(|name| !name.is_empty());
     Ok(items.enumerate().filter_map(|(at, view)| is_name(view).then_some(at)).collect())
 }
 
 /// The values of an HMGET for so many fields; `None` for those that are not there, or empty.
 fn values(reply: &Reply, count: usize) -> Result<SmallVec<[Option<&[u8]>; 4]>, Error> {
-    let items = reply.view().items().filter(|items| items.len() == count).ok_or_else(|| Error::of(reply, "HMGET"))?;
+    let items = reply
+        .view()
+        .items()
+        .filter(|items| items.len() == count)
+        .ok_or_else(|| Error::of(reply, "HMGET"))?;
     Ok(items.map(|view| view.as_bytes().filter(|value| !value.is_empty())).collect())
 }
 
@@ -331,7 +401,10 @@ fn pairs(reply: &Reply) -> Result<Blocks, Error> {
     let mut items = reply.view().items().ok_or_else(|| Error::of(reply, "HGETALL"))?;
     let mut pairs = Vec::with_capacity(items.len() / 2);
     while let (Some(field), Some(value)) = (items.next(), items.next()) {
-        pairs.push((field.as_bytes().unwrap_or_default().to_vec(), value.as_bytes().unwrap_or_default().to_vec()));
+        pairs.push((
+            field.as_bytes().unwrap_or_default().to_vec(),
+            value.as_bytes().unwrap_or_default().to_vec(),
+        ));
     }
     Ok(pairs)
 }

@@ -1,14 +1,17 @@
 //! Brute-force counters: how a client stands, bucket by bucket, and how a failure is counted.
 //!
-//! In Redis a counter is the string `<p>bf:<period>:<cidr>:<limit>:<4|6>:<network>`, renewed by every failure (`pipeline.md` 4.3, 4.9). How a
-//! client stands is one round trip for all its buckets, asked of the master: a replica may be behind the attacker.
+//! In Redis a counter is the string `<p>bf:<period>:<cidr>:<limit>:<4|6>:<network>`, renewed by
+//! every failure (`pipeline.md` 4.3, 4.9). How a client stands is one round trip for all its
+//! buckets, asked of the master: a replica may be behind the attacker.
 //!
-//! Every failure is first counted in this process, whichever store there is. That count serves three times. When Redis is away it is what
-//! the client is judged by: fewer failures than Redis had, perhaps, but never none. Those that Redis did not take (it was away, full,
-//! read-only) count on top of what it says, and go to it with the next failure that it takes: an outage pardons nobody. If it took one
-//! without our hearing of it, that counts twice. And it closes the gap between a look at the counters and the end of that attempt:
-//! [`Store::is_outrun`] tells, without asking anybody, whether failures counted meanwhile could have filled a bucket; then the attempt has
-//! to look again.
+//! Every failure is first counted in this process, whichever store there is. That count serves
+//! three times. When Redis is away it is what the client is judged by: fewer failures than Redis
+//! had, perhaps, but never none. Those that Redis did not take (it was away, full, read-only) count
+//! on top of what it says, and go to it with the next failure that it takes: an outage pardons
+//! nobody. If it took one without our hearing of it, that counts twice. And it closes the gap
+//! between a look at the counters and the end of that attempt: [`Store::is_outrun`] tells, without
+//! asking anybody, whether failures counted meanwhile could have filled a bucket; then the attempt
+//! has to look again.
 
 use super::blocks::{self, Found};
 use super::counters::{Counters, USUAL};
@@ -41,27 +44,35 @@ impl Store {
     pub async fn standing(&self, ops: &Ops, username: &[u8], counters: &Counters) -> Standing {
         match self {
             Store::Memory(memory) => {
-                let account = if username.is_empty() { None } else { memory.account(username, ops.now()) };
+                let account =
+                    if username.is_empty() { None } else { memory.account(username, ops.now()) };
                 Standing { account, ..memory.standing(counters, ops.now()) }
             }
             Store::Redis(redis) => match redis.standing(ops, username, counters).await {
                 Ok(standing) => standing,
-                Err(error) => Standing { outage: Some(error), ..redis.shadow.standing(counters, ops.now()) },
+                Err(error) => {
+                    Standing { outage: Some(error), ..redis.shadow.standing(counters, ops.now()) }
+                }
             },
         }
     }
 
-    /// Whether failures that were counted since may have filled a bucket that had room: the client must be looked at again before a
-    /// success counts. Waits for nobody. It tells of failures in this process only: `P` processes may each let through one bucket's worth
-    /// of attempts that begin at the same moment.
+    /// Whether failures that were counted since may have filled a bucket that had room: the client
+    /// must be looked at again before a success counts. Waits for nobody. It tells of failures in
+    /// this process only: `P` processes may each let through one bucket's worth of attempts that
+    /// begin at the same moment.
     pub fn is_outrun(&self, standing: &Standing, counters: &Counters, now: Instant) -> bool {
         let memory = self.own();
         !memory.failures.is_empty()
             && counters.each.iter().enumerate().any(|(at, counter)| {
-                let counted = memory.failures.get(counters.key_of(counter), now, |own| own.counted).unwrap_or_default();
+                let counted = memory
+                    .failures
+                    .get(counters.key_of(counter), now, |own| own.counted)
+                    .unwrap_or_default();
                 let before = standing.settled.get(at).copied().unwrap_or_default();
                 let count = standing.counts.get(at).copied().unwrap_or_default();
-                count.saturating_add(counted.saturating_sub(before)).saturating_add(1) > counter.limit
+                count.saturating_add(counted.saturating_sub(before)).saturating_add(1)
+                    > counter.limit
             })
     }
 
@@ -76,7 +87,8 @@ impl Store {
 
 impl MemoryStore {
     fn standing(&self, counters: &Counters, now: Instant) -> Standing {
-        let counts: SmallVec<[u64; USUAL]> = (0..counters.len()).map(|at| self.failures_of(counters.key(at), now).counted).collect();
+        let counts: SmallVec<[u64; USUAL]> =
+            (0..counters.len()).map(|at| self.failures_of(counters.key(at), now).counted).collect();
         let blocked = counters.networks().position(|network| self.is_blocked(network, now));
         Standing { settled: counts.clone(), counts, blocked, ..Standing::default() }
     }
@@ -88,11 +100,13 @@ impl MemoryStore {
     /// Counts a failure in the counters whose period is at least `period_min`.
     pub(super) fn count(&self, counters: &Counters, period_min: Duration, now: Instant) {
         for at in (0..counters.len()).filter(|at| counters.period(*at) >= period_min) {
-            self.failures.update(counters.key(at), Some(counters.period(at)), now, |own| own.counted += 1);
+            self.failures
+                .update(counters.key(at), Some(counters.period(at)), now, |own| own.counted += 1);
         }
     }
 
-    /// Counts a failure that is to be told to Redis: how many it is to count in each counter, 0 in those of a shorter period.
+    /// Counts a failure that is to be told to Redis: how many it is to count in each counter, 0 in
+    /// those of a shorter period.
     pub(super) fn depart(&self, counters: &Counters, period_min: Duration, now: Instant) -> Sizes {
         let depart = |at: usize| {
             let period = Some(counters.period(at)).filter(|period| *period >= period_min)?;
@@ -102,7 +116,14 @@ impl MemoryStore {
     }
 
     /// Notes whether Redis has counted what [`MemoryStore::depart`] said.
-    pub(super) fn settle(&self, counters: &Counters, at: usize, size: u64, arrived: bool, now: Instant) {
+    pub(super) fn settle(
+        &self,
+        counters: &Counters,
+        at: usize,
+        size: u64,
+        arrived: bool,
+        now: Instant,
+    ) {
         self.failures.amend(counters.key(at), now, |own| own.settle(size, arrived));
     }
 }
@@ -111,12 +132,21 @@ impl MemoryStore {
 pub(super) type Sizes = SmallVec<[u64; USUAL]>;
 
 impl RedisStore {
-    async fn standing(&self, ops: &Ops, username: &[u8], counters: &Counters) -> Result<Standing, Error> {
-        // Before anything is asked: what is settled later may or may not be in the reply, and so counts as not in it.
-        let own: SmallVec<[Failures; USUAL]> = (0..counters.len()).map(|at| self.shadow.failures_of(counters.key(at), ops.now())).collect();
+    async fn standing(
+        &self,
+        ops: &Ops,
+        username: &[u8],
+        counters: &Counters,
+    ) -> Result<Standing, Error> {
+        // Before anything is asked: what is settled later may or may not be in the reply, and so
+        // counts as not in it.
+        let own: SmallVec<[Failures; USUAL]> = (0..counters.len())
+            .map(|at| self.shadow.failures_of(counters.key(at), ops.now()))
+            .collect();
         let mut commands = Commands::with_capacity(USUAL_COMMANDS_BYTES);
         let known = self.known.get(username, ops.now());
-        let question = (known.is_none() && !username.is_empty()).then(|| self.encode_question(&mut commands, username));
+        let question = (known.is_none() && !username.is_empty())
+            .then(|| self.encode_question(&mut commands, username));
         if !counters.is_empty() {
             self.encode_blocks(&mut commands, counters);
         }
@@ -131,11 +161,22 @@ impl RedisStore {
             Some(question) => self.decode_question(&question, &mut replies, username, ops.now())?,
             None => known,
         };
-        let found = if counters.is_empty() { Found::default() } else { blocks::decode_blocks(next(&mut replies)?, counters.len())? };
-        let count = |(reply, own): (&Reply, &Failures)| Ok(decode_count(reply)?.saturating_add(own.lost));
+        let found = if counters.is_empty() {
+            Found::default()
+        } else {
+            blocks::decode_blocks(next(&mut replies)?, counters.len())?
+        };
+        let count =
+            |(reply, own): (&Reply, &Failures)| Ok(decode_count(reply)?.saturating_add(own.lost));
         let counts = replies.zip(&own).map(count).collect::<Result<_, Error>>()?;
         let blocked = self.in_force(ops, counters, found).await?;
-        Ok(Standing { account, blocked, counts, outage: None, settled: own.iter().map(|own| own.settled).collect() })
+        Ok(Standing {
+            account,
+            blocked,
+            counts,
+            outage: None,
+            settled: own.iter().map(|own| own.settled).collect(),
+        })
     }
 
     /// Appends the count of failures; two commands for each counter that has any.
@@ -154,12 +195,16 @@ impl RedisStore {
     }
 }
 
-/// A counter's value; what is no number counts as nothing, as in the reference, and is overwritten by nobody.
+/// A counter's value; what is no number counts as nothing, as in the reference, and is overwritten
+/// by nobody.
 fn decode_count(reply: &Reply) -> Result<u64, Error> {
     match reply.view() {
         View::Nil => Ok(0),
         View::Int(count) => Ok(count.max(0).unsigned_abs()),
-        View::Bulk(digits) => Ok(std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or_default()),
+        View::Bulk(digits) => Ok(std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or_default()),
         _ => Err(Error::of(reply, "GET")),
     }
 }

@@ -1,7 +1,9 @@
-//! How much is tolerated from which address: the configured rule and its exceptions, which scripts may change while the server runs.
+//! How much is tolerated from which address: the configured rule and its exceptions, which scripts
+//! may change while the server runs.
 //!
-//! One per epoch, shared by all workers; a reload forgets what scripts changed. Asked only about clients that fill a bucket, and after
-//! logins if anything is tolerated at all. Rules: `pipeline.md` 4.7, `lua/modules-nauthilus.md` 13. Bounds: `EXCEPTIONS_MAX`.
+//! One per epoch, shared by all workers; a reload forgets what scripts changed. Asked only about
+//! clients that fill a bucket, and after logins if anything is tolerated at all. Rules:
+//! `pipeline.md` 4.7, `lua/modules-nauthilus.md` 13. Bounds: `EXCEPTIONS_MAX`.
 
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -48,13 +50,17 @@ impl Tolerations {
         tolerations
     }
 
-    /// What is tolerated from `address`, by the first exception that it falls under; `None`: nothing.
+    /// What is tolerated from `address`, by the first exception that it falls under; `None`:
+    /// nothing.
     pub fn of(&self, address: IpAddr) -> Option<Tolerated> {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
         let exceptions = self.exceptions.read().unwrap_or_else(PoisonError::into_inner);
-        let own = exceptions.iter().find(|exception| exception.network.contains(&address)).map(|exception| exception.tolerated);
+        let own = exceptions
+            .iter()
+            .find(|exception| exception.network.contains(&address))
+            .map(|exception| exception.tolerated);
         Some(own.unwrap_or(self.usual)).filter(|tolerated| !tolerated.ttl.is_zero())
     }
 
@@ -104,10 +110,18 @@ mod tests {
     #[test]
     fn the_first_exception_counts() {
         let usual = Tolerated { percent: 5, ttl: HOUR };
-        let exceptions = vec![exception("192.0.2.1/32", 10, HOUR), exception("192.0.2.0/24", 20, Duration::ZERO)];
+        let exceptions = vec![
+            exception("192.0.2.1/32", 10, HOUR),
+            exception("192.0.2.0/24", 20, Duration::ZERO),
+        ];
         let tolerations = Tolerations::new(usual, exceptions);
-        let percent = |address: &str| tolerations.of(address.parse().unwrap()).map(|tolerated| tolerated.percent);
-        assert_eq!(["192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1"].map(percent), [Some(10), None, Some(5), Some(5)]);
+        let percent = |address: &str| {
+            tolerations.of(address.parse().unwrap()).map(|tolerated| tolerated.percent)
+        };
+        assert_eq!(
+            ["192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1"].map(percent),
+            [Some(10), None, Some(5), Some(5)]
+        );
     }
 
     #[test]
@@ -136,7 +150,11 @@ mod tests {
             (5, 19, 1, false),
             (5, 20, 1, true),
         ] {
-            assert_eq!(Tolerated { percent, ttl: HOUR }.allows(positive, negative), allowed, "{percent} {positive} {negative}");
+            assert_eq!(
+                Tolerated { percent, ttl: HOUR }.allows(positive, negative),
+                allowed,
+                "{percent} {positive} {negative}"
+            );
         }
     }
 }

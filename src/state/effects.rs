@@ -54,7 +54,8 @@ pub struct Written {
 
 impl LoginEffects<'_> {
     pub fn is_empty(&self) -> bool {
-        let LoginEffects { mapping, block, affected, failed_from, password, cached, failures } = self;
+        let LoginEffects { mapping, block, affected, failed_from, password, cached, failures } =
+            self;
         mapping.is_none()
             && block.is_none()
             && affected.is_none()
@@ -90,7 +91,8 @@ impl MemoryStore {
             self.affected.put(account, (), None, now);
         }
         if let Some(failed) = &effects.failed_from {
-            self.failed_from.update(failed.account, Some(failed.ttl), now, |set| set.insert(failed.client));
+            self.failed_from
+                .update(failed.account, Some(failed.ttl), now, |set| set.insert(failed.client));
         }
         if let Some(wrong) = &effects.password {
             self.remember_password(wrong, now);
@@ -110,7 +112,8 @@ impl RedisStore {
         if let Some(block) = &effects.block {
             self.shadow.block(block, now);
         }
-        let mut failures = effects.failures.map(|failed| OnTheWay::depart(&self.shadow, failed, now));
+        let mut failures =
+            effects.failures.map(|failed| OnTheWay::depart(&self.shadow, failed, now));
         let commands = self.encode(effects, failures.as_ref());
         let replies = self.ask(ops, Route::Write, commands).await;
         if let Some(failures) = &mut failures {
@@ -119,13 +122,17 @@ impl RedisStore {
         match replies {
             Err(error) => Written { mapping: Err(error.clone()), rest: Err(error) },
             Ok(replies) => {
-                let (mapping, rest) = replies.split_at(usize::from(effects.mapping.is_some()).min(replies.len()));
+                let (mapping, rest) =
+                    replies.split_at(usize::from(effects.mapping.is_some()).min(replies.len()));
                 let mapping = mapping.first().map_or(Ok(()), accounts::decode_mapping);
                 if let (Ok(()), Some((username, account))) = (&mapping, effects.mapping) {
                     self.recall_account(username, account, now);
                 }
                 let refused = rest.iter().find(|reply| reply.as_error().is_some());
-                Written { mapping, rest: refused.map_or(Ok(()), |reply| Err(Error::of(reply, "redis"))) }
+                Written {
+                    mapping,
+                    rest: refused.map_or(Ok(()), |reply| Err(Error::of(reply, "redis"))),
+                }
             }
         }
     }
@@ -158,8 +165,8 @@ impl RedisStore {
     }
 }
 
-/// Failures counted in this process and not yet in Redis, as far as we know. If nobody waits for the reply any more, Redis is taken to have
-/// counted them: it was told.
+/// Failures counted in this process and not yet in Redis, as far as we know. If nobody waits for
+/// the reply any more, Redis is taken to have counted them: it was told.
 struct OnTheWay<'a> {
     shadow: &'a MemoryStore,
     counters: &'a Counters,
@@ -175,11 +182,17 @@ impl<'a> OnTheWay<'a> {
         OnTheWay { shadow, counters, arrived: SmallVec::from_elem(true, sizes.len()), sizes, now }
     }
 
-    /// Reads what became of them: two replies a counter, the last of all. None: they were not taken.
+    /// Reads what became of them: two replies a counter, the last of all. None: they were not
+    /// taken.
     fn arrive(&mut self, replies: &[Reply]) {
         let sent = self.sizes.iter().filter(|size| **size > 0).count();
-        let mut counted = replies.get(replies.len().saturating_sub(2 * sent)..).unwrap_or_default().iter().step_by(2);
-        for (arrived, _) in self.arrived.iter_mut().zip(&self.sizes).filter(|(_, size)| **size > 0) {
+        let mut counted = replies
+            .get(replies.len().saturating_sub(2 * sent)..)
+            .unwrap_or_default()
+            .iter()
+            .step_by(2);
+        for (arrived, _) in self.arrived.iter_mut().zip(&self.sizes).filter(|(_, size)| **size > 0)
+        {
             *arrived = counted.next().is_some_and(|reply| reply.view().as_int().is_some());
         }
     }
@@ -187,7 +200,9 @@ impl<'a> OnTheWay<'a> {
 
 impl Drop for OnTheWay<'_> {
     fn drop(&mut self) {
-        for (at, (size, arrived)) in self.sizes.iter().zip(&self.arrived).enumerate().filter(|(_, (size, _))| **size > 0) {
+        for (at, (size, arrived)) in
+            self.sizes.iter().zip(&self.arrived).enumerate().filter(|(_, (size, _))| **size > 0)
+        {
             self.shadow.settle(self.counters, at, *size, *arrived, self.now);
         }
     }

@@ -32,7 +32,10 @@ impl Store {
     /// The state could not be asked.
     pub async fn failed_from(&self, ops: &Ops, account: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         match self {
-            Store::Memory(memory) => Ok(memory.failed_from.get(account, ops.now(), Addresses::members).unwrap_or_default()),
+            Store::Memory(memory) => Ok(memory
+                .failed_from
+                .get(account, ops.now(), Addresses::members)
+                .unwrap_or_default()),
             Store::Redis(redis) => {
                 let mut commands = Commands::default();
                 commands.begin(2);
@@ -68,10 +71,16 @@ impl MemoryStore {
         }
         for client in user.clients {
             let owner = Owner { name: user.account, client };
-            let histories =
-                [(own_key(&owner), [HISTORY, user.account, b":", client].concat()), (client.clone(), [HISTORY, client].concat())];
+            let histories = [
+                (own_key(&owner), [HISTORY, user.account, b":", client].concat()),
+                (client.clone(), [HISTORY, client].concat()),
+            ];
             for (key, name) in histories {
-                if self.histories.remove(&key, now).is_some_and(|history: History| !history.is_empty()) {
+                if self
+                    .histories
+                    .remove(&key, now)
+                    .is_some_and(|history: History| !history.is_empty())
+                {
                     removed.push(name);
                 }
             }
@@ -86,7 +95,9 @@ impl MemoryStore {
 impl RedisStore {
     async fn forget(&self, ops: &Ops, user: &Forgotten<'_>) -> Result<Vec<Vec<u8>>, Error> {
         let mut names: Vec<Vec<u8>> = Vec::new();
-        names.extend(user.caches.iter().map(|cache| [PREFIX, cache.as_bytes(), b":", user.account].concat()));
+        names.extend(
+            user.caches.iter().map(|cache| [PREFIX, cache.as_bytes(), b":", user.account].concat()),
+        );
         for client in user.clients {
             names.push([HISTORY, user.account, b":", client].concat());
             names.push([HISTORY, client].concat());
@@ -100,7 +111,9 @@ impl RedisStore {
         commands.begin(2);
         commands.arg(b"DEL");
         self.key(&mut commands, &[FAILED_FROM, user.account]);
-        for (command, key, member) in [(&b"SREM"[..], AFFECTED, user.account), (b"HDEL", USER, user.username)] {
+        for (command, key, member) in
+            [(&b"SREM"[..], AFFECTED, user.account), (b"HDEL", USER, user.username)]
+        {
             commands.begin(3);
             commands.arg(command);
             self.key(&mut commands, &[key]);
@@ -128,19 +141,36 @@ mod tests {
         let (memory, now) = (MemoryStore::default(), Instant::now());
         for account in [b"alice@example.test", b"bobby@example.test"] {
             memory.map_account(&account[..5], account, now);
-            memory.put_cached(&Cached { cache: "dovecot", account, text: b"{}", ttl: Duration::from_secs(60) }, now);
+            memory.put_cached(
+                &Cached { cache: "dovecot", account, text: b"{}", ttl: Duration::from_secs(60) },
+                now,
+            );
             memory.failed_from.update(account, None, now, |set| set.insert(b"192.0.2.9"));
             let owner = Owner { name: account, client: b"192.0.2.9" };
-            memory.histories.update(&own_key(&owner), None, now, |history| history.add(b"01234567"));
+            memory
+                .histories
+                .update(&own_key(&owner), None, now, |history| history.add(b"01234567"));
         }
         let clients = [b"192.0.2.9".to_vec()];
-        let alice =
-            Forgotten { username: b"alice", account: b"alice@example.test", caches: &["__default__", "dovecot"], clients: &clients };
+        let alice = Forgotten {
+            username: b"alice",
+            account: b"alice@example.test",
+            caches: &["__default__", "dovecot"],
+            clients: &clients,
+        };
         let removed = memory.forget(&alice, now);
-        assert_eq!(removed, [&b"ucp:dovecot:alice@example.test"[..], b"PW_HIST:alice@example.test:192.0.2.9"]);
+        assert_eq!(
+            removed,
+            [&b"ucp:dovecot:alice@example.test"[..], b"PW_HIST:alice@example.test:192.0.2.9"]
+        );
         assert_eq!((memory.account(b"alice", now), memory.forget(&alice, now)), (None, Vec::new()));
         assert_eq!(memory.account(b"bobby", now).as_deref(), Some(&b"bobby@example.test"[..]));
-        assert!(memory.cached.get(&results::key("dovecot", b"bobby@example.test"), now, |_| ()).is_some());
+        assert!(
+            memory
+                .cached
+                .get(&results::key("dovecot", b"bobby@example.test"), now, |_| ())
+                .is_some()
+        );
         assert!(memory.failed_from.get(b"bobby@example.test", now, |_| ()).is_some());
     }
 }

@@ -1,7 +1,9 @@
-//! Password histories: which wrong passwords a client has sent, and how often, as hashes of eight hex digits.
+//! Password histories: which wrong passwords a client has sent, and how often, as hashes of eight
+//! hex digits.
 //!
-//! One history per account (or login name) and address, one per address: the hashes `<p>PW_HIST:<owner>:<ip>` and `<p>PW_HIST:<ip>`. They
-//! tell a forgotten password in some device, which repeats itself, from an attacker, who does not. Rules: `pipeline.md` 4.6, 17.
+//! One history per account (or login name) and address, one per address: the hashes
+//! `<p>PW_HIST:<owner>:<ip>` and `<p>PW_HIST:<ip>`. They tell a forgotten password in some device,
+//! which repeats itself, from an attacker, who does not. Rules: `pipeline.md` 4.6, 17.
 //! Bounds: `entries_max` fields each, give or take what arrives at once.
 
 use super::memory::MemoryStore;
@@ -35,21 +37,37 @@ pub struct Evidence {
 }
 
 impl Store {
-    /// What is known about a client; who logged in from there only if `tolerance` says for how long that counts.
+    /// What is known about a client; who logged in from there only if `tolerance` says for how long
+    /// that counts.
     ///
     /// # Errors
     /// Redis could not be asked.
-    pub async fn evidence(&self, ops: &Ops, owner: &Owner<'_>, tolerance: Option<Tolerance<'_>>) -> Result<Evidence, Error> {
+    pub async fn evidence(
+        &self,
+        ops: &Ops,
+        owner: &Owner<'_>,
+        tolerance: Option<Tolerance<'_>>,
+    ) -> Result<Evidence, Error> {
         match self {
             Store::Memory(memory) => {
-                let history = |key: &[u8]| memory.histories.get(key, ops.now(), History::clone).unwrap_or_default();
-                let (positive, negative) =
-                    tolerance.map_or((0, 0), |tolerance| memory.toleration(tolerance.client, tolerance.within, ops.now()));
-                Ok(Evidence { account: history(&own_key(owner)), client: history(owner.client), positive, negative })
+                let history = |key: &[u8]| {
+                    memory.histories.get(key, ops.now(), History::clone).unwrap_or_default()
+                };
+                let (positive, negative) = tolerance.map_or((0, 0), |tolerance| {
+                    memory.toleration(tolerance.client, tolerance.within, ops.now())
+                });
+                Ok(Evidence {
+                    account: history(&own_key(owner)),
+                    client: history(owner.client),
+                    positive,
+                    negative,
+                })
             }
             Store::Redis(redis) => {
                 let mut commands = Commands::default();
-                for parts in [&[HISTORY, owner.name, b":", owner.client][..], &[HISTORY, owner.client]] {
+                for parts in
+                    [&[HISTORY, owner.name, b":", owner.client][..], &[HISTORY, owner.client]]
+                {
                     commands.begin(2);
                     commands.arg(b"HGETALL");
                     redis.key(&mut commands, parts);
@@ -59,9 +77,13 @@ impl Store {
                 }
                 let replies = redis.ask(ops, Route::Write, commands).await?;
                 let mut replies = replies.iter();
-                let (account, client) = (decode(next(&mut replies)?)?, decode(next(&mut replies)?)?);
+                let (account, client) =
+                    (decode(next(&mut replies)?)?, decode(next(&mut replies)?)?);
                 let (positive, negative) = match tolerance {
-                    Some(_) => (tolerations::decode_count(next(&mut replies)?)?, tolerations::decode_count(next(&mut replies)?)?),
+                    Some(_) => (
+                        tolerations::decode_count(next(&mut replies)?)?,
+                        tolerations::decode_count(next(&mut replies)?)?,
+                    ),
                     None => (0, 0),
                 };
                 Ok(Evidence { account, client, positive, negative })
@@ -84,10 +106,14 @@ pub struct WrongPassword<'a> {
 impl MemoryStore {
     pub(super) fn remember_password(&self, wrong: &WrongPassword<'_>, now: std::time::Instant) {
         if wrong.of_account {
-            self.histories.update(&own_key(&wrong.owner), Some(wrong.ttl), now, |history| history.add(&wrong.hash));
+            self.histories.update(&own_key(&wrong.owner), Some(wrong.ttl), now, |history| {
+                history.add(&wrong.hash)
+            });
         }
         if wrong.of_client {
-            self.histories.update(wrong.owner.client, Some(wrong.ttl), now, |history| history.add(&wrong.hash));
+            self.histories.update(wrong.owner.client, Some(wrong.ttl), now, |history| {
+                history.add(&wrong.hash)
+            });
         }
     }
 }
@@ -96,7 +122,10 @@ impl RedisStore {
     /// Appends a wrong password: two commands a history.
     pub(super) fn encode_password(&self, out: &mut Commands, wrong: &WrongPassword<'_>) {
         let Owner { name, client } = wrong.owner;
-        for (parts, wanted) in [(&[HISTORY, name, b":", client][..], wrong.of_account), (&[HISTORY, client], wrong.of_client)] {
+        for (parts, wanted) in [
+            (&[HISTORY, name, b":", client][..], wrong.of_account),
+            (&[HISTORY, client], wrong.of_client),
+        ] {
             if wanted {
                 out.begin(4);
                 out.arg(b"HINCRBY");
@@ -118,13 +147,15 @@ fn decode(reply: &Reply) -> Result<History, Error> {
     let mut history = History::default();
     while let (Some(field), Some(count)) = (items.next(), items.next()) {
         let hash = field.as_bytes().and_then(|field| PasswordHash::try_from(field).ok());
-        let count = count.as_bytes().and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        let count =
+            count.as_bytes().and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         history.0.extend(hash.zip(count));
     }
     Ok(history)
 }
 
-/// The key of a history in this process. An address holds no NUL: so it cannot be mistaken for a client's.
+/// The key of a history in this process. An address holds no NUL: so it cannot be mistaken for a
+/// client's.
 pub(super) fn own_key(owner: &Owner<'_>) -> Vec<u8> {
     [owner.name, b"\0", owner.client].concat()
 }

@@ -1,10 +1,13 @@
-//! What a worker knows of the accounts in Redis: client-side caching, which saves a login a round trip.
+//! What a worker knows of the accounts in Redis: client-side caching, which saves a login a round
+//! trip.
 //!
-//! Redis tracks the keys that a connection has read (CLIENT TRACKING in its OPTIN mode, `upstream::redis`) and sends an invalidation when the
-//! hash of accounts changes; until then a reply stays valid. When an invalidation arrives, or the connection ends, all accounts are dropped and
-//! a new generation begins. A silent connection may be dead, so an account expires after [`KNOWN_FOR`]. Servers that track nothing (before Redis 6, RESP2 only, clusters,
-//! whose commands go now here and now there) are asked each time. One per worker. Bounds: [`KNOWN_BYTES_MAX`].
-//! Source: redis.io, "Client-side caching in Redis".
+//! Redis tracks the keys that a connection has read (CLIENT TRACKING in its OPTIN mode,
+//! `upstream::redis`) and sends an invalidation when the hash of accounts changes; until then a
+//! reply stays valid. When an invalidation arrives, or the connection ends, all accounts are
+//! dropped and a new generation begins. A silent connection may be dead, so an account expires
+//! after [`KNOWN_FOR`]. Servers that track nothing (before Redis 6, RESP2 only, clusters, whose
+//! commands go now here and now there) are asked each time. One per worker. Bounds:
+//! [`KNOWN_BYTES_MAX`]. Source: redis.io, "Client-side caching in Redis".
 
 use super::records::Account;
 use super::table::Table;
@@ -51,11 +54,20 @@ impl KnownAccounts {
 
     /// The current generation; read it before asking. `None`: the server tracks nothing.
     pub(super) fn generation(&self) -> Option<Generation> {
-        self.tracks.load(Ordering::Relaxed).then(|| Generation(self.generation.load(Ordering::Relaxed)))
+        self.tracks
+            .load(Ordering::Relaxed)
+            .then(|| Generation(self.generation.load(Ordering::Relaxed)))
     }
 
-    /// Keeps what was asked for in `generation`. What has changed since then may not be in it: it is dropped.
-    pub(super) fn put(&self, generation: Generation, username: &[u8], account: &[u8], now: Instant) {
+    /// Keeps what was asked for in `generation`. What has changed since then may not be in it: it
+    /// is dropped.
+    pub(super) fn put(
+        &self,
+        generation: Generation,
+        username: &[u8],
+        account: &[u8],
+        now: Instant,
+    ) {
         if self.generation() == Some(generation) {
             self.accounts.put(username, Account(account.into()), Some(KNOWN_FOR), now);
         }
@@ -69,7 +81,11 @@ impl KnownAccounts {
 
 impl Default for KnownAccounts {
     fn default() -> KnownAccounts {
-        KnownAccounts { accounts: Table::new(KNOWN_BYTES_MAX), generation: AtomicU64::new(0), tracks: AtomicBool::new(true) }
+        KnownAccounts {
+            accounts: Table::new(KNOWN_BYTES_MAX),
+            generation: AtomicU64::new(0),
+            tracks: AtomicBool::new(true),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
-//! How many logins succeeded and failed before this process: the hash `<p>COUNTER_<INSTANCE NAME>`, fields `success` and `failure`.
+//! How many logins succeeded and failed before this process: the hash `<p>COUNTER_<INSTANCE NAME>`,
+//! fields `success` and `failure`.
 //!
-//! Written whole: of two processes of one name the later stands. When to load and to save is the business of `worker::standing`.
+//! Written whole: of two processes of one name the later stands. When to load and to save is the
+//! business of `worker::standing`.
 //! Rules: specification `pipeline.md` 14, 17.
 
 use super::redis::RedisStore;
@@ -35,7 +37,12 @@ impl Store {
     ///
     /// # Errors
     /// It was not written, or nobody knows whether it was.
-    pub async fn save_login_counts(&self, ops: &Ops, instance: &str, (success, failure): LoginCounts) -> Result<(), Error> {
+    pub async fn save_login_counts(
+        &self,
+        ops: &Ops,
+        instance: &str,
+        (success, failure): LoginCounts,
+    ) -> Result<(), Error> {
         let Store::Redis(redis) = self else { return Ok(()) };
         let mut commands = Commands::default();
         redis.begin(&mut commands, b"HSET", instance, 4);
@@ -58,7 +65,11 @@ impl RedisStore {
 }
 
 fn decode(reply: &Reply) -> Result<LoginCounts, Error> {
-    let mut items = reply.view().items().filter(|items| items.len() == 2).ok_or_else(|| Error::of(reply, "HMGET"))?;
+    let mut items = reply
+        .view()
+        .items()
+        .filter(|items| items.len() == 2)
+        .ok_or_else(|| Error::of(reply, "HMGET"))?;
     let mut next = || count(items.next()?);
     next().zip(next()).ok_or(Error::Unexpected("HMGET"))
 }

@@ -1,7 +1,8 @@
 //! The embedded state: one per process, shared by its workers.
 //!
-//! Each concern has a [`Table`] of its own, so that none can crowd out another. What is here is lost with the process, and other processes
-//! do not see it. With Redis configured it shadows what this process has counted, for the time when Redis is away. Bounds: `*_BYTES_MAX`.
+//! Each concern has a [`Table`] of its own, so that none can crowd out another. What is here is
+//! lost with the process, and other processes do not see it. With Redis configured it shadows what
+//! this process has counted, for the time when Redis is away. Bounds: `*_BYTES_MAX`.
 
 use super::records::{Account, Addresses, Block, Failures, History, Text, Users};
 use super::table::Table;
@@ -48,8 +49,8 @@ impl std::fmt::Debug for MemoryStore {
 /// Some 100,000 users.
 const ACCOUNTS_BYTES_MAX: usize = 32 << 20;
 
-/// Some 250,000 networks that have failed within the longest period: an attacker who owns more addresses than that is not to be
-/// counted out of one process's memory anyway.
+/// Some 250,000 networks that have failed within the longest period: an attacker who owns more
+/// addresses than that is not to be counted out of one process's memory anyway.
 const FAILURES_BYTES_MAX: usize = 64 << 20;
 
 /// Some 60,000 networks.

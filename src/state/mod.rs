@@ -1,9 +1,12 @@
-//! The domain's shared state: what logins leave behind for later logins, in this process and in others.
+//! The domain's shared state: what logins leave behind for later logins, in this process and in
+//! others.
 //!
-//! [`Store`] is the only door to it. The pipeline asks for what it means ("how does this client stand", "note a failure") and never for
-//! commands or keys; two stores answer. [`RedisStore`] encodes the commands, sends them in one piece through [`Ops`] and reads the replies,
-//! so an operation is one round trip however many commands it takes. [`MemoryStore`] is the embedded default: one per process, shared by
-//! all its workers, answering at once. One suite of tests is played on memory, a single Redis, sentinels and a cluster (`tests/e2e/state`).
+//! [`Store`] is the only door to it. The pipeline asks for what it means ("how does this client
+//! stand", "note a failure") and never for commands or keys; two stores answer. [`RedisStore`]
+//! encodes the commands, sends them in one piece through [`Ops`] and reads the replies, so an
+//! operation is one round trip however many commands it takes. [`MemoryStore`] is the embedded
+//! default: one per process, shared by all its workers, answering at once. One suite of tests is
+//! played on memory, a single Redis, sentinels and a cluster (`tests/e2e/state`).
 //!
 //! ```text
 //! accounts.rs      login name → account
@@ -21,9 +24,10 @@
 //! redis.rs         prefix, limits, asking
 //! ```
 //!
-//! To add a concern: a file with an `impl Store` of typed methods, a table in [`MemoryStore`], keys as `pipeline.md` 17 has them. Every
-//! Redis command works on one key, and no script on more: so a cluster can serve them, each from its node.
-//! An [`Error`] is never a verdict; who asked declares what it means. Rules: specification `pipeline.md` 4, 8, 17, `decisions.md`.
+//! To add a concern: a file with an `impl Store` of typed methods, a table in [`MemoryStore`], keys
+//! as `pipeline.md` 17 has them. Every Redis command works on one key, and no script on more: so a
+//! cluster can serve them, each from its node. An [`Error`] is never a verdict; who asked declares
+//! what it means. Rules: specification `pipeline.md` 4, 8, 17, `decisions.md`.
 
 mod accounts;
 mod blocks;
@@ -82,7 +86,8 @@ pub enum Error {
     /// Redis replied with an error: `WRONGTYPE Operation against …`.
     #[error("{0}")]
     Refused(String),
-    /// A reply that cannot be one to the command: something other than Redis answers, or somebody else uses the key.
+    /// A reply that cannot be one to the command: something other than Redis answers, or somebody
+    /// else uses the key.
     #[error("unexpected reply to {0}")]
     Unexpected(&'static str),
 }

@@ -1,6 +1,7 @@
 //! What the tables of a process hold: one record for each kind of state, with what it weighs.
 //!
-//! Below [`super::MemoryStore`], which owns the tables, and below the files of the kinds, which read and write them.
+//! Below [`super::MemoryStore`], which owns the tables, and below the files of the kinds, which
+//! read and write them.
 
 use super::table::Weigh;
 use ahash::RandomState;
@@ -74,7 +75,8 @@ impl Weigh for Text {
     }
 }
 
-/// The first eight hex digits of a password's hash: enough to tell repetitions, too little to find the password by.
+/// The first eight hex digits of a password's hash: enough to tell repetitions, too little to find
+/// the password by.
 pub type PasswordHash = [u8; 8];
 
 /// Hash → how often.

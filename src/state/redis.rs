@@ -1,7 +1,8 @@
 //! State in the server's own Redis: key prefix, time limits, and one way to ask.
 //!
-//! The concerns' files encode what they want with [`Commands`] and decode the replies; here is what they share. Commands of one operation
-//! leave in one piece, and the link puts those of all logins of a turn into one write. Called by the other files of this folder.
+//! The concerns' files encode what they want with [`Commands`] and decode the replies; here is what
+//! they share. Commands of one operation leave in one piece, and the link puts those of all logins
+//! of a turn into one write. Called by the other files of this folder.
 
 use super::Error;
 use super::known::KnownAccounts;
@@ -30,7 +31,13 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// `shadow` is the process's own store.
-    pub fn new(prefix: &str, read: Duration, write: Duration, accounts_for: Duration, shadow: Arc<MemoryStore>) -> RedisStore {
+    pub fn new(
+        prefix: &str,
+        read: Duration,
+        write: Duration,
+        accounts_for: Duration,
+        shadow: Arc<MemoryStore>,
+    ) -> RedisStore {
         let known = Arc::new(KnownAccounts::none());
         RedisStore { prefix: prefix.as_bytes().to_vec(), read, write, shadow, accounts_for, known }
     }
@@ -44,13 +51,21 @@ impl RedisStore {
     ///
     /// # Errors
     /// [`Error::Failed`]: no reply came; what is written may or may not have been.
-    pub(super) async fn ask(&self, ops: &Ops, route: Route, commands: Commands) -> Result<Vec<Reply>, Error> {
+    pub(super) async fn ask(
+        &self,
+        ops: &Ops,
+        route: Route,
+        commands: Commands,
+    ) -> Result<Vec<Reply>, Error> {
         let limit = if route == Route::Read { self.read } else { self.write };
         let count = commands.count();
         if count == 0 {
             return Ok(Vec::new());
         }
-        let replies = match ops.ask(Op::Redis(RedisOp { pool: PoolId::DEFAULT, route, commands }), limit).await {
+        let replies = match ops
+            .ask(Op::Redis(RedisOp { pool: PoolId::DEFAULT, route, commands }), limit)
+            .await
+        {
             Answer::Replies(replies) => replies,
             Answer::Reply(reply) => vec![reply],
             other => return Err(Error::of_answer(other)),
@@ -59,11 +74,17 @@ impl RedisStore {
     }
 
     /// As [`RedisStore::ask`], for a single command.
-    pub(super) async fn ask_one(&self, ops: &Ops, route: Route, commands: Commands) -> Result<Reply, Error> {
+    pub(super) async fn ask_one(
+        &self,
+        ops: &Ops,
+        route: Route,
+        commands: Commands,
+    ) -> Result<Reply, Error> {
         self.ask(ops, route, commands).await?.pop().ok_or(Error::Unexpected("redis"))
     }
 
-    /// Milliseconds since 1970, for what other processes read. Only here: everything else lives by the time of its ops.
+    /// Milliseconds since 1970, for what other processes read. Only here: everything else lives by
+    /// the time of its ops.
     pub(super) fn unix_ms(&self) -> u64 {
         Now::read().unix_ms()
     }

@@ -1,6 +1,8 @@
-//! The positive cache: what the backends said of users who logged in, as texts under `<p>ucp:<cache name>:<account>`.
+//! The positive cache: what the backends said of users who logged in, as texts under `<p>ucp:<cache
+//! name>:<account>`.
 //!
-//! What the texts say is the business of `auth::positive_cache`. Entries end after the time they were given, or with a flush.
+//! What the texts say is the business of `auth::positive_cache`. Entries end after the time they
+//! were given, or with a flush.
 //! Rules: specification `pipeline.md` 8.2, 17.
 
 use super::memory::MemoryStore;
@@ -25,9 +27,16 @@ impl Store {
     ///
     /// # Errors
     /// The state could not be asked.
-    pub async fn cached(&self, ops: &Ops, caches: &[&str], account: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    pub async fn cached(
+        &self,
+        ops: &Ops,
+        caches: &[&str],
+        account: &[u8],
+    ) -> Result<Option<Vec<u8>>, Error> {
         match self {
-            Store::Memory(memory) => Ok(caches.iter().find_map(|cache| memory.cached(cache, account, ops.now()))),
+            Store::Memory(memory) => {
+                Ok(caches.iter().find_map(|cache| memory.cached(cache, account, ops.now())))
+            }
             Store::Redis(redis) => {
                 let mut commands = Commands::default();
                 for cache in caches {
@@ -48,7 +57,12 @@ impl MemoryStore {
     }
 
     pub(super) fn put_cached(&self, entry: &Cached<'_>, now: Instant) {
-        self.cached.put(&key(entry.cache, entry.account), Text(entry.text.into()), Some(entry.ttl), now);
+        self.cached.put(
+            &key(entry.cache, entry.account),
+            Text(entry.text.into()),
+            Some(entry.ttl),
+            now,
+        );
     }
 }
 

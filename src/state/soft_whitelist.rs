@@ -1,7 +1,9 @@
-//! Users that a feature spares when they come from given networks: the configured ones, and what scripts add while the server runs.
+//! Users that a feature spares when they come from given networks: the configured ones, and what
+//! scripts add while the server runs.
 //!
-//! One per epoch, shared by all workers; a reload forgets what scripts added. Names are compared without regard to case. Whoever asks of a
-//! feature without any entry takes no lock. Rules: `pipeline.md` 4.1, `lua/modules-nauthilus.md` 12. Bounds: `USERS_MAX`, `NETWORKS_MAX`.
+//! One per epoch, shared by all workers; a reload forgets what scripts added. Names are compared
+//! without regard to case. Whoever asks of a feature without any entry takes no lock. Rules:
+//! `pipeline.md` 4.1, `lua/modules-nauthilus.md` 12. Bounds: `USERS_MAX`, `NETWORKS_MAX`.
 
 use ipnet::IpNet;
 use std::collections::HashMap;
@@ -53,7 +55,9 @@ impl SoftWhitelist {
             return false;
         }
         let users = list.users.read().unwrap_or_else(PoisonError::into_inner);
-        users.get(&folded(user)).is_some_and(|networks| networks.iter().any(|network| network.contains(&address)))
+        users
+            .get(&folded(user))
+            .is_some_and(|networks| networks.iter().any(|network| network.contains(&address)))
     }
 
     /// Adds a network of a user. One without a name, and what would be too much, is left out.
@@ -132,7 +136,11 @@ mod tests {
             (Spared::BruteForce, b"", "192.0.2.9", false),
             (Spared::Rbl, b"ada", "192.0.2.9", false),
         ] {
-            assert_eq!(list.spares(feature, user, address.parse().unwrap()), spared, "{feature:?} {user:?} {address}");
+            assert_eq!(
+                list.spares(feature, user, address.parse().unwrap()),
+                spared,
+                "{feature:?} {user:?} {address}"
+            );
         }
     }
 

@@ -1,7 +1,8 @@
 //! One table of the embedded state: values by key, each with an end or without, in bounded memory.
 //!
-//! Sharded: a lock is held for one look or one change and never across a wait. When a shard is full, what has ended goes first, then what
-//! has not been touched for longest (second chance). Time comes from the caller. Bounds: bytes, given at the start.
+//! Sharded: a lock is held for one look or one change and never across a wait. When a shard is
+//! full, what has ended goes first, then what has not been touched for longest (second chance).
+//! Time comes from the caller. Bounds: bytes, given at the start.
 
 use ahash::RandomState;
 use std::collections::{HashMap, VecDeque};
@@ -53,15 +54,28 @@ impl<V: Weigh + Default> Table<V> {
         self.update(key, ttl, now, |place| *place = value);
     }
 
-    /// Changes a value, a default one if there is none, and lets it end `ttl` from now (`None`: never). One that has become larger than a
-    /// shard is not kept.
-    pub fn update<T>(&self, key: &[u8], ttl: Option<Duration>, now: Instant, change: impl FnOnce(&mut V) -> T) -> T {
+    /// Changes a value, a default one if there is none, and lets it end `ttl` from now (`None`:
+    /// never). One that has become larger than a shard is not kept.
+    pub fn update<T>(
+        &self,
+        key: &[u8],
+        ttl: Option<Duration>,
+        now: Instant,
+        change: impl FnOnce(&mut V) -> T,
+    ) -> T {
         let ends = ttl.and_then(|ttl| now.checked_add(ttl));
         let mut shard = self.shard(key);
         let (key, mut entry) = match shard.entries.remove_entry(key) {
             Some((key, entry)) => {
                 shard.bytes -= entry.bytes;
-                (key, if entry.lives(now) { Entry { touched: true, ..entry } } else { Entry::default() })
+                (
+                    key,
+                    if entry.lives(now) {
+                        Entry { touched: true, ..entry }
+                    } else {
+                        Entry::default()
+                    },
+                )
             }
             None => {
                 shard.ages.push_back(key.into());
@@ -80,7 +94,12 @@ impl<V: Weigh + Default> Table<V> {
     }
 
     /// Changes a value that is there, not its end. `None`: there is none.
-    pub fn amend<T>(&self, key: &[u8], now: Instant, change: impl FnOnce(&mut V) -> T) -> Option<T> {
+    pub fn amend<T>(
+        &self,
+        key: &[u8],
+        now: Instant,
+        change: impl FnOnce(&mut V) -> T,
+    ) -> Option<T> {
         if self.is_empty() {
             return None;
         }
@@ -120,7 +139,11 @@ impl<V: Weigh + Default> Table<V> {
     pub fn for_each(&self, now: Instant, mut each: impl FnMut(&[u8], &V)) {
         for shard in self.shards.iter() {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.entries.iter().filter(|(_, entry)| entry.lives(now)).for_each(|(key, entry)| each(key, &entry.value));
+            shard
+                .entries
+                .iter()
+                .filter(|(_, entry)| entry.lives(now))
+                .for_each(|(key, entry)| each(key, &entry.value));
         }
     }
 
@@ -132,7 +155,8 @@ impl<V: Weigh + Default> Table<V> {
     }
 }
 
-/// One lock's share. `ages` holds each key of `entries` once, in the order in which they may have to go.
+/// One lock's share. `ages` holds each key of `entries` once, in the order in which they may have
+/// to go.
 struct Shard<V> {
     entries: HashMap<Box<[u8]>, Entry<V>, RandomState>,
     ages: VecDeque<Box<[u8]>>,
@@ -153,8 +177,8 @@ impl<V> Shard<V> {
         Shard { entries: HashMap::with_hasher(hasher), ages: VecDeque::new(), bytes: 0 }
     }
 
-    /// Drops entries until the rest fits; says how many. What has ended at the front goes in any case, so that a table that is not
-    /// full does not keep the dead for ever.
+    /// Drops entries until the rest fits; says how many. What has ended at the front goes in any
+    /// case, so that a table that is not full does not keep the dead for ever.
     fn shrink(&mut self, bytes_max: usize, now: Instant) -> usize {
         let mut dropped = 0;
         // Everything is passed over at most once.
@@ -213,7 +237,11 @@ mod tests {
     fn keys_of_one_shard(table: &Table<Vec<u8>>, count: usize) -> Vec<Vec<u8>> {
         let shard = |key: &[u8]| table.hasher.hash_one(key) >> 32 & (SHARDS as u64 - 1);
         let first = shard(b"k0");
-        (0..).map(|n| format!("k{n}").into_bytes()).filter(|key| shard(key) == first).take(count).collect()
+        (0..)
+            .map(|n| format!("k{n}").into_bytes())
+            .filter(|key| shard(key) == first)
+            .take(count)
+            .collect()
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Tokens of the API that are good as long as they are kept: one pair per user, under `<p>jwt:token:<user>` and `<p>jwt:refresh:<user>`.
+//! Tokens of the API that are good as long as they are kept: one pair per user, under
+//! `<p>jwt:token:<user>` and `<p>jwt:refresh:<user>`.
 //!
-//! A new pair takes the place of the older one, which ends with it. In Redis only: without it the configuration is refused. Read from the
-//! master, since a replica that is behind would refuse a token that was just handed out. Rules: specification `http-api.md` 10.3.
+//! A new pair takes the place of the older one, which ends with it. In Redis only: without it the
+//! configuration is refused. Read from the master, since a replica that is behind would refuse a
+//! token that was just handed out. Rules: specification `http-api.md` 10.3.
 
 use super::redis::RedisStore;
 use super::{Error, Store};
@@ -29,7 +31,12 @@ impl Store {
     ///
     /// # Errors
     /// Redis could not be asked.
-    pub async fn token(&self, ops: &Ops, user: &str, kind: TokenKind) -> Result<Option<Vec<u8>>, Error> {
+    pub async fn token(
+        &self,
+        ops: &Ops,
+        user: &str,
+        kind: TokenKind,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let redis = self.redis()?;
         let mut commands = Commands::default();
         commands.begin(2);
@@ -47,7 +54,12 @@ impl Store {
     ///
     /// # Errors
     /// Redis did not take all of them: none of them may be handed out.
-    pub async fn keep_tokens(&self, ops: &Ops, user: &str, tokens: &[KeptToken<'_>]) -> Result<(), Error> {
+    pub async fn keep_tokens(
+        &self,
+        ops: &Ops,
+        user: &str,
+        tokens: &[KeptToken<'_>],
+    ) -> Result<(), Error> {
         let redis = self.redis()?;
         let mut commands = Commands::default();
         for kept in tokens {
@@ -68,7 +80,9 @@ impl Store {
     fn redis(&self) -> Result<&RedisStore, Error> {
         match self {
             Store::Redis(redis) => Ok(redis),
-            Store::Memory(_) => Err(Error::Failed(Failure::Unavailable("no Redis is configured".into()))),
+            Store::Memory(_) => {
+                Err(Error::Failed(Failure::Unavailable("no Redis is configured".into())))
+            }
         }
     }
 }

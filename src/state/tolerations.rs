@@ -1,8 +1,10 @@
-//! Who logs in from an address, and who fails to: what tells a carrier's or webmailer's address from an attacker's.
+//! Who logs in from an address, and who fails to: what tells a carrier's or webmailer's address
+//! from an attacker's.
 //!
-//! In Redis: the sorted sets `<p>bf:TR:<ip>:P` and `:N`, lower-case login name → time in seconds since 1970, and the hash `<p>bf:TR:<ip>`
-//! with their sizes, all gone after the time to live. Old members are dropped with every record. Rules: `pipeline.md` 4.7 and its
-//! decisions. Bounds: those of a table; in Redis, the names seen within the time to live.
+//! In Redis: the sorted sets `<p>bf:TR:<ip>:P` and `:N`, lower-case login name → time in seconds
+//! since 1970, and the hash `<p>bf:TR:<ip>` with their sizes, all gone after the time to live. Old
+//! members are dropped with every record. Rules: `pipeline.md` 4.7 and its decisions. Bounds: those
+//! of a table; in Redis, the names seen within the time to live.
 
 use super::memory::MemoryStore;
 use super::redis::{RedisStore, next, seconds};
@@ -23,7 +25,13 @@ impl Store {
     ///
     /// # Errors
     /// Redis could not be asked.
-    pub async fn record_user(&self, ops: &Ops, tolerance: Tolerance<'_>, username: &[u8], positive: bool) -> Result<(), Error> {
+    pub async fn record_user(
+        &self,
+        ops: &Ops,
+        tolerance: Tolerance<'_>,
+        username: &[u8],
+        positive: bool,
+    ) -> Result<(), Error> {
         let Tolerance { client, within } = tolerance;
         let username = String::from_utf8_lossy(username).to_lowercase();
         match self {
@@ -31,17 +39,26 @@ impl Store {
                 memory.record_user(client, within, username.into_bytes(), positive, ops.now());
                 Ok(())
             }
-            Store::Redis(redis) => redis.record_user(ops, client, within, username.as_bytes(), positive).await,
+            Store::Redis(redis) => {
+                redis.record_user(ops, client, within, username.as_bytes(), positive).await
+            }
         }
     }
 
-    /// How many users logged in from a client and how many failed to, as last recorded; `None`: nothing is recorded.
+    /// How many users logged in from a client and how many failed to, as last recorded; `None`:
+    /// nothing is recorded.
     ///
     /// # Errors
     /// Redis could not be asked.
-    pub async fn recorded_users(&self, ops: &Ops, client: &[u8]) -> Result<Option<(u64, u64)>, Error> {
+    pub async fn recorded_users(
+        &self,
+        ops: &Ops,
+        client: &[u8],
+    ) -> Result<Option<(u64, u64)>, Error> {
         match self {
-            Store::Memory(memory) => Ok(memory.users.get(client, ops.now(), |users| users.counts(None))),
+            Store::Memory(memory) => {
+                Ok(memory.users.get(client, ops.now(), |users| users.counts(None)))
+            }
             Store::Redis(redis) => {
                 let commands = redis.encode_recorded_users(client);
                 decode_recorded_users(&redis.ask_one(ops, Route::Read, commands).await?)
@@ -51,7 +68,14 @@ impl Store {
 }
 
 impl MemoryStore {
-    fn record_user(&self, client: &[u8], within: Duration, username: Vec<u8>, positive: bool, now: Instant) {
+    fn record_user(
+        &self,
+        client: &[u8],
+        within: Duration,
+        username: Vec<u8>,
+        positive: bool,
+        now: Instant,
+    ) {
         self.users.update(client, Some(within), now, |users| {
             let since = now.checked_sub(within);
             users.good.drop_before(since);
@@ -61,18 +85,32 @@ impl MemoryStore {
     }
 
     pub(super) fn toleration(&self, client: &[u8], within: Duration, now: Instant) -> (u64, u64) {
-        self.users.get(client, now, |users| users.counts(now.checked_sub(within))).unwrap_or_default()
+        self.users
+            .get(client, now, |users| users.counts(now.checked_sub(within)))
+            .unwrap_or_default()
     }
 }
 
 impl RedisStore {
-    async fn record_user(&self, ops: &Ops, client: &[u8], within: Duration, username: &[u8], positive: bool) -> Result<(), Error> {
+    async fn record_user(
+        &self,
+        ops: &Ops,
+        client: &[u8],
+        within: Duration,
+        username: &[u8],
+        positive: bool,
+    ) -> Result<(), Error> {
         let now = self.unix_ms() / 1000;
         let since = now.saturating_sub(seconds(within));
         let (mine, other) = if positive { (GOOD, BAD) } else { (BAD, GOOD) };
         let ttl = seconds(within);
-        let (mut first, mut second, mut third) = (itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new());
-        let (now, since, ttl) = (first.format(now).as_bytes(), second.format(since).as_bytes(), third.format(ttl).as_bytes());
+        let (mut first, mut second, mut third) =
+            (itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new());
+        let (now, since, ttl) = (
+            first.format(now).as_bytes(),
+            second.format(since).as_bytes(),
+            third.format(ttl).as_bytes(),
+        );
         let mut commands = Commands::default();
         commands.begin(4);
         commands.arg(b"ZADD");
@@ -94,7 +132,8 @@ impl RedisStore {
             self.key(&mut commands, &[CLIENT, client, set]);
         }
         let replies = self.ask(ops, Route::Write, commands).await?;
-        let size = |at: usize| replies.get(at).map_or(Err(Error::Unexpected("ZCARD")), decode_count);
+        let size =
+            |at: usize| replies.get(at).map_or(Err(Error::Unexpected("ZCARD")), decode_count);
         let sizes = (size(3)?, size(6)?);
         let (good, bad) = if positive { sizes } else { (sizes.1, sizes.0) };
         let mut commands = Commands::default();
@@ -140,13 +179,19 @@ impl RedisStore {
 /// The two sizes; `None`: there is no such hash.
 fn decode_recorded_users(reply: &Reply) -> Result<Option<(u64, u64)>, Error> {
     let mut items = reply.view().items().ok_or_else(|| Error::of(reply, "HMGET"))?;
-    let mut number = || items.next().and_then(|view| std::str::from_utf8(view.as_bytes()?).ok()?.parse().ok());
+    let mut number =
+        || items.next().and_then(|view| std::str::from_utf8(view.as_bytes()?).ok()?.parse().ok());
     let (positive, negative): (Option<u64>, Option<u64>) = (number(), number());
-    Ok((positive.is_some() || negative.is_some()).then(|| (positive.unwrap_or_default(), negative.unwrap_or_default())))
+    Ok((positive.is_some() || negative.is_some())
+        .then(|| (positive.unwrap_or_default(), negative.unwrap_or_default())))
 }
 
 pub(super) fn decode_count(reply: &Reply) -> Result<u64, Error> {
-    reply.view().as_int().map(|count| count.max(0).unsigned_abs()).ok_or_else(|| Error::of(reply, "ZCOUNT"))
+    reply
+        .view()
+        .as_int()
+        .map(|count| count.max(0).unsigned_abs())
+        .ok_or_else(|| Error::of(reply, "ZCOUNT"))
 }
 
 const CLIENT: &[u8] = b"bf:TR:";

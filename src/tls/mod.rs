@@ -1,9 +1,12 @@
-//! TLS settings of outgoing and accepted connections: files and switches in, a rustls configuration out.
+//! TLS settings of outgoing and accepted connections: files and switches in, a rustls configuration
+//! out.
 //!
-//! Built once at start or reload (reading the system's roots takes milliseconds) and shared by all connections of its kind. Who gives the
-//! sessions their bytes is [`Stream`](crate::reactor::Stream).
-//! Rules: specification `config.md` 8.12 (`tls.*`) and `decisions.md`, "Outgoing TLS": the system's roots, which SSL_CERT_FILE and
-//! SSL_CERT_DIR replace; certificate and host name are checked unless `skip_verify` is set.
+//! Built once at start or reload (reading the system's roots takes milliseconds) and shared by all
+//! connections of its kind. Who gives the sessions their bytes is
+//! [`Stream`](crate::reactor::Stream).
+//! Rules: specification `config.md` 8.12 (`tls.*`) and `decisions.md`, "Outgoing TLS": the system's
+//! roots, which SSL_CERT_FILE and SSL_CERT_DIR replace; certificate and host name are checked
+//! unless `skip_verify` is set.
 
 mod verifier;
 
@@ -79,24 +82,32 @@ impl ClientTls {
             .with_protocol_versions(settings.minimum.and_later())
             .map_err(TlsError::Config)?;
         let builder = if settings.skip_verify {
-            builder.dangerous().with_custom_certificate_verifier(Verifier::new(provider, Judgement::Anyone))
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Verifier::new(provider, Judgement::Anyone))
         } else if settings.skip_name {
             let roots = Arc::new(roots(settings.ca_file.as_deref())?);
             let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
                 .build()
                 .map_err(|error| TlsError::Config(rustls::Error::General(error.to_string())))?;
-            builder.dangerous().with_custom_certificate_verifier(Verifier::new(provider, Judgement::AnyName(inner)))
+            builder.dangerous().with_custom_certificate_verifier(Verifier::new(
+                provider,
+                Judgement::AnyName(inner),
+            ))
         } else {
             builder.with_root_certificates(roots(settings.ca_file.as_deref())?)
         };
         let config = match &settings.certificate {
-            Some(files) => builder.with_client_auth_cert(files.chain()?, files.key()?).map_err(TlsError::Config)?,
+            Some(files) => builder
+                .with_client_auth_cert(files.chain()?, files.key()?)
+                .map_err(TlsError::Config)?,
             None => builder.with_no_client_auth(),
         };
         Ok(ClientTls(Arc::new(config)))
     }
 
-    /// For one connection to a server that nothing is said to: any certificate is taken, and kept for a look at it.
+    /// For one connection to a server that nothing is said to: any certificate is taken, and kept
+    /// for a look at it.
     ///
     /// # Errors
     /// [`TlsError::Config`].
@@ -114,13 +125,15 @@ impl ClientTls {
     }
 
     pub(crate) fn session(&self, name: &str) -> Result<ClientConnection, TlsError> {
-        let server = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
+        let server =
+            ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
         ClientConnection::new(self.0.clone(), server).map_err(TlsError::Config)
     }
 }
 
-/// TLS to servers that nothing special is configured for: the system's roots, TLS 1.2 or later. One per configuration; made when it is first
-/// needed, for most servers need none and reading the roots takes milliseconds.
+/// TLS to servers that nothing special is configured for: the system's roots, TLS 1.2 or later. One
+/// per configuration; made when it is first needed, for most servers need none and reading the
+/// roots takes milliseconds.
 #[derive(Debug, Default)]
 pub struct DefaultTls {
     checked: OnceLock<ClientTls>,
@@ -137,12 +150,14 @@ impl DefaultTls {
         if let Some(tls) = kept.get() {
             return Ok(tls.clone());
         }
-        let tls = ClientTls::new(&ClientTlsSettings { skip_verify, ..ClientTlsSettings::default() })?;
+        let tls =
+            ClientTls::new(&ClientTlsSettings { skip_verify, ..ClientTlsSettings::default() })?;
         Ok(kept.get_or_init(|| tls).clone())
     }
 }
 
-/// The same settings, not settings that are alike: connections may be shared only among those who were given the same.
+/// The same settings, not settings that are alike: connections may be shared only among those who
+/// were given the same.
 impl PartialEq for ClientTls {
     fn eq(&self, other: &ClientTls) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -182,7 +197,8 @@ impl CertificateFiles {
 
     fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         let text = Secret::new(read(&self.key)?);
-        PrivateKeyDer::from_pem_slice(text.expose()).map_err(|error| TlsError::file(&self.key, error))
+        PrivateKeyDer::from_pem_slice(text.expose())
+            .map_err(|error| TlsError::file(&self.key, error))
     }
 }
 
@@ -210,7 +226,8 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
         }
         return Ok(roots);
     }
-    // Single certificates that cannot be read are common in system stores and no reason to trust none of the others.
+    // Single certificates that cannot be read are common in system stores and no reason to trust
+    // none of the others.
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
@@ -223,7 +240,9 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
 /// All certificates of a PEM file; at least one.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(path)?;
-    let all = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(|error| TlsError::file(path, error))?;
+    let all = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| TlsError::file(path, error))?;
     if all.is_empty() { Err(TlsError::file(path, "holds no certificate")) } else { Ok(all) }
 }
 
@@ -235,7 +254,8 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 /// Ten times a system's whole store of roots.
 const PEM_BYTES_MAX: u64 = 4 << 20;
 
-static FROM_TLS12: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+static FROM_TLS12: [&rustls::SupportedProtocolVersion; 2] =
+    [&rustls::version::TLS13, &rustls::version::TLS12];
 static FROM_TLS13: [&rustls::SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
 
 /// A server that knows nothing later than TLS 1.2.
@@ -257,12 +277,16 @@ mod tests {
     #[test]
     fn names_the_file_that_is_wrong() {
         let missing = PathBuf::from("/nonexistent/ca.pem");
-        let settings = ClientTlsSettings { ca_file: Some(missing.clone()), ..ClientTlsSettings::default() };
-        assert!(matches!(ClientTls::new(&settings), Err(TlsError::File { path, .. }) if path == missing));
+        let settings =
+            ClientTlsSettings { ca_file: Some(missing.clone()), ..ClientTlsSettings::default() };
+        assert!(
+            matches!(ClientTls::new(&settings), Err(TlsError::File { path, .. }) if path == missing)
+        );
 
         let empty = std::env::temp_dir().join(format!("loligo-{}-empty.pem", std::process::id()));
         std::fs::write(&empty, "no certificate here\n").unwrap();
-        let settings = ClientTlsSettings { ca_file: Some(empty.clone()), ..ClientTlsSettings::default() };
+        let settings =
+            ClientTlsSettings { ca_file: Some(empty.clone()), ..ClientTlsSettings::default() };
         let error = ClientTls::new(&settings).unwrap_err();
         std::fs::remove_file(&empty).unwrap();
         assert_eq!(error.to_string(), format!("{}: holds no certificate", empty.display()));
@@ -272,7 +296,9 @@ mod tests {
     fn refuses_a_name_that_no_certificate_is_for() {
         let settings = ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() };
         let tls = ClientTls::new(&settings).unwrap();
-        assert!(matches!(tls.session("not a name"), Err(TlsError::Name(name)) if name == "not a name"));
+        assert!(
+            matches!(tls.session("not a name"), Err(TlsError::Name(name)) if name == "not a name")
+        );
         assert!(tls.session("127.0.0.1").is_ok() && tls.session("redis.example.org").is_ok());
     }
 }

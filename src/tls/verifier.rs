@@ -1,6 +1,8 @@
-//! Judgements of servers' certificates where the ordinary one (a trusted root, the right name, the present time) is not wanted.
+//! Judgements of servers' certificates where the ordinary one (a trusted root, the right name, the
+//! present time) is not wanted.
 //!
-//! They differ in what they say of the certificate. That the server holds its key is demanded in any case.
+//! They differ in what they say of the certificate. That the server holds its key is demanded in
+//! any case.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -56,17 +58,23 @@ impl ServerCertVerifier for Verifier {
             Judgement::Anyone => Ok(ServerCertVerified::assertion()),
             Judgement::Recorded(shown) => {
                 if let Ok(mut shown) = shown.0.lock() {
-                    *shown = std::iter::once(certificate).chain(intermediates).map(|certificate| certificate.to_vec()).collect();
+                    *shown = std::iter::once(certificate)
+                        .chain(intermediates)
+                        .map(|certificate| certificate.to_vec())
+                        .collect();
                 }
                 Ok(ServerCertVerified::assertion())
             }
-            Judgement::AnyName(roots) => match roots.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-                // The name is looked at last, when everything else was found good.
-                Err(rustls::Error::InvalidCertificate(
-                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-                )) => Ok(ServerCertVerified::assertion()),
-                verified => verified,
-            },
+            Judgement::AnyName(roots) => {
+                match roots.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+                    // The name is looked at last, when everything else was found good.
+                    Err(rustls::Error::InvalidCertificate(
+                        CertificateError::NotValidForName
+                        | CertificateError::NotValidForNameContext { .. },
+                    )) => Ok(ServerCertVerified::assertion()),
+                    verified => verified,
+                }
+            }
         }
     }
 
@@ -76,7 +84,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -85,7 +98,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -1,7 +1,8 @@
 //! What waits to be exported: batches of spans, one on its way at a time.
 //!
-//! While one is on its way the next one grows, so that a busy server sends few large requests and an idle one sends at once. Owned by
-//! the background worker, fed by all workers. Bounds: [`PENDING_MAX`], [`BATCH_MAX`]; what does not fit is dropped and counted.
+//! While one is on its way the next one grows, so that a busy server sends few large requests and
+//! an idle one sends at once. Owned by the background worker, fed by all workers. Bounds:
+//! [`PENDING_MAX`], [`BATCH_MAX`]; what does not fit is dropped and counted.
 
 use super::Span;
 use std::collections::VecDeque;

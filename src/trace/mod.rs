@@ -1,9 +1,11 @@
 //! Tracing: spans that scripts make, the context they belong to, and what leaves the process.
 //!
-//! A [`Context`] belongs to one request: its trace, the spans that are open, the baggage. Finished spans of sampled traces go into the
-//! worker's [`Buffer`], and from there to the background worker's [`exporter`]; [`otlp`] writes a batch as an OTLP/HTTP request, [`propagation`] the context
-//! as headers. No socket, no clock, no Lua. Rules: specification `lua/modules-nauthilus.md` 17, `config.md` 8.11; OTLP 1.x, W3C Trace Context
-//! and Baggage. Bounds: [`SPAN_BYTES_MAX`], [`BUFFERED_MAX`], [`OPEN_MAX`], [`propagation::BAGGAGE_MAX`].
+//! A [`Context`] belongs to one request: its trace, the spans that are open, the baggage. Finished
+//! spans of sampled traces go into the worker's [`Buffer`], and from there to the background
+//! worker's [`exporter`]; [`otlp`] writes a batch as an OTLP/HTTP request, [`propagation`] the
+//! context as headers. No socket, no clock, no Lua. Rules: specification `lua/modules-nauthilus.md`
+//! 17, `config.md` 8.11; OTLP 1.x, W3C Trace Context and Baggage. Bounds: [`SPAN_BYTES_MAX`],
+//! [`BUFFERED_MAX`], [`OPEN_MAX`], [`propagation::BAGGAGE_MAX`].
 
 pub mod exporter;
 pub mod otlp;
@@ -59,13 +61,17 @@ impl Context {
         self.origin = Some(place);
     }
 
-    /// Begins a span; it becomes the current one. Its place, and its parent. `random` is for the numbers.
+    /// Begins a span; it becomes the current one. Its place, and its parent. `random` is for the
+    /// numbers.
     pub fn enter(&mut self, settings: &Settings, random: [u8; 24]) -> (Place, Option<SpanId>) {
         let [high, low, span] = numbers(random);
         let parent = self.current();
         let (trace, sampled) = match parent {
             Some(parent) => (parent.trace, parent.sampled),
-            None => (TraceId(u128::from(high) << 64 | u128::from(low)), is_sampled(low, settings.sampler_ratio)),
+            None => (
+                TraceId(u128::from(high) << 64 | u128::from(low)),
+                is_sampled(low, settings.sampler_ratio),
+            ),
         };
         let place = Place { trace, span: SpanId(span), sampled };
         // Later spans of a request belong to the trace of the first.
@@ -88,7 +94,8 @@ fn numbers(random: [u8; 24]) -> [u64; 3] {
     std::array::from_fn(|_| words.next().unwrap_or(1))
 }
 
-/// As every implementation decides it, by the lower half of the trace's number: so that all services keep the same traces.
+/// As every implementation decides it, by the lower half of the trace's number: so that all
+/// services keep the same traces.
 fn is_sampled(low: u64, ratio: f64) -> bool {
     (low >> 1) as f64 <= ratio * (u64::MAX >> 1) as f64 && ratio > 0.0
 }
@@ -159,7 +166,14 @@ pub struct Link {
 }
 
 impl Span {
-    pub fn new(place: Place, parent: Option<SpanId>, scope: &str, name: &str, kind: Kind, began: u64) -> Span {
+    pub fn new(
+        place: Place,
+        parent: Option<SpanId>,
+        scope: &str,
+        name: &str,
+        kind: Kind,
+        began: u64,
+    ) -> Span {
         Span {
             place,
             parent,
@@ -189,7 +203,8 @@ impl Span {
     }
 
     pub fn add_event(&mut self, event: Event) {
-        let bytes = event.name.len() + event.attributes.iter().map(|(name, value)| size(name, value)).sum::<usize>();
+        let bytes = event.name.len()
+            + event.attributes.iter().map(|(name, value)| size(name, value)).sum::<usize>();
         if self.fits(bytes + size_of::<Event>()) {
             self.events.push(event);
         }
@@ -228,7 +243,8 @@ pub fn cut(text: &str) -> String {
 
 /// A time as spans have it: nanoseconds since 1970.
 pub fn nanoseconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The finished spans of one worker, until somebody takes them. Full, it drops and counts.
@@ -268,7 +284,8 @@ impl Buffer {
     }
 }
 
-/// Everything in a span but its names. With a thousand bytes of overhead it is what an open span may take.
+/// Everything in a span but its names. With a thousand bytes of overhead it is what an open span
+/// may take.
 pub const SPAN_BYTES_MAX: usize = 16 << 10;
 
 /// Of a name, a value, a status text.

@@ -1,7 +1,8 @@
 //! OTLP/HTTP: a batch of spans as the JSON body of a request to a collector's `/v1/traces`.
 //!
-//! Numbers of traces and spans are hexadecimal, 64-bit integers are strings, kinds and status codes are numbers, as the JSON mapping of OTLP
-//! has them. Spans of one scope stand together, in the order of the batch. Rules: OTLP 1.x, `opentelemetry-proto`.
+//! Numbers of traces and spans are hexadecimal, 64-bit integers are strings, kinds and status codes
+//! are numbers, as the JSON mapping of OTLP has them. Spans of one scope stand together, in the
+//! order of the batch. Rules: OTLP 1.x, `opentelemetry-proto`.
 
 use super::{Attribute, Attributes, Kind, Span, Status};
 use serde_json::{Value, json};
@@ -69,16 +70,23 @@ fn encode_span(span: &Span) -> Value {
 }
 
 fn encode_attributes(attributes: &Attributes) -> Value {
-    attributes.iter().map(|(name, value)| json!({ "key": name, "value": encode_value(value) })).collect()
+    attributes
+        .iter()
+        .map(|(name, value)| json!({ "key": name, "value": encode_value(value) }))
+        .collect()
 }
 
 fn encode_value(value: &Attribute) -> Value {
     match value {
         Attribute::Text(text) => json!({ "stringValue": text }),
         Attribute::Bool(b) => json!({ "boolValue": b }),
-        Attribute::Number(n) if n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0 => json!({ "intValue": (*n as i64).to_string() }),
+        Attribute::Number(n) if n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0 => {
+            json!({ "intValue": (*n as i64).to_string() })
+        }
         Attribute::Number(n) if n.is_finite() => json!({ "doubleValue": n }),
         Attribute::Number(n) if n.is_nan() => json!({ "doubleValue": "NaN" }),
-        Attribute::Number(n) => json!({ "doubleValue": if *n > 0.0 { "Infinity" } else { "-Infinity" } }),
+        Attribute::Number(n) => {
+            json!({ "doubleValue": if *n > 0.0 { "Infinity" } else { "-Infinity" } })
+        }
     }
 }

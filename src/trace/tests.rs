@@ -34,22 +34,33 @@ fn a_trace_from_elsewhere_goes_on_as_it_was_sampled() {
         let remote = Place { trace: TraceId(5), span: SpanId(6), sampled };
         context.extracted(remote);
         let (place, parent) = context.enter(&settings(0.5), random(1));
-        assert_eq!((place.trace, place.sampled, parent), (remote.trace, sampled, Some(remote.span)));
+        assert_eq!(
+            (place.trace, place.sampled, parent),
+            (remote.trace, sampled, Some(remote.span))
+        );
     }
 }
 
 #[test]
 fn the_ratio_decides_by_the_number_of_the_trace() {
-    let sampled = |ratio: f64| (0..=255).filter(|seed| Context::default().enter(&settings(ratio), [*seed; 24]).0.sampled).count();
+    let sampled = |ratio: f64| {
+        (0..=255)
+            .filter(|seed| Context::default().enter(&settings(ratio), [*seed; 24]).0.sampled)
+            .count()
+    };
     assert_eq!((sampled(0.0), sampled(1.0)), (0, 256));
     assert_eq!(sampled(0.5), 128);
-    assert_eq!(Context::default().enter(&settings(1.0), [0; 24]).0, Place { trace: TraceId(1 << 64 | 1), span: SpanId(1), sampled: true });
+    assert_eq!(
+        Context::default().enter(&settings(1.0), [0; 24]).0,
+        Place { trace: TraceId(1 << 64 | 1), span: SpanId(1), sampled: true }
+    );
 }
 
 #[test]
 fn open_spans_have_a_bound() {
     let mut context = Context::default();
-    let places: Vec<Place> = (0..100).map(|seed| context.enter(&settings(1.0), random(seed)).0).collect();
+    let places: Vec<Place> =
+        (0..100).map(|seed| context.enter(&settings(1.0), random(seed)).0).collect();
     assert_eq!(context.current(), places.get(OPEN_MAX - 1).copied());
 }
 
@@ -69,7 +80,11 @@ fn a_span_keeps_so_many_bytes_and_counts_the_rest() {
     span.set(vec![("key0".into(), Attribute::Bool(true))]);
     assert_eq!((span.attributes.len(), &span.attributes[0].1), (15, &Attribute::Bool(true)));
     span.add_event(Event { at: 0, name: "e".repeat(1000), attributes: vec![] });
-    span.add_link(Link { trace: TraceId(1), span: SpanId(1), attributes: vec![("k".into(), Attribute::Text("x".repeat(1000)))] });
+    span.add_link(Link {
+        trace: TraceId(1),
+        span: SpanId(1),
+        attributes: vec![("k".into(), Attribute::Text("x".repeat(1000)))],
+    });
     assert!(span.events.is_empty() && span.links.is_empty() && span.dropped == 87);
     assert_eq!(cut(&"ä".repeat(1000)).len(), 1024);
 }
@@ -98,13 +113,18 @@ fn a_batch_is_written_as_a_collector_reads_it() {
         ("nan".into(), Attribute::Number(f64::NAN)),
         ("flag".into(), Attribute::Bool(true)),
     ]);
-    one.add_event(Event { at: 1_500_000_000, name: "event".into(), attributes: vec![("x".into(), Attribute::Text("y".into()))] });
+    one.add_event(Event {
+        at: 1_500_000_000,
+        name: "event".into(),
+        attributes: vec![("x".into(), Attribute::Text("y".into()))],
+    });
     one.add_link(Link { trace: TraceId(1), span: SpanId(2), attributes: vec![] });
     one.status = Status::Error("broken".into());
     let mut other = span();
     other.parent = None;
     other.scope = "other".into();
-    let body: serde_json::Value = serde_json::from_slice(&otlp::encode("loligo", "1", &[one, other])).unwrap();
+    let body: serde_json::Value =
+        serde_json::from_slice(&otlp::encode("loligo", "1", &[one, other])).unwrap();
     let expected = serde_json::json!({ "resourceSpans": [{
         "resource": { "attributes": [
             { "key": "service.name", "value": { "stringValue": "loligo" } },
@@ -137,7 +157,11 @@ fn a_batch_is_written_as_a_collector_reads_it() {
     assert_eq!(body, expected);
 }
 
-fn inject(propagator: Propagator, place: Option<Place>, baggage: &[(String, String)]) -> HashMap<String, String> {
+fn inject(
+    propagator: Propagator,
+    place: Option<Place>,
+    baggage: &[(String, String)],
+) -> HashMap<String, String> {
     let mut headers = HashMap::new();
     propagator.inject(place, baggage, |name, value| {
         headers.insert(name.to_owned(), value);
@@ -149,16 +173,27 @@ fn inject(propagator: Propagator, place: Option<Place>, baggage: &[(String, Stri
 fn headers_of_each_format() {
     let place = Place { trace: TraceId(0xabc), span: SpanId(0x12), sampled: true };
     for (propagator, name, value) in [
-        (Propagator::TraceContext, "traceparent", "00-00000000000000000000000000000abc-0000000000000012-01"),
+        (
+            Propagator::TraceContext,
+            "traceparent",
+            "00-00000000000000000000000000000abc-0000000000000012-01",
+        ),
         (Propagator::B3, "b3", "00000000000000000000000000000abc-0000000000000012-1"),
         (Propagator::B3Multi, "x-b3-spanid", "0000000000000012"),
-        (Propagator::Jaeger, "uber-trace-id", "00000000000000000000000000000abc:0000000000000012:0:1"),
+        (
+            Propagator::Jaeger,
+            "uber-trace-id",
+            "00000000000000000000000000000abc:0000000000000012:0:1",
+        ),
     ] {
         assert_eq!(inject(propagator, Some(place), &[]).get(name).map(String::as_str), Some(value));
         assert!(inject(propagator, None, &[]).is_empty());
     }
     let baggage = [("user".to_owned(), "a b,c".to_owned()), ("ä".to_owned(), String::new())];
-    assert_eq!(inject(Propagator::Baggage, None, &baggage).get("baggage").unwrap(), "user=a%20b%2Cc,%C3%A4=");
+    assert_eq!(
+        inject(Propagator::Baggage, None, &baggage).get("baggage").unwrap(),
+        "user=a%20b%2Cc,%C3%A4="
+    );
 }
 
 #[test]
@@ -177,13 +212,19 @@ fn headers_that_say_nothing() {
         assert_eq!(Propagator::TraceContext.extract(|_| Some(text)), None, "{text}");
     }
     let later = "01-00000000000000000000000000000abc-0000000000000012-00-more";
-    assert_eq!(Propagator::TraceContext.extract(|_| Some(later)).map(|place| place.sampled), Some(false));
+    assert_eq!(
+        Propagator::TraceContext.extract(|_| Some(later)).map(|place| place.sampled),
+        Some(false)
+    );
     for text in ["0", "-", "x-1-1", "0-0-1", "+1-1-1", "1-1--"] {
         let place = Propagator::B3.extract(|_| Some(text));
         assert!(place.is_none_or(|place| !place.sampled), "{text}");
         assert_eq!(Propagator::Jaeger.extract(|_| Some(text)), None);
     }
-    assert_eq!(parse_baggage("a, =b, c=%zz, d=%2, e=1;property, f = %C3%A4 "), [("e", "1"), ("f", "ä")].map(|(k, v)| (k.into(), v.into())));
+    assert_eq!(
+        parse_baggage("a, =b, c=%zz, d=%2, e=1;property, f = %C3%A4 "),
+        [("e", "1"), ("f", "ä")].map(|(k, v)| (k.into(), v.into()))
+    );
     assert_eq!(parse_baggage(&"a=b,".repeat(1000)).len(), BAGGAGE_MAX);
 }
 

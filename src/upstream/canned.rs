@@ -1,4 +1,5 @@
-//! A server of canned pieces, for tests of dialogues: each `Receive` gets the next piece, whatever was sent; what was sent is noted.
+//! A server of canned pieces, for tests of dialogues: each `Receive` gets the next piece, whatever
+//! was sent; what was sent is noted.
 
 use crate::op::{Answer, ChannelId, ChannelOp, Dropped, Failure, Handle, Op, Ops, drive, slot};
 use std::collections::VecDeque;
@@ -17,7 +18,10 @@ pub struct Canned {
 impl Canned {
     /// When the pieces are used up, the server closes.
     pub fn new(pieces: &[&str]) -> Canned {
-        Canned { pieces: pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect(), ..Canned::default() }
+        Canned {
+            pieces: pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect(),
+            ..Canned::default()
+        }
     }
 
     /// Pieces that are no text.

@@ -6,10 +6,12 @@
 //! channel.send(ops, b"QUIT\r\n".to_vec(), limit).await?;
 //! ```
 //!
-//! What protocols other than Redis are written over (HTTP, SQL, mail, LDAP, DNS over TCP): their codecs are sans-I/O functions over
-//! [`Channel::input`], their dialogues subtasks ([`Op::Run`]). Every wait has a limit and ends with the task's deadline; what has come and was not consumed
-//! stays in the channel, and what a caller asks for at once is bounded by its `max`. Host names are looked up without blocking the
-//! loop. Dropping a channel closes it, unless a [`Pool`](super::pool::Pool) takes it.
+//! What protocols other than Redis are written over (HTTP, SQL, mail, LDAP, DNS over TCP): their
+//! codecs are sans-I/O functions over [`Channel::input`], their dialogues subtasks ([`Op::Run`]).
+//! Every wait has a limit and ends with the task's deadline; what has come and was not consumed
+//! stays in the channel, and what a caller asks for at once is bounded by its `max`. Host names are
+//! looked up without blocking the loop. Dropping a channel closes it, unless a
+//! [`Pool`](super::pool::Pool) takes it.
 
 use crate::address::Address;
 use crate::op::{Answer, ChannelOp, Failure, Handle, Op, Ops};
@@ -33,13 +35,20 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Connects to `host`, a name or an address, trying its addresses in turn; `limit` is for all of it.
+    /// Connects to `host`, a name or an address, trying its addresses in turn; `limit` is for all
+    /// of it.
     ///
     /// # Errors
     /// The failure of the last address; [`Failure::Refused`] if the name has none.
-    pub async fn connect(ops: &Ops, host: &str, port: u16, limit: Duration) -> Result<Channel, Failure> {
+    pub async fn connect(
+        ops: &Ops,
+        host: &str,
+        port: u16,
+        limit: Duration,
+    ) -> Result<Channel, Failure> {
         let until = ops.now().checked_add(limit);
-        let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let literal =
+            host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let addresses = match literal.parse() {
             Ok(ip) => vec![ip],
             Err(_) => resolve_host(ops, host).await?,
@@ -72,29 +81,47 @@ impl Channel {
     pub async fn open(ops: &Ops, address: Address, limit: Duration) -> Result<Channel, Failure> {
         let peer = address.to_string();
         match ops.ask(Op::Channel(ChannelOp::Open(address)), limit).await {
-            Answer::Opened(handle) => Ok(Channel { handle, input: Vec::new(), start: 0, ended: false, peer }),
-            Answer::Failed(Failure::TimedOut) => Err(Failure::Refused(super::dial_timeout_text(&peer))),
+            Answer::Opened(handle) => {
+                Ok(Channel { handle, input: Vec::new(), start: 0, ended: false, peer })
+            }
+            Answer::Failed(Failure::TimedOut) => {
+                Err(Failure::Refused(super::dial_timeout_text(&peer)))
+            }
             answer => Err(failure(answer)),
         }
     }
 
-    /// Speaks TLS from here on; `name` is what the certificate must be for. Nothing may be left in [`Channel::input`]: what came before the
-    /// handshake was not protected (the injection of RFC 3207, section 6), so it is an error.
+    /// Speaks TLS from here on; `name` is what the certificate must be for. Nothing may be left in
+    /// [`Channel::input`]: what came before the handshake was not protected (the injection of RFC
+    /// 3207, section 6), so it is an error.
     ///
     /// # Errors
     /// The handshake failed, or input was waiting.
-    pub async fn start_tls(&mut self, ops: &Ops, tls: &ClientTls, name: &str, limit: Duration) -> Result<(), Failure> {
+    pub async fn start_tls(
+        &mut self,
+        ops: &Ops,
+        tls: &ClientTls,
+        name: &str,
+        limit: Duration,
+    ) -> Result<(), Failure> {
         if !self.input().is_empty() {
             return Err(Failure::Protocol("bytes came before the TLS handshake".into()));
         }
-        self.passed(ops, ChannelOp::StartTls(self.handle.id(), tls.clone(), name.to_owned()), limit).await
+        self.passed(ops, ChannelOp::StartTls(self.handle.id(), tls.clone(), name.to_owned()), limit)
+            .await
     }
 
     /// Sends all of `bytes`.
     ///
     /// # Errors
-    /// The connection is gone, or the peer took them too slowly; then the channel is of no more use.
-    pub async fn send(&mut self, ops: &Ops, bytes: impl Into<Vec<u8>>, limit: Duration) -> Result<(), Failure> {
+    /// The connection is gone, or the peer took them too slowly; then the channel is of no more
+    /// use.
+    pub async fn send(
+        &mut self,
+        ops: &Ops,
+        bytes: impl Into<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<(), Failure> {
         self.passed(ops, ChannelOp::Send(self.handle.id(), bytes.into()), limit).await
     }
 
@@ -133,8 +160,14 @@ impl Channel {
     /// A line without its end (LF or CRLF), of at most `max` bytes.
     ///
     /// # Errors
-    /// As [`Channel::receive`]; also [`Failure::Protocol`] for a longer line, [`Failure::Closed`] for an end in the middle of it.
-    pub async fn line(&mut self, ops: &Ops, max: usize, limit: Duration) -> Result<Vec<u8>, Failure> {
+    /// As [`Channel::receive`]; also [`Failure::Protocol`] for a longer line, [`Failure::Closed`]
+    /// for an end in the middle of it.
+    pub async fn line(
+        &mut self,
+        ops: &Ops,
+        max: usize,
+        limit: Duration,
+    ) -> Result<Vec<u8>, Failure> {
         let until = ops.now().checked_add(limit);
         loop {
             if let Some(at) = memchr::memchr(b'\n', self.input()) {
@@ -154,7 +187,12 @@ impl Channel {
     ///
     /// # Errors
     /// As [`Channel::receive`]; also [`Failure::Closed`] if the peer sends fewer.
-    pub async fn at_least(&mut self, ops: &Ops, count: usize, limit: Duration) -> Result<(), Failure> {
+    pub async fn at_least(
+        &mut self,
+        ops: &Ops,
+        count: usize,
+        limit: Duration,
+    ) -> Result<(), Failure> {
         let until = ops.now().checked_add(limit);
         while self.input().len() < count {
             self.more(ops, limit_left(ops, until, limit)).await?;
@@ -167,13 +205,20 @@ impl Channel {
     /// # Errors
     /// Also [`Failure::Closed`] when the peer sends no more.
     pub async fn more(&mut self, ops: &Ops, limit: Duration) -> Result<(), Failure> {
-        if self.receive(ops, limit).await? { Ok(()) } else { Err(Failure::Closed(self.peer.clone())) }
+        if self.receive(ops, limit).await? {
+            Ok(())
+        } else {
+            Err(Failure::Closed(self.peer.clone()))
+        }
     }
 
-    /// Whether a channel that was idle may be used again: nothing has come, and the peer has not closed it.
+    /// Whether a channel that was idle may be used again: nothing has come, and the peer has not
+    /// closed it.
     pub async fn is_fresh(&self, ops: &Ops) -> bool {
         let check = Op::Channel(ChannelOp::Check(self.handle.id()));
-        self.input().is_empty() && !self.ended && matches!(ops.ask(check, Duration::MAX).await, Answer::Fresh(true))
+        self.input().is_empty()
+            && !self.ended
+            && matches!(ops.ask(check, Duration::MAX).await, Answer::Fresh(true))
     }
 
     /// The address that it is connected to, as text.

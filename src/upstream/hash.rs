@@ -1,9 +1,12 @@
-//! Hash thread: checks passwords against slow hashes (bcrypt, argon2, crypt) beside one worker's loop.
+//! Hash thread: checks passwords against slow hashes (bcrypt, argon2, crypt) beside one worker's
+//! loop.
 //!
-//! One check takes 1 to 60 ms. On the loop it would hold up every other login; on a thread of the same core with nice 10 the loop keeps its
-//! pace (p99 1.8 ms instead of 61 at half load) and hashing still gets on when the core is busy, which it would not at nice 19.
-//! The queue is bounded, and a job whose asker's time is over is answered without being run: under a flood of wrong passwords the
-//! thread works only for those who still listen. What a hash is, is `password`'s business: the check comes as a function.
+//! One check takes 1 to 60 ms. On the loop it would hold up every other login; on a thread of the
+//! same core with nice 10 the loop keeps its pace (p99 1.8 ms instead of 61 at half load) and
+//! hashing still gets on when the core is busy, which it would not at nice 19. The queue is
+//! bounded, and a job whose asker's time is over is answered without being run: under a flood of
+//! wrong passwords the thread works only for those who still listen. What a hash is, is
+//! `password`'s business: the check comes as a function.
 
 use crate::op::{Failure, HashOp};
 use crossbeam_queue::ArrayQueue;
@@ -17,7 +20,8 @@ use std::time::Instant;
 /// Whether a password matched or why that cannot be said; or why the check was not run.
 pub type Checked = Result<Result<bool, String>, Failure>;
 
-/// The worker's end. Dropping it ends the thread after the job it is at; jobs still queued are then never answered.
+/// The worker's end. Dropping it ends the thread after the job it is at; jobs still queued are then
+/// never answered.
 #[derive(Debug)]
 pub struct HashThread {
     shared: Arc<Shared>,
@@ -40,19 +44,24 @@ struct Job {
 }
 
 impl HashThread {
-    /// Starts a thread on `core` (None: wherever) for at most `capacity` waiting jobs. `check` says whether a password matches; `answer` gets
-    /// each job's answer on that thread and carries it to the loop, as [`Sender::send`](crate::reactor::Sender::send) does.
+    /// Starts a thread on `core` (None: wherever) for at most `capacity` waiting jobs. `check` says
+    /// whether a password matches; `answer` gets each job's answer on that thread and carries it to
+    /// the loop, as [`Sender::send`](crate::reactor::Sender::send) does.
     ///
     /// # Errors
-    /// When the system gives no thread. That it cannot be pinned or made nicer only costs speed, and is no error.
+    /// When the system gives no thread. That it cannot be pinned or made nicer only costs speed,
+    /// and is no error.
     pub fn spawn(
         core: Option<usize>,
         capacity: usize,
         check: impl FnMut(&HashOp) -> Result<bool, String> + Send + 'static,
         answer: impl FnMut(u64, Checked) + Send + 'static,
     ) -> io::Result<HashThread> {
-        let shared =
-            Arc::new(Shared { queue: ArrayQueue::new(capacity.max(1)), stopping: AtomicBool::new(false), refused: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            queue: ArrayQueue::new(capacity.max(1)),
+            stopping: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
+        });
         let name = core.map_or_else(|| "hash".to_owned(), |core| format!("hash-{core}"));
         let thread = std::thread::Builder::new().name(name).spawn({
             let shared = shared.clone();
@@ -64,7 +73,8 @@ impl HashThread {
         Ok(HashThread { shared, thread: Some(thread) })
     }
 
-    /// Queues a job; its answer will carry `who`. Once `until` is over it is answered with [`Failure::TimedOut`], but not before its turn.
+    /// Queues a job; its answer will carry `who`. Once `until` is over it is answered with
+    /// [`Failure::TimedOut`], but not before its turn.
     ///
     /// # Errors
     /// [`Failure::Full`], at once.
@@ -74,7 +84,8 @@ impl HashThread {
             return Err(Failure::Full("hash"));
         }
         if let Some(thread) = &self.thread {
-            // Cheap unless the thread sleeps; a token left for a thread that is just about to sleep keeps it awake.
+            // Cheap unless the thread sleeps; a token left for a thread that is just about to sleep
+            // keeps it awake.
             thread.thread().unpark();
         }
         Ok(())
@@ -96,21 +107,28 @@ impl Drop for HashThread {
         self.shared.stopping.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It ends within one job. A panic of it has been answered and reported where it happened.
+            // It ends within one job. A panic of it has been answered and reported where it
+            // happened.
             let _ = thread.join();
         }
     }
 }
 
 impl Shared {
-    fn run(&self, mut check: impl FnMut(&HashOp) -> Result<bool, String>, mut answer: impl FnMut(u64, Checked)) {
+    fn run(
+        &self,
+        mut check: impl FnMut(&HashOp) -> Result<bool, String>,
+        mut answer: impl FnMut(u64, Checked),
+    ) {
         while !self.stopping.load(Ordering::Acquire) {
             match self.queue.pop() {
                 Some(job) if job.until <= Instant::now() => answer(job.who, Err(Failure::TimedOut)),
                 Some(job) => {
                     // A bug in a hash must cost one login, not all that need a hash from now on.
                     let checked = catch_unwind(AssertUnwindSafe(|| check(&job.op)));
-                    let checked = checked.unwrap_or_else(|_| Err("the password check failed unexpectedly".to_owned()));
+                    let checked = checked.unwrap_or_else(|_| {
+                        Err("the password check failed unexpectedly".to_owned())
+                    });
                     answer(job.who, Ok(checked));
                 }
                 None => std::thread::park(),
@@ -160,7 +178,10 @@ mod tests {
         check: impl FnMut(&HashOp) -> Result<bool, String> + Send + 'static,
     ) -> (HashThread, mpsc::Receiver<(u64, Checked)>) {
         let (sender, receiver) = mpsc::channel();
-        let thread = HashThread::spawn(None, capacity, check, move |who, answer| sender.send((who, answer)).unwrap_or_default()).unwrap();
+        let thread = HashThread::spawn(None, capacity, check, move |who, answer| {
+            sender.send((who, answer)).unwrap_or_default()
+        })
+        .unwrap();
         (thread, receiver)
     }
 
@@ -169,7 +190,11 @@ mod tests {
     }
 
     /// A check that waits until the test lets it go on.
-    fn held() -> (mpsc::Sender<()>, mpsc::Receiver<()>, impl FnMut(&HashOp) -> Result<bool, String> + Send + 'static) {
+    fn held() -> (
+        mpsc::Sender<()>,
+        mpsc::Receiver<()>,
+        impl FnMut(&HashOp) -> Result<bool, String> + Send + 'static,
+    ) {
         let (release, gate) = mpsc::channel::<()>();
         let (started, starts) = mpsc::channel();
         let check = move |op: &HashOp| {
@@ -217,7 +242,8 @@ mod tests {
 
     #[test]
     fn a_panic_costs_one_answer() {
-        let (thread, answers) = spawn(8, |op| if op.plain.is_empty() { panic!("a bug") } else { same(op) });
+        let (thread, answers) =
+            spawn(8, |op| if op.plain.is_empty() { panic!("a bug") } else { same(op) });
         thread.submit(1, later(), job("a", "")).unwrap();
         thread.submit(2, later(), job("a", "a")).unwrap();
         assert!(matches!(next(&answers), (1, Ok(Err(_)))));
@@ -242,7 +268,8 @@ mod tests {
     fn it_is_nicer_than_the_loop() {
         let (sender, receiver) = mpsc::channel();
         let check = move |_: &HashOp| {
-            let nice = rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
+            let nice =
+                rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
             sender.send(nice).unwrap();
             Ok(true)
         };

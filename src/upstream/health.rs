@@ -1,7 +1,8 @@
 //! How the stores that workers use are doing: what `/healthz` and `/metrics` tell of them.
 //!
-//! Each worker has a [`Store`] per pool, which it alone writes, with plain stores, once per turn; whoever asks adds them up. A worker that
-//! ends, or lets a pool go, takes its part along. Off the request path but for those stores.
+//! Each worker has a [`Store`] per pool, which it alone writes, with plain stores, once per turn;
+//! whoever asks adds them up. A worker that ends, or lets a pool go, takes its part along. Off the
+//! request path but for those stores.
 
 use crate::metrics::{Scrape, names};
 use crate::upstream::redis::Health;
@@ -50,7 +51,9 @@ impl Stores {
     /// The pools by name.
     pub fn summaries(&self) -> BTreeMap<String, Summary> {
         let mut summaries: BTreeMap<String, Summary> = BTreeMap::new();
-        for store in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {
+        for store in
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade)
+        {
             let summary = summaries.entry(store.name.clone()).or_default();
             summary.workers += 1;
             summary.up += u32::from(store.is_up.load(Relaxed));
@@ -74,8 +77,9 @@ impl Stores {
         }
     }
 
-    /// The body of `/healthz`: `{"status":"ok","stores":{"redis":{"default":{"up":true,…}}}}`. The status is `draining` when the server is
-    /// about to end, `degraded` when a store is not there (what needs it fails temporarily, all else is served), else `ok`.
+    /// The body of `/healthz`: `{"status":"ok","stores":{"redis":{"default":{"up":true,…}}}}`. The
+    /// status is `draining` when the server is about to end, `degraded` when a store is not there
+    /// (what needs it fails temporarily, all else is served), else `ok`.
     pub fn health(&self, is_draining: bool) -> String {
         let summaries = self.summaries();
         let status = match summaries.values().all(Summary::is_up) {

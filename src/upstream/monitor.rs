@@ -1,7 +1,8 @@
 //! Monitored servers: which of the configured mail servers answer.
 //!
-//! One list per configuration, shared by all workers. The background worker probes and notes; whoever asks reads one flag per server,
-//! without a lock. What is known of a server outlives a reload that does not change it. Rules: specification `pipeline.md` 15.
+//! One list per configuration, shared by all workers. The background worker probes and notes;
+//! whoever asks reads one flag per server, without a lock. What is known of a server outlives a
+//! reload that does not change it. Rules: specification `pipeline.md` 15.
 
 use super::probe::Target;
 use std::sync::Arc;
@@ -34,7 +35,8 @@ impl Monitor {
         !self.servers.is_empty() && self.alive().next().is_none()
     }
 
-    /// Takes over what `before` knows of servers that are in both: a reload takes none off the list.
+    /// Takes over what `before` knows of servers that are in both: a reload takes none off the
+    /// list.
     pub fn know_from(&self, before: &Monitor) {
         for server in &self.servers {
             if let Some(known) = before.servers.iter().find(|known| known.is_same(server)) {
@@ -62,9 +64,12 @@ impl Server {
 
     fn is_same(&self, other: &Server) -> bool {
         let (a, b) = (&self.target, &other.target);
-        (&self.protocol, self.tls_skip_verify, a.tls.is_some()) == (&other.protocol, other.tls_skip_verify, b.tls.is_some())
-            && (&a.host, a.port, a.haproxy_v2, a.deep_check) == (&b.host, b.port, b.haproxy_v2, b.deep_check)
-            && (&a.request_uri, &a.username, a.password.expose()) == (&b.request_uri, &b.username, b.password.expose())
+        (&self.protocol, self.tls_skip_verify, a.tls.is_some())
+            == (&other.protocol, other.tls_skip_verify, b.tls.is_some())
+            && (&a.host, a.port, a.haproxy_v2, a.deep_check)
+                == (&b.host, b.port, b.haproxy_v2, b.deep_check)
+            && (&a.request_uri, &a.username, a.password.expose())
+                == (&b.request_uri, &b.username, b.password.expose())
     }
 }
 
@@ -98,7 +103,8 @@ mod tests {
     fn only_changes_are_news() {
         let server = server(143, "");
         assert!(!server.is_alive());
-        let news: Vec<bool> = [false, false, true, true, false].iter().map(|alive| server.note(*alive)).collect();
+        let news: Vec<bool> =
+            [false, false, true, true, false].iter().map(|alive| server.note(*alive)).collect();
         assert_eq!(news, [true, false, true, false, true]);
     }
 
@@ -115,7 +121,8 @@ mod tests {
     fn a_reload_forgets_what_changed_only() {
         let before = Monitor { servers: vec![server(1, "old"), server(2, "same")] };
         before.servers.iter().for_each(|server| assert!(server.note(true)));
-        let after = Monitor { servers: vec![server(3, "old"), server(2, "same"), server(1, "new")] };
+        let after =
+            Monitor { servers: vec![server(3, "old"), server(2, "same"), server(1, "new")] };
         after.know_from(&before);
         assert_eq!(after.alive().map(|server| server.target.port).collect::<Vec<_>>(), [2]);
     }

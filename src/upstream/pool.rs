@@ -1,8 +1,9 @@
 //! Pool: idle connections of one worker, kept for whoever needs the same again.
 //!
-//! A connection is what its protocol's client makes it (a channel, with a session on it). It is taken out to be used and put back when it
-//! may be used again; the newest goes first, so that those not needed grow old. Bounds: connections per key and in all, and an age
-//! after which an idle one is closed. One per worker and protocol; no locks.
+//! A connection is what its protocol's client makes it (a channel, with a session on it). It is
+//! taken out to be used and put back when it may be used again; the newest goes first, so that
+//! those not needed grow old. Bounds: connections per key and in all, and an age after which an
+//! idle one is closed. One per worker and protocol; no locks.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -89,7 +90,10 @@ mod tests {
         let (mut pool, now) = (pool(), Instant::now());
         pool.put("a", 1, now);
         pool.put("a", 2, now);
-        assert_eq!((pool.take(&"a", now), pool.take(&"a", now), pool.take(&"a", now)), (Some(2), Some(1), None));
+        assert_eq!(
+            (pool.take(&"a", now), pool.take(&"a", now), pool.take(&"a", now)),
+            (Some(2), Some(1), None)
+        );
         assert!(pool.is_empty());
     }
 

@@ -1,7 +1,9 @@
 //! Semaphore: a fixed number of permits; tasks queue for them.
 //!
-//! Bounds the connections of a pool. Permits go to waiters in the order of asking; dropping a waiting task removes it from the queue.
-//! Bounds: [`QUEUE_MAX`] waiters unless the owner sets another number; each gives its own time limit.
+//! Bounds the connections of a pool. Permits go to waiters in the order of asking; dropping a
+//! waiting task removes it from the queue.
+//! Bounds: [`QUEUE_MAX`] waiters unless the owner sets another number; each gives its own time
+//! limit.
 
 use crate::op::{Failure, Notify, Op, Ops};
 use std::cell::{Cell, RefCell};
@@ -88,7 +90,8 @@ impl Drop for Permit {
     }
 }
 
-/// A wait under way. Dropped without a permit it leaves the queue; a permit that came too late goes to the next waiter.
+/// A wait under way. Dropped without a permit it leaves the queue; a permit that came too late goes
+/// to the next waiter.
 struct Waiting<'a> {
     semaphore: &'a Semaphore,
     waiter: Rc<Waiter>,
@@ -139,7 +142,12 @@ mod tests {
             let now = Instant::now();
             let (ops, driver) = slot(now, now + Duration::from_secs(10));
             let semaphore = semaphore.clone();
-            Entering { future: Box::pin(async move { semaphore.acquire(&ops, Duration::from_secs(1)).await }), driver }
+            Entering {
+                future: Box::pin(
+                    async move { semaphore.acquire(&ops, Duration::from_secs(1)).await },
+                ),
+                driver,
+            }
         }
 
         fn poll(&mut self) -> Poll<Result<Permit, Failure>> {
@@ -162,7 +170,9 @@ mod tests {
     #[test]
     fn the_next_in_line_comes_in_when_one_leaves() {
         let semaphore = Semaphore::new(1);
-        let Poll::Ready(Ok(first)) = Entering::new(&semaphore).poll() else { panic!("nobody is inside") };
+        let Poll::Ready(Ok(first)) = Entering::new(&semaphore).poll() else {
+            panic!("nobody is inside")
+        };
         let (mut second, mut third) = (Entering::new(&semaphore), Entering::new(&semaphore));
         assert!(second.waits() && third.waits());
         drop(first);
@@ -176,7 +186,9 @@ mod tests {
     #[test]
     fn who_gives_up_leaves_the_line() {
         let semaphore = Semaphore::new(1);
-        let Poll::Ready(Ok(first)) = Entering::new(&semaphore).poll() else { panic!("nobody is inside") };
+        let Poll::Ready(Ok(first)) = Entering::new(&semaphore).poll() else {
+            panic!("nobody is inside")
+        };
         let (mut late, mut gone) = (Entering::new(&semaphore), Entering::new(&semaphore));
         assert!(late.waits() && gone.waits());
         assert_eq!(late.answer(Answer::Failed(Failure::TimedOut)).err(), Some(Failure::TimedOut));
@@ -190,14 +202,18 @@ mod tests {
     #[test]
     fn a_permit_for_somebody_who_is_gone_goes_to_the_next() {
         let semaphore = Semaphore::new(1);
-        let Poll::Ready(Ok(first)) = Entering::new(&semaphore).poll() else { panic!("nobody is inside") };
+        let Poll::Ready(Ok(first)) = Entering::new(&semaphore).poll() else {
+            panic!("nobody is inside")
+        };
         let (mut gone, mut next) = (Entering::new(&semaphore), Entering::new(&semaphore));
         assert!(gone.waits() && next.waits());
         drop(first);
         drop(gone);
         assert!(next.answer(Answer::Notified).is_ok());
         // And one that came with the end of the time is taken.
-        let Poll::Ready(Ok(first)) = Entering::new(&semaphore).poll() else { panic!("nobody is inside") };
+        let Poll::Ready(Ok(first)) = Entering::new(&semaphore).poll() else {
+            panic!("nobody is inside")
+        };
         let mut late = Entering::new(&semaphore);
         assert!(late.waits());
         drop(first);
@@ -206,8 +222,11 @@ mod tests {
 
     #[test]
     fn the_line_is_bounded() {
-        for (semaphore, queue_max) in [(Semaphore::new(0), QUEUE_MAX), (Semaphore::with_queue(0, 2), 2)] {
-            let mut queue: Vec<Entering> = (0..queue_max).map(|_| Entering::new(&semaphore)).collect();
+        for (semaphore, queue_max) in
+            [(Semaphore::new(0), QUEUE_MAX), (Semaphore::with_queue(0, 2), 2)]
+        {
+            let mut queue: Vec<Entering> =
+                (0..queue_max).map(|_| Entering::new(&semaphore)).collect();
             assert!(queue.iter_mut().all(Entering::waits));
             assert!(matches!(Entering::new(&semaphore).poll(), Poll::Ready(Err(Failure::Full(_)))));
         }

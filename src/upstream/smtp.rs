@@ -1,11 +1,14 @@
 //! A client of SMTP and LMTP servers: opens a session, hands a message in.
 //!
-//! Sequential code over a [`Channel`], to be run as a subtask; the codec is `proto::smtp`. Used by `nauthilus_mail` ([`deliver`]) and by the
-//! probes of mail servers ([`Session`]). Rules: RFC 5321, 2033, 3207, 4954. Every step has the caller's limit; the whole has the
-//! subtask's deadline. Passwords leave encrypted connections only, or go to this very host.
+//! Sequential code over a [`Channel`], to be run as a subtask; the codec is `proto::smtp`. Used by
+//! `nauthilus_mail` ([`deliver`]) and by the probes of mail servers ([`Session`]). Rules: RFC 5321,
+//! 2033, 3207, 4954. Every step has the caller's limit; the whole has the subtask's deadline.
+//! Passwords leave encrypted connections only, or go to this very host.
 
 use crate::op::{Failure, Ops};
-use crate::proto::smtp::{LINE_BYTES_MAX, LINES_MAX, Malformed, Reply, compose_data, parse_reply, sasl_plain};
+use crate::proto::smtp::{
+    LINE_BYTES_MAX, LINES_MAX, Malformed, Reply, compose_data, parse_reply, sasl_plain,
+};
 use crate::secret::Secret;
 use crate::tls::ClientTls;
 use crate::upstream::channel::Channel;
@@ -22,8 +25,8 @@ pub struct Delivery {
     /// What we call ourselves.
     pub helo: String,
     pub login: Option<Login>,
-    /// Addresses without angle brackets, checked by whoever made them: they hold no control characters. One that is not ASCII goes only
-    /// to servers with SMTPUTF8.
+    /// Addresses without angle brackets, checked by whoever made them: they hold no control
+    /// characters. One that is not ASCII goes only to servers with SMTPUTF8.
     pub from: String,
     pub to: Vec<String>,
     pub message: Vec<u8>,
@@ -99,7 +102,8 @@ pub async fn deliver(ops: &Ops, delivery: &Delivery, limit: Duration) -> Result<
         }
         session.log_in(login).await?;
     }
-    let is_utf8 = !delivery.from.is_ascii() || !delivery.to.iter().all(|address| address.is_ascii());
+    let is_utf8 =
+        !delivery.from.is_ascii() || !delivery.to.iter().all(|address| address.is_ascii());
     if is_utf8 && greeting.extension("SMTPUTF8").is_none() {
         session.quit().await;
         return Err(Error::Unsupported("SMTPUTF8, which the addresses need"));
@@ -121,7 +125,11 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// It is not 2xx, or there is none.
-    pub async fn open(ops: &'a Ops, channel: Channel, limit: Duration) -> Result<Session<'a>, Error> {
+    pub async fn open(
+        ops: &'a Ops,
+        channel: Channel,
+        limit: Duration,
+    ) -> Result<Session<'a>, Error> {
         let mut session = Session { ops, channel, limit };
         done(session.reply().await?)?;
         Ok(session)
@@ -158,7 +166,11 @@ impl<'a> Session<'a> {
         let plain = sasl_plain(login.username.as_bytes(), login.password.expose());
         let reply = self.command(&format!("AUTH PLAIN {plain}")).await?;
         // A reply may quote the command; its code says enough.
-        if reply.is_done() { Ok(()) } else { Err(Error::Refused(format!("{} authentication failed", reply.code))) }
+        if reply.is_done() {
+            Ok(())
+        } else {
+            Err(Error::Refused(format!("{} authentication failed", reply.code)))
+        }
     }
 
     /// Envelope and message.
@@ -195,7 +207,8 @@ impl<'a> Session<'a> {
                 return Ok(reply);
             }
             debug_assert!(self.channel.input().len() <= (LINE_BYTES_MAX + 1) * (LINES_MAX + 1));
-            let left = until.map_or(self.limit, |until| until.saturating_duration_since(self.ops.now()));
+            let left =
+                until.map_or(self.limit, |until| until.saturating_duration_since(self.ops.now()));
             self.channel.more(self.ops, left).await?;
         }
     }
@@ -207,7 +220,11 @@ fn done(reply: Reply) -> Result<Reply, Error> {
 
 /// Whether what goes to this host stays within the machine.
 fn is_this_host(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -231,7 +248,8 @@ mod tests {
     }
 
     fn tls() -> ClientTls {
-        ClientTls::new(&ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() }).unwrap()
+        ClientTls::new(&ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() })
+            .unwrap()
     }
 
     fn run(delivery: Delivery, pieces: &[&str]) -> (Result<(), Error>, String) {
@@ -241,7 +259,8 @@ mod tests {
     }
 
     const LIMIT: Duration = Duration::from_secs(5);
-    const TAKEN: [&str; 5] = ["250 ok\r\n", "250 ok\r\n", "250 ok\r\n", "354 go on\r\n", "250 stored\r\n"];
+    const TAKEN: [&str; 5] =
+        ["250 ok\r\n", "250 ok\r\n", "250 ok\r\n", "354 go on\r\n", "250 stored\r\n"];
 
     #[test]
     fn smtp_step_by_step() {
@@ -265,13 +284,21 @@ mod tests {
 
     #[test]
     fn lmtp_replies_for_each_recipient() {
-        let start = ["220 sink LMTP\r\n", "250 sink\r\n", "250 ok\r\n", "250 ok\r\n", "250 ok\r\n", "354 go on\r\n"];
+        let start = [
+            "220 sink LMTP\r\n",
+            "250 sink\r\n",
+            "250 ok\r\n",
+            "250 ok\r\n",
+            "250 ok\r\n",
+            "354 go on\r\n",
+        ];
         for (last, expected) in [
             (&["250 stored\r\n250 stored\r\n"][..], Ok(())),
             (&["250 stored\r\n", "552 full\r\n"], Err(Error::Refused("552 full".into()))),
             (&["250 stored\r\n"], Err(Error::Failure(Failure::Closed("127.0.0.1:25".into())))),
         ] {
-            let (outcome, said) = run(delivery(Dialect::Lmtp, Encryption::None), &[&start, last].concat());
+            let (outcome, said) =
+                run(delivery(Dialect::Lmtp, Encryption::None), &[&start, last].concat());
             assert_eq!(outcome, expected);
             assert!(said.contains("LHLO kit.example\r\n"), "{said}");
         }
@@ -285,14 +312,20 @@ mod tests {
         assert!(said.starts_with("<open 127.0.0.1:25><tls 127.0.0.1>EHLO"), "{said}");
 
         let start = ["220 sink\r\n", "250-sink\r\n250 STARTTLS\r\n", "220 go\r\n", "250 sink\r\n"];
-        let (outcome, said) = run(delivery(Dialect::Smtp, Encryption::Upgrade(tls())), &[&start[..], &TAKEN].concat());
+        let (outcome, said) = run(
+            delivery(Dialect::Smtp, Encryption::Upgrade(tls())),
+            &[&start[..], &TAKEN].concat(),
+        );
         assert_eq!(outcome, Ok(()));
         assert!(said.contains("STARTTLS\r\n<tls 127.0.0.1>EHLO kit.example\r\nMAIL"), "{said}");
     }
 
     #[test]
     fn without_starttls_nothing_is_sent() {
-        let (outcome, said) = run(delivery(Dialect::Smtp, Encryption::Upgrade(tls())), &["220 sink\r\n", "250 sink\r\n"]);
+        let (outcome, said) = run(
+            delivery(Dialect::Smtp, Encryption::Upgrade(tls())),
+            &["220 sink\r\n", "250 sink\r\n"],
+        );
         assert_eq!((outcome, said.contains("MAIL")), (Err(Error::Unsupported("STARTTLS")), false));
         // Replies in front of the handshake may be anybody's.
         let pieces = ["220 sink\r\n", "250-sink\r\n250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"];
@@ -302,18 +335,33 @@ mod tests {
 
     #[test]
     fn passwords_go_over_tls_or_to_this_host() {
-        let login = || Some(Login { username: "tim".into(), password: Secret::from("tanstaaftanstaaf") });
-        let pieces = [&["220 sink\r\n", "250-sink\r\n250 AUTH LOGIN PLAIN\r\n", "235 welcome\r\n"][..], &TAKEN].concat();
-        let (outcome, said) = run(Delivery { login: login(), ..delivery(Dialect::Smtp, Encryption::None) }, &pieces);
+        let login =
+            || Some(Login { username: "tim".into(), password: Secret::from("tanstaaftanstaaf") });
+        let pieces = [
+            &["220 sink\r\n", "250-sink\r\n250 AUTH LOGIN PLAIN\r\n", "235 welcome\r\n"][..],
+            &TAKEN,
+        ]
+        .concat();
+        let (outcome, said) =
+            run(Delivery { login: login(), ..delivery(Dialect::Smtp, Encryption::None) }, &pieces);
         assert_eq!(outcome, Ok(()));
         assert!(said.contains("AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\nMAIL"), "{said}");
 
-        let far = Delivery { login: login(), host: "192.0.2.1".into(), ..delivery(Dialect::Smtp, Encryption::None) };
+        let far = Delivery {
+            login: login(),
+            host: "192.0.2.1".into(),
+            ..delivery(Dialect::Smtp, Encryption::None)
+        };
         let (outcome, said) = run(far, &pieces);
         assert_eq!((outcome, said.contains("AUTH")), (Err(Error::Unencrypted), false));
 
-        let refused = ["220 sink\r\n", "250-sink\r\n250 AUTH PLAIN\r\n", "535 no AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n"];
-        let (outcome, _) = run(Delivery { login: login(), ..delivery(Dialect::Smtp, Encryption::None) }, &refused);
+        let refused = [
+            "220 sink\r\n",
+            "250-sink\r\n250 AUTH PLAIN\r\n",
+            "535 no AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n",
+        ];
+        let (outcome, _) =
+            run(Delivery { login: login(), ..delivery(Dialect::Smtp, Encryption::None) }, &refused);
         assert_eq!(outcome, Err(Error::Refused("535 authentication failed".into())));
     }
 
@@ -328,7 +376,11 @@ mod tests {
             &["220 sink\r\n", ehlo, ok, ok, ok, "554 busy\r\n"],
             &["220 sink\r\n", ehlo, ok, ok, ok, "354 go\r\n", "554 busy\r\n"],
         ] {
-            assert_eq!(run(delivery(Dialect::Smtp, Encryption::None), pieces).0, Err(Error::Refused("554 busy".into())), "{pieces:?}");
+            assert_eq!(
+                run(delivery(Dialect::Smtp, Encryption::None), pieces).0,
+                Err(Error::Refused("554 busy".into())),
+                "{pieces:?}"
+            );
         }
         let (outcome, _) = run(delivery(Dialect::Smtp, Encryption::None), &["SSH-2.0-OpenSSH\r\n"]);
         assert_eq!(outcome, Err(Error::Malformed(Malformed::Code)));

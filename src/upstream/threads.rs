@@ -1,8 +1,9 @@
 //! Helper threads: functions that may block, beside one worker's loop.
 //!
-//! A file on a dead network disk, a child process or a local database would hold up every login of the core. Here it holds up one of
-//! [`THREADS_MAX`] threads, which are started when they are needed. The queue is bounded, and work whose asker's time is over before its
-//! turn is not begun; work that has begun cannot be interrupted, and its answer then finds nobody.
+//! A file on a dead network disk, a child process or a local database would hold up every login of
+//! the core. Here it holds up one of [`THREADS_MAX`] threads, which are started when they are
+//! needed. The queue is bounded, and work whose asker's time is over before its turn is not begun;
+//! work that has begun cannot be interrupted, and its answer then finds nobody.
 
 use crate::op::{BlockingJob, Failure, Worked};
 use std::collections::VecDeque;
@@ -11,7 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-/// The worker's end. Dropping it ends the threads that are idle; one in the middle of its work ends after it, unwaited for.
+/// The worker's end. Dropping it ends the threads that are idle; one in the middle of its work ends
+/// after it, unwaited for.
 pub struct HelperThreads {
     shared: Arc<Shared>,
     threads: usize,
@@ -43,7 +45,9 @@ struct Job {
 
 impl HelperThreads {
     /// No thread is started before there is work. `answer` is called on the threads.
-    pub fn new(answer: impl Fn(u64, Result<Worked, Failure>) + Send + Sync + 'static) -> HelperThreads {
+    pub fn new(
+        answer: impl Fn(u64, Result<Worked, Failure>) + Send + Sync + 'static,
+    ) -> HelperThreads {
         HelperThreads { shared: Arc::default(), threads: 0, answer: Arc::new(answer) }
     }
 
@@ -58,7 +62,10 @@ impl HelperThreads {
         }
         if state.idle <= state.queue.len() && self.threads < THREADS_MAX {
             let (shared, answer) = (self.shared.clone(), self.answer.clone());
-            match std::thread::Builder::new().name("helper".into()).spawn(move || shared.run(&*answer)) {
+            match std::thread::Builder::new()
+                .name("helper".into())
+                .spawn(move || shared.run(&*answer))
+            {
                 Ok(_) => self.threads += 1,
                 Err(error) if self.threads == 0 => return Err(no_thread(&error)),
                 // Those that there are will come to it.
@@ -93,7 +100,11 @@ impl Shared {
             }
             // A bug in one function must not cost the thread.
             let worked = catch_unwind(AssertUnwindSafe(|| work.run()));
-            answer(who, worked.map_err(|_| Failure::Unavailable("the operation failed unexpectedly".into())));
+            answer(
+                who,
+                worked
+                    .map_err(|_| Failure::Unavailable("the operation failed unexpectedly".into())),
+            );
         }
     }
 
@@ -133,7 +144,10 @@ mod tests {
 
     fn threads() -> (HelperThreads, Answers) {
         let (sender, receiver) = mpsc::channel();
-        (HelperThreads::new(move |who, worked| sender.send((who, worked)).unwrap_or_default()), receiver)
+        (
+            HelperThreads::new(move |who, worked| sender.send((who, worked)).unwrap_or_default()),
+            receiver,
+        )
     }
 
     fn later() -> Instant {
@@ -149,7 +163,9 @@ mod tests {
     fn what_blocks_holds_up_one_thread_only() {
         let (mut threads, answers) = threads();
         let (release, gate) = mpsc::channel::<()>();
-        threads.submit(1, later(), BlockingJob::new(move || gate.recv().map_or(0u32, |()| 1))).unwrap();
+        threads
+            .submit(1, later(), BlockingJob::new(move || gate.recv().map_or(0u32, |()| 1)))
+            .unwrap();
         for who in 2..20 {
             threads.submit(who, later(), BlockingJob::new(move || who as u32)).unwrap();
         }
@@ -164,7 +180,15 @@ mod tests {
     fn a_panic_is_a_failure_and_the_thread_lives_on() {
         let (mut threads, answers) = threads();
         for who in 0..8 {
-            threads.submit(who, later(), BlockingJob::new(move || if who % 2 == 0 { panic!("a bug") } else { who as u32 })).unwrap();
+            threads
+                .submit(
+                    who,
+                    later(),
+                    BlockingJob::new(
+                        move || if who % 2 == 0 { panic!("a bug") } else { who as u32 },
+                    ),
+                )
+                .unwrap();
         }
         for _ in 0..8 {
             let (who, worked) = number(&answers);
@@ -183,8 +207,13 @@ mod tests {
         let mut refused = 0;
         for who in 0..(THREADS_MAX + QUEUE_MAX + 10) as u64 {
             let gate = gate.clone();
-            let wait = move || gate.lock().unwrap_or_else(PoisonError::into_inner).recv().map_or(0u32, |()| 1);
-            refused += usize::from(threads.submit(who, later(), BlockingJob::new(wait)) == Err(Failure::Full("helper thread")));
+            let wait = move || {
+                gate.lock().unwrap_or_else(PoisonError::into_inner).recv().map_or(0u32, |()| 1)
+            };
+            refused += usize::from(
+                threads.submit(who, later(), BlockingJob::new(wait))
+                    == Err(Failure::Full("helper thread")),
+            );
         }
         assert!(refused >= 10, "{refused}");
         drop(release);

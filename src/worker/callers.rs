@@ -1,11 +1,12 @@
-//! Callers, wired: who asks is decided by `auth::caller`, what a route needs by `dialect::caller`; here they meet the process's throttle, the
-//! hash thread and Redis.
+//! Callers, wired: who asks is decided by `auth::caller`, what a route needs by `dialect::caller`;
+//! here they meet the process's throttle, the hash thread and Redis.
 
 use super::Worker;
 use super::exchange::{self, Finished, Local};
 use super::tasks::Origin;
 use crate::auth::caller::{
-    self, Access, Check, Decision, Grant, Issue, Issued, Need, NoToken, Outcome, Presented, Refusal, throttle::Throttle,
+    self, Access, Check, Decision, Grant, Issue, Issued, Need, NoToken, Outcome, Presented,
+    Refusal, throttle::Throttle,
 };
 use crate::auth::login::Login;
 use crate::auth::pipeline;
@@ -23,7 +24,8 @@ use crate::value::Value;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Where and when a request came in: what is known of its caller besides its credentials. A verified client certificate belongs here.
+/// Where and when a request came in: what is known of its caller besides its credentials. A
+/// verified client certificate belongs here.
 #[derive(Clone, Copy, Debug)]
 pub struct From {
     /// The peer of the connection; `None` on a unix socket.
@@ -33,8 +35,9 @@ pub struct From {
 
 /// What a worker lets in one at a time.
 pub struct CallerLimits {
-    /// Callers whose passwords have hashes that take long. A second request with the same password finds the first one's result, and an address
-    /// that fails is stopped after a few hashes however many requests it sends at once.
+    /// Callers whose passwords have hashes that take long. A second request with the same password
+    /// finds the first one's result, and an address that fails is stopped after a few hashes
+    /// however many requests it sends at once.
     hashes: Semaphore,
 }
 
@@ -52,7 +55,8 @@ pub enum Turned {
     Later(Check),
 }
 
-/// Whether the request's caller may have what is at the route; `None`: it may. `grant`: who it is, if that was found out already.
+/// Whether the request's caller may have what is at the route; `None`: it may. `grant`: who it is,
+/// if that was found out already.
 pub fn admit(
     request: &Request,
     route: &Route<'_>,
@@ -64,7 +68,10 @@ pub fn admit(
 ) -> Option<Turned> {
     let settings = &local.epoch.dialect;
     let callers = settings.caller.as_deref();
-    if callers.is_none() && !settings.metrics_access.is_restricted() && !settings.admin_access.is_restricted() {
+    if callers.is_none()
+        && !settings.metrics_access.is_restricted()
+        && !settings.admin_access.is_restricted()
+    {
         return None;
     }
     let throttle = &local.process.throttle;
@@ -76,7 +83,9 @@ pub fn admit(
     let (need, access) = match guard(route, query, hook_roles, callers) {
         Guard::Open if !matches!(route, Route::Jwt(_)) => return None,
         // Whoever fetches tokens brings credentials, too; they are looked at later.
-        Guard::Open => return pause(throttle, from).map(|refusal| away(out, refusal, local, envelope)),
+        Guard::Open => {
+            return pause(throttle, from).map(|refusal| away(out, refusal, local, envelope));
+        }
         Guard::Callers(need) => (need, None),
         Guard::Metrics => (Need::Metrics, Some(&settings.metrics_access)),
         Guard::Admin(need) => (need, Some(&settings.admin_access)),
@@ -97,7 +106,12 @@ pub fn admit(
 }
 
 /// Who presents these credentials; `None`: nobody needs to know.
-fn decide(presented: Presented<'_>, access: Option<&Access>, local: &Local, from: From) -> Option<Decision> {
+fn decide(
+    presented: Presented<'_>,
+    access: Option<&Access>,
+    local: &Local,
+    from: From,
+) -> Option<Decision> {
     let callers = local.epoch.dialect.caller.as_deref();
     let throttle = &local.process.throttle;
     let brings_any = !matches!(presented, Presented::Nothing);
@@ -111,7 +125,9 @@ fn decide(presented: Presented<'_>, access: Option<&Access>, local: &Local, from
         return None;
     }
     let decision = match (callers, presented) {
-        (Some(callers), presented) => callers.decide(presented, from.now.unix_seconds(), from.now.mono),
+        (Some(callers), presented) => {
+            callers.decide(presented, from.now.unix_seconds(), from.now.mono)
+        }
         (None, Presented::Bearer(_)) => Decision::Refused(Refusal::InvalidToken),
         (None, Presented::Nothing) => Decision::Refused(Refusal::Missing),
         (None, _) => Decision::Refused(Refusal::Scheme),
@@ -134,10 +150,19 @@ fn away(out: &mut Vec<u8>, refusal: Refusal, local: &Local, envelope: &Envelope<
 
 /// Finds out who asks.
 pub async fn run(check: Check, local: &Local, from: From, ops: &Ops) -> Outcome {
-    let Some(callers) = local.epoch.dialect.caller.as_deref() else { return Err(Refusal::Unavailable) };
+    let Some(callers) = local.epoch.dialect.caller.as_deref() else {
+        return Err(Refusal::Unavailable);
+    };
     let throttle = &local.process.throttle;
     let _permit = match check.is_hash() {
-        true => Some(local.limits.hashes.acquire(ops, Duration::MAX).await.map_err(|_| Refusal::Unavailable)?),
+        true => Some(
+            local
+                .limits
+                .hashes
+                .acquire(ops, Duration::MAX)
+                .await
+                .map_err(|_| Refusal::Unavailable)?,
+        ),
         false => None,
     };
     // While this one was waiting, others of its address may have failed.
@@ -152,7 +177,12 @@ pub async fn run(check: Check, local: &Local, from: From, ops: &Ops) -> Outcome 
 }
 
 /// New tokens for whoever brings a password or a refresh token.
-pub async fn issue(mut login: Box<Login>, (issue, from): (Issue, From), local: &Local, ops: &Ops) -> Finished {
+pub async fn issue(
+    mut login: Box<Login>,
+    (issue, from): (Issue, From),
+    local: &Local,
+    ops: &Ops,
+) -> Finished {
     let mut report = None;
     let issued = issued(&mut login, issue, from, local, &mut report, ops).await;
     if issued.as_ref().is_err_and(|why| why.is_failure()) {
@@ -161,23 +191,37 @@ pub async fn issue(mut login: Box<Login>, (issue, from): (Issue, From), local: &
     Finished::Issued(login, issued, report)
 }
 
-async fn issued(login: &mut Login, issue: Issue, from: From, local: &Local, report: &mut Option<Box<Report>>, ops: &Ops) -> Issued {
+async fn issued(
+    login: &mut Login,
+    issue: Issue,
+    from: From,
+    local: &Local,
+    report: &mut Option<Box<Report>>,
+    ops: &Ops,
+) -> Issued {
     let callers = local.epoch.dialect.caller.as_deref();
-    let Some((callers, jwt)) = callers.and_then(|callers| Some((callers, callers.jwt.as_ref()?))) else { return Err(NoToken::Unavailable) };
+    let Some((callers, jwt)) = callers.and_then(|callers| Some((callers, callers.jwt.as_ref()?)))
+    else {
+        return Err(NoToken::Unavailable);
+    };
     let now = from.now.unix_seconds();
     let session = login.request.session;
     let (username, roles) = match issue {
         Issue::Token { username, password } if jwt.users.is_empty() => {
-            let roles = by_backends(login, &username, password.expose(), from, local, report, ops).await?;
+            let roles =
+                by_backends(login, &username, password.expose(), from, local, report, ops).await?;
             (username, roles)
         }
         Issue::Token { username, password } => {
-            let user = jwt.user(&callers.fingerprints, &username, password.expose()).ok_or(NoToken::WrongCredentials)?;
+            let user = jwt
+                .user(&callers.fingerprints, &username, password.expose())
+                .ok_or(NoToken::WrongCredentials)?;
             (user.name.clone(), user.roles.clone())
         }
         Issue::Refresh(token) => {
             let username = caller::refreshed(jwt, &token, now, &local.state, ops).await?;
-            // Where the backends know who may, the password is what has to be shown again for a role.
+            // Where the backends know who may, the password is what has to be shown again for a
+            // role.
             let roles = match jwt.users.iter().find(|user| user.name == username) {
                 Some(user) => user.roles.clone(),
                 None if jwt.users.is_empty() => jwt.refreshed_roles(token.expose(), now),
@@ -189,7 +233,8 @@ async fn issued(login: &mut Login, issue: Issue, from: From, local: &Local, repo
     caller::issue(jwt, &username, &roles, session.as_str(), now, &local.state, ops).await
 }
 
-/// What a user whom the backends let in may do: of the roles in its attribute [`ROLES`], those that cannot change anything.
+/// What a user whom the backends let in may do: of the roles in its attribute [`ROLES`], those that
+/// cannot change anything.
 async fn by_backends(
     login: &mut Login,
     username: &str,
@@ -208,7 +253,8 @@ async fn by_backends(
         request.set(Field::ClientIp, peer.to_canonical().to_string().as_bytes());
     }
     let stores = Stores { results: &local.process.results, state: &local.state };
-    let outcome = pipeline::authenticate(login, &local.host, &local.epoch.policy, stores, ops).await;
+    let outcome =
+        pipeline::authenticate(login, &local.host, &local.epoch.policy, stores, ops).await;
     *report = Some(Box::new(outcome.report));
     match outcome.verdict {
         Verdict::Success(success) => Ok(roles_of(&success)),
@@ -220,24 +266,38 @@ async fn by_backends(
 fn roles_of(success: &Success) -> Vec<String> {
     let values = success.attributes.get(ROLES).map(|values| values.to_vec()).unwrap_or_default();
     let texts = values.iter().flat_map(|value| match value {
-        Value::List(list) => list.iter().filter_map(|role| role.text()).map(|role| role.into_owned()).collect(),
+        Value::List(list) => {
+            list.iter().filter_map(|role| role.text()).map(|role| role.into_owned()).collect()
+        }
         value => value.text().map(|text| text.into_owned()).into_iter().collect::<Vec<_>>(),
     });
     let words: Vec<String> = texts.filter_map(|text| String::from_utf8(text).ok()).collect();
-    let words = words.iter().flat_map(|text| text.split([' ', ','])).filter(|role| BACKEND_ROLES.contains(role));
+    let words = words
+        .iter()
+        .flat_map(|text| text.split([' ', ',']))
+        .filter(|role| BACKEND_ROLES.contains(role));
     words.map(str::to_owned).collect()
 }
 
 impl Worker {
     /// A request whose caller has been found out goes on, or is turned away.
-    pub(super) fn admitted(&mut self, origin: Origin, deadline: Instant, request: Box<Request>, outcome: Outcome, from: From) {
+    pub(super) fn admitted(
+        &mut self,
+        origin: Origin,
+        deadline: Instant,
+        request: Box<Request>,
+        outcome: Outcome,
+        from: From,
+    ) {
         let (key, frame) = (origin.connection, origin.frame);
         let local = self.local.clone();
         let date = *self.date.text(self.now);
         let envelope = frame.envelope(&date);
         let Some(connection) = self.connections.get_mut(key) else { return };
         let opened = match outcome {
-            Ok(grant) => exchange::go_on(request, &local, Some(grant), from, &envelope, connection.output()),
+            Ok(grant) => {
+                exchange::go_on(request, &local, Some(grant), from, &envelope, connection.output())
+            }
             Err(refusal) => {
                 let status = refuse(connection.output(), &refusal, &local.epoch.dialect, &envelope);
                 (exchange::Opened::Refused(status, refusal.text()), exchange::API_PATTERN, request)
@@ -250,8 +310,10 @@ impl Worker {
 /// The attribute of a user with the roles of its tokens, where the backends say who may have one.
 const ROLES: &[u8] = b"roles";
 
-/// The roles that a backend can give (`http-api.md` 10.2): none of them lifts blocks or shows the configuration.
+/// The roles that a backend can give (`http-api.md` 10.2): none of them lifts blocks or shows the
+/// configuration.
 const BACKEND_ROLES: [&str; 3] = [caller::AUTHENTICATE, caller::USER_INFO, caller::LIST_ACCOUNTS];
 
-/// Requests that wait for a hash of their caller's password: more than come in while one is checked mean a flood.
+/// Requests that wait for a hash of their caller's password: more than come in while one is checked
+/// mean a flood.
 const HASHES_WAITING_MAX: usize = 1024;

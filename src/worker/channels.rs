@@ -1,10 +1,13 @@
 //! This worker's channels: connections that procedures opened, driven one op at a time.
 //!
-//! Each op of a channel tries at once, and what the socket does not allow yet is tried again when it is ready. Called by `dispatch`
-//! with ops and by the turn with readiness; who sees to limits is the asks' timers. Bound: [`CHANNELS_MAX`] open at a time.
+//! Each op of a channel tries at once, and what the socket does not allow yet is tried again when
+//! it is ready. Called by `dispatch` with ops and by the turn with readiness; who sees to limits is
+//! the asks' timers. Bound: [`CHANNELS_MAX`] open at a time.
 
 use crate::op::{Answer, ChannelId, ChannelOp, Dropped, Failure, Handle};
-use crate::reactor::{Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Slots, Stream, Token};
+use crate::reactor::{
+    Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Slots, Stream, Token,
+};
 use crate::upstream::{dial_text, error_text};
 use std::io;
 
@@ -45,13 +48,20 @@ pub struct Context<'a> {
 }
 
 impl Channels {
-    /// Begins an op for `ask`. Without an answer, one follows by [`Channels::handle`]; the key names the channel meanwhile.
+    /// Begins an op for `ask`. Without an answer, one follows by [`Channels::handle`]; the key
+    /// names the channel meanwhile.
     pub fn begin(&mut self, op: ChannelOp, ask: Key, context: Context<'_>) -> Result<Key, Answer> {
         match op {
             ChannelOp::Open(address) => self.open(&address, ask, context),
-            ChannelOp::StartTls(id, tls, name) => self.go_on(id, ask, context, |channel| channel.start_tls(&tls, &name)),
-            ChannelOp::Send(id, bytes) => self.go_on(id, ask, context, |_| Ok(Step::Send(bytes, 0))),
-            ChannelOp::Receive(id, buffer) => self.go_on(id, ask, context, |_| Ok(Step::Receive(buffer))),
+            ChannelOp::StartTls(id, tls, name) => {
+                self.go_on(id, ask, context, |channel| channel.start_tls(&tls, &name))
+            }
+            ChannelOp::Send(id, bytes) => {
+                self.go_on(id, ask, context, |_| Ok(Step::Send(bytes, 0)))
+            }
+            ChannelOp::Receive(id, buffer) => {
+                self.go_on(id, ask, context, |_| Ok(Step::Receive(buffer)))
+            }
             ChannelOp::Check(id) => {
                 let channel = self.channels.get_mut(Key::from_bits(id.0));
                 Err(Answer::Fresh(channel.is_some_and(|channel| channel.is_fresh(context.scratch))))
@@ -60,14 +70,20 @@ impl Channels {
     }
 
     /// Goes on with a channel whose socket is ready: who asked, and the answer, if there is one.
-    pub fn handle(&mut self, key: Key, readiness: Readiness, scratch: &mut [u8]) -> Option<(Key, Answer)> {
+    pub fn handle(
+        &mut self,
+        key: Key,
+        readiness: Readiness,
+        scratch: &mut [u8],
+    ) -> Option<(Key, Answer)> {
         let channel = self.channels.get_mut(key)?;
         let ask = channel.waiting.as_ref()?.ask;
         let answer = channel.advance(readiness, scratch)?;
         Some((ask, self.answered(key, answer)))
     }
 
-    /// The op of `ask` is given up. A channel that was being opened for it is closed; any other is its handle's.
+    /// The op of `ask` is given up. A channel that was being opened for it is closed; any other is
+    /// its handle's.
     pub fn abandon(&mut self, key: Key, ask: Key) {
         let Some(channel) = self.channels.get_mut(key) else { return };
         let Some(waiting) = channel.waiting.take_if(|waiting| waiting.ask == ask) else { return };
@@ -96,12 +112,18 @@ impl Channels {
             return Err(Answer::Failed(Failure::Full("connection")));
         }
         let peer = address.to_string();
-        let refused = |error: &io::Error| Answer::Failed(Failure::Refused(dial_text(&address.to_string(), error)));
+        let refused = |error: &io::Error| {
+            Answer::Failed(Failure::Refused(dial_text(&address.to_string(), error)))
+        };
         let stream = Stream::connect(address).map_err(|error| refused(&error))?;
         let waiting = Some(Waiting { ask, step: Step::Open });
         let key = self.channels.insert(Channel { stream, peer, early: Vec::new(), waiting });
         let Some(channel) = self.channels.get_mut(key) else { return Err(gone()) };
-        let registered = context.reactor.register(&mut channel.stream, Token::new(Kind::Call, key), Interest::Both);
+        let registered = context.reactor.register(
+            &mut channel.stream,
+            Token::new(Kind::Call, key),
+            Interest::Both,
+        );
         if let Err(error) = registered {
             self.channels.remove(key);
             return Err(refused(&error));
@@ -131,7 +153,9 @@ impl Channels {
         let Some(channel) = self.channels.get_mut(key) else { return answer };
         let step = channel.waiting.take().map(|waiting| waiting.step);
         match (step, answer) {
-            (Some(Step::Open), Answer::Passed) => Answer::Opened(Handle::new(ChannelId(key.to_bits()), self.dropped.clone())),
+            (Some(Step::Open), Answer::Passed) => {
+                Answer::Opened(Handle::new(ChannelId(key.to_bits()), self.dropped.clone()))
+            }
             (Some(Step::Open), answer) => {
                 self.channels.remove(key);
                 answer
@@ -143,7 +167,9 @@ impl Channels {
 
 impl Channel {
     fn start_tls(&mut self, tls: &ClientTls, name: &str) -> Result<Step, Answer> {
-        self.stream.start_tls_client(tls, name).map_err(|error| Answer::Failed(Failure::Refused(format!("tls: {error}"))))?;
+        self.stream
+            .start_tls_client(tls, name)
+            .map_err(|error| Answer::Failed(Failure::Refused(format!("tls: {error}"))))?;
         Ok(Step::Handshake)
     }
 
@@ -173,8 +199,14 @@ impl Channel {
                 Step::Receive(buffer) => Answer::Received(std::mem::take(buffer)),
                 _ => Answer::Passed,
             }),
-            Err(error) if matches!(step, Step::Handshake) => Some(Answer::Failed(Failure::Refused(format!("tls: {}", error_text(&error))))),
-            Err(error) => Some(Answer::Failed(Failure::Closed(format!("{}: {}", self.peer, error_text(&error))))),
+            Err(error) if matches!(step, Step::Handshake) => {
+                Some(Answer::Failed(Failure::Refused(format!("tls: {}", error_text(&error)))))
+            }
+            Err(error) => Some(Answer::Failed(Failure::Closed(format!(
+                "{}: {}",
+                self.peer,
+                error_text(&error)
+            )))),
         }
     }
 
@@ -198,7 +230,8 @@ fn opened(stream: &Stream, peer: &str) -> Option<Answer> {
     }
 }
 
-/// True when the handshake is through. A server that speaks first may have sent application data behind it.
+/// True when the handshake is through. A server that speaks first may have sent application data
+/// behind it.
 fn handshake(stream: &mut Stream, scratch: &mut [u8], early: &mut Vec<u8>) -> io::Result<bool> {
     stream.flush(&[])?;
     match stream.fill(scratch)? {
@@ -257,11 +290,19 @@ mod tests {
 
     impl Bench {
         fn new() -> Bench {
-            Bench { reactor: Reactor::new().unwrap(), channels: Channels::default(), scratch: vec![0; 1024] }
+            Bench {
+                reactor: Reactor::new().unwrap(),
+                channels: Channels::default(),
+                scratch: vec![0; 1024],
+            }
         }
 
         fn begin(&mut self, op: ChannelOp) -> Result<Key, Answer> {
-            self.channels.begin(op, ASK, Context { reactor: &mut self.reactor, scratch: &mut self.scratch })
+            self.channels.begin(
+                op,
+                ASK,
+                Context { reactor: &mut self.reactor, scratch: &mut self.scratch },
+            )
         }
 
         /// Waits for the answer of an op.
@@ -313,7 +354,10 @@ mod tests {
         let mut received = b"kept ".to_vec();
         loop {
             let before = received.len();
-            let Answer::Received(more) = bench.answer(ChannelOp::Receive(handle.id(), received)) else { panic!("no bytes") };
+            let Answer::Received(more) = bench.answer(ChannelOp::Receive(handle.id(), received))
+            else {
+                panic!("no bytes")
+            };
             received = more;
             if received.len() == before {
                 break;
@@ -329,7 +373,10 @@ mod tests {
         let address = Address::Tcp(listener.local_addr().unwrap());
         drop(listener);
         let answer = bench.answer(ChannelOp::Open(address));
-        assert!(matches!(&answer, Answer::Failed(Failure::Refused(text)) if text.contains("connection refused")), "{answer:?}");
+        assert!(
+            matches!(&answer, Answer::Failed(Failure::Refused(text)) if text.contains("connection refused")),
+            "{answer:?}"
+        );
         assert_eq!(bench.channels.len(), 0);
     }
 
@@ -355,7 +402,10 @@ mod tests {
         while matches!(bench.answer(ChannelOp::Check(handle.id())), Answer::Fresh(true)) {}
         let mut received = b"before ".to_vec();
         while !received.ends_with(b"late") {
-            let Answer::Received(more) = bench.answer(ChannelOp::Receive(handle.id(), received)) else { panic!("no bytes") };
+            let Answer::Received(more) = bench.answer(ChannelOp::Receive(handle.id(), received))
+            else {
+                panic!("no bytes")
+            };
             received = more;
         }
         assert_eq!(received, b"before late");
@@ -364,7 +414,8 @@ mod tests {
     #[test]
     fn giving_up_an_opening_closes_it() {
         let (mut bench, listener) = (Bench::new(), listener());
-        if let Ok(key) = bench.begin(ChannelOp::Open(Address::Tcp(listener.local_addr().unwrap()))) {
+        if let Ok(key) = bench.begin(ChannelOp::Open(Address::Tcp(listener.local_addr().unwrap())))
+        {
             bench.channels.abandon(key, Key { index: 8, generation: 1 });
             assert_eq!(bench.channels.len(), 1, "another ask's business");
             bench.channels.abandon(key, ASK);

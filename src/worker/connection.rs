@@ -1,8 +1,9 @@
 //! One client connection: the shell around a session.
 //!
-//! Owns the stream and what the poller has told of it, carries bytes between the stream and the session, and knows which task works for it.
-//! The worker drives it: [`Connection::read`] when the socket is readable, [`Connection::next`] for the next request among the bytes that
-//! came already, [`Connection::flush`] after an answer. What the bytes mean, the session knows.
+//! Owns the stream and what the poller has told of it, carries bytes between the stream and the
+//! session, and knows which task works for it. The worker drives it: [`Connection::read`] when the
+//! socket is readable, [`Connection::next`] for the next request among the bytes that came already,
+//! [`Connection::flush`] after an answer. What the bytes mean, the session knows.
 
 use crate::frontend::{Overdue, Session, Settings, Step, Timeouts};
 use crate::reactor::{Fill, Flush, Key, Stream};
@@ -21,7 +22,8 @@ pub struct Connection {
     task: Option<Key>,
     /// The socket may have more than was read.
     readable: bool,
-    /// The peer's end was announced, perhaps together with bytes before it: no further event will tell of it.
+    /// The peer's end was announced, perhaps together with bytes before it: no further event will
+    /// tell of it.
     closing: bool,
     /// The peer sends no more.
     ended: bool,
@@ -58,7 +60,8 @@ impl Connection {
         &self.session
     }
 
-    /// Notes readiness, and whether the peer's end is among what can be read; call [`Connection::read`] next unless the session is busy.
+    /// Notes readiness, and whether the peer's end is among what can be read; call
+    /// [`Connection::read`] next unless the session is busy.
     pub fn mark_readable(&mut self, closing: bool) {
         self.readable = true;
         self.closing |= closing;
@@ -84,11 +87,17 @@ impl Connection {
         self.task
     }
 
-    /// Reads once, through `scratch`, and steps. `None`: nothing came; the connection may also be over, see [`Connection::is_over`].
+    /// Reads once, through `scratch`, and steps. `None`: nothing came; the connection may also be
+    /// over, see [`Connection::is_over`].
     ///
     /// # Errors
     /// The socket failed: drop the connection.
-    pub fn read(&mut self, scratch: &mut [u8], now: Instant, settings: &Settings<'_>) -> io::Result<Option<Step>> {
+    pub fn read(
+        &mut self,
+        scratch: &mut [u8],
+        now: Instant,
+        settings: &Settings<'_>,
+    ) -> io::Result<Option<Step>> {
         match self.stream.fill(scratch)? {
             Fill::WouldBlock => {
                 self.readable = false;
@@ -102,7 +111,8 @@ impl Connection {
             }
             Fill::Bytes(count) => {
                 // A short read means that the socket is drained; the next event tells of more.
-                self.readable = count == scratch.len() || self.closing || self.stream.is_encrypted();
+                self.readable =
+                    count == scratch.len() || self.closing || self.stream.is_encrypted();
                 let fresh = scratch.get(..count).unwrap_or_default();
                 Ok(Some(self.session.receive(fresh, now, settings)))
             }
@@ -146,7 +156,8 @@ impl Connection {
             return Ok(true);
         }
         let last = self.session.ends_with_output(!self.readable);
-        let flushed = if last { self.stream.flush_last(unsent)? } else { self.stream.flush(unsent)? };
+        let flushed =
+            if last { self.stream.flush_last(unsent)? } else { self.stream.flush(unsent)? };
         match flushed {
             Flush::Partial(count) => {
                 self.session.sent(count, now, timeouts);
@@ -155,7 +166,8 @@ impl Connection {
             Flush::Done => {
                 let count = unsent.len();
                 self.session.sent(count, now, timeouts);
-                // Usually everything the peer sent was read, and the worker drops the connection at once.
+                // Usually everything the peer sent was read, and the worker drops the connection at
+                // once.
                 if self.session.is_closing() && !self.is_over() {
                     self.stream.finish();
                 }

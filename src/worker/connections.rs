@@ -1,4 +1,5 @@
-//! Clients: accepting them, reading their requests, sending their answers, losing patience with them.
+//! Clients: accepting them, reading their requests, sending their answers, losing patience with
+//! them.
 
 use super::callers::From;
 use super::connection::Connection;
@@ -50,7 +51,8 @@ impl Worker {
         }
     }
 
-    /// Connections wait in the kernel until descriptors are free again; the log hears of it now and then.
+    /// Connections wait in the kernel until descriptors are free again; the log hears of it now and
+    /// then.
     fn out_of_files(&mut self, error: &io::Error) {
         self.metrics.count(Count::AcceptsFailed);
         if self.out_of_files_logged.is_none_or(|last| self.now.mono >= last + OUT_OF_FILES_EVERY) {
@@ -65,11 +67,14 @@ impl Worker {
     fn adopt(&mut self, connection: Connection) {
         let key = self.connections.insert(connection);
         self.arm(key);
-        // The first request is usually there already, and a client that closes after its answer is never watched at all, which saves it
-        // two of its six system calls. Whether a client that waits for long has gone, only the poller tells.
+        // The first request is usually there already, and a client that closes after its answer is
+        // never watched at all, which saves it two of its six system calls. Whether a client that
+        // waits for long has gone, only the poller tells.
         self.drive(key);
         match self.connections.get(key) {
-            Some(connection) if connection.session().is_busy() => self.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key)),
+            Some(connection) if connection.session().is_busy() => {
+                self.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key))
+            }
             // What is left to watch when the answer is out, `send_answers` knows.
             Some(connection) if connection.has_unsent() => {}
             _ => self.watch(key),
@@ -78,9 +83,17 @@ impl Worker {
 
     /// Has the poller tell of a connection from now on, if it does not yet.
     pub(super) fn watch(&mut self, key: Key) {
-        let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.watched) else { return };
+        let Some(connection) =
+            self.connections.get_mut(key).filter(|connection| !connection.watched)
+        else {
+            return;
+        };
         connection.watched = true;
-        if self.reactor.register(connection.stream(), Token::new(Kind::Connection, key), Interest::Readable).is_err() {
+        if self
+            .reactor
+            .register(connection.stream(), Token::new(Kind::Connection, key), Interest::Readable)
+            .is_err()
+        {
             self.close(key);
         }
     }
@@ -108,7 +121,8 @@ impl Worker {
         }
     }
 
-    /// Reads and serves until there is nothing to read, a task works on an answer, or the turn's bound is reached.
+    /// Reads and serves until there is nothing to read, a task works on an answer, or the turn's
+    /// bound is reached.
     fn drive(&mut self, key: Key) {
         let local = self.local.clone();
         let epoch = &*local.epoch;
@@ -119,11 +133,13 @@ impl Worker {
                 return;
             }
             let step = match connection.next(self.now.mono, &settings) {
-                Step::More if connection.wants_read() => match connection.read(&mut self.scratch, self.now.mono, &settings) {
-                    Ok(Some(step)) => step,
-                    Ok(None) => continue,
-                    Err(_) => return self.close(key),
-                },
+                Step::More if connection.wants_read() => {
+                    match connection.read(&mut self.scratch, self.now.mono, &settings) {
+                        Ok(Some(step)) => step,
+                        Ok(None) => continue,
+                        Err(_) => return self.close(key),
+                    }
+                }
                 step => step,
             };
             let buffered = count(&mut self.unfinished, connection);
@@ -150,7 +166,11 @@ impl Worker {
 
     fn settle_connection(&mut self, key: Key) {
         match self.connections.get(key) {
-            Some(connection) if connection.is_over() || (self.draining && connection.session().is_idle()) => self.close(key),
+            Some(connection)
+                if connection.is_over() || (self.draining && connection.session().is_idle()) =>
+            {
+                self.close(key)
+            }
             _ => {}
         }
     }
@@ -161,12 +181,17 @@ impl Worker {
         let epoch = &*local.epoch;
         received.head.keep_alive &= !self.draining;
         let session = self.sessions.next(self.now.unix_seconds());
-        let frame = Frame { minor: received.head.minor, method: received.head.method, keep_alive: received.head.keep_alive };
+        let frame = Frame {
+            minor: received.head.minor,
+            method: received.head.method,
+            keep_alive: received.head.keep_alive,
+        };
         let date = *self.date.text(self.now);
         let envelope = frame.envelope(&date);
         let Some(connection) = self.connections.get_mut(key) else { return };
         let from = From { peer: connection.peer, now: self.now };
-        let opened = exchange::open(received, session, &local, from, &envelope, connection.output());
+        let opened =
+            exchange::open(received, session, &local, from, &envelope, connection.output());
         self.begin(key, frame, self.now.mono + epoch.request_time, opened);
     }
 
@@ -193,7 +218,8 @@ impl Worker {
                 self.answered(key, frame.keep_alive);
             }
             Opened::Job(job) => {
-                let task = self.spawn(job, Some(Origin { connection: key, frame, route }), deadline);
+                let task =
+                    self.spawn(job, Some(Origin { connection: key, frame, route }), deadline);
                 if let Some(connection) = self.connections.get_mut(key) {
                     connection.work(task, deadline);
                 }
@@ -205,14 +231,22 @@ impl Worker {
                 self.answered(key, frame.keep_alive);
             }
             Opened::Answered(status, rejection) => {
-                self.log_access(&request, key, status, rejection.map(|r| r.to_string()), Duration::ZERO);
+                self.log_access(
+                    &request,
+                    key,
+                    status,
+                    rejection.map(|r| r.to_string()),
+                    Duration::ZERO,
+                );
                 self.metrics.request(route, Duration::ZERO, self.now);
                 self.answered(key, frame.keep_alive);
             }
             Opened::Health => {
                 let body = self.process.stores.health(self.draining);
                 let status = match self.connections.get_mut(key) {
-                    Some(connection) => fixed::health(connection.output(), &body, self.draining, &envelope),
+                    Some(connection) => {
+                        fixed::health(connection.output(), &body, self.draining, &envelope)
+                    }
                     None => return,
                 };
                 self.log_access(&request, key, status, None, Duration::ZERO);
@@ -256,7 +290,8 @@ impl Worker {
         let epoch = &*local.epoch;
         let date = *self.date.text(self.now);
         let keep_alive = frame.keep_alive && !self.draining;
-        let envelope = Envelope { keep_alive, servers_down: epoch.monitor.is_down(), ..frame.envelope(&date) };
+        let envelope =
+            Envelope { keep_alive, servers_down: epoch.monitor.is_down(), ..frame.envelope(&date) };
         let connection = self.connections.get_mut(key)?;
         let status = finished.compose(connection.output(), epoch, &envelope)?;
         self.answered(key, keep_alive);
@@ -271,8 +306,9 @@ impl Worker {
         }
     }
 
-    /// Sends the answers of this turn, and looks for the next requests of their clients. One after the other, since the system's code for
-    /// it and ours, run by turns, would push each other out of the processor's caches.
+    /// Sends the answers of this turn, and looks for the next requests of their clients. One after
+    /// the other, since the system's code for it and ours, run by turns, would push each other out
+    /// of the processor's caches.
     pub(super) fn send_answers(&mut self) {
         for at in 0..self.answered.len() {
             let Some(key) = self.answered.get(at).copied() else { break };
@@ -308,9 +344,17 @@ impl Worker {
     /// Has the poller tell when a slow peer takes more.
     fn watch_writing(&mut self, key: Key) {
         self.watch(key);
-        let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.watches_writing) else { return };
+        let Some(connection) =
+            self.connections.get_mut(key).filter(|connection| !connection.watches_writing)
+        else {
+            return;
+        };
         connection.watches_writing = true;
-        if self.reactor.reregister(connection.stream(), Token::new(Kind::Connection, key), Interest::Both).is_err() {
+        if self
+            .reactor
+            .reregister(connection.stream(), Token::new(Kind::Connection, key), Interest::Both)
+            .is_err()
+        {
             self.close(key);
         }
     }
@@ -324,8 +368,8 @@ impl Worker {
         }
     }
 
-    /// Sets the connection's timer so that it fires no later than any deadline it may get meanwhile: one timer a connection, re-armed when
-    /// it fires, instead of one a request.
+    /// Sets the connection's timer so that it fires no later than any deadline it may get
+    /// meanwhile: one timer a connection, re-armed when it fires, instead of one a request.
     fn arm(&mut self, key: Key) {
         let soonest = self.now.mono + self.local.epoch.shortest_time;
         let Some(connection) = self.connections.get_mut(key) else { return };
@@ -356,16 +400,15 @@ impl Worker {
         if pattern.is_empty() {
             return crate::metrics::LabelId::OTHER;
         }
-        self.local
-            .epoch
-            .route_labels
-            .iter()
-            .find(|(known, _)| *known == pattern)
-            .map_or_else(|| self.process.metrics.label(Space::Route, &[pattern]), |(_, label)| *label)
+        self.local.epoch.route_labels.iter().find(|(known, _)| *known == pattern).map_or_else(
+            || self.process.metrics.label(Space::Route, &[pattern]),
+            |(_, label)| *label,
+        )
     }
 }
 
-/// Brings the sum of what connections keep of unfinished requests up to date with one of them: its own part.
+/// Brings the sum of what connections keep of unfinished requests up to date with one of them: its
+/// own part.
 fn count(unfinished: &mut usize, connection: &mut Connection) -> usize {
     let buffered = connection.session().buffered();
     let before = std::mem::replace(&mut connection.counted, buffered);
@@ -373,13 +416,16 @@ fn count(unfinished: &mut usize, connection: &mut Connection) -> usize {
     buffered
 }
 
-/// New connections taken per listener and turn, so that a flood of them does not starve those that are there.
+/// New connections taken per listener and turn, so that a flood of them does not starve those that
+/// are there.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// Requests of one connection served per turn: a client that pipelines without end waits for the others.
+/// Requests of one connection served per turn: a client that pipelines without end waits for the
+/// others.
 const REQUESTS_PER_TURN: usize = 16;
 
-/// When the poller begins to tell whether a client that waits for its first answer is still there. Most answers are out by then.
+/// When the poller begins to tell whether a client that waits for its first answer is still there.
+/// Most answers are out by then.
 const WATCH_AFTER: Duration = Duration::from_millis(25);
 
 /// After running out of file descriptors, or when more clients wait than a turn takes.

@@ -70,7 +70,8 @@ impl Worker {
             Op::Redis(op) => self.dispatch_redis(task, part, &op, until),
             Op::Sleep(duration) => {
                 let ask = self.asks.add(&mut self.tasks, task, part);
-                // Not the turn's time, which lies before what the turn has done so far: a script never sleeps less than it asked for.
+                // Not the turn's time, which lies before what the turn has done so far: a script
+                // never sleeps less than it asked for.
                 match Instant::now().checked_add(duration) {
                     Some(at) if at <= until => self.timers.set(at, Timer::Slept(ask)),
                     _ => self.timers.set(until, Timer::TimedOut(ask)),
@@ -127,13 +128,27 @@ impl Worker {
         if op.pool != PoolId::DEFAULT && !self.links.has(op.pool) {
             match self.target_of(op.pool) {
                 Ok(target) => {
-                    let name = self.process.pools.name(op.pool).unwrap_or_else(|| format!("pool {}", op.pool.0));
-                    self.links.set(op.pool, target, self.process.stores.open(&name), self.now.mono, &mut self.answers);
+                    let name = self
+                        .process
+                        .pools
+                        .name(op.pool)
+                        .unwrap_or_else(|| format!("pool {}", op.pool.0));
+                    self.links.set(
+                        op.pool,
+                        target,
+                        self.process.stores.open(&name),
+                        self.now.mono,
+                        &mut self.answers,
+                    );
                 }
                 Err(failure) => return self.settle(task, part, Answer::Failed(failure)),
             }
         }
-        self.metrics.count(if op.route == Route::Read { Count::RedisReads } else { Count::RedisWrites });
+        self.metrics.count(if op.route == Route::Read {
+            Count::RedisReads
+        } else {
+            Count::RedisWrites
+        });
         let ask = self.asks.add(&mut self.tasks, task, part);
         if let Some(answer) = self.links.ask(op, ask.to_bits(), until, self.now.mono) {
             self.answer(ask, answer);
@@ -194,7 +209,8 @@ impl Worker {
         self.answers = answers;
     }
 
-    /// Sends what this turn asked. Answers that come of it (a refused connection) let tasks go on, which may ask again.
+    /// Sends what this turn asked. Answers that come of it (a refused connection) let tasks go on,
+    /// which may ask again.
     pub(super) fn flush_links(&mut self) {
         loop {
             self.links.flush(&mut self.reactor, self.now.mono, &mut self.answers);
@@ -313,7 +329,11 @@ impl Worker {
 
     fn queue_post_actions(&mut self, login: Box<crate::auth::login::Login>) {
         if self.local.epoch.has_post_actions() {
-            let sent = self.process.background.get().map(|background| background.send_quietly(super::Message::PostActions(login)));
+            let sent = self
+                .process
+                .background
+                .get()
+                .map(|background| background.send_quietly(super::Message::PostActions(login)));
             match sent {
                 Some(Ok(())) => self.woke_background = true,
                 _ => self.metrics.count(Count::PostActionsDropped),

@@ -1,7 +1,8 @@
 //! One exchange: a received request becomes a job, the job's end becomes an answer.
 //!
-//! [`open`] routes a request and either has its answer at once or makes the [`Job`]; [`Job::run`] is the task; [`Finished::compose`]
-//! writes the answer. No socket here, and no decision about logins: `dialect` knows the wire forms, `auth` the verdicts.
+//! [`open`] routes a request and either has its answer at once or makes the [`Job`]; [`Job::run`]
+//! is the task; [`Finished::compose`] writes the answer. No socket here, and no decision about
+//! logins: `dialect` knows the wire forms, `auth` the verdicts.
 
 use crate::address;
 use crate::auth::admin::{Blocked, JobState};
@@ -37,8 +38,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a worker has of one configuration: the process-wide half and its own Lua host. Handed to tasks as an `Rc`: the counts of the
-/// `Arc`s in it are shared with other cores and must not be touched per request.
+/// What a worker has of one configuration: the process-wide half and its own Lua host. Handed to
+/// tasks as an `Rc`: the counts of the `Arc`s in it are shared with other cores and must not be
+/// touched per request.
 pub struct Local {
     pub epoch: Arc<Epoch>,
     pub host: Host,
@@ -53,7 +55,12 @@ pub struct Local {
 
 impl Local {
     /// Puts an epoch and its Lua host into force.
-    pub fn new(epoch: Arc<Epoch>, host: Host, process: Arc<Process>, known: Arc<KnownAccounts>) -> Local {
+    pub fn new(
+        epoch: Arc<Epoch>,
+        host: Host,
+        process: Arc<Process>,
+        known: Arc<KnownAccounts>,
+    ) -> Local {
         let state = epoch.store(&process.memory, known);
         Local {
             epoch,
@@ -125,7 +132,11 @@ pub enum Finished {
 /// The label of the metrics' `path`: the reference's route patterns.
 pub fn route_pattern(route: &Route<'_>) -> &'static str {
     match route {
-        Route::Auth(_) | Route::UnknownService | Route::Admin(_) | Route::Jwt(_) | Route::Mfa(_) => API_PATTERN,
+        Route::Auth(_)
+        | Route::UnknownService
+        | Route::Admin(_)
+        | Route::Jwt(_)
+        | Route::Mfa(_) => API_PATTERN,
         Route::Hook { .. } => "/api/v1/custom/*hook",
         Route::Ping => "/ping",
         Route::Metrics => "/metrics",
@@ -134,7 +145,8 @@ pub fn route_pattern(route: &Route<'_>) -> &'static str {
     }
 }
 
-/// Routes a request. An answer that needs no job is appended to `out`; the pattern of the route is for the metrics.
+/// Routes a request. An answer that needs no job is appended to `out`; the pattern of the route is
+/// for the metrics.
 pub fn open(
     received: Received,
     session: SessionId,
@@ -148,7 +160,8 @@ pub fn open(
     go_on(request, local, None, from, envelope, out)
 }
 
-/// As [`open`], for a request that was read before; `grant`: its caller, if that was found out already.
+/// As [`open`], for a request that was read before; `grant`: its caller, if that was found out
+/// already.
 pub fn go_on(
     mut request: Box<Request>,
     local: &Local,
@@ -164,9 +177,14 @@ pub fn go_on(
     if let Some(turned) = callers::admit(&request, &route, grant, local, from, envelope, out) {
         return match turned {
             callers::Turned::Away(status, why) => (Opened::Refused(status, why), pattern, request),
-            callers::Turned::Later(check) => {
-                (Opened::Job(Job::Admit(Box::new(std::mem::take(&mut *request)), Box::new((check, from)))), pattern, request)
-            }
+            callers::Turned::Later(check) => (
+                Opened::Job(Job::Admit(
+                    Box::new(std::mem::take(&mut *request)),
+                    Box::new((check, from)),
+                )),
+                pattern,
+                request,
+            ),
         };
     }
     let answered = |status| Opened::Answered(status, None);
@@ -201,7 +219,9 @@ pub fn go_on(
             let status = unknown_service_status(request.text(request.http.query));
             answered(fixed::empty(out, status, envelope))
         }
-        Route::TrailingSlash { path } => answered(fixed::redirect(out, path, request.text(request.http.query), envelope)),
+        Route::TrailingSlash { path } => {
+            answered(fixed::redirect(out, path, request.text(request.http.query), envelope))
+        }
         Route::NotFound(form) => answered(fixed::not_found(out, form, envelope)),
     };
     (opened, pattern, request)
@@ -234,7 +254,8 @@ fn authentication(
     }
 }
 
-/// Logins that no rule about addresses protects: the operator hears of them once a minute from each worker.
+/// Logins that no rule about addresses protects: the operator hears of them once a minute from each
+/// worker.
 fn warn_of_unprotected(request: &Request, local: &Local, from: From) {
     let warn = |last: &Cell<Option<Instant>>, text: &dyn Fn() -> String| {
         if last.get().is_none_or(|last| from.now.mono >= last + WARN_EVERY) {
@@ -245,9 +266,13 @@ fn warn_of_unprotected(request: &Request, local: &Local, from: From) {
     if input::has_unknown_client(request) {
         let sent = request.get(Field::ClientIp);
         let sent = String::from_utf8_lossy(sent.get(..SHOWN_BYTES).unwrap_or(sent)).into_owned();
-        warn(&local.warned_of_address, &|| format!("the client's address {sent:?} is none: nothing protects against this client"));
+        warn(&local.warned_of_address, &|| {
+            format!("the client's address {sent:?} is none: nothing protects against this client")
+        });
     }
-    if request.service == Service::Basic && address::client(request.get(Field::ClientIp)).is_some_and(|client| client.is_loopback()) {
+    if request.service == Service::Basic
+        && address::client(request.get(Field::ClientIp)).is_some_and(|client| client.is_loopback())
+    {
         let text = "service basic takes the proxy for the client: name a header that the proxy sets in server.client_address.header";
         warn(&local.warned_of_proxy, &|| text.to_owned());
     }
@@ -258,23 +283,42 @@ const WARN_EVERY: Duration = Duration::from_secs(60);
 /// Of a client's address that is none, in the log.
 const SHOWN_BYTES: usize = 64;
 
-fn administration(request: &mut Request, endpoint: Endpoint, local: &Local, envelope: &Envelope<'_>, out: &mut Vec<u8>) -> Opened {
+fn administration(
+    request: &mut Request,
+    endpoint: Endpoint,
+    local: &Local,
+    envelope: &Envelope<'_>,
+    out: &mut Vec<u8>,
+) -> Opened {
     let session = request.session;
     let question = match endpoint {
-        Endpoint::ConfigLoad => return Opened::Answered(admin::config(out, &local.epoch.effective, &session, envelope), None),
+        Endpoint::ConfigLoad => {
+            return Opened::Answered(
+                admin::config(out, &local.epoch.effective, &session, envelope),
+                None,
+            );
+        }
         Endpoint::Job => {
             let id = admin::job_id(request.text(request.http.path));
-            return Opened::Answered(admin::job(out, &id, local.process.jobs.get(&id).as_ref(), &session, envelope), None);
+            return Opened::Answered(
+                admin::job(out, &id, local.process.jobs.get(&id).as_ref(), &session, envelope),
+                None,
+            );
         }
         Endpoint::BruteForceList => admin::wanted(request).map(Question::Blocked),
-        Endpoint::BruteForceFlush | Endpoint::BruteForceFlushLater => admin::flush(request).map(Question::Flush),
+        Endpoint::BruteForceFlush | Endpoint::BruteForceFlushLater => {
+            admin::flush(request).map(Question::Flush)
+        }
         Endpoint::CacheFlush => admin::forget(request).map(Question::Forget),
     };
     match question {
         Err(refusal) => Opened::Answered(admin::refused(out, &refusal, envelope), None),
         Ok(Question::Flush(flush)) if endpoint == Endpoint::BruteForceFlushLater => {
             local.process.jobs.set(session.as_str(), JobState::Queued);
-            Opened::Accepted(admin::queued(out, &session, envelope), Job::FlushLater(session, flush))
+            Opened::Accepted(
+                admin::queued(out, &session, envelope),
+                Job::FlushLater(session, flush),
+            )
         }
         Ok(question) => Opened::Job(Job::Admin(Box::new(std::mem::take(request)), question)),
     }
@@ -293,7 +337,8 @@ impl Job {
                 return Ended::Job(Finished::Authenticated(login, Box::new(outcome)));
             }
             Job::ListAccounts(login, format) => boxed(async move {
-                let (accounts, report) = pipeline::list_accounts(&login, host, policy, stores, ops).await;
+                let (accounts, report) =
+                    pipeline::list_accounts(&login, host, policy, stores, ops).await;
                 Finished::Accounts(login, accounts, report, format)
             }),
             Job::Hook(login, index) => boxed(async move {
@@ -313,13 +358,27 @@ impl Job {
                 boxed(callers::issue(login, *issue, local, ops))
             }
             Job::Mfa(login, question) => boxed(async move {
-                let (answer, event) = mfa::call(&login, &question.backend_name, question.call, host, policy, stores, ops).await;
+                let (answer, event) = mfa::call(
+                    &login,
+                    &question.backend_name,
+                    question.call,
+                    host,
+                    policy,
+                    stores,
+                    ops,
+                )
+                .await;
                 Finished::Mfa(login, answer, event)
             }),
-            Job::Admin(request, question) => boxed(administer(request, question, policy, stores, ops)),
+            Job::Admin(request, question) => {
+                boxed(administer(request, question, policy, stores, ops))
+            }
             Job::FlushLater(session, flush) => boxed(async move {
-                let removed = crate::auth::admin::flush(&policy.brute_force, state, ops, &flush).await;
-                let done = removed.clone().map_or_else(|error| JobState::Failed(error.to_string()), JobState::Done);
+                let removed =
+                    crate::auth::admin::flush(&policy.brute_force, state, ops, &flush).await;
+                let done = removed
+                    .clone()
+                    .map_or_else(|error| JobState::Failed(error.to_string()), JobState::Done);
                 process.jobs.set(session.as_str(), done);
                 Finished::FlushedLater(flush, removed)
             }),
@@ -330,21 +389,30 @@ impl Job {
             Job::Init(login) => boxed(async move { Finished::Init(host.init(&login, ops).await) }),
             Job::Export(spans) => {
                 let local = &local;
-                boxed(async move { Finished::Exported(spans.len(), exports::export(local, &spans, ops).await) })
+                boxed(async move {
+                    Finished::Exported(spans.len(), exports::export(local, &spans, ops).await)
+                })
             }
         };
         Ended::Job(finished.await)
     }
 }
 
-async fn administer(request: Box<Request>, question: Question, policy: &Policy, stores: Stores<'_>, ops: &Ops) -> Finished {
+async fn administer(
+    request: Box<Request>,
+    question: Question,
+    policy: &Policy,
+    stores: Stores<'_>,
+    ops: &Ops,
+) -> Finished {
     match question {
         Question::Blocked(wanted) => {
             let blocked = crate::auth::admin::blocked(stores.state, ops).await;
             Finished::Blocked(request, wanted, blocked)
         }
         Question::Flush(flush) => {
-            let removed = crate::auth::admin::flush(&policy.brute_force, stores.state, ops, &flush).await;
+            let removed =
+                crate::auth::admin::flush(&policy.brute_force, stores.state, ops, &flush).await;
             Finished::Flushed(request, flush, removed)
         }
         Question::Forget(user) => {
@@ -356,21 +424,44 @@ async fn administer(request: Box<Request>, question: Question, policy: &Policy, 
 
 impl Finished {
     /// Appends the answer; `None` for jobs that nobody waits for.
-    pub fn compose(&mut self, out: &mut Vec<u8>, epoch: &Epoch, envelope: &Envelope<'_>) -> Option<u16> {
+    pub fn compose(
+        &mut self,
+        out: &mut Vec<u8>,
+        epoch: &Epoch,
+        envelope: &Envelope<'_>,
+    ) -> Option<u16> {
         match self {
-            Finished::Authenticated(login, outcome) => Some(answer::compose(out, &outcome.verdict, login, &epoch.dialect, envelope)),
-            Finished::Accounts(_, accounts, _, format) => Some(list_accounts::compose(out, std::mem::take(accounts), *format, envelope)),
+            Finished::Authenticated(login, outcome) => {
+                Some(answer::compose(out, &outcome.verdict, login, &epoch.dialect, envelope))
+            }
+            Finished::Accounts(_, accounts, _, format) => {
+                Some(list_accounts::compose(out, std::mem::take(accounts), *format, envelope))
+            }
             Finished::Hook(login, returned) => {
                 let path = login.request.text(login.request.http.path);
                 let location = path.strip_prefix(HOOKS).unwrap_or(path);
                 let leading = location.iter().take_while(|byte| **byte == b'/').count();
                 let location = location.get(leading..).unwrap_or_default();
-                let content_type = epoch.hook_content_type(location, login.request.http.head.method);
-                Some(hook::compose(out, location, returned, &login.response.borrow(), content_type, envelope))
+                let content_type =
+                    epoch.hook_content_type(location, login.request.http.head.method);
+                Some(hook::compose(
+                    out,
+                    location,
+                    returned,
+                    &login.response.borrow(),
+                    content_type,
+                    envelope,
+                ))
             }
-            Finished::Blocked(request, wanted, blocked) => Some(admin::list(out, blocked, wanted, &request.session, envelope)),
-            Finished::Flushed(request, flush, removed) => Some(admin::flushed(out, flush, removed, &request.session, envelope)),
-            Finished::Forgotten(request, user, removed) => Some(admin::forgotten(out, user, removed, &request.session, envelope)),
+            Finished::Blocked(request, wanted, blocked) => {
+                Some(admin::list(out, blocked, wanted, &request.session, envelope))
+            }
+            Finished::Flushed(request, flush, removed) => {
+                Some(admin::flushed(out, flush, removed, &request.session, envelope))
+            }
+            Finished::Forgotten(request, user, removed) => {
+                Some(admin::forgotten(out, user, removed, &request.session, envelope))
+            }
             Finished::Issued(_, issued, _) => Some(jwt::compose(out, issued, envelope)),
             Finished::Mfa(_, answer, _) => Some(mfa_dialect::compose(out, answer, envelope)),
             Finished::Admitted(..)
@@ -386,16 +477,28 @@ impl Finished {
         match self {
             Finished::Authenticated(_, outcome) => std::mem::take(&mut outcome.report.events),
             Finished::Accounts(_, _, report, _) => std::mem::take(&mut report.events),
-            Finished::Hook(login, Err(error)) => vec![Event::script_failed(StageKind::Hook, error, login)],
-            Finished::Issued(_, _, report) => report.as_mut().map(|report| std::mem::take(&mut report.events)).unwrap_or_default(),
+            Finished::Hook(login, Err(error)) => {
+                vec![Event::script_failed(StageKind::Hook, error, login)]
+            }
+            Finished::Issued(_, _, report) => {
+                report.as_mut().map(|report| std::mem::take(&mut report.events)).unwrap_or_default()
+            }
             Finished::Mfa(_, _, event) => event.take().into_iter().collect(),
-            Finished::Hook(_, Ok(_)) | Finished::Blocked(..) | Finished::Exported(..) | Finished::Admitted(..) => Vec::new(),
-            Finished::Flushed(_, flush, removed) | Finished::FlushedLater(flush, removed) => flush_events(flush, removed),
+            Finished::Hook(_, Ok(_))
+            | Finished::Blocked(..)
+            | Finished::Exported(..)
+            | Finished::Admitted(..) => Vec::new(),
+            Finished::Flushed(_, flush, removed) | Finished::FlushedLater(flush, removed) => {
+                flush_events(flush, removed)
+            }
             Finished::Forgotten(_, user, removed) => forget_events(user, removed),
             Finished::PostActions(_, events) => std::mem::take(events),
             Finished::Init(errors) => {
                 let login = Login::default();
-                errors.iter().map(|error| Event::script_failed(StageKind::Init, error, &login)).collect()
+                errors
+                    .iter()
+                    .map(|error| Event::script_failed(StageKind::Init, error, &login))
+                    .collect()
             }
         }
     }
@@ -435,23 +538,39 @@ impl Finished {
 fn forget_events(user: &str, removed: &Result<Vec<Vec<u8>>, Error>) -> Vec<Event> {
     match removed {
         Ok(keys) => {
-            let line =
-                |key: &Vec<u8>| Event::new(Level::Info, "Cache").with("user", user).with("keys", key.as_slice()).with("status", "flushed");
+            let line = |key: &Vec<u8>| {
+                Event::new(Level::Info, "Cache")
+                    .with("user", user)
+                    .with("keys", key.as_slice())
+                    .with("status", "flushed")
+            };
             keys.iter().map(line).collect()
         }
-        Err(error) => vec![Event::new(Level::Error, "Flush failed").with("user", user).with("error", error.to_string())],
+        Err(error) => vec![
+            Event::new(Level::Error, "Flush failed")
+                .with("user", user)
+                .with("error", error.to_string()),
+        ],
     }
 }
 
 /// A line for every key that a flush removed.
 fn flush_events(flush: &Flush, removed: &Result<Vec<Vec<u8>>, Error>) -> Vec<Event> {
-    let about = |event: Event| event.with("ip_address", flush.address.to_string()).with("rule_name", flush.rule.as_str());
+    let about = |event: Event| {
+        event.with("ip_address", flush.address.to_string()).with("rule_name", flush.rule.as_str())
+    };
     match removed {
         Ok(keys) => {
-            let line = |key: &Vec<u8>| Event::new(Level::Info, "Brute force").with("keys", key.as_slice()).with("status", "flushed");
+            let line = |key: &Vec<u8>| {
+                Event::new(Level::Info, "Brute force")
+                    .with("keys", key.as_slice())
+                    .with("status", "flushed")
+            };
             keys.iter().map(|key| about(line(key))).collect()
         }
-        Err(error) => vec![about(Event::new(Level::Error, "Flush failed").with("error", error.to_string()))],
+        Err(error) => {
+            vec![about(Event::new(Level::Error, "Flush failed").with("error", error.to_string()))]
+        }
     }
 }
 

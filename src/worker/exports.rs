@@ -1,4 +1,5 @@
-//! Spans on their way out: from the Lua state of each worker to the background worker, and from there to the collector.
+//! Spans on their way out: from the Lua state of each worker to the background worker, and from
+//! there to the collector.
 
 use super::exchange::{Job, Local};
 use super::{Message, Worker};
@@ -18,7 +19,11 @@ impl Worker {
         let (spans, mut dropped) = (buffer.take(), buffer.take_dropped());
         if self.local.epoch.tracing.is_some() {
             let count = spans.len() as u64;
-            let sent = self.process.background.get().map(|background| background.send_quietly(Message::Spans(spans)));
+            let sent = self
+                .process
+                .background
+                .get()
+                .map(|background| background.send_quietly(Message::Spans(spans)));
             match sent {
                 Some(Ok(())) => self.woke_background = true,
                 _ => dropped += count,
@@ -40,7 +45,11 @@ impl Worker {
         self.exporter.sent();
         match outcome {
             Ok(()) if self.local.epoch.tracing.as_ref().is_some_and(|to| to.log_results) => {
-                self.log.line(Level::Info, self.now).text("msg", "spans exported").number("spans", count as u64).end();
+                self.log
+                    .line(Level::Info, self.now)
+                    .text("msg", "spans exported")
+                    .number("spans", count as u64)
+                    .end();
             }
             Ok(()) => {}
             Err(error) => {
@@ -63,7 +72,11 @@ impl Worker {
 
     fn warn_of_dropped_spans(&mut self, dropped: u64) {
         if dropped > 0 {
-            self.log.line(Level::Warn, self.now).text("msg", "spans were dropped: there are too many").number("spans", dropped).end();
+            self.log
+                .line(Level::Warn, self.now)
+                .text("msg", "spans were dropped: there are too many")
+                .number("spans", dropped)
+                .end();
         }
     }
 }
@@ -72,7 +85,8 @@ impl Worker {
 pub(super) async fn export(local: &Local, spans: &[Span], ops: &Ops) -> Result<(), String> {
     let Some(to) = &local.epoch.tracing else { return Ok(()) };
     let body = otlp::encode(&to.service, env!("CARGO_PKG_VERSION"), spans);
-    let request = Request::post(&to.url, "application/json", body).map_err(|error| error.to_string())?;
+    let request =
+        Request::post(&to.url, "application/json", body).map_err(|error| error.to_string())?;
     let mut request = request.timeout(EXPORT_MAX);
     request.tls = to.tls.clone();
     let client = &local.host.state().services().http;

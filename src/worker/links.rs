@@ -1,13 +1,16 @@
-//! This worker's connections to Redis servers: for each pool a [`Pool`] (what to say to which server) and a [`Stream`] for each of its
-//! servers (how it gets there).
+//! This worker's connections to Redis servers: for each pool a [`Pool`] (what to say to which
+//! server) and a [`Stream`] for each of its servers (how it gets there).
 //!
-//! The server's own pool is there from the start, those that scripts registered from their first command on. Commands of one turn are
-//! gathered and leave in one write per server when the worker calls [`Links::flush`] at its end. Addresses may be host names, which are looked
-//! up anew for each connection ([`super::names`]).
+//! The server's own pool is there from the start, those that scripts registered from their first
+//! command on. Commands of one turn are gathered and leave in one write per server when the worker
+//! calls [`Links::flush`] at its end. Addresses may be host names, which are looked up anew for
+//! each connection ([`super::names`]).
 
 use super::names::{Lookup, Names};
 use crate::op::{Answer, Failure, PoolId, RedisOp};
-use crate::reactor::{Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Stream, Token};
+use crate::reactor::{
+    Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Stream, Token,
+};
 use crate::upstream::health::Store;
 use crate::upstream::redis::{Pool, Target};
 use std::net::IpAddr;
@@ -55,8 +58,16 @@ impl Links {
         self.pools.get(usize::from(pool.0)).is_some_and(Option::is_some)
     }
 
-    /// Adds or replaces the links for `pool`; what is in flight on old ones fails. `store` is told how they are doing.
-    pub fn set(&mut self, pool: PoolId, target: Target, store: Arc<Store>, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    /// Adds or replaces the links for `pool`; what is in flight on old ones fails. `store` is told
+    /// how they are doing.
+    pub fn set(
+        &mut self,
+        pool: PoolId,
+        target: Target,
+        store: Arc<Store>,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let at = usize::from(pool.0);
         if self.pools.len() <= at {
             self.pools.resize_with(at + 1, || None);
@@ -85,7 +96,9 @@ impl Links {
     pub fn ask(&mut self, op: &RedisOp, who: u64, until: Instant, now: Instant) -> Option<Answer> {
         match self.pools.get_mut(usize::from(op.pool.0)) {
             Some(Some(connected)) => connected.pool.ask(op, who, until, now),
-            _ => Some(Answer::Failed(Failure::Unavailable("no Redis is configured (server.redis)".into()))),
+            _ => Some(Answer::Failed(Failure::Unavailable(
+                "no Redis is configured (server.redis)".into(),
+            ))),
         }
     }
 
@@ -103,7 +116,14 @@ impl Links {
     }
 
     /// Handles readiness of a server's socket; answers go to `out`.
-    pub fn handle(&mut self, key: Key, readiness: Readiness, scratch: &mut [u8], now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle(
+        &mut self,
+        key: Key,
+        readiness: Readiness,
+        scratch: &mut [u8],
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let (pool, place) = (key.index >> PLACE_BITS, (key.index & PLACE_MASK) as usize);
         let Some(Some(connected)) = self.pools.get_mut(pool as usize) else { return };
         let Some(socket) = connected.sockets.get(place) else { return };
@@ -146,7 +166,8 @@ impl Links {
                 for place in 0..connected.pool.places() {
                     connected.drive(place, &mut self.names, reactor, now, out);
                 }
-                // A connection that failed at once may send commands elsewhere, each a few times at most.
+                // A connection that failed at once may send commands elsewhere, each a few times at
+                // most.
                 if !connected.pool.has_news() {
                     break;
                 }
@@ -164,7 +185,14 @@ impl Links {
 
 impl Connected {
     /// Connects or sends, whatever the link at a place is up to.
-    fn drive(&mut self, place: usize, names: &mut Names, reactor: &mut Reactor, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn drive(
+        &mut self,
+        place: usize,
+        names: &mut Names,
+        reactor: &mut Reactor,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         if self.sockets.len() <= place {
             self.sockets.resize_with(place + 1, Socket::default);
         }
@@ -181,8 +209,18 @@ impl Connected {
     }
 
     /// Begins to connect, or to look up where to.
-    fn connect(&mut self, place: usize, names: &mut Names, reactor: &mut Reactor, now: Instant, out: &mut Vec<(u64, Answer)>) {
-        let (Some(socket), Some(node)) = (self.sockets.get_mut(place), self.pool.node_mut(place)) else { return };
+    fn connect(
+        &mut self,
+        place: usize,
+        names: &mut Names,
+        reactor: &mut Reactor,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
+        let (Some(socket), Some(node)) = (self.sockets.get_mut(place), self.pool.node_mut(place))
+        else {
+            return;
+        };
         let Some(address) = node.address() else { return };
         let addresses = match names.look_up(address, now) {
             Lookup::Known(addresses) => addresses,
@@ -194,7 +232,9 @@ impl Connected {
             }
         };
         socket.looking_up = false;
-        let Some(address) = addresses.get(socket.next_address % addresses.len().max(1)) else { return };
+        let Some(address) = addresses.get(socket.next_address % addresses.len().max(1)) else {
+            return;
+        };
         socket.next_address = socket.next_address.wrapping_add(1);
         if let Err(error) = socket.open(address, self.number, place, reactor) {
             self.pool.handle_closed(place, Some(&error), now, out);
@@ -202,10 +242,20 @@ impl Connected {
     }
 
     /// Goes on with the connections that waited for a name.
-    fn name_answered(&mut self, name: &str, names: &mut Names, reactor: &mut Reactor, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn name_answered(
+        &mut self,
+        name: &str,
+        names: &mut Names,
+        reactor: &mut Reactor,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         for place in 0..self.sockets.len() {
             let waits = self.sockets.get(place).is_some_and(|socket| socket.looking_up);
-            let wants = self.pool.node_mut(place).is_some_and(|node| node.link.is_connecting() && node.address() == Some(name));
+            let wants = self
+                .pool
+                .node_mut(place)
+                .is_some_and(|node| node.link.is_connecting() && node.address() == Some(name));
             if waits && wants {
                 self.connect(place, names, reactor, now, out);
             }
@@ -214,11 +264,16 @@ impl Connected {
 
     /// True once the connection is open.
     fn finish_connect(&mut self, place: usize, now: Instant, out: &mut Vec<(u64, Answer)>) -> bool {
-        let (Some(socket), Some(node)) = (self.sockets.get_mut(place), self.pool.node_mut(place)) else { return false };
+        let (Some(socket), Some(node)) = (self.sockets.get_mut(place), self.pool.node_mut(place))
+        else {
+            return false;
+        };
         let Some(stream) = &mut socket.stream else { return false };
         let begun = stream.finish_connect().and_then(|open| {
             if let (true, Some(tls)) = (open, &self.tls) {
-                stream.start_tls_client(tls, host(node.address().unwrap_or_default())).map_err(std::io::Error::other)?;
+                stream
+                    .start_tls_client(tls, host(node.address().unwrap_or_default()))
+                    .map_err(std::io::Error::other)?;
             }
             Ok(open)
         });
@@ -236,12 +291,25 @@ impl Connected {
         }
     }
 
-    fn receive(&mut self, place: usize, scratch: &mut [u8], now: Instant, out: &mut Vec<(u64, Answer)>) {
-        while let Some(stream) = self.sockets.get_mut(place).and_then(|socket| socket.stream.as_mut()) {
+    fn receive(
+        &mut self,
+        place: usize,
+        scratch: &mut [u8],
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
+        while let Some(stream) =
+            self.sockets.get_mut(place).and_then(|socket| socket.stream.as_mut())
+        {
             match stream.fill(scratch) {
                 Ok(Fill::Bytes(count)) => {
                     let drained = count < scratch.len() && !stream.is_encrypted();
-                    self.pool.handle_bytes(place, scratch.get(..count).unwrap_or_default(), now, out);
+                    self.pool.handle_bytes(
+                        place,
+                        scratch.get(..count).unwrap_or_default(),
+                        now,
+                        out,
+                    );
                     if drained {
                         return;
                     }
@@ -254,7 +322,10 @@ impl Connected {
     }
 
     fn send(&mut self, place: usize, now: Instant, out: &mut Vec<(u64, Answer)>) {
-        let (Some(socket), Some(node)) = (self.sockets.get_mut(place), self.pool.node_mut(place)) else { return };
+        let (Some(socket), Some(node)) = (self.sockets.get_mut(place), self.pool.node_mut(place))
+        else {
+            return;
+        };
         let Some(stream) = socket.stream.as_mut().filter(|_| socket.open) else { return };
         let bytes = node.link.transmit();
         if bytes.is_empty() && !stream.wants_flush() {
@@ -270,7 +341,13 @@ impl Connected {
         }
     }
 
-    fn close(&mut self, place: usize, error: Option<&std::io::Error>, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn close(
+        &mut self,
+        place: usize,
+        error: Option<&std::io::Error>,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         if let Some(socket) = self.sockets.get_mut(place) {
             socket.drop_stream();
         }
@@ -279,9 +356,18 @@ impl Connected {
 }
 
 impl Socket {
-    fn open(&mut self, address: &Address, pool: u16, place: usize, reactor: &mut Reactor) -> std::io::Result<()> {
+    fn open(
+        &mut self,
+        address: &Address,
+        pool: u16,
+        place: usize,
+        reactor: &mut Reactor,
+    ) -> std::io::Result<()> {
         let place = u32::try_from(place).unwrap_or(PLACE_MASK);
-        let key = Key { index: u32::from(pool) << PLACE_BITS | place & PLACE_MASK, generation: self.generation };
+        let key = Key {
+            index: u32::from(pool) << PLACE_BITS | place & PLACE_MASK,
+            generation: self.generation,
+        };
         let mut stream = Stream::connect(address)?;
         reactor.register(&mut stream, Token::new(Kind::Link, key), Interest::Both)?;
         self.stream = Some(stream);
@@ -309,7 +395,8 @@ fn host(address: &str) -> &str {
 /// A token carries 24 bits of the generation.
 const GENERATION: u32 = 0x00ff_ffff;
 
-/// A token's index is made of the pool's number and the place in the pool, of which there are at most 1,024.
+/// A token's index is made of the pool's number and the place in the pool, of which there are at
+/// most 1,024.
 const PLACE_BITS: u32 = 16;
 const PLACE_MASK: u32 = (1 << PLACE_BITS) - 1;
 

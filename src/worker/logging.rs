@@ -4,7 +4,9 @@ use super::Worker;
 use super::exchange::Finished;
 use super::tasks::Origin;
 use crate::auth::login::Login;
-use crate::auth::report::{BruteForceUse, CacheUse, Ending, Event, FieldValue, Level as Weight, Report, Tally};
+use crate::auth::report::{
+    BruteForceUse, CacheUse, Ending, Event, FieldValue, Level as Weight, Report, Tally,
+};
 use crate::auth::request::{Field, Mode, Request};
 use crate::log::{Level, Line, PairValue};
 use crate::metrics::{Count, CountBy, TimeBy};
@@ -13,18 +15,36 @@ use std::time::Duration;
 
 impl Worker {
     /// Writes the authentication line, the events and the access line.
-    pub(super) fn log_finished(&mut self, finished: &mut Finished, origin: Option<&Origin>, status: Option<u16>, elapsed: Duration) {
+    pub(super) fn log_finished(
+        &mut self,
+        finished: &mut Finished,
+        origin: Option<&Origin>,
+        status: Option<u16>,
+        elapsed: Duration,
+    ) {
         for event in finished.events() {
             self.log_event(&event, finished.login());
         }
         match finished {
-            Finished::Authenticated(login, outcome) => self.log_authentication(&outcome.report, login, elapsed),
-            Finished::Accounts(login, _, report, _) => self.log_authentication(report, login, elapsed),
-            Finished::Issued(login, _, Some(report)) => self.log_authentication(report, login, elapsed),
+            Finished::Authenticated(login, outcome) => {
+                self.log_authentication(&outcome.report, login, elapsed)
+            }
+            Finished::Accounts(login, _, report, _) => {
+                self.log_authentication(report, login, elapsed)
+            }
+            Finished::Issued(login, _, Some(report)) => {
+                self.log_authentication(report, login, elapsed)
+            }
             _ => {}
         }
         if let (Some(origin), Some(request)) = (origin, finished.request()) {
-            self.log_access(request, origin.connection, status.unwrap_or(CLIENT_GONE), None, elapsed);
+            self.log_access(
+                request,
+                origin.connection,
+                status.unwrap_or(CLIENT_GONE),
+                None,
+                elapsed,
+            );
         }
         self.drain_script_output();
     }
@@ -54,7 +74,14 @@ impl Worker {
     }
 
     /// One line per answered request; an input error is its message, at level error.
-    pub(super) fn log_access(&mut self, request: &Request, key: Key, status: u16, error: Option<String>, elapsed: Duration) {
+    pub(super) fn log_access(
+        &mut self,
+        request: &Request,
+        key: Key,
+        status: u16,
+        error: Option<String>,
+        elapsed: Duration,
+    ) {
         let level = if error.is_some() { Level::Error } else { Level::Info };
         if !self.log.takes(level) {
             return;
@@ -68,13 +95,20 @@ impl Worker {
         line.number("http_status", u64::from(status));
         line.duration("latency", elapsed);
         line.text_or_na("user_agent", request.header(b"user-agent").next().unwrap_or_default());
-        line.text("tls_protocol", "N/A").text("tls_cipher", "N/A").text("auth_method", crate::dialect::caller::method(request));
+        line.text("tls_protocol", "N/A")
+            .text("tls_cipher", "N/A")
+            .text("auth_method", crate::dialect::caller::method(request));
         line.text_or_na("uri_path", request.text(request.http.path));
         line.text("msg", error.as_deref().unwrap_or("HTTP request"));
         line.end();
     }
 
-    pub(super) fn count_finished(&mut self, finished: &Finished, origin: Option<&Origin>, elapsed: Duration) {
+    pub(super) fn count_finished(
+        &mut self,
+        finished: &Finished,
+        origin: Option<&Origin>,
+        elapsed: Duration,
+    ) {
         if let Some(origin) = origin {
             self.metrics.request(origin.route, elapsed, self.now);
         }
@@ -132,5 +166,6 @@ fn pair(line: &mut Line<'_>, name: &str, value: FieldValue<'_>) {
     line.pair(name, value);
 }
 
-/// The status that the log shows for a request whose client went away before its answer; no such status is ever sent.
+/// The status that the log shows for a request whose client went away before its answer; no such
+/// status is ever sent.
 const CLIENT_GONE: u16 = 499;

@@ -1,10 +1,11 @@
-//! The worker: one thread, one core, one loop. Everything a request needs is a field of it; nothing is shared with other workers on
-//! the request path.
+//! The worker: one thread, one core, one loop. Everything a request needs is a field of it; nothing
+//! is shared with other workers on the request path.
 //!
-//! [`Worker::turn`] is the loop's body. `connections` drives clients, `tasks` what requests run as, `exchange` what a request becomes and
-//! how its answer is made, `dispatch` hands ops to links and answers back, `links` owns the sockets to Redis, `resolver` those to
-//! name servers.
-//! The background worker is the same code with a mailbox and without listeners. Rules: ARCHITECTURE.md; limits at the end of this file.
+//! [`Worker::turn`] is the loop's body. `connections` drives clients, `tasks` what requests run as,
+//! `exchange` what a request becomes and how its answer is made, `dispatch` hands ops to links and
+//! answers back, `links` owns the sockets to Redis, `resolver` those to name servers. The
+//! background worker is the same code with a mailbox and without listeners. Rules: ARCHITECTURE.md;
+//! limits at the end of this file.
 
 mod callers;
 mod channels;
@@ -33,7 +34,9 @@ use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
 use crate::op::{Answer, Failure, PoolId, Woken, Worked};
 use crate::process::permits::Permits;
 use crate::process::{Message, Process};
-use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
+use crate::reactor::{
+    Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox,
+};
 use crate::script::services::Services;
 use crate::script::{Host, SetupError, State};
 use crate::state::KnownAccounts;
@@ -95,7 +98,8 @@ pub struct Worker {
     connections: Slots<Connection>,
     /// Bytes that all connections keep of requests that are not whole yet.
     unfinished: usize,
-    /// Connections with bytes left to look at: the bound per turn was reached, or their answer is out.
+    /// Connections with bytes left to look at: the bound per turn was reached, or their answer is
+    /// out.
     again: VecDeque<Key>,
     /// Connections whose answers leave at the end of this turn.
     answered: Vec<Key>,
@@ -111,7 +115,8 @@ pub struct Worker {
     rung: Woken,
     /// How many of the tasks are procedures.
     procedures: usize,
-    /// Tasks that the background worker has for as long as a configuration is in force; counted among the procedures.
+    /// Tasks that the background worker has for as long as a configuration is in force; counted
+    /// among the procedures.
     standing: Vec<Key>,
     resolver: Resolver,
     /// What standing tasks have to say to the log.
@@ -166,7 +171,8 @@ impl Worker {
     /// Makes a worker on its own thread; the sender is its mailbox.
     ///
     /// # Errors
-    /// No file descriptors, no thread for hashing, no randomness; or a script that does not compile.
+    /// No file descriptors, no thread for hashing, no randomness; or a script that does not
+    /// compile.
     pub fn new(start: Start) -> Result<(Worker, Sender<Message>), Fatal> {
         let Start { role, workers, name, core, listeners, process, epoch } = start;
         let now = Now::read();
@@ -179,20 +185,32 @@ impl Worker {
         let host = host(&epoch, &process, &metrics)?;
         let known = Arc::new(KnownAccounts::default());
         let local = Rc::new(Local::new(epoch, host, process.clone(), known.clone()));
-        let link_seed = u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
+        let link_seed = u64::from_le_bytes([
+            seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7],
+        ]);
         let mut links = Links::new(link_seed);
         let mut dns_seed = [0; 32];
         getrandom::fill(&mut dns_seed).map_err(io::Error::from)?;
         let resolver = Resolver::new(local.epoch.dns.clone(), dns_seed);
         let mut answers = Vec::new();
         if let Some(target) = &local.epoch.redis {
-            links.set(PoolId::DEFAULT, target.clone(), process.stores.open(DEFAULT_POOL), now.mono, &mut answers);
+            links.set(
+                PoolId::DEFAULT,
+                target.clone(),
+                process.stores.open(DEFAULT_POOL),
+                now.mono,
+                &mut answers,
+            );
         }
         let mut listeners = listeners;
         for (at, listener) in listeners.iter_mut().enumerate() {
             let key = Key { index: u32::try_from(at).unwrap_or(u32::MAX), generation: 0 };
             listener.wait_for_data()?;
-            reactor.register(listener, crate::reactor::Token::new(Kind::Listener, key), crate::reactor::Interest::Readable)?;
+            reactor.register(
+                listener,
+                crate::reactor::Token::new(Kind::Listener, key),
+                crate::reactor::Interest::Readable,
+            )?;
         }
         let mut worker = Worker {
             reactor,
@@ -254,7 +272,8 @@ impl Worker {
         Ok(())
     }
 
-    /// One turn: wait, read the clock once, then timers, readiness, mailboxes, tasks, and what goes out.
+    /// One turn: wait, read the clock once, then timers, readiness, mailboxes, tasks, and what goes
+    /// out.
     fn turn(&mut self) -> Result<(), Fatal> {
         self.reactor.wait(self.wake_at(), self.now.mono)?;
         self.now = Now::read();
@@ -275,7 +294,10 @@ impl Worker {
         if !self.again.is_empty() || !self.runnable.is_empty() {
             return Some(self.now.mono);
         }
-        [self.timers.next_deadline(), self.links.next_timeout(), self.resolver.next_timeout()].into_iter().flatten().min()
+        [self.timers.next_deadline(), self.links.next_timeout(), self.resolver.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn fire_timers(&mut self) {
@@ -299,16 +321,29 @@ impl Worker {
                 Kind::Listener => self.accept(token.key.index as usize),
                 Kind::Connection => self.connection_ready(token.key, readiness),
                 Kind::Link => {
-                    self.links.handle(token.key, readiness, &mut self.scratch, self.now.mono, &mut self.answers);
+                    self.links.handle(
+                        token.key,
+                        readiness,
+                        &mut self.scratch,
+                        self.now.mono,
+                        &mut self.answers,
+                    );
                     self.deliver_answers();
                 }
                 Kind::Call => {
-                    if let Some((ask, answer)) = self.channels.handle(token.key, readiness, &mut self.scratch) {
+                    if let Some((ask, answer)) =
+                        self.channels.handle(token.key, readiness, &mut self.scratch)
+                    {
                         self.answer(ask, answer);
                     }
                 }
                 Kind::Resolver => {
-                    self.resolver.handle(token.key, &mut self.scratch, self.now.mono, &mut self.answers);
+                    self.resolver.handle(
+                        token.key,
+                        &mut self.scratch,
+                        self.now.mono,
+                        &mut self.answers,
+                    );
                     self.deliver_answers();
                 }
                 Kind::Waker => {}
@@ -348,11 +383,17 @@ impl Worker {
         }
         self.permits.settle();
         self.metrics.set(Gauge::ConcurrentRequests, i64::try_from(self.jobs()).unwrap_or(i64::MAX));
-        self.metrics.set(Gauge::UnfinishedBytes, i64::try_from(self.unfinished).unwrap_or(i64::MAX));
-        self.metrics.set(Gauge::ConnectionsOpen, i64::try_from(self.connections.len()).unwrap_or(i64::MAX));
-        self.metrics.set(Gauge::ChannelsOpen, i64::try_from(self.channels.len()).unwrap_or(i64::MAX));
+        self.metrics
+            .set(Gauge::UnfinishedBytes, i64::try_from(self.unfinished).unwrap_or(i64::MAX));
+        self.metrics
+            .set(Gauge::ConnectionsOpen, i64::try_from(self.connections.len()).unwrap_or(i64::MAX));
+        self.metrics
+            .set(Gauge::ChannelsOpen, i64::try_from(self.channels.len()).unwrap_or(i64::MAX));
         self.metrics.set(Gauge::Waits, i64::try_from(self.asks.len()).unwrap_or(i64::MAX));
-        self.metrics.set(Gauge::LuaMemory, i64::try_from(self.local.host.state().used_bytes()).unwrap_or(i64::MAX));
+        self.metrics.set(
+            Gauge::LuaMemory,
+            i64::try_from(self.local.host.state().used_bytes()).unwrap_or(i64::MAX),
+        );
         self.links.publish();
         self.metrics.observe(TimeBy::Turn, LabelId::OTHER, self.now.mono.elapsed());
         self.drain_script_output();
@@ -372,17 +413,27 @@ impl Worker {
         }
     }
 
-    /// Serves new requests by another configuration. Requests under way end by the one they began with.
+    /// Serves new requests by another configuration. Requests under way end by the one they began
+    /// with.
     fn reload(&mut self, epoch: Arc<Epoch>) {
         match host(&epoch, &self.process, &self.metrics) {
             Ok(host) => {
                 if let Some(target) = epoch.redis_if_changed(&self.local.epoch) {
                     let store = self.process.stores.open(DEFAULT_POOL);
-                    self.links.set(PoolId::DEFAULT, target.clone(), store, self.now.mono, &mut self.answers);
+                    self.links.set(
+                        PoolId::DEFAULT,
+                        target.clone(),
+                        store,
+                        self.now.mono,
+                        &mut self.answers,
+                    );
                     self.deliver_answers();
                 } else {
                     // Certificates may have been renewed: for connections to come.
-                    self.links.set_tls(PoolId::DEFAULT, epoch.redis.as_ref().and_then(|target| target.tls.clone()));
+                    self.links.set_tls(
+                        PoolId::DEFAULT,
+                        epoch.redis.as_ref().and_then(|target| target.tls.clone()),
+                    );
                 }
                 self.resolver.configure(epoch.dns.clone());
                 self.drain_script_output();
@@ -390,31 +441,51 @@ impl Worker {
                 self.log = Log::new(&self.process.log, &epoch.log);
                 // Keys may have another prefix now.
                 std::mem::take(&mut self.known).close();
-                self.local = Rc::new(Local::new(epoch, host, self.process.clone(), self.known.clone()));
+                self.local =
+                    Rc::new(Local::new(epoch, host, self.process.clone(), self.known.clone()));
                 self.begin_standing_tasks();
             }
-            // The main thread has compiled the scripts before it sent the epoch: only a lack of memory leads here.
-            Err(error) => self.log.line(Level::Error, self.now).text("msg", "reload failed").text("error", error.to_string()).end(),
+            // The main thread has compiled the scripts before it sent the epoch: only a lack of
+            // memory leads here.
+            Err(error) => self
+                .log
+                .line(Level::Error, self.now)
+                .text("msg", "reload failed")
+                .text("error", error.to_string())
+                .end(),
         }
     }
 
-    /// Puts a new Lua state in place of one whose memory stays taken. Requests under way end in the old one; as long as one of them keeps it,
-    /// the new one is not replaced in turn, so that there are two at most.
+    /// Puts a new Lua state in place of one whose memory stays taken. Requests under way end in the
+    /// old one; as long as one of them keeps it, the new one is not replaced in turn, so that there
+    /// are two at most.
     fn replace_state(&mut self) {
         if self.replaced.strong_count() > 0 {
             return;
         }
         match host(&self.local.epoch, &self.process, &self.metrics) {
             Ok(host) => {
-                self.log.line(Level::Warn, self.now).text("msg", "scripts keep too much memory: the Lua state is replaced").end();
+                self.log
+                    .line(Level::Warn, self.now)
+                    .text("msg", "scripts keep too much memory: the Lua state is replaced")
+                    .end();
                 self.drain_script_output();
                 self.hand_over_spans();
                 self.replaced = Rc::downgrade(self.local.host.state());
-                self.local = Rc::new(Local::new(self.local.epoch.clone(), host, self.process.clone(), self.known.clone()));
+                self.local = Rc::new(Local::new(
+                    self.local.epoch.clone(),
+                    host,
+                    self.process.clone(),
+                    self.known.clone(),
+                ));
                 self.begin_standing_tasks();
             }
             Err(error) => {
-                self.log.line(Level::Error, self.now).text("msg", "cannot replace the Lua state").text("error", error.to_string()).end();
+                self.log
+                    .line(Level::Error, self.now)
+                    .text("msg", "cannot replace the Lua state")
+                    .text("error", error.to_string())
+                    .end();
             }
         }
     }
@@ -436,12 +507,20 @@ impl Worker {
 
     fn is_done(&self) -> bool {
         let has_tasks = self.tasks.len() > self.lookups;
-        self.draining && self.connections.is_empty() && !has_tasks && self.waiting.is_empty() && self.mailbox.is_empty()
+        self.draining
+            && self.connections.is_empty()
+            && !has_tasks
+            && self.waiting.is_empty()
+            && self.mailbox.is_empty()
     }
 }
 
 /// A Lua host for an epoch.
-fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> Result<Host, SetupError> {
+fn host(
+    epoch: &Epoch,
+    process: &Arc<Process>,
+    metrics: &Rc<WorkerMetrics>,
+) -> Result<Host, SetupError> {
     let services = Services {
         settings: epoch.script_settings.clone(),
         state: Arc::new(epoch.store(&process.memory, Arc::new(KnownAccounts::none()))),
@@ -463,17 +542,25 @@ fn host(epoch: &Epoch, process: &Arc<Process>, metrics: &Rc<WorkerMetrics>) -> R
         regexps: Default::default(),
         spans: Default::default(),
     };
-    let state = State::build(epoch.scripts.clone(), services, &epoch.package_path, epoch.limits, process.watchdog.clone())?;
+    let state = State::build(
+        epoch.scripts.clone(),
+        services,
+        &epoch.package_path,
+        epoch.limits,
+        process.watchdog.clone(),
+    )?;
     Ok(Host::new(Rc::new(state)))
 }
 
-/// Compiles all scripts of an epoch in a state of their own, which is then thrown away; says what their authors may have misspelt.
+/// Compiles all scripts of an epoch in a state of their own, which is then thrown away; says what
+/// their authors may have misspelt.
 ///
 /// # Errors
 /// A script does not compile.
 pub fn try_scripts(epoch: &Epoch, process: &Arc<Process>) -> Result<Vec<Finding>, SetupError> {
     let nobody = crate::metrics::Registry::new("check", "", Now::read());
-    host(epoch, process, &Rc::new(nobody.worker("check"))).map(|host| host.state().findings().to_vec())
+    host(epoch, process, &Rc::new(nobody.worker("check")))
+        .map(|host| host.state().findings().to_vec())
 }
 
 /// What a thread beside the loop has to say.
@@ -487,7 +574,9 @@ impl From<Companion> for Answer {
         match companion {
             Companion::Hash(Ok(checked)) => Answer::Hash(checked),
             Companion::Work(Ok(worked)) => Answer::Done(worked.into()),
-            Companion::Hash(Err(failure)) | Companion::Work(Err(failure)) => Answer::Failed(failure),
+            Companion::Hash(Err(failure)) | Companion::Work(Err(failure)) => {
+                Answer::Failed(failure)
+            }
         }
     }
 }
@@ -497,8 +586,12 @@ type Companions = (HashThread, HelperThreads, Mailbox<(u64, Companion)>);
 /// The hash thread, the helper threads, and where their answers arrive.
 fn companions(core: Option<usize>, waker: Waker) -> io::Result<Companions> {
     // Room for every job there can be: the queues, and one under way on each thread.
-    let (sender, answers) = mailbox((HASHES_MAX + threads::QUEUE_MAX + threads::THREADS_MAX + 1) * 2, waker);
-    let check = |op: &crate::op::HashOp| crate::password::verify(op.stored.expose(), op.plain.expose()).map_err(|error| error.to_string());
+    let (sender, answers) =
+        mailbox((HASHES_MAX + threads::QUEUE_MAX + threads::THREADS_MAX + 1) * 2, waker);
+    let check = |op: &crate::op::HashOp| {
+        crate::password::verify(op.stored.expose(), op.plain.expose())
+            .map_err(|error| error.to_string())
+    };
     let to_loop = sender.clone();
     let hash = HashThread::spawn(core, HASHES_MAX, check, move |who, checked| {
         let _ = to_loop.send((who, Companion::Hash(checked)));
@@ -512,11 +605,13 @@ fn companions(core: Option<usize>, waker: Waker) -> io::Result<Companions> {
 /// Read buffer of a worker: larger than any usual head, and a full read of a pipelined Redis reply.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// Messages that may wait for a worker; for the background worker, post actions of answered logins: at 50,000 logins a second some
-/// hundred milliseconds' worth. What does not fit is counted and dropped.
+/// Messages that may wait for a worker; for the background worker, post actions of answered logins:
+/// at 50,000 logins a second some hundred milliseconds' worth. What does not fit is counted and
+/// dropped.
 const MAILBOX_MAX: usize = 8192;
 
-/// Password checks that may wait for the hash thread: at 50 ms each a queue longer than this ends past every deadline.
+/// Password checks that may wait for the hash thread: at 50 ms each a queue longer than this ends
+/// past every deadline.
 const HASHES_MAX: usize = 256;
 
 /// What metrics and `/healthz` call the server's own Redis.

@@ -1,8 +1,11 @@
-//! Host names of Redis servers, looked up by the worker's own resolver, so that nothing waits for the system's.
+//! Host names of Redis servers, looked up by the worker's own resolver, so that nothing waits for
+//! the system's.
 //!
-//! Links leave the name and go on; the worker looks it up in a task ([`Names::take_wanted`], [`look_up`]) and brings what was found
-//! ([`Names::answer`]). Each name is looked up once at a time. An answer serves for [`FRESH`], so that a name that moves is followed at
-//! the next connection; while there is no newer one, because name servers are slow or fail, an old one is better than none.
+//! Links leave the name and go on; the worker looks it up in a task ([`Names::take_wanted`],
+//! [`look_up`]) and brings what was found ([`Names::answer`]). Each name is looked up once at a
+//! time. An answer serves for [`FRESH`], so that a name that moves is followed at the next
+//! connection; while there is no newer one, because name servers are slow or fail, an old one is
+//! better than none.
 //! Called by `links`. Bounds: [`NAMES_MAX`] names.
 
 use crate::op::{Failure, Ops};
@@ -52,7 +55,8 @@ impl Names {
             return Lookup::Failed(format!("lookup {text}: too many names"));
         }
         let known = self.known.entry(text.to_owned()).or_default();
-        let is_fresh = known.answered.is_some_and(|answered| now.saturating_duration_since(answered) < FRESH);
+        let is_fresh =
+            known.answered.is_some_and(|answered| now.saturating_duration_since(answered) < FRESH);
         if !is_fresh && !known.is_asked {
             known.is_asked = true;
             self.wanted.push(text.to_owned());
@@ -78,7 +82,8 @@ impl Names {
         known.answered = Some(now);
         match (found, Address::split(text)) {
             (Ok(found), Ok((_, port))) => {
-                known.addresses = found.into_iter().map(|ip| Address::Tcp(SocketAddr::new(ip, port))).collect();
+                known.addresses =
+                    found.into_iter().map(|ip| Address::Tcp(SocketAddr::new(ip, port))).collect();
                 known.error = None;
             }
             (Err(failure), _) => known.error = Some(failure.to_string()),
@@ -89,14 +94,16 @@ impl Names {
 
 /// Looks up the host of an address that [`Names::take_wanted`] gave.
 pub async fn look_up(ops: &Ops, text: &str) -> Result<Vec<IpAddr>, Failure> {
-    let (host, _) = Address::split(text).map_err(|error| Failure::Unavailable(error.to_string()))?;
+    let (host, _) =
+        Address::split(text).map_err(|error| Failure::Unavailable(error.to_string()))?;
     resolve_host(ops, host).await
 }
 
 /// Long enough for a link to try each address of a name, short enough to follow one that moves.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Names come from the configuration, from scripts and from clusters: as many as a cluster may have nodes.
+/// Names come from the configuration, from scripts and from clusters: as many as a cluster may have
+/// nodes.
 const NAMES_MAX: usize = 1024;
 
 #[cfg(test)]
@@ -104,7 +111,9 @@ mod tests {
     use super::*;
 
     fn found(ips: &[&str]) -> Lookup {
-        Lookup::Known(ips.iter().map(|ip| Address::Tcp(SocketAddr::new(ip.parse().unwrap(), 1))).collect())
+        Lookup::Known(
+            ips.iter().map(|ip| Address::Tcp(SocketAddr::new(ip.parse().unwrap(), 1))).collect(),
+        )
     }
 
     fn ips(ips: &[&str]) -> Result<Vec<IpAddr>, Failure> {
@@ -115,7 +124,10 @@ mod tests {
     fn names_are_looked_up_beside_the_loop_and_once_at_a_time() {
         let (mut names, now) = (Names::default(), Instant::now());
         let name = "here.example:1";
-        assert_eq!([names.look_up(name, now), names.look_up(name, now)], [Lookup::Asked, Lookup::Asked]);
+        assert_eq!(
+            [names.look_up(name, now), names.look_up(name, now)],
+            [Lookup::Asked, Lookup::Asked]
+        );
         assert_eq!(names.take_wanted(), [name]);
         names.answer(name, ips(&["192.0.2.1", "2001:db8::1"]), now);
         assert_eq!(names.look_up(name, now), found(&["192.0.2.1", "2001:db8::1"]));
@@ -134,8 +146,15 @@ mod tests {
         let (mut names, now) = (Names::default(), Instant::now());
         let name = "here.example:1";
         names.look_up(name, now);
-        names.answer(name, Err(Failure::NoSuchHost { name: "here.example".into(), server: None }), now);
-        assert_eq!(names.look_up(name, now), Lookup::Failed("lookup here.example: no such host".into()));
+        names.answer(
+            name,
+            Err(Failure::NoSuchHost { name: "here.example".into(), server: None }),
+            now,
+        );
+        assert_eq!(
+            names.look_up(name, now),
+            Lookup::Failed("lookup here.example: no such host".into())
+        );
         names.look_up(name, now + FRESH);
         names.answer(name, ips(&["192.0.2.1"]), now + FRESH);
         names.look_up(name, now + 2 * FRESH);
@@ -146,7 +165,10 @@ mod tests {
     #[test]
     fn what_is_no_name_asks_nobody() {
         let (mut names, now) = (Names::default(), Instant::now());
-        assert_eq!(names.look_up("/run/redis.sock", now), Lookup::Known(vec![Address::parse("/run/redis.sock").unwrap()]));
+        assert_eq!(
+            names.look_up("/run/redis.sock", now),
+            Lookup::Known(vec![Address::parse("/run/redis.sock").unwrap()])
+        );
         assert_eq!(names.look_up("127.0.0.1:1", now), found(&["127.0.0.1"]));
         assert_eq!(names.look_up("a b:1", now), Lookup::Failed("a b:1: invalid host".into()));
         assert!(names.take_wanted().is_empty());
@@ -158,6 +180,9 @@ mod tests {
         for n in 0..NAMES_MAX {
             assert_eq!(names.look_up(&format!("n{n}.example:1"), now), Lookup::Asked);
         }
-        assert_eq!(names.look_up("more.example:1", now), Lookup::Failed("lookup more.example:1: too many names".into()));
+        assert_eq!(
+            names.look_up("more.example:1", now),
+            Lookup::Failed("lookup more.example:1: too many names".into())
+        );
     }
 }

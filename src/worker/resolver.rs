@@ -1,4 +1,5 @@
-//! The resolver's sockets: a UDP socket, or for long answers a TCP stream, for each query of the state machine in `upstream::dns`.
+//! The resolver's sockets: a UDP socket, or for long answers a TCP stream, for each query of the
+//! state machine in `upstream::dns`.
 
 use crate::op::{Answer, DnsOp};
 use crate::reactor::{Address, Datagram, Fill, Flush, Interest, Key, Kind, Reactor, Stream, Token};
@@ -46,14 +47,26 @@ impl Resolver {
     }
 
     /// Handles readiness of a query's socket; answers go to `out`.
-    pub fn handle(&mut self, key: Key, scratch: &mut [u8], now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle(
+        &mut self,
+        key: Key,
+        scratch: &mut [u8],
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let query = QueryId(key.to_bits());
-        // What the machine makes of the bytes may end the query, whose socket is closed by the next flush: a flood of datagrams is not read.
+        // What the machine makes of the bytes may end the query, whose socket is closed by the next
+        // flush: a flood of datagrams is not read.
         let Some(socket) = self.sockets.get_mut(&query) else { return };
         while self.machine.is_open(query) {
             match socket.receive(scratch) {
                 Ok(None) => return,
-                Ok(Some(count)) => self.machine.handle_bytes(query, scratch.get(..count).unwrap_or_default(), now, out),
+                Ok(Some(count)) => self.machine.handle_bytes(
+                    query,
+                    scratch.get(..count).unwrap_or_default(),
+                    now,
+                    out,
+                ),
                 Err(error) => return self.machine.handle_failed(query, &error, now, out),
             }
         }
@@ -65,16 +78,24 @@ impl Resolver {
         while let Some(command) = self.machine.poll_command() {
             match command {
                 Command::Close(query) => drop(self.sockets.remove(&query)),
-                Command::Send { query, server, transport, bytes } => match open(reactor, query, server, transport, bytes) {
-                    Ok(socket) => drop(self.sockets.insert(query, socket)),
-                    Err(error) => self.machine.handle_failed(query, &error, now, out),
-                },
+                Command::Send { query, server, transport, bytes } => {
+                    match open(reactor, query, server, transport, bytes) {
+                        Ok(socket) => drop(self.sockets.insert(query, socket)),
+                        Err(error) => self.machine.handle_failed(query, &error, now, out),
+                    }
+                }
             }
         }
     }
 }
 
-fn open(reactor: &mut Reactor, query: QueryId, server: SocketAddr, transport: Transport, bytes: Vec<u8>) -> io::Result<Socket> {
+fn open(
+    reactor: &mut Reactor,
+    query: QueryId,
+    server: SocketAddr,
+    transport: Transport,
+    bytes: Vec<u8>,
+) -> io::Result<Socket> {
     let token = Token::new(Kind::Resolver, Key::from_bits(query.0));
     match transport {
         Transport::Datagram => {

@@ -1,7 +1,8 @@
 //! Tasks: the futures that requests run as, what they wait for, and who gets which answer.
 //!
-//! A task has at most one op outstanding, which may be several lookups that go out together. Each of them is an [`Ask`] with a key of its
-//! own; links hand that key back with the answer. A task that is gone takes its asks along: late answers find nothing.
+//! A task has at most one op outstanding, which may be several lookups that go out together. Each
+//! of them is an [`Ask`] with a key of its own; links hand that key back with the answer. A task
+//! that is gone takes its asks along: late answers find nothing.
 
 use crate::dialect::envelope::Envelope;
 use crate::metrics::LabelId;
@@ -26,7 +27,8 @@ pub struct Task {
     asks: Vec<Key>,
 }
 
-/// What a task came to. Moved once; boxing the common variant would cost every request an allocation.
+/// What a task came to. Moved once; boxing the common variant would cost every request an
+/// allocation.
 #[allow(clippy::large_enum_variant)]
 pub enum Ended {
     Job(Finished),
@@ -39,7 +41,12 @@ pub enum Ended {
 }
 
 impl Task {
-    pub fn new(future: impl Future<Output = Ended> + 'static, driver: Driver, origin: Option<Origin>, began: Instant) -> Task {
+    pub fn new(
+        future: impl Future<Output = Ended> + 'static,
+        driver: Driver,
+        origin: Option<Origin>,
+        began: Instant,
+    ) -> Task {
         Task { future: Box::pin(future), driver, origin, began, asks: Vec::new() }
     }
 
@@ -74,7 +81,13 @@ pub struct Frame {
 
 impl Frame {
     pub fn envelope<'a>(&self, date: &'a [u8; 29]) -> Envelope<'a> {
-        Envelope { minor: self.minor, method: self.method, keep_alive: self.keep_alive, date, servers_down: false }
+        Envelope {
+            minor: self.minor,
+            method: self.method,
+            keep_alive: self.keep_alive,
+            date,
+            servers_down: false,
+        }
     }
 }
 
@@ -160,7 +173,13 @@ impl Asks {
     }
 
     /// The answer of a part that needed no asking.
-    pub fn answer_part(&mut self, tasks: &mut Slots<Task>, task: Key, part: Part, answer: Answer) -> Option<Key> {
+    pub fn answer_part(
+        &mut self,
+        tasks: &mut Slots<Task>,
+        task: Key,
+        part: Part,
+        answer: Answer,
+    ) -> Option<Key> {
         let part = match part {
             Part::Whole => None,
             Part::Of(join, at) => Some((join, at)),
@@ -193,7 +212,8 @@ impl Asks {
         self.asks.len() + self.joins.len()
     }
 
-    /// Forgets what a task that ends was waiting for; `stop` gets each ask that something is at work for.
+    /// Forgets what a task that ends was waiting for; `stop` gets each ask that something is at
+    /// work for.
     pub fn forget(&mut self, task: &Task, mut stop: impl FnMut(Key, Busy)) {
         for key in &task.asks {
             let Some(ask) = self.asks.remove(*key) else { continue };

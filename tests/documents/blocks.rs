@@ -33,12 +33,18 @@ pub enum Entry {
 
 /// All blocks of all documents, by the documents' names.
 pub fn read(folder: &Path) -> Vec<Block> {
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     paths.sort();
     paths
         .iter()
-        .flat_map(|path| of_document(&path.file_name().unwrap().to_string_lossy(), &std::fs::read_to_string(path).unwrap()))
+        .flat_map(|path| {
+            of_document(
+                &path.file_name().unwrap().to_string_lossy(),
+                &std::fs::read_to_string(path).unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -48,10 +54,17 @@ fn of_document(document: &str, text: &str) -> Vec<Block> {
     while let Some((number, line)) = lines.next() {
         let number = number + 1;
         if let Some(language) = line.trim_start().strip_prefix("```") {
-            let text = collect(lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```"));
-            blocks.push(Block { name: format!("{document}, line {number} ({language})"), kind: kind(language, &text), text });
+            let text = collect(
+                lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```"),
+            );
+            blocks.push(Block {
+                name: format!("{document}, line {number} ({language})"),
+                kind: kind(language, &text),
+                text,
+            });
         } else if is_lua(line) {
-            // A document that has lost its fences. A function ends where its `end` stands at the margin, all else at an empty line.
+            // A document that has lost its fences. A function ends where its `end` stands at the
+            // margin, all else at an empty line.
             let is_function = line.starts_with("function ");
             let mut text = vec![line];
             for (_, line) in lines.by_ref() {
@@ -64,14 +77,19 @@ fn of_document(document: &str, text: &str) -> Vec<Block> {
                 }
             }
             let text = collect(text.into_iter());
-            blocks.push(Block { name: format!("{document}, line {number} (lua without fences)"), kind: kind("lua", &text), text });
+            blocks.push(Block {
+                name: format!("{document}, line {number} (lua without fences)"),
+                kind: kind("lua", &text),
+                text,
+            });
         }
     }
     blocks
 }
 
 fn is_lua(line: &str) -> bool {
-    line.starts_with("local ") && line.contains(" = ") || line.starts_with("function ") && line.ends_with(')')
+    line.starts_with("local ") && line.contains(" = ")
+        || line.starts_with("function ") && line.ends_with(')')
 }
 
 fn collect<'a>(lines: impl Iterator<Item = &'a str>) -> String {
@@ -99,11 +117,18 @@ fn entry(text: &str) -> Option<Entry> {
         ("function nauthilus_call_action(", Entry::Action),
         ("function nauthilus_run_hook(", Entry::Hook),
     ];
-    entries.into_iter().find(|(beginning, _)| text.lines().any(|line| line.starts_with(beginning))).map(|(_, entry)| entry)
+    entries
+        .into_iter()
+        .find(|(beginning, _)| text.lines().any(|line| line.starts_with(beginning)))
+        .map(|(_, entry)| entry)
 }
 
 /// Whether nothing but comments stands before the `return`.
 fn is_signature(text: &str) -> bool {
-    let code: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--")).collect();
+    let code: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("--"))
+        .collect();
     matches!(code.as_slice(), [function, returned, "end"] if function.starts_with("function ") && returned.starts_with("return "))
 }

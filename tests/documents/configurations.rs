@@ -1,7 +1,9 @@
-//! A configuration of the documents: `loligo check` finds it sound, and one with a backend serves logins.
+//! A configuration of the documents: `loligo check` finds it sound, and one with a backend serves
+//! logins.
 //!
-//! The files that it names are made of the documents' own scripts for the same stage. They stand in a folder of the test's own: names with a
-//! leading slash are moved below it, which is the only change to the text. The section `server` is ours: the documents' blocks have none.
+//! The files that it names are made of the documents' own scripts for the same stage. They stand in
+//! a folder of the test's own: names with a leading slash are moved below it, which is the only
+//! change to the text. The section `server` is ours: the documents' blocks have none.
 
 use crate::blocks::{Block, Entry, Kind};
 use crate::scripts::{CLIENT, haproxy, request, users};
@@ -25,7 +27,8 @@ pub fn run(text: &str, documents: &[Block]) {
     // JSON is YAML.
     let main = json!({ "includes": { "required": ["document.yml"] }, "server": server });
     std::fs::write(folder.path().join("server.yml"), main.to_string()).unwrap();
-    let output = loligo().current_dir(folder.path()).args(["check", "-c", "server.yml"]).output().unwrap();
+    let output =
+        loligo().current_dir(folder.path()).args(["check", "-c", "server.yml"]).output().unwrap();
     assert!(output.status.success(), "{}{text}", String::from_utf8_lossy(&output.stderr));
     if has_backend {
         serves(folder.path());
@@ -44,13 +47,16 @@ fn serves(folder: &Path) {
         ("HAPROXY_SMTP_MAP", "smtp".to_owned()),
         ("HAPROXY_GENERIC_MAP", "generic".to_owned()),
     ];
-    let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let (process, address) = serve(folder, "server.yml".as_ref(), &environment, &folder.join("server.log"));
+    let environment: Vec<_> =
+        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (process, address) =
+        serve(folder, "server.yml".as_ref(), &environment, &folder.join("server.log"));
     for (password, expected) in [("secret", 200), ("Secret", 403)] {
         let answer = Client::tcp(address).ask(&request("ada", password));
         assert_eq!(answer.status, expected, "{password}");
     }
-    // As many as the configuration has features and filters; a failed login passes no filter's service.
+    // As many as the configuration has features and filters; a failed login passes no filter's
+    // service.
     assert!(!blocklist.asked().is_empty() && policy.asked().len() == 1);
     assert_eq!(blocklist.last_asked().json(), json!({ "ip": CLIENT }));
     // The post actions, which nobody waits for.
@@ -80,7 +86,11 @@ fn with_files(text: &str, folder: &Path, documents: &[Block]) -> String {
         let file = folder.join(path.trim_start_matches('/'));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, script(stage, documents)).unwrap();
-        let path = if path.starts_with('/') { line.replace(path, &file.display().to_string()) } else { line.to_owned() };
+        let path = if path.starts_with('/') {
+            line.replace(path, &file.display().to_string())
+        } else {
+            line.to_owned()
+        };
         moved += &format!("{path}\n");
     }
     moved
@@ -88,6 +98,8 @@ fn with_files(text: &str, folder: &Path, documents: &[Block]) -> String {
 
 /// The documents' whole script for a stage.
 fn script(stage: Entry, documents: &[Block]) -> &str {
-    let found = documents.iter().find(|block| matches!(&block.kind, Kind::Script(entry) if *entry == stage));
+    let found = documents
+        .iter()
+        .find(|block| matches!(&block.kind, Kind::Script(entry) if *entry == stage));
     &found.unwrap_or_else(|| panic!("the documents have no script for the stage {stage:?}")).text
 }

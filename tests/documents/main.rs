@@ -1,13 +1,19 @@
 //! The scripts and configurations that the documents show, run word for word under the real server.
 //!
-//! They are read from the documents' folder when this runs; none of them is kept here. The folder is what `LOLIGO_DOCUMENTS` names, or
-//! else `../shared/documents` beside the project; without one this says that it was skipped. Each block is a test: it passes if the
-//! server does with it what the documents say, services up and down. What is only part of a script is named, with the reason why it is
-//! not run. `tests/run documents` runs it; it needs MariaDB and Redis.
+//! They are read from the documents' folder when this runs; none of them is kept here. The folder
+//! is what `LOLIGO_DOCUMENTS` names, or else `../shared/documents` beside the project; without one
+//! this says that it was skipped. Each block is a test: it passes if the server does with it what
+//! the documents say, services up and down. What is only part of a script is named, with the reason
+//! why it is not run. `tests/run documents` runs it; it needs MariaDB and Redis.
 //!
-//! A script names its database as 127.0.0.1 at MySQL's own port. Where somebody is there already, all of this runs in a network of its own.
+//! A script names its database as 127.0.0.1 at MySQL's own port. Where somebody is there already,
+//! all of this runs in a network of its own.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what cannot go on ends the test, in helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot go on ends the test, in helpers too"
+)]
 
 mod blocks;
 mod configurations;
@@ -25,10 +31,16 @@ fn main() -> ExitCode {
     let folder = folder();
     if !folder.is_dir() {
         if std::env::var_os(VARIABLE).is_some() {
-            println!("{VARIABLE} names {}, which is no folder\n0 passed, 1 failed", folder.display());
+            println!(
+                "{VARIABLE} names {}, which is no folder\n0 passed, 1 failed",
+                folder.display()
+            );
             return ExitCode::FAILURE;
         }
-        println!("skipped: documents ({} is not there; {VARIABLE} may name another folder)", folder.display());
+        println!(
+            "skipped: documents ({} is not there; {VARIABLE} may name another folder)",
+            folder.display()
+        );
         return ExitCode::SUCCESS;
     }
     if scripts::mysql_port_is_taken() {
@@ -74,18 +86,25 @@ fn run_in_own_network() -> ExitCode {
     }
     let mut unshare = Command::new("unshare");
     unshare.arg("--net").args((!rustix::process::geteuid().is_root()).then_some("--map-root-user"));
-    unshare.args(["sh", "-c", "ip link set lo up && exec \"$0\""]).arg(std::env::current_exe().unwrap()).env(IN_OWN_NETWORK, "1");
+    unshare
+        .args(["sh", "-c", "ip link set lo up && exec \"$0\""])
+        .arg(std::env::current_exe().unwrap())
+        .env(IN_OWN_NETWORK, "1");
     match unshare.status() {
         Ok(status) => ExitCode::from(u8::from(!status.success())),
         Err(error) => {
-            println!("127.0.0.1:{} is taken, and unshare cannot be run: {error}\n0 passed, 1 failed", scripts::MYSQL_PORT);
+            println!(
+                "127.0.0.1:{} is taken, and unshare cannot be run: {error}\n0 passed, 1 failed",
+                scripts::MYSQL_PORT
+            );
             ExitCode::FAILURE
         }
     }
 }
 
 fn folder() -> PathBuf {
-    std::env::var_os(VARIABLE).map_or_else(|| support::root().join("../shared/documents"), PathBuf::from)
+    std::env::var_os(VARIABLE)
+        .map_or_else(|| support::root().join("../shared/documents"), PathBuf::from)
 }
 
 const VARIABLE: &str = "LOLIGO_DOCUMENTS";

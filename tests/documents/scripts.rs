@@ -1,5 +1,6 @@
-//! A script of the documents at its stage, beside the services it asks: what it lets in, what it refuses, what becomes of a login while
-//! its service is down. What is expected is what the documents say of their own script.
+//! A script of the documents at its stage, beside the services it asks: what it lets in, what it
+//! refuses, what becomes of a login while its service is down. What is expected is what the
+//! documents say of their own script.
 
 use crate::blocks::Entry;
 use crate::support::redis::Redis;
@@ -34,17 +35,23 @@ pub fn load(entry: Entry, script: &str) {
     assert_eq!(site.start().ask(&Request::get("/ping")).status, 200);
 }
 
-/// Runs statements as the body of a backend's function. All their calls must be there. The one result object that the documents show in this
-/// way names an account that it does not give, so that its login ends as a temporary failure of the server, not of the script.
+/// Runs statements as the body of a backend's function. All their calls must be there. The one
+/// result object that the documents show in this way names an account that it does not give, so
+/// that its login ends as a temporary failure of the server, not of the script.
 pub fn run_body(statements: &str) {
-    let server = Site::new().backend(&format!("function nauthilus_backend_verify_password(request)\n{statements}\nend\n")).start();
+    let server = Site::new()
+        .backend(&format!(
+            "function nauthilus_backend_verify_password(request)\n{statements}\nend\n"
+        ))
+        .start();
     assert_eq!(login(&server, "ada", "right").0, 500);
     assert_no_script_failed(&server);
 }
 
 fn feature(script: &str) {
     let mut service = WebStub::answering(200, json!({ "found": false }));
-    let mut server = Site::new().feature("document", script).env("BLOCKLIST_URL", service.url("/")).start();
+    let mut server =
+        Site::new().feature("document", script).env("BLOCKLIST_URL", service.url("/")).start();
     assert_eq!(login(&server, "ada", "right").0, 200);
     assert_eq!(login(&server, "ada", "wrong").0, 403);
     assert_eq!(service.last_asked().json(), json!({ "ip": CLIENT }));
@@ -72,8 +79,13 @@ fn backend(script: &str) {
     assert_eq!(login(&server, "nobody", "secret").0, 403);
     let lookup = Request::login_at("/api/v1/auth/header?mode=no-auth", "ada", "");
     assert_eq!(server.ask(&lookup).status, 200);
-    let accounts = server.ask(&Request::get("/api/v1/auth/json?mode=list-accounts").header("Accept", "application/json"));
-    assert_eq!(serde_json::from_slice::<Value>(&accounts.body).unwrap(), json!(["ada@example.org", "bob@example.org"]));
+    let accounts = server.ask(
+        &Request::get("/api/v1/auth/json?mode=list-accounts").header("Accept", "application/json"),
+    );
+    assert_eq!(
+        serde_json::from_slice::<Value>(&accounts.body).unwrap(),
+        json!(["ada@example.org", "bob@example.org"])
+    );
     assert_no_script_failed(&server);
 
     database.stop();
@@ -83,8 +95,12 @@ fn backend(script: &str) {
 }
 
 fn filter(script: &str) {
-    let mut service = WebStub::answering(202, json!({ "guid": "g-1", "object": { "policy_reject": false, "countries": ["DE", "FR"] } }));
-    let mut server = Site::new().filter("document", script).env("GEOIP_POLICY_URL", service.url("/")).start();
+    let mut service = WebStub::answering(
+        202,
+        json!({ "guid": "g-1", "object": { "policy_reject": false, "countries": ["DE", "FR"] } }),
+    );
+    let mut server =
+        Site::new().filter("document", script).env("GEOIP_POLICY_URL", service.url("/")).start();
     assert_eq!(login(&server, "ada", "right").0, 200);
     let asked = service.last_asked().json();
     assert_eq!(asked, json!({ "key": "client", "value": { "address": CLIENT, "sender": "ada" } }));
@@ -92,7 +108,11 @@ fn filter(script: &str) {
     assert_eq!(login(&server, "ada", "wrong").0, 403);
     service.answer(202, json!({ "guid": "g-2", "object": { "policy_reject": true } }));
     assert_eq!(login(&server, "ada", "right"), (403, "Policy violation".into()));
-    assert_eq!(server.login("ada", "right").status, 200, "a client whose address is not routed is not asked about");
+    assert_eq!(
+        server.login("ada", "right").status,
+        200,
+        "a client whose address is not routed is not asked about"
+    );
     assert_no_script_failed(&server);
 
     service.stop();
@@ -102,7 +122,8 @@ fn filter(script: &str) {
 
 fn action(script: &str) {
     let (address, lines) = haproxy();
-    let bucket = json!({ "name": "b", "period": "1h", "cidr": 24, "ipv4": true, "failed_requests": 1 });
+    let bucket =
+        json!({ "name": "b", "period": "1h", "cidr": 24, "ipv4": true, "failed_requests": 1 });
     let site = Site::new().file("document.lua", script).set(json!({
         "server": { "features": ["brute_force"], "brute_force_protocols": ["imap", "submission"] },
         "brute_force": { "buckets": [bucket] },
@@ -111,16 +132,27 @@ fn action(script: &str) {
             "search": [{ "protocol": ["imap", "submission"] }],
         },
     }));
-    let site = site.env("HAPROXY_STATS", address).env("HAPROXY_SMTP_MAP", "/maps/smtp").env("HAPROXY_GENERIC_MAP", "/maps/generic");
+    let site = site
+        .env("HAPROXY_STATS", address)
+        .env("HAPROXY_SMTP_MAP", "/maps/smtp")
+        .env("HAPROXY_GENERIC_MAP", "/maps/generic");
     let server = site.start();
     let refused = |protocol: &str| {
-        let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", "ada").header("Auth-Pass", "wrong");
+        let request = Request::get("/api/v1/auth/header?in-memory=0")
+            .header("Auth-User", "ada")
+            .header("Auth-Pass", "wrong");
         server.ask(&request.header("Client-IP", CLIENT).header("Auth-Protocol", protocol)).status
     };
     assert_eq!((refused("imap"), refused("imap")), (403, 403));
-    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), "add map /maps/generic 198.18.0.0/24 block_imap");
+    assert_eq!(
+        lines.recv_timeout(PATIENCE).unwrap(),
+        "add map /maps/generic 198.18.0.0/24 block_imap"
+    );
     assert_eq!(refused("submission"), 403);
-    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), "add map /maps/smtp 198.18.0.0/24 block_smtp");
+    assert_eq!(
+        lines.recv_timeout(PATIENCE).unwrap(),
+        "add map /maps/smtp 198.18.0.0/24 block_smtp"
+    );
     assert_no_script_failed(&server);
 }
 
@@ -134,7 +166,8 @@ fn hook(script: &str) {
     let event = |category: &str| {
         let fields = json!({ "user": "ada", "remote_ip": "192.0.2.1", "remote_port": 4711 });
         let body = json!({ "categories": ["auth-client", category], "fields": fields }).to_string();
-        let answer = server.ask(&Request::post("/api/v1/custom/document", "application/json", body));
+        let answer =
+            server.ask(&Request::post("/api/v1/custom/document", "application/json", body));
         (answer.status, serde_json::from_slice::<Value>(&answer.body).unwrap())
     };
     let (status, other) = event("service:smtp");
@@ -143,8 +176,12 @@ fn hook(script: &str) {
 
     let (status, result) = event("service:imap-login");
     assert_eq!(status, 200);
-    for (key, value) in [("caller", "callback.lua"), ("state", "client disconnected"), ("category", "service:imap-login"), ("user", "ada")]
-    {
+    for (key, value) in [
+        ("caller", "callback.lua"),
+        ("state", "client disconnected"),
+        ("category", "service:imap-login"),
+        ("user", "ada"),
+    ] {
         assert_eq!(result[key], value, "{result}");
     }
     assert_eq!(redis.ask::<Vec<String>>("HKEYS ntc:DS_ACCOUNT"), ["192.0.2.1:4712"]);
@@ -152,14 +189,17 @@ fn hook(script: &str) {
 
     let plain = server.ask(&Request::post("/api/v1/custom/document", "text/plain", "x"));
     assert_eq!(plain.status, 200);
-    until("the refusal to be printed", || server.log().contains("Wrong 'Content-Type'").then_some(()));
+    until("the refusal to be printed", || {
+        server.log().contains("Wrong 'Content-Type'").then_some(())
+    });
     // It does without Redis, and says nothing of it.
     redis.stop();
     assert_eq!(event("service:imap-login").0, 200);
     assert_no_script_failed(&server);
 }
 
-/// A MariaDB where the documents' backend looks for it, with the table that it asks. The passwords are "secret".
+/// A MariaDB where the documents' backend looks for it, with the table that it asks. The passwords
+/// are "secret".
 pub fn users() -> Database {
     Database::mariadb_at(MYSQL_PORT, USERS)
 }
@@ -185,9 +225,12 @@ pub fn haproxy() -> (String, mpsc::Receiver<String>) {
     (address, lines)
 }
 
-/// A login from the public internet, whose result neither comes from the server's memory nor goes there.
+/// A login from the public internet, whose result neither comes from the server's memory nor goes
+/// there.
 pub fn request(user: &str, password: &str) -> Request {
-    let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", user).header("Auth-Pass", password);
+    let request = Request::get("/api/v1/auth/header?in-memory=0")
+        .header("Auth-User", user)
+        .header("Auth-Pass", password);
     request.header("Auth-Protocol", "imap").header("Client-IP", CLIENT)
 }
 

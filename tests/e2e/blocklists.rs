@@ -1,4 +1,5 @@
-//! Blocklists behind a name server with vices: its outage is a temporary failure, never a verdict, and ends when it does.
+//! Blocklists behind a name server with vices: its outage is a temporary failure, never a verdict,
+//! and ends when it does.
 
 use crate::support::dns::{Manner, NameServer};
 use crate::support::{Request, Server, Site, until};
@@ -23,7 +24,9 @@ fn start(names: &NameServer, lists: Value) -> Server {
 /// What a client gets that nobody blocks, and one that is on the list.
 fn statuses(server: &Server) -> (u16, u16) {
     let login = |client_ip: &str| {
-        let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", "ada").header("Auth-Pass", "right");
+        let request = Request::get("/api/v1/auth/header?in-memory=0")
+            .header("Auth-User", "ada")
+            .header("Auth-Pass", "right");
         server.ask(&request.header("Auth-Protocol", "imap").header("Client-IP", client_ip)).status
     };
     (login("192.0.2.1"), login("192.0.2.66"))

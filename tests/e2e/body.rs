@@ -6,15 +6,23 @@ const BODY: &str = r#"{"username":"ada","password":"right","protocol":"imap"}"#;
 
 fn expect_ok(client: &mut Client) {
     let answer = client.answer();
-    assert_eq!((answer.status, answer.header("auth-user")), (200, Some("ada")), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.header("auth-user")),
+        (200, Some("ada")),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]
 fn chunks_are_put_together() {
     let server = Site::new().start();
     let mut client = server.connect();
-    let chunks: String =
-        BODY.as_bytes().chunks(7).map(|part| format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part))).collect();
+    let chunks: String = BODY
+        .as_bytes()
+        .chunks(7)
+        .map(|part| format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part)))
+        .collect();
     let head = "POST /api/v1/auth/json HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     // Twice, so that the end of the first is seen to be found.
     for _ in 0..2 {

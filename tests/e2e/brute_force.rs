@@ -1,4 +1,5 @@
-//! Brute force from outside: many attempts at once over two workers, Redis going away, operators listing and flushing.
+//! Brute force from outside: many attempts at once over two workers, Redis going away, operators
+//! listing and flushing.
 
 use crate::support::http::Answer;
 use crate::support::redis::Redis;
@@ -8,7 +9,10 @@ use std::sync::{Arc, Barrier};
 
 /// One bucket: an address may fail `limit` times within the hour.
 fn site(limit: u64, redis: Option<&Redis>) -> Site {
-    let redis = redis.map_or(json!({}), |redis| json!({ "master": { "address": redis.address() }, "prefix": "nt_" }));
+    let redis = redis.map_or(
+        json!({}),
+        |redis| json!({ "master": { "address": redis.address() }, "prefix": "nt_" }),
+    );
     Site::new().set(json!({
         "server": { "workers": 2, "features": ["brute_force"], "brute_force_protocols": ["imap"], "redis": redis },
         "brute_force": { "buckets": [{ "name": "b", "period": "1h", "cidr": 32, "ipv4": true, "failed_requests": limit }] },
@@ -16,7 +20,9 @@ fn site(limit: u64, redis: Option<&Redis>) -> Site {
 }
 
 fn login_from(client_ip: &str, user: &str, password: &str) -> Request {
-    let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", user).header("Auth-Pass", password);
+    let request = Request::get("/api/v1/auth/header?in-memory=0")
+        .header("Auth-User", user)
+        .header("Auth-Pass", password);
     request.header("Auth-Protocol", "imap").header("Client-IP", client_ip)
 }
 
@@ -43,11 +49,14 @@ fn all_at_once(server: &Server, requests: Vec<Request>) -> Vec<u16> {
 }
 
 fn blocked_networks(server: &Server) -> Value {
-    let answer: Value = serde_json::from_slice(&ask(server, &Request::get("/api/v1/bruteforce/list")).body).unwrap();
+    let answer: Value =
+        serde_json::from_slice(&ask(server, &Request::get("/api/v1/bruteforce/list")).body)
+            .unwrap();
     answer["result"][0]["ip_addresses"].clone()
 }
 
-/// Nobody is answered before a hundred are in. `late`, who knows the right password, is answered when the others have failed.
+/// Nobody is answered before a hundred are in. `late`, who knows the right password, is answered
+/// when the others have failed.
 const BACKEND: &str = r#"
 local cache = require("nauthilus_cache")
 local time = require("time")
@@ -82,7 +91,8 @@ fn of_a_hundred_attempts_at_once_none_succeeds_once_the_bucket_is_full() {
     let redis = Redis::start();
     for (redis, settled) in [(None, ""), (Some(&redis), SETTLED)] {
         let server = site(5, redis).backend(&BACKEND.replace("@SETTLED@", settled)).start();
-        let mut requests: Vec<_> = (0..99).map(|n| login_from("192.0.2.9", &format!("user{n}"), "wrong")).collect();
+        let mut requests: Vec<_> =
+            (0..99).map(|n| login_from("192.0.2.9", &format!("user{n}"), "wrong")).collect();
         requests.push(login_from("192.0.2.9", "late", "right"));
         assert_eq!(all_at_once(&server, requests), vec![403; 100]);
         assert_eq!(blocked_networks(&server), json!({ "192.0.2.9/32": "b" }));
@@ -96,7 +106,8 @@ fn a_hundred_right_logins_at_once_all_succeed() {
     let redis = Redis::start();
     for redis in [None, Some(&redis)] {
         let server = site(1, redis).start();
-        let requests = (0..100).map(|n| login_from("192.0.2.9", &format!("user{n}"), "right")).collect();
+        let requests =
+            (0..100).map(|n| login_from("192.0.2.9", &format!("user{n}"), "right")).collect();
         assert_eq!(all_at_once(&server, requests), vec![200; 100]);
         assert_eq!(blocked_networks(&server), json!({}));
     }
@@ -118,8 +129,11 @@ fn without_redis_the_process_counts_by_itself() {
     assert_eq!(ask(&server, &Request::get("/api/v1/bruteforce/list")).status, 500);
 
     redis.restart();
-    until("logins to work again", || (ask(&server, &login_from("192.0.2.10", "ada", "right")).status == 200).then_some(()));
-    // This Redis has lost everything. What it did not hear of while it was away counts nevertheless: an outage pardons nobody.
+    until("logins to work again", || {
+        (ask(&server, &login_from("192.0.2.10", "ada", "right")).status == 200).then_some(())
+    });
+    // This Redis has lost everything. What it did not hear of while it was away counts
+    // nevertheless: an outage pardons nobody.
     wait_for_the_block(&server);
 }
 
@@ -145,7 +159,9 @@ fn guess_during(begin: impl Fn(&Redis), end: impl Fn(&Redis)) {
         assert_eq!(ask(&server, &login_from("192.0.2.9", "ada", "right")).status, 403);
     }
     end(&redis);
-    until("logins to work again", || (ask(&server, &login_from("192.0.2.10", "ada", "right")).status == 200).then_some(()));
+    until("logins to work again", || {
+        (ask(&server, &login_from("192.0.2.10", "ada", "right")).status == 200).then_some(())
+    });
     wait_for_the_block(&server);
 }
 
@@ -161,7 +177,10 @@ fn a_full_redis_pardons_nobody() {
 #[test]
 fn a_read_only_redis_pardons_nobody() {
     let nobody = crate::support::process::free_port();
-    guess_during(|redis| redis.ask(&format!("REPLICAOF 127.0.0.1 {nobody}")), |redis| redis.ask("REPLICAOF NO ONE"));
+    guess_during(
+        |redis| redis.ask(&format!("REPLICAOF 127.0.0.1 {nobody}")),
+        |redis| redis.ask("REPLICAOF NO ONE"),
+    );
 }
 
 #[test]
@@ -195,8 +214,10 @@ fn operators_list_and_flush_from_the_command_line() {
     assert_eq!(job["status"], "QUEUED");
     let path = format!("/api/v1/async/jobs/{}", job["jobId"].as_str().unwrap());
     until("the flush", || {
-        let answer: Value = serde_json::from_slice(&ask(&server, &Request::get(&path)).body).unwrap();
-        (answer["result"]["status"] == "DONE").then(|| assert_eq!(answer["result"]["removed_keys"][0], "BRUTEFORCE"))
+        let answer: Value =
+            serde_json::from_slice(&ask(&server, &Request::get(&path)).body).unwrap();
+        (answer["result"]["status"] == "DONE")
+            .then(|| assert_eq!(answer["result"]["removed_keys"][0], "BRUTEFORCE"))
     });
     assert_eq!(blocked_networks(&server), json!({}));
     assert_eq!(ask(&server, &Request::get("/api/v1/async/jobs/unknown")).status, 404);
@@ -228,7 +249,9 @@ fn scripts_spare_users_and_addresses() {
         assert_eq!(ask(&server, &login_from("192.0.2.9", "bob", "right")).status, 403);
 
         for client_ip in ["198.51.100.9", "198.51.100.10"] {
-            for (user, password, status) in [("u1", "right", 200), ("u2", "right", 200), ("eve", "wrong", 403)] {
+            for (user, password, status) in
+                [("u1", "right", 200), ("u2", "right", 200), ("eve", "wrong", 403)]
+            {
                 assert_eq!(ask(&server, &login_from(client_ip, user, password)).status, status);
             }
         }
@@ -239,7 +262,9 @@ fn scripts_spare_users_and_addresses() {
 
 #[test]
 fn the_configuration_in_force_can_be_read_without_its_secrets() {
-    let server = site(1, None).set(json!({ "server": { "redis": { "password_nonce": "a-nonce-that-is-secret" } } })).start();
+    let server = site(1, None)
+        .set(json!({ "server": { "redis": { "password_nonce": "a-nonce-that-is-secret" } } }))
+        .start();
     let answer = ask(&server, &Request::get("/api/v1/config/load"));
     assert!(!answer.text().contains("a-nonce-that-is-secret"));
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();

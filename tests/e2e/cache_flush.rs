@@ -1,4 +1,5 @@
-//! An operator has a user forgotten: the next login asks the backend, which may have another password by now. Others are left alone.
+//! An operator has a user forgotten: the next login asks the backend, which may have another
+//! password by now. Others are left alone.
 
 use crate::support::redis::Redis;
 use crate::support::{Request, Server, Site};
@@ -33,7 +34,10 @@ fn log_in(server: &Server, user: &str, password: &str) -> (u16, bool) {
 #[test]
 fn a_user_is_forgotten_from_the_command_line_and_nobody_else_is() {
     let redis = Redis::start();
-    for (redis, prefix) in [(json!({}), ""), (json!({ "master": { "address": redis.address() }, "prefix": "nt_" }), "nt_")] {
+    for (redis, prefix) in [
+        (json!({}), ""),
+        (json!({ "master": { "address": redis.address() }, "prefix": "nt_" }), "nt_"),
+    ] {
         let server = start(redis);
         for user in ["ada", "ada@example.test", "bob"] {
             assert_eq!(log_in(&server, user, "old"), (200, false));
@@ -44,7 +48,10 @@ fn a_user_is_forgotten_from_the_command_line_and_nobody_else_is() {
 
         let flushed = server.command("cache", &["flush", "ada"]);
         let key = format!("{prefix}ucp:__default__:ada@example.test");
-        assert_eq!(flushed, json!({ "user": "ada", "removed_keys": [key], "status": "1 keys flushed" }));
+        assert_eq!(
+            flushed,
+            json!({ "user": "ada", "removed_keys": [key], "status": "1 keys flushed" })
+        );
         // By every login name of the account.
         for user in ["ada", "ada@example.test"] {
             assert_eq!(log_in(&server, user, "old"), (403, false));
@@ -53,7 +60,10 @@ fn a_user_is_forgotten_from_the_command_line_and_nobody_else_is() {
         assert_eq!(log_in(&server, "bob", "old"), (200, true));
 
         let nobody = server.command("cache", &["flush", "nobody"]);
-        assert_eq!(nobody, json!({ "user": "nobody", "removed_keys": null, "status": "not flushed" }));
+        assert_eq!(
+            nobody,
+            json!({ "user": "nobody", "removed_keys": null, "status": "not flushed" })
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! Who may ask: every kind of credentials protects, attacks on tokens fail, and a setting that cannot protect keeps the server from starting.
+//! Who may ask: every kind of credentials protects, attacks on tokens fail, and a setting that
+//! cannot protect keeps the server from starting.
 
 use crate::support::redis::Redis;
 use crate::support::site::loligo;
@@ -36,7 +37,11 @@ fn encode(part: &[u8]) -> String {
 
 /// A token with this header and these claims, signed by HMAC with this key.
 fn hmac_token(header: &Value, claims: &Value, key: &[u8]) -> String {
-    let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+    let signed = format!(
+        "{}.{}",
+        encode(header.to_string().as_bytes()),
+        encode(claims.to_string().as_bytes())
+    );
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(signed.as_bytes());
     format!("{signed}.{}", encode(&mac.finalize().into_bytes()))
@@ -65,16 +70,26 @@ fn pair(body: &[u8]) -> (String, String) {
 }
 
 fn refresh(server: &Server, token: &str) -> (u16, Vec<u8>) {
-    let answer = server.ask(&Request::post("/api/v1/jwt/refresh", "text/plain", "").header("X-Refresh-Token", token));
+    let answer = server.ask(
+        &Request::post("/api/v1/jwt/refresh", "text/plain", "").header("X-Refresh-Token", token),
+    );
     (answer.status, answer.body)
 }
 
 /// Whether a configuration is refused, and with these words.
 fn refused(settings: Value, words: &[&str]) {
-    let site = Site::new().set(settings.clone()).file("hook.lua", "function nauthilus_run_hook() end").file("jwks.json", "{\"keys\":[]}");
+    let site = Site::new()
+        .set(settings.clone())
+        .file("hook.lua", "function nauthilus_run_hook() end")
+        .file("jwks.json", "{\"keys\":[]}");
     let config = site.write_config();
     for command in ["check", "serve"] {
-        let output = loligo().current_dir(site.path("")).args([command, "-c"]).arg(&config).output().unwrap();
+        let output = loligo()
+            .current_dir(site.path(""))
+            .args([command, "-c"])
+            .arg(&config)
+            .output()
+            .unwrap();
         if command == "check" && output.status.success() {
             // What only the start looks into: files with keys.
             continue;
@@ -89,7 +104,10 @@ fn refused(settings: Value, words: &[&str]) {
 fn a_secret_is_changed_without_an_outage() {
     let hash = |password: &str| bcrypt::hash(password, 5).unwrap();
     let users = |passwords: &[&str]| {
-        let users: Vec<_> = passwords.iter().map(|password| json!({ "username": "mail", "password": hash(password) })).collect();
+        let users: Vec<_> = passwords
+            .iter()
+            .map(|password| json!({ "username": "mail", "password": hash(password) }))
+            .collect();
         json!({ "server": { "basic_auth": { "enabled": true, "users": users } } })
     };
     let (old, new) = (basic("mail", "the old secret"), basic("mail", "the new secret"));
@@ -104,7 +122,10 @@ fn a_secret_is_changed_without_an_outage() {
     assert!(server.reload());
     assert_eq!((status(&server, &old), status(&server, &new)), (403, 200));
     let answer = server.ask(&Request::login("ada", "right"));
-    assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Basic realm=\"restricted\", charset=\"UTF-8\"")));
+    assert_eq!(
+        (answer.status, answer.header("www-authenticate")),
+        (401, Some("Basic realm=\"restricted\", charset=\"UTF-8\""))
+    );
 }
 
 #[test]
@@ -115,7 +136,9 @@ fn many_requests_of_one_caller_cost_one_hash() {
     let server = Site::new().set(settings).start();
     // Were each of them to cost a hash, most would wait past the request's time.
     let mut clients: Vec<_> = (0..200).map(|_| server.connect()).collect();
-    clients.iter_mut().for_each(|client| client.send(&asked_by(&basic("mail", "the secret")).bytes()));
+    clients
+        .iter_mut()
+        .for_each(|client| client.send(&asked_by(&basic("mail", "the secret")).bytes()));
     assert!(clients.iter_mut().all(|client| client.answer().status == 200));
 }
 
@@ -133,7 +156,11 @@ fn an_address_that_fails_too_often_is_not_listened_to() {
         assert_eq!(answer.status, 429);
         assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
     }
-    assert_eq!(server.ask(&Request::login("ada", "right")).status, 401, "without credentials nothing is guessed");
+    assert_eq!(
+        server.ask(&Request::login("ada", "right")).status,
+        401,
+        "without credentials nothing is guessed"
+    );
     assert_eq!(server.ask(&Request::get("/ping")).status, 200);
 }
 
@@ -172,15 +199,27 @@ fn attacks_on_tokens_fail() {
     let good = hmac_token(&hs(), &claims(|_| ()), SECRET.as_bytes());
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let with = |header: Value| hmac_token(&header, &claims(|_| ()), SECRET.as_bytes());
-    let having = |name: &str, value: Value| hmac_token(&hs(), &claims(|claims| claims[name] = value), SECRET.as_bytes());
+    let having = |name: &str, value: Value| {
+        hmac_token(&hs(), &claims(|claims| claims[name] = value), SECRET.as_bytes())
+    };
     let attacks = [
-        ("alg none", format!("{}.{}.", encode(br#"{"alg":"none"}"#), encode(claims(|_| ()).to_string().as_bytes()))),
+        (
+            "alg none",
+            format!(
+                "{}.{}.",
+                encode(br#"{"alg":"none"}"#),
+                encode(claims(|_| ()).to_string().as_bytes())
+            ),
+        ),
         ("alg None with a signature", with(json!({ "alg": "None" }))),
         ("another algorithm", with(json!({ "alg": "HS512" }))),
         ("an algorithm for public keys", with(json!({ "alg": "RS256" }))),
         ("a critical extension", with(json!({ "alg": "HS256", "crit": ["b64"], "b64": false }))),
         ("another key", hmac_token(&hs(), &claims(|_| ()), b"another key another key another k")),
-        ("no key", hmac_token(&json!({ "alg": "HS256", "kid": "/dev/null" }), &claims(|_| ()), b"")),
+        (
+            "no key",
+            hmac_token(&json!({ "alg": "HS256", "kid": "/dev/null" }), &claims(|_| ()), b""),
+        ),
         ("expired", having("exp", json!(now() - 1))),
         ("never expires", having("exp", Value::Null)),
         ("not yet valid", having("nbf", json!(now() + 300))),
@@ -190,15 +229,27 @@ fn attacks_on_tokens_fail() {
         ("a truncated signature", format!("{signed}.{}", &signature[..signature.len() - 2])),
         ("no signature", format!("{signed}.")),
         ("padding", format!("{good}=")),
-        ("a huge token", hmac_token(&hs(), &claims(|claims| claims["x"] = json!("y".repeat(40_000))), SECRET.as_bytes())),
+        (
+            "a huge token",
+            hmac_token(
+                &hs(),
+                &claims(|claims| claims["x"] = json!("y".repeat(40_000))),
+                SECRET.as_bytes(),
+            ),
+        ),
     ];
-    // Each on a server of its own would be slow; a reload does not forget failures, so they go in groups that are small enough.
+    // Each on a server of its own would be slow; a reload does not forget failures, so they go in
+    // groups that are small enough.
     for group in attacks.chunks(9) {
         let server = Site::new().set(jwt(json!({}))).start();
         assert_eq!(status(&server, &format!("Bearer {good}")), 200);
         for (name, token) in group {
             let answer = server.ask(&asked_by(&format!("Bearer {token}")));
-            assert_eq!((answer.status, answer.text()), (401, r#"{"error":"invalid token"}"#.into()), "{name}");
+            assert_eq!(
+                (answer.status, answer.text()),
+                (401, r#"{"error":"invalid token"}"#.into()),
+                "{name}"
+            );
         }
         assert_eq!(status(&server, &format!("Bearer {good}")), 200);
     }
@@ -212,11 +263,18 @@ fn roles_protect_every_family_of_endpoints() {
     ] });
     let hook = "function nauthilus_run_hook() return { a = 1 } end";
     let server = Site::new().set(settings).file("hook.lua", hook).start();
-    let [op, reader, lister, guard] = [("op", "operator1"), ("reader", "readreader"), ("lister", "listlist1"), ("guard", "guardguard")]
-        .map(|(name, password)| format!("Bearer {}", fetch(&server, name, password).0));
+    let [op, reader, lister, guard] = [
+        ("op", "operator1"),
+        ("reader", "readreader"),
+        ("lister", "listlist1"),
+        ("guard", "guardguard"),
+    ]
+    .map(|(name, password)| format!("Bearer {}", fetch(&server, name, password).0));
     let lookup = Request::login_at("/api/v1/auth/header?mode=no-auth", "ada", "");
-    let list = Request::get("/api/v1/auth/json?mode=list-accounts").header("Accept", "application/json");
-    let factor = Request::post("/api/v1/mfa-backchannel/totp", "application/json", r#"{"username":"ada"}"#);
+    let list =
+        Request::get("/api/v1/auth/json?mode=list-accounts").header("Accept", "application/json");
+    let factor =
+        Request::post("/api/v1/mfa-backchannel/totp", "application/json", r#"{"username":"ada"}"#);
     for (request, allowed, missing) in [
         (Request::uncached_login("ada", "right"), [true, false, true, true], 401),
         (lookup, [false, true, false, false], 403),
@@ -229,12 +287,18 @@ fn roles_protect_every_family_of_endpoints() {
     ] {
         for (authorization, allowed) in [&op, &reader, &lister, &guard].into_iter().zip(allowed) {
             let answer = server.ask(&request.clone().header("Authorization", authorization));
-            let line = String::from_utf8(request.bytes()).unwrap().lines().next().unwrap().to_owned();
+            let line =
+                String::from_utf8(request.bytes()).unwrap().lines().next().unwrap().to_owned();
             // The back channel finds its input incomplete once it lets somebody in.
             let in_words = format!("{line} {authorization}: {} {}", answer.status, answer.text());
             assert_eq!(!matches!(answer.status, 401 | 403), allowed, "{in_words}");
             // Who lacks the role of everybody learns of that first.
-            assert!(allowed || answer.status == missing || (authorization == &reader && answer.status == 401), "{in_words}");
+            assert!(
+                allowed
+                    || answer.status == missing
+                    || (authorization == &reader && answer.status == 401),
+                "{in_words}"
+            );
         }
         assert_eq!(server.ask(&request).status, 401);
     }
@@ -256,7 +320,10 @@ fn a_token_key_is_changed_without_an_outage() {
     let new = pair(&body).0;
     server.change(jwt(json!({ "secret_key": next, "previous_secret_keys": [] })));
     assert!(server.reload());
-    assert_eq!((status(&server, &format!("Bearer {old}")), status(&server, &format!("Bearer {new}"))), (401, 200));
+    assert_eq!(
+        (status(&server, &format!("Bearer {old}")), status(&server, &format!("Bearer {new}"))),
+        (401, 200)
+    );
     assert_eq!(refresh(&server, &new).0, 401, "an access token refreshes nothing");
 }
 
@@ -264,7 +331,8 @@ fn a_token_key_is_changed_without_an_outage() {
 fn a_stored_token_ends_with_the_next_one() {
     let mut redis = Redis::start();
     let mut settings = jwt(json!({ "store_in_redis": true }));
-    settings["server"]["redis"] = json!({ "prefix": "p:", "master": { "address": redis.address() } });
+    settings["server"]["redis"] =
+        json!({ "prefix": "p:", "master": { "address": redis.address() } });
     let server = Site::new().set(settings).start();
     let (first, first_refresh) = fetch(&server, "op", "operator1");
     let bearer = |token: &str| format!("Bearer {token}");
@@ -274,7 +342,10 @@ fn a_stored_token_ends_with_the_next_one() {
     let (second, _) = fetch(&server, "op", "operator1");
     assert_eq!((status(&server, &bearer(&first)), status(&server, &bearer(&second))), (401, 200));
     let (answer, body) = refresh(&server, &first_refresh);
-    assert_eq!((answer, String::from_utf8(body).unwrap()), (401, r#"{"error":"refresh token does not match the one in Redis"}"#.into()));
+    assert_eq!(
+        (answer, String::from_utf8(body).unwrap()),
+        (401, r#"{"error":"refresh token does not match the one in Redis"}"#.into())
+    );
     redis.ask::<i64>("DEL p:jwt:refresh:op");
     let (_, body) = refresh(&server, &first_refresh);
     assert_eq!(String::from_utf8(body).unwrap(), r#"{"error":"refresh token not found in Redis"}"#);
@@ -282,7 +353,10 @@ fn a_stored_token_ends_with_the_next_one() {
     redis.stop();
     assert_eq!(status(&server, &bearer(&second)), 503);
     let body = json!({ "username": "op", "password": "operator1" }).to_string();
-    assert_eq!(server.ask(&Request::post("/api/v1/jwt/token", "application/json", body)).status, 503);
+    assert_eq!(
+        server.ask(&Request::post("/api/v1/jwt/token", "application/json", body)).status,
+        503
+    );
 }
 
 #[test]
@@ -307,7 +381,10 @@ fn without_users_the_backends_say_who_may_have_a_token() {
     }
     for (user, expected) in [("ada", 401), ("broken", 503)] {
         let body = json!({ "username": user, "password": "wrong" }).to_string();
-        assert_eq!(server.ask(&Request::post("/api/v1/jwt/token", "application/json", body)).status, expected);
+        assert_eq!(
+            server.ask(&Request::post("/api/v1/jwt/token", "application/json", body)).status,
+            expected
+        );
     }
 }
 
@@ -330,13 +407,18 @@ impl Issuer {
         });
         change(&mut claims);
         let header = json!({ "alg": "EdDSA", "kid": self.1 });
-        let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+        let signed = format!(
+            "{}.{}",
+            encode(header.to_string().as_bytes()),
+            encode(claims.to_string().as_bytes())
+        );
         format!("Bearer {signed}.{}", encode(self.0.sign(signed.as_bytes()).as_ref()))
     }
 }
 
 fn oidc(more: Value) -> Value {
-    let mut oidc = json!({ "enabled": true, "issuer": "https://id.example", "audience": ["loligo"] });
+    let mut oidc =
+        json!({ "enabled": true, "issuer": "https://id.example", "audience": ["loligo"] });
     oidc.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!({ "server": { "oidc_auth": oidc } })
 }
@@ -344,7 +426,10 @@ fn oidc(more: Value) -> Value {
 #[test]
 fn tokens_of_an_issuer_whose_keys_are_in_a_file() {
     let issuer = Issuer::new("a");
-    let server = Site::new().file("jwks.json", &issuer.jwks()).set(oidc(json!({ "jwks_file": "jwks.json" }))).start();
+    let server = Site::new()
+        .file("jwks.json", &issuer.jwks())
+        .set(oidc(json!({ "jwks_file": "jwks.json" })))
+        .start();
     assert_eq!(status(&server, &issuer.token(|_| ())), 200);
     assert_eq!(status(&server, &issuer.token(|claims| claims["scope"] = json!("openid"))), 401);
     let public = issuer.0.public_key().as_ref().to_vec();
@@ -357,7 +442,11 @@ fn tokens_of_an_issuer_whose_keys_are_in_a_file() {
         ("a public key as a secret", format!("Bearer {confused}")),
     ] {
         let answer = server.ask(&asked_by(&token));
-        assert_eq!((answer.status, answer.text()), (401, r#"{"error":"invalid token"}"#.into()), "{name}");
+        assert_eq!(
+            (answer.status, answer.text()),
+            (401, r#"{"error":"invalid token"}"#.into()),
+            "{name}"
+        );
     }
 }
 
@@ -394,8 +483,14 @@ fn metrics_and_administration_have_settings_of_their_own() {
     };
     let (metrics, blocked) = ("/metrics", "/api/v1/bruteforce/list");
     let (scrape, right) = ("Bearer scrape-scrape-scrape", basic("mail", "0123456789abcdef"));
-    assert_eq!((ask(&server, metrics, ""), ask(&server, metrics, scrape), ask(&server, metrics, &right)), (401, 200, 200));
-    assert_eq!((ask(&server, blocked, ""), ask(&server, blocked, scrape), ask(&server, blocked, &right)), (401, 401, 200));
+    assert_eq!(
+        (ask(&server, metrics, ""), ask(&server, metrics, scrape), ask(&server, metrics, &right)),
+        (401, 200, 200)
+    );
+    assert_eq!(
+        (ask(&server, blocked, ""), ask(&server, blocked, scrape), ask(&server, blocked, &right)),
+        (401, 401, 200)
+    );
     server.change(json!({ "server": { "admin_access": { "networks": ["127.0.0.0/8"] } } }));
     assert!(server.reload());
     assert_eq!((ask(&server, metrics, ""), ask(&server, blocked, "")), (401, 200));
@@ -407,31 +502,67 @@ fn metrics_and_administration_have_settings_of_their_own() {
         json!({ "server": { "basic_auth": { "enabled": false }, "metrics_access": { "token": "scrape-scrape-scrape", "public": false } } }),
     );
     assert!(server.reload());
-    assert_eq!((ask(&server, metrics, ""), ask(&server, metrics, "Bearer wrong"), ask(&server, metrics, scrape)), (401, 401, 200));
+    assert_eq!(
+        (
+            ask(&server, metrics, ""),
+            ask(&server, metrics, "Bearer wrong"),
+            ask(&server, metrics, scrape)
+        ),
+        (401, 401, 200)
+    );
     assert_eq!(server.login("ada", "right").status, 200);
 }
 
 #[test]
 fn what_cannot_protect_is_refused() {
-    let basic = |users: Value| json!({ "server": { "basic_auth": { "enabled": true, "users": users } } });
+    let basic =
+        |users: Value| json!({ "server": { "basic_auth": { "enabled": true, "users": users } } });
     refused(basic(json!([])), &["basic_auth.username", "is missing"]);
-    refused(basic(json!([{ "username": "mail", "password": "plain-text-secret" }])), &["password", "must be a password hash"]);
-    refused(basic(json!([{ "username": "mail", "password": "{NOPE}abc" }])), &["must be a password hash"]);
-    refused(basic(json!([{ "username": "a:b", "password": "{PLAIN}0123456789abcdef" }])), &["colon"]);
-    refused(basic(json!([{ "username": "mail", "password": bcrypt::hash("", 4).unwrap() }])), &["empty password"]);
+    refused(
+        basic(json!([{ "username": "mail", "password": "plain-text-secret" }])),
+        &["password", "must be a password hash"],
+    );
+    refused(
+        basic(json!([{ "username": "mail", "password": "{NOPE}abc" }])),
+        &["must be a password hash"],
+    );
+    refused(
+        basic(json!([{ "username": "a:b", "password": "{PLAIN}0123456789abcdef" }])),
+        &["colon"],
+    );
+    refused(
+        basic(json!([{ "username": "mail", "password": bcrypt::hash("", 4).unwrap() }])),
+        &["empty password"],
+    );
     refused(jwt(json!({ "secret_key": "" })), &["secret_key", "is missing"]);
     refused(jwt(json!({ "secret_key": "short" })), &["secret_key", "at least 32"]);
-    refused(jwt(json!({ "previous_secret_keys": ["short"] })), &["previous_secret_keys", "at least 32"]);
+    refused(
+        jwt(json!({ "previous_secret_keys": ["short"] })),
+        &["previous_secret_keys", "at least 32"],
+    );
     refused(jwt(json!({ "previous_secret_keys": [""] })), &["previous_secret_keys", "empty"]);
     refused(jwt(json!({ "store_in_redis": true })), &["store_in_redis", "needs server.redis"]);
-    refused(oidc(json!({ "issuer": "", "jwks_url": "https://id.example/keys" })), &["issuer", "is missing"]);
-    refused(oidc(json!({ "audience": [], "jwks_url": "https://id.example/keys" })), &["audience", "is missing"]);
+    refused(
+        oidc(json!({ "issuer": "", "jwks_url": "https://id.example/keys" })),
+        &["issuer", "is missing"],
+    );
+    refused(
+        oidc(json!({ "audience": [], "jwks_url": "https://id.example/keys" })),
+        &["audience", "is missing"],
+    );
     refused(oidc(json!({})), &["jwks_url"]);
-    refused(oidc(json!({ "jwks_url": "https://id.example/keys", "jwks_file": "jwks.json" })), &["jwks_url", "either"]);
+    refused(
+        oidc(json!({ "jwks_url": "https://id.example/keys", "jwks_file": "jwks.json" })),
+        &["jwks_url", "either"],
+    );
     refused(oidc(json!({ "jwks_url": "http://id.example/keys" })), &["jwks_url", "https"]);
     refused(oidc(json!({ "jwks_file": "missing.json" })), &["jwks_file", "does not exist"]);
     refused(oidc(json!({ "jwks_file": "jwks.json" })), &["jwks_file", "has no key"]);
-    refused(json!({ "server": { "metrics_access": { "token": "short" } } }), &["metrics_access.token", "at least 16"]);
-    let both = json!({ "server": { "admin_access": { "public": true, "token": "0123456789abcdef" } } });
+    refused(
+        json!({ "server": { "metrics_access": { "token": "short" } } }),
+        &["metrics_access.token", "at least 16"],
+    );
+    let both =
+        json!({ "server": { "admin_access": { "public": true, "token": "0123456789abcdef" } } });
     refused(both, &["admin_access.public", "protect nothing"]);
 }

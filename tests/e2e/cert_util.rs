@@ -16,12 +16,13 @@ fn expired() -> SocketAddr {
     parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
     let certificate = parameters.self_signed(&key).unwrap().der().clone();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -45,8 +46,12 @@ fn the_end_of_an_expired_certificate_is_told() {
             return {{ ends = ends, err = tostring(err) }}
         end"#
     );
-    let hooks = json!([{ "http_location": "hook", "http_method": "GET", "script_path": "hook.lua" }]);
-    let server = Site::new().file("hook.lua", &hook).set(json!({ "lua": { "custom_hooks": hooks } })).start();
+    let hooks =
+        json!([{ "http_location": "hook", "http_method": "GET", "script_path": "hook.lua" }]);
+    let server = Site::new()
+        .file("hook.lua", &hook)
+        .set(json!({ "lua": { "custom_hooks": hooks } }))
+        .start();
     let answer = server.connect().ask(&Request::get("/api/v1/custom/hook"));
     assert_eq!(
         (answer.status, serde_json::from_str::<Value>(&answer.text()).unwrap()),

@@ -41,17 +41,27 @@ fn chain() -> (Dovecot, Server) {
 #[test]
 fn imap_logins() {
     let (dovecot, _server) = chain();
-    for (user, account, password) in
-        [("alice", "alice@example.test", "wonderland"), ("bob@example.test", "bob@example.test", "builder pw+ü&=%41")]
-    {
+    for (user, account, password) in [
+        ("alice", "alice@example.test", "wonderland"),
+        ("bob@example.test", "bob@example.test", "builder pw+ü&=%41"),
+    ] {
         let mut mail = Mail::connect(dovecot.imap);
         let reply = mail.imap_login(user.as_bytes(), password.as_bytes());
         assert!(reply.starts_with("OK"), "{user}: {reply}");
         assert!(mail.imap("SELECT INBOX").starts_with("OK"), "{user}");
         assert!(dovecot.mailbox(account).exists(), "{user}");
-        assert!(Mail::connect(dovecot.imap).imap_login(user.as_bytes(), b"wrong").starts_with("NO [AUTHENTICATIONFAILED]"), "{user}");
+        assert!(
+            Mail::connect(dovecot.imap)
+                .imap_login(user.as_bytes(), b"wrong")
+                .starts_with("NO [AUTHENTICATIONFAILED]"),
+            "{user}"
+        );
     }
-    assert!(Mail::connect(dovecot.imap).imap_login(b"nobody", b"any").starts_with("NO [AUTHENTICATIONFAILED]"));
+    assert!(
+        Mail::connect(dovecot.imap)
+            .imap_login(b"nobody", b"any")
+            .starts_with("NO [AUTHENTICATIONFAILED]")
+    );
 }
 
 #[test]
@@ -69,11 +79,16 @@ fn lookups_and_the_list_of_accounts() {
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let (found, fields) = user("alice");
-    assert!(found && fields.contains("/srv/mail/alice") && fields.contains("*:bytes=104857600"), "{fields}");
+    assert!(
+        found && fields.contains("/srv/mail/alice") && fields.contains("*:bytes=104857600"),
+        "{fields}"
+    );
     assert!(!user("nobody").0);
     assert_eq!(user("*"), (true, "alice@example.test\nbob@example.test\n".to_owned()));
 
-    let test = |name: &str, password: &str| dovecot.doveadm(&["auth", "test", name, password]).status.success();
+    let test = |name: &str, password: &str| {
+        dovecot.doveadm(&["auth", "test", name, password]).status.success()
+    };
     assert!(test("alice", "wonderland"));
     assert!(!test("alice", "Wonderland"));
 }

@@ -1,4 +1,5 @@
-//! Slow password hashes are computed beside the worker: logins that need none do not queue behind them.
+//! Slow password hashes are computed beside the worker: logins that need none do not queue behind
+//! them.
 
 use crate::support::{Request, Site};
 use serde_json::json;
@@ -26,7 +27,8 @@ const COST: u32 = 10;
 #[test]
 fn quick_logins_overtake_hashed_ones() {
     let hash = bcrypt::hash("right", COST).unwrap();
-    // The quick logins leave the hashes little of the core, which is as it should be: they may take their time.
+    // The quick logins leave the hashes little of the core, which is as it should be: they may take
+    // their time.
     let patience = json!({ "server": { "timeouts": { "lua_backend": "20s", "request": "20s" } } });
     let server = Site::new().backend(&BACKEND.replace("@HASH@", &hash)).set(patience).start();
 
@@ -39,12 +41,18 @@ fn quick_logins_overtake_hashed_ones() {
         })
         .collect();
 
-    // Quick logins, one after the other, until all hashes are through. In line with the hashes there could be one for each at most.
-    let waiter = std::thread::spawn(move || slow.iter_mut().map(|client| client.answer().status).collect::<Vec<_>>());
+    // Quick logins, one after the other, until all hashes are through. In line with the hashes
+    // there could be one for each at most.
+    let waiter = std::thread::spawn(move || {
+        slow.iter_mut().map(|client| client.answer().status).collect::<Vec<_>>()
+    });
     let mut quick = server.connect();
     let mut answered = 0;
     while !waiter.is_finished() {
-        assert_eq!(quick.ask(&Request::uncached_login(&format!("quick{answered}"), "right")).status, 200);
+        assert_eq!(
+            quick.ask(&Request::uncached_login(&format!("quick{answered}"), "right")).status,
+            200
+        );
         answered += 1;
     }
     assert_eq!(waiter.join().unwrap(), vec![200; hashed]);
@@ -53,7 +61,8 @@ fn quick_logins_overtake_hashed_ones() {
 
 #[test]
 fn a_wrong_password_is_refused_there_too() {
-    let server = Site::new().backend(&BACKEND.replace("@HASH@", &bcrypt::hash("right", 4).unwrap())).start();
+    let server =
+        Site::new().backend(&BACKEND.replace("@HASH@", &bcrypt::hash("right", 4).unwrap())).start();
     assert_eq!(server.login("hashed", "right").status, 200);
     assert_eq!(server.login("hashed", "wrong").status, 403);
 }

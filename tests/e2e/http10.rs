@@ -13,7 +13,10 @@ fn a_request_as_nginx_sends_it_is_answered_and_closed() {
     let answer = client.answer();
     assert_eq!(answer.status_line, "HTTP/1.0 200 OK");
     assert_eq!(answer.header("auth-status"), Some("OK"));
-    assert_eq!((answer.header("auth-server"), answer.header("auth-port")), (Some("127.0.0.1"), Some("9931")));
+    assert_eq!(
+        (answer.header("auth-server"), answer.header("auth-port")),
+        (Some("127.0.0.1"), Some("9931"))
+    );
     client.expect_close();
 }
 

@@ -1,8 +1,10 @@
-//! Requests that are under way on one worker at the same time, in one Lua state, see nothing of each other.
+//! Requests that are under way on one worker at the same time, in one Lua state, see nothing of
+//! each other.
 
 use crate::support::{Client, Request, Server, Site};
 
-/// Leaves what it can where another request might find it, waits so that others run in between, and tells what it then finds.
+/// Leaves what it can where another request might find it, waits so that others run in between, and
+/// tells what it then finds.
 ///
 /// `@STAGE@` is the stage's name; each stage of a request runs this.
 const MARK: &str = r#"
@@ -109,7 +111,9 @@ fn marking(stage: &str, rest: &str) -> String {
 
 #[test]
 fn a_thousand_interleaved_logins_see_only_themselves() {
-    let site = Site::new().feature("feature", &marking("feature", FEATURE)).backend(&marking("backend", BACKEND));
+    let site = Site::new()
+        .feature("feature", &marking("feature", FEATURE))
+        .backend(&marking("backend", BACKEND));
     let server: Server = site.filter("filter", &marking("filter", FILTER)).start();
     let mut clients: Vec<Client> = (0..100).map(|_| server.connect()).collect();
     for round in 0..10 {
@@ -120,7 +124,10 @@ fn a_thousand_interleaved_logins_see_only_themselves() {
         for (at, client) in clients.iter_mut().enumerate() {
             let answer = client.answer();
             assert_eq!(answer.status, 200, "{}: {}", user(at), server.log());
-            assert_eq!(answer.header("auth-user"), Some(format!("account of {}", user(at)).as_str()));
+            assert_eq!(
+                answer.header("auth-user"),
+                Some(format!("account of {}", user(at)).as_str())
+            );
         }
     }
 }

@@ -16,7 +16,8 @@ fn pipelined_requests_are_answered_in_their_order() {
     let server = Site::new().start();
     let mut client = server.connect();
     let users: Vec<String> = (0..100).map(|number| format!("user{number}")).collect();
-    let requests: Vec<u8> = users.iter().flat_map(|user| Request::login(user, "right").bytes()).collect();
+    let requests: Vec<u8> =
+        users.iter().flat_map(|user| Request::login(user, "right").bytes()).collect();
     client.send(&requests);
     for user in &users {
         assert_eq!(client.answer().header("auth-user"), Some(user.as_str()));
@@ -39,7 +40,9 @@ fn a_client_that_shuts_its_half_down_is_still_answered_and_then_closed() {
     for _ in 0..100 {
         let mut client = server.connect();
         assert_eq!(client.ask(&Request::get("/ping")).text(), "pong");
-        client.send(&[Request::get("/ping").bytes(), Request::login("ada", "right").bytes()].concat());
+        client.send(
+            &[Request::get("/ping").bytes(), Request::login("ada", "right").bytes()].concat(),
+        );
         client.finish_sending();
         assert_eq!(client.answer().text(), "pong");
         assert_eq!(client.answer().status, 200);

@@ -1,4 +1,5 @@
-//! Whose login name it is, Redis is asked once and then tells when that changes; servers that do not tell are asked each time.
+//! Whose login name it is, Redis is asked once and then tells when that changes; servers that do
+//! not tell are asked each time.
 
 use crate::support::redis::Redis;
 use crate::support::{Request, Server, Site, until};
@@ -27,7 +28,10 @@ end
 fn start(redis: &Redis, settings: Value) -> Server {
     redis.ask::<i64>("HSET t_USER ada first");
     let own = json!({ "master": { "address": redis.address() }, "prefix": "t_" });
-    let site = Site::new().feature("account", FEATURE).backend(BACKEND).set(json!({ "server": { "redis": own } }));
+    let site = Site::new()
+        .feature("account", FEATURE)
+        .backend(BACKEND)
+        .set(json!({ "server": { "redis": own } }));
     site.set(json!({ "server": { "redis": settings } })).start()
 }
 

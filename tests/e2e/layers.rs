@@ -1,5 +1,5 @@
-//! The layers of ARCHITECTURE.md, checked against the sources: which folder may name which, that import circles stay small and inside
-//! one folder, and which crates are named in one place only.
+//! The layers of ARCHITECTURE.md, checked against the sources: which folder may name which, that
+//! import circles stay small and inside one folder, and which crates are named in one place only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,12 +23,18 @@ fn each_folder_names_only_folders_of_lower_rows() {
             problems.push(format!("{file}: {} is in no row of the picture", top(&file)));
             continue;
         };
-        for path in source.imports.into_iter().chain(source.exports.into_iter().map(|(_, path)| path)) {
+        for path in
+            source.imports.into_iter().chain(source.exports.into_iter().map(|(_, path)| path))
+        {
             let named = path.first().map(String::as_str).unwrap_or_default();
             match rank.get(named) {
                 Some(other) if named == top(&file) || other > own => {}
-                Some(_) => problems.push(format!("{file} names {}, which is not below it", path.join("::"))),
-                None => problems.push(format!("{file} names {}, which is in no row of the picture", path.join("::"))),
+                Some(_) => problems
+                    .push(format!("{file} names {}, which is not below it", path.join("::"))),
+                None => problems.push(format!(
+                    "{file} names {}, which is in no row of the picture",
+                    path.join("::")
+                )),
             }
         }
     }
@@ -55,15 +61,20 @@ fn import_circles_stay_in_one_folder_and_have_three_files_at_most() {
 /// Files that import each other in a circle.
 const CIRCLE_MAX: usize = 3;
 
-/// Circles that are still to be untied, by folder: how many files they may have. This list only shrinks.
+/// Circles that are still to be untied, by folder: how many files they may have. This list only
+/// shrinks.
 const KNOWN: &[(&str, usize)] = &[("dialect", 7), ("script", 19), ("worker", 8)];
 
-/// The picture of ARCHITECTURE.md, section "Layers": the row of each folder or file of `src`, counted from the top.
+/// The picture of ARCHITECTURE.md, section "Layers": the row of each folder or file of `src`,
+/// counted from the top.
 fn rows() -> BTreeMap<String, usize> {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let section = text.split("\n## Layers").nth(1).unwrap_or_default();
     let picture = section.split("```").nth(1).unwrap_or_default().trim_start_matches("text");
-    assert!(picture.contains("worker"), "ARCHITECTURE.md has no picture of the layers in its section Layers");
+    assert!(
+        picture.contains("worker"),
+        "ARCHITECTURE.md has no picture of the layers in its section Layers"
+    );
     let mut rows = BTreeMap::from([("main".to_owned(), 0), ("lib".to_owned(), 0)]);
     for (row, line) in picture.lines().filter(|line| !line.trim().is_empty()).enumerate() {
         // The first column holds the layer's name, on its first row only.
@@ -98,7 +109,8 @@ struct Sources {
 }
 
 struct Source {
-    /// Paths that the file imports or names, without `crate`. A re-export is not an import: the file itself has no use for it.
+    /// Paths that the file imports or names, without `crate`. A re-export is not an import: the
+    /// file itself has no use for it.
     imports: Vec<Vec<String>>,
     /// What it exports under names of its own: the last part of a `pub use` and the whole path.
     exports: Vec<(String, Vec<String>)>,
@@ -115,14 +127,20 @@ impl Sources {
             }
         }
         assert!(texts.len() > 100, "does this test still find the sources?");
-        let modules: BTreeMap<_, _> = texts.keys().map(|name| (module_of(name), name.clone())).collect();
-        let files = texts.iter().map(|(name, text)| (name.clone(), Source::of(&module_of(name), text, &modules))).collect();
+        let modules: BTreeMap<_, _> =
+            texts.keys().map(|name| (module_of(name), name.clone())).collect();
+        let files = texts
+            .iter()
+            .map(|(name, text)| (name.clone(), Source::of(&module_of(name), text, &modules)))
+            .collect();
         Sources { files, modules }
     }
 
     /// The file that defines what a path names: the longest module in it, re-exports followed.
     fn file_of(&self, path: &[String], depth: usize) -> Option<&str> {
-        let (length, file) = (1..=path.len()).rev().find_map(|length| Some((length, self.modules.get(&path[..length])?)))?;
+        let (length, file) = (1..=path.len())
+            .rev()
+            .find_map(|length| Some((length, self.modules.get(&path[..length])?)))?;
         let exported = path.get(length).and_then(|name| {
             let exports = &self.files.get(file)?.exports;
             exports.iter().find(|(known, _)| known == name).map(|(_, target)| target)
@@ -136,7 +154,12 @@ impl Sources {
     fn edges(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut edges = BTreeMap::new();
         for (file, source) in &self.files {
-            let to = source.imports.iter().filter_map(|path| self.file_of(path, 0)).filter(|to| to != file).collect();
+            let to = source
+                .imports
+                .iter()
+                .filter_map(|path| self.file_of(path, 0))
+                .filter(|to| to != file)
+                .collect();
             edges.insert(file.as_str(), to);
         }
         edges
@@ -145,14 +168,16 @@ impl Sources {
     /// Sets of files of which each reaches each.
     fn circles(&self) -> Vec<Vec<&str>> {
         let edges = self.edges();
-        let reach: BTreeMap<_, _> = edges.keys().map(|file| (*file, reachable(file, &edges))).collect();
+        let reach: BTreeMap<_, _> =
+            edges.keys().map(|file| (*file, reachable(file, &edges))).collect();
         let mut seen = BTreeSet::new();
         let mut circles = Vec::new();
         for (file, reached) in &reach {
             if !reached.contains(file) || !seen.insert(*file) {
                 continue;
             }
-            let circle: Vec<_> = reached.iter().copied().filter(|other| reach[other].contains(file)).collect();
+            let circle: Vec<_> =
+                reached.iter().copied().filter(|other| reach[other].contains(file)).collect();
             seen.extend(&circle);
             circles.push(circle);
         }
@@ -196,17 +221,21 @@ impl Source {
             left = after;
         }
         outside.push_str(left);
-        source.imports.extend(named(&outside).into_iter().filter_map(|path| absolute(module, &path, modules)));
+        source.imports.extend(
+            named(&outside).into_iter().filter_map(|path| absolute(module, &path, modules)),
+        );
         source
     }
 }
 
 /// The next `use …;`: whether it is public, what is before it, its tree, what is after it.
 fn next_use(text: &str) -> Option<(bool, &str, &str, &str)> {
-    let at = text
-        .match_indices("use ")
-        .map(|(at, _)| at)
-        .find(|at| text[..*at].rsplit('\n').next().is_some_and(|line| matches!(line.trim(), "" | "pub" | "pub(super)" | "pub(crate)")))?;
+    let at = text.match_indices("use ").map(|(at, _)| at).find(|at| {
+        text[..*at]
+            .rsplit('\n')
+            .next()
+            .is_some_and(|line| matches!(line.trim(), "" | "pub" | "pub(super)" | "pub(crate)"))
+    })?;
     let end = at + text[at..].find(';')?;
     let is_public = text[..at].trim_end().ends_with("pub") || text[..at].trim_end().ends_with(')');
     Some((is_public, &text[..at], &text[at + 4..end], &text[end + 1..]))
@@ -217,7 +246,11 @@ fn expand(tree: &str, prefix: &[String], out: &mut Vec<Vec<String>>) {
     let tree = tree.trim();
     let Some((head, group)) = tree.split_once('{') else {
         let mut path = prefix.to_vec();
-        path.extend(tree.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty() && part != "self"));
+        path.extend(
+            tree.split("::")
+                .map(|part| part.trim().to_owned())
+                .filter(|part| !part.is_empty() && part != "self"),
+        );
         // `self` at the start is the module itself.
         if tree == "self::*" || tree.starts_with("self::") {
             path.insert(0, "self".to_owned());
@@ -225,7 +258,12 @@ fn expand(tree: &str, prefix: &[String], out: &mut Vec<Vec<String>>) {
         return out.push(path);
     };
     let mut inner = prefix.to_vec();
-    inner.extend(head.trim_end_matches("::").split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()));
+    inner.extend(
+        head.trim_end_matches("::")
+            .split("::")
+            .map(|part| part.trim().to_owned())
+            .filter(|part| !part.is_empty()),
+    );
     let group = group.trim_end().trim_end_matches('}');
     let (mut depth, mut start) = (0, 0);
     for (at, c) in group.char_indices() {
@@ -246,7 +284,9 @@ fn expand(tree: &str, prefix: &[String], out: &mut Vec<Vec<String>>) {
 
 fn split_alias(mut path: Vec<String>) -> (Vec<String>, Option<String>) {
     let alias = path.last_mut().and_then(|last| {
-        let (name, alias) = last.split_once(" as ").map(|(name, alias)| (name.trim().to_owned(), alias.trim().to_owned()))?;
+        let (name, alias) = last
+            .split_once(" as ")
+            .map(|(name, alias)| (name.trim().to_owned(), alias.trim().to_owned()))?;
         *last = name;
         Some(alias)
     });
@@ -259,14 +299,20 @@ fn named(text: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for word in text.split(|c: char| !is_path(c)) {
         if word.starts_with("crate::") || word.starts_with("super::") {
-            paths.push(word.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect());
+            paths.push(
+                word.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+            );
         }
     }
     paths
 }
 
 /// A path as seen from `module`, without `crate`; `None` if it leads into another crate.
-fn absolute(module: &[String], path: &[String], modules: &BTreeMap<Vec<String>, String>) -> Option<Vec<String>> {
+fn absolute(
+    module: &[String],
+    path: &[String],
+    modules: &BTreeMap<Vec<String>, String>,
+) -> Option<Vec<String>> {
     let (first, rest) = path.split_first()?;
     match first.as_str() {
         "crate" => Some(rest.to_vec()),
@@ -294,14 +340,21 @@ fn module_of(file: &str) -> Vec<String> {
 /// Files that are compiled for tests only.
 fn is_test(file: &str) -> bool {
     let stem = file.rsplit('/').next().unwrap_or_default();
-    stem.ends_with("tests.rs") || file.contains("/tests/") || matches!(stem, "testing.rs" | "golden.rs" | "canned.rs" | "differential.rs")
+    stem.ends_with("tests.rs")
+        || file.contains("/tests/")
+        || matches!(stem, "testing.rs" | "golden.rs" | "canned.rs" | "differential.rs")
 }
 
 /// The code of a file: no comments, and no tests, which stand last.
 fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let without_test_modules = text.replace("#[cfg(test)]\npub mod ", "// ").replace("#[cfg(test)]\nmod ", "// ");
-    without_test_modules.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    let without_test_modules =
+        text.replace("#[cfg(test)]\npub mod ", "// ").replace("#[cfg(test)]\nmod ", "// ");
+    without_test_modules
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Every Rust file under `folder`.
@@ -324,7 +377,9 @@ fn names(text: &str, name: &str) -> bool {
     text.lines()
         .map(|line| line.split("//").next().unwrap_or_default())
         .flat_map(|code| code.match_indices(name).map(move |(at, _)| (code, at)))
-        .any(|(code, at)| !code[..at].ends_with(is_word) && !code[at + name.len()..].starts_with(is_word))
+        .any(|(code, at)| {
+            !code[..at].ends_with(is_word) && !code[at + name.len()..].starts_with(is_word)
+        })
 }
 
 fn assert_only_in(folder: &str, name: &str) {

@@ -1,4 +1,5 @@
-//! `nauthilus_ldap` against OpenLDAP: searches, modifications, encryption, and a directory that goes and comes back.
+//! `nauthilus_ldap` against OpenLDAP: searches, modifications, encryption, and a directory that
+//! goes and comes back.
 
 use crate::support::slapd::Slapd;
 use crate::support::{Request, Server, Site, until};
@@ -43,24 +44,28 @@ fn pool(uri: &str, more: Value) -> Value {
 
 fn start(ldap: Value) -> Server {
     let hook = |name: &str| json!({ "http_location": name, "http_method": "GET", "script_path": format!("{name}.lua") });
-    let settings = json!({ "ldap": ldap, "lua": { "custom_hooks": [hook("search"), hook("modify")] } });
+    let settings =
+        json!({ "ldap": ldap, "lua": { "custom_hooks": [hook("search"), hook("modify")] } });
     Site::new().set(settings).file("search.lua", SEARCH).file("modify.lua", MODIFY).start()
 }
 
 fn search(server: &Server, pool: &str, filter: &str) -> Value {
-    let request = Request::get("/api/v1/custom/search").header("X-Search", format!("{pool}|{filter}"));
+    let request =
+        Request::get("/api/v1/custom/search").header("X-Search", format!("{pool}|{filter}"));
     serde_json::from_slice(&server.ask(&request).body).unwrap()
 }
 
 fn modify(server: &Server, operation: &str, value: &str) -> Value {
-    let request = Request::get("/api/v1/custom/modify").header("X-Modify", format!("{operation}|{value}"));
+    let request =
+        Request::get("/api/v1/custom/modify").header("X-Modify", format!("{operation}|{value}"));
     serde_json::from_slice(&server.ask(&request).body).unwrap()
 }
 
 #[test]
 fn searches_and_modifications() {
     let slapd = Slapd::start();
-    let server = start(json!({ "config": pool(&format!("ldap://127.0.0.1:{}", slapd.ldap), json!({})) }));
+    let server =
+        start(json!({ "config": pool(&format!("ldap://127.0.0.1:{}", slapd.ldap), json!({})) }));
     let ada = json!({ "dn": ["uid=ada,ou=people,dc=example,dc=org"], "uid": ["ada"], "cn": ["Ada (the first) *"],
         "mail": ["ada@example.org", "ada@example.net"] });
     for filter in [
@@ -75,7 +80,10 @@ fn searches_and_modifications() {
     }
     assert_eq!(search(&server, "default", "(uid=nobody)"), json!({ "none": true }));
     let both = search(&server, "default", "(objectClass=inetOrgPerson)");
-    assert_eq!((&both["uid"], both["mail"].as_array().map(Vec::len)), (&json!(["ada", "bob"]), Some(3)));
+    assert_eq!(
+        (&both["uid"], both["mail"].as_array().map(Vec::len)),
+        (&json!(["ada", "bob"]), Some(3))
+    );
 
     assert_eq!(modify(&server, "add", "builds"), json!({ "ok": "OK" }));
     assert_eq!(search(&server, "default", "(description=builds)")["uid"], json!(["bob"]));
@@ -89,7 +97,8 @@ fn searches_and_modifications() {
 #[test]
 fn encrypted_by_a_socket_or_not_at_all() {
     let slapd = Slapd::start();
-    let (ldap, ldaps) = (format!("ldap://127.0.0.1:{}", slapd.ldap), format!("ldaps://127.0.0.1:{}", slapd.ldaps));
+    let (ldap, ldaps) =
+        (format!("ldap://127.0.0.1:{}", slapd.ldap), format!("ldaps://127.0.0.1:{}", slapd.ldaps));
     let trusted = json!({ "tls_ca_cert": slapd.certificate() });
     let server = start(json!({
         "config": pool(&ldap, json!({ "bind_pw": "wrong" })),
@@ -105,7 +114,11 @@ fn encrypted_by_a_socket_or_not_at_all() {
         },
     }));
     for pool in ["anonymous", "ldaps", "starttls", "unchecked", "socket", "external"] {
-        assert_eq!(search(&server, pool, "(uid=bob)")["mail"], json!(["bob@example.org"]), "{pool}");
+        assert_eq!(
+            search(&server, pool, "(uid=bob)")["mail"],
+            json!(["bob@example.org"]),
+            "{pool}"
+        );
     }
     for (pool, expected) in [
         ("default", "LDAP Result Code 49: "),
@@ -114,18 +127,24 @@ fn encrypted_by_a_socket_or_not_at_all() {
         ("none", "ldap pool config not found: none"),
     ] {
         let answer = search(&server, pool, "(uid=bob)");
-        assert!(answer["err"].as_str().unwrap_or_default().starts_with(expected), "{pool}: {answer}");
+        assert!(
+            answer["err"].as_str().unwrap_or_default().starts_with(expected),
+            "{pool}: {answer}"
+        );
     }
 }
 
 #[test]
 fn a_directory_that_comes_back_is_found_again() {
     let mut slapd = Slapd::start();
-    let server = start(json!({ "config": pool(&format!("ldap://127.0.0.1:{}", slapd.ldap), json!({})) }));
+    let server =
+        start(json!({ "config": pool(&format!("ldap://127.0.0.1:{}", slapd.ldap), json!({})) }));
     let bob = |server: &Server| search(server, "default", "(uid=bob)");
     assert_eq!(bob(&server)["uid"], json!(["bob"]));
     slapd.stop();
-    until("an error", || bob(&server)["err"].as_str().map(|error| assert!(error.contains("connection"), "{error}")));
+    until("an error", || {
+        bob(&server)["err"].as_str().map(|error| assert!(error.contains("connection"), "{error}"))
+    });
     slapd.restart();
     assert_eq!(bob(&server)["uid"], json!(["bob"]));
 }

@@ -1,7 +1,9 @@
-//! Scripts that wait for everything there is and are given up, by their clients, by their own time or by the request's: nothing of theirs stays.
+//! Scripts that wait for everything there is and are given up, by their clients, by their own time
+//! or by the request's: nothing of theirs stays.
 //!
-//! A thousand at a time on one worker, each in one of the kinds of wait that a script has, against services that never answer; several
-//! rounds. After each, the connections, files and operations are as many as before, and memory does not grow from round to round.
+//! A thousand at a time on one worker, each in one of the kinds of wait that a script has, against
+//! services that never answer; several rounds. After each, the connections, files and operations
+//! are as many as before, and memory does not grow from round to round.
 
 use crate::support::redis::Redis;
 use crate::support::{PATIENCE, Request, Server, Site, until};
@@ -74,8 +76,8 @@ end
 "#;
 
 const KINDS: [&str; 18] = [
-    "sleep", "delay", "redis", "pipeline", "dns", "http", "batch", "tls", "open", "read", "write", "mail", "ldap", "mysql", "postgres",
-    "line", "hash", "command",
+    "sleep", "delay", "redis", "pipeline", "dns", "http", "batch", "tls", "open", "read", "write",
+    "mail", "ldap", "mysql", "postgres", "line", "hash", "command",
 ];
 
 /// Makes garbage, so that the collector goes round.
@@ -87,7 +89,8 @@ function nauthilus_run_hook()
 end
 "#;
 
-/// Of these no more than [`FEW`]: password checks take their turns on one thread, and who cannot write on has filled megabytes of the kernel's.
+/// Of these no more than [`FEW`]: password checks take their turns on one thread, and who cannot
+/// write on has filled megabytes of the kernel's.
 const COSTLY: [&str; 2] = ["hash", "write"];
 const FEW: usize = 8;
 
@@ -181,15 +184,21 @@ impl Bench {
 
     /// Sends all requests of a round, whose Redis hangs from now on.
     fn begin(&mut self) -> Vec<TcpStream> {
-        until("Redis", || (self.server.metric("loligo_redis_up{pool_name=\"default\"}") == 1.0).then_some(()));
+        until("Redis", || {
+            (self.server.metric("loligo_redis_up{pool_name=\"default\"}") == 1.0).then_some(())
+        });
         self.redis.freeze();
         self.rounds += 1;
         (0..AT_ONCE).map(|number| self.send(KINDS[number % KINDS.len()], number)).collect()
     }
 
     fn send(&self, kind: &str, number: usize) -> TcpStream {
-        let kind = if COSTLY.contains(&kind) && number / KINDS.len() >= FEW { "sleep" } else { kind };
-        let request = Request::get(&format!("/api/v1/custom/wait?kind={kind}&name=r{}n{number}", self.rounds));
+        let kind =
+            if COSTLY.contains(&kind) && number / KINDS.len() >= FEW { "sleep" } else { kind };
+        let request = Request::get(&format!(
+            "/api/v1/custom/wait?kind={kind}&name=r{}n{number}",
+            self.rounds
+        ));
         let mut stream = TcpStream::connect(self.server.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(&request.bytes()).unwrap();
@@ -225,13 +234,18 @@ impl Bench {
     fn wait_until_as(&self, before: &Counts) {
         until(&format!("nothing to be left: {before:?}, not {:?}", self.counts()), || {
             let now = self.counts();
-            let same = now.requests <= before.requests && now.clients <= before.clients && now.channels <= before.channels;
+            let same = now.requests <= before.requests
+                && now.clients <= before.clients
+                && now.channels <= before.channels;
             (same && now.waits <= before.waits && now.files <= before.files).then_some(())
         });
         // Late answers are for nobody.
         self.silence.forget();
         self.redis.thaw();
-        until("Redis's late answers", || (self.server.metric("loligo_redis_in_flight{pool_name=\"default\"}") == 0.0).then_some(()));
+        until("Redis's late answers", || {
+            (self.server.metric("loligo_redis_in_flight{pool_name=\"default\"}") == 0.0)
+                .then_some(())
+        });
     }
 
     /// Memory of the Lua state without its garbage, and of the process, in bytes.
@@ -249,9 +263,11 @@ impl Bench {
     fn run(mut self, mut give_up: impl FnMut(&Bench, Vec<TcpStream>)) {
         let mut memory = Vec::new();
         for _ in 0..=ROUNDS {
-            // What the first round has opened for good (to Redis, a thread's pipe) is open before the second.
+            // What the first round has opened for good (to Redis, a thread's pipe) is open before
+            // the second.
             let files = if memory.is_empty() { f64::MAX } else { self.counts().files };
-            let before = Counts { requests: 0.0, clients: 1.0, channels: 0.0, waits: STANDING_TASKS, files };
+            let before =
+                Counts { requests: 0.0, clients: 1.0, channels: 0.0, waits: STANDING_TASKS, files };
             let clients = self.begin();
             give_up(&self, clients);
             self.wait_until_as(&before);
@@ -269,26 +285,35 @@ const STANDING_TASKS: f64 = 4.0;
 /// Together they make several times what the state holds.
 const CHURNS: usize = 200;
 
-/// What all rounds after the first would leave in the Lua state if each request left no more than a table or two; a coroutine is a thousand
-/// bytes.
+/// What all rounds after the first would leave in the Lua state if each request left no more than a
+/// table or two; a coroutine is a thousand bytes.
 const LUA_LEAK_BYTES: f64 = (ROUNDS * AT_ONCE * 256) as f64;
 
-/// The same for the process, if each request left no more than its task; the allocator keeps some ten megabytes more one time than another.
+/// The same for the process, if each request left no more than its task; the allocator keeps some
+/// ten megabytes more one time than another.
 const LEAK_BYTES: f64 = (ROUNDS * AT_ONCE * 8192) as f64;
 
-/// Clients, the server's ends of them, and what it waits for: more files than many systems give a process that does not ask for them.
+/// Clients, the server's ends of them, and what it waits for: more files than many systems give a
+/// process that does not ask for them.
 fn allow_many_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    assert!(maximum.is_none_or(|most| most >= FILES), "the tests need {FILES} open files (ulimit -Hn)");
+    assert!(
+        maximum.is_none_or(|most| most >= FILES),
+        "the tests need {FILES} open files (ulimit -Hn)"
+    );
     setrlimit(Resource::Nofile, Rlimit { current: Some(FILES), maximum }).unwrap();
 }
 
-/// Three tests may run at a time, each with a thousand clients and as many connections of the server to [`Silence`].
+/// Three tests may run at a time, each with a thousand clients and as many connections of the
+/// server to [`Silence`].
 const FILES: u64 = 8192;
 
 #[test]
 fn of_clients_that_leave() {
-    Bench::new(json!({ "request": "10m", "lua_script": "10m", "redis_read": "10m", "redis_write": "10m" })).run(|bench, clients| {
+    Bench::new(
+        json!({ "request": "10m", "lua_script": "10m", "redis_read": "10m", "redis_write": "10m" }),
+    )
+    .run(|bench, clients| {
         bench.wait_until_all_wait();
         // A reset: who merely sends no more may still wait for the answer.
         for client in &clients {
@@ -300,13 +325,15 @@ fn of_clients_that_leave() {
 
 #[test]
 fn of_scripts_whose_time_is_over() {
-    let timeouts = json!({ "request": "10m", "lua_script": "2s", "redis_read": "10m", "redis_write": "10m" });
+    let timeouts =
+        json!({ "request": "10m", "lua_script": "2s", "redis_read": "10m", "redis_write": "10m" });
     Bench::new(timeouts).run(|_, clients| all_are_answered(clients));
 }
 
 #[test]
 fn of_requests_whose_time_is_over() {
-    let timeouts = json!({ "request": "2s", "lua_script": "10m", "redis_read": "10m", "redis_write": "10m" });
+    let timeouts =
+        json!({ "request": "2s", "lua_script": "10m", "redis_read": "10m", "redis_write": "10m" });
     Bench::new(timeouts).run(|_, clients| all_are_answered(clients));
 }
 

@@ -1,4 +1,5 @@
-//! What is too large, malformed or too much is refused with the right status, and costs only the connection it came on.
+//! What is too large, malformed or too much is refused with the right status, and costs only the
+//! connection it came on.
 
 use crate::drain::waits_for_a_file;
 use crate::support::site::loligo;
@@ -6,7 +7,8 @@ use crate::support::{Request, Server, Site, until};
 use serde_json::json;
 use std::time::Duration;
 
-/// Sends bytes on a connection of their own: the status of the answer, after which the server must close.
+/// Sends bytes on a connection of their own: the status of the answer, after which the server must
+/// close.
 fn refused(server: &Server, bytes: &[u8]) -> u16 {
     let mut client = server.connect();
     client.send(bytes);
@@ -40,7 +42,8 @@ fn malformed_requests_are_refused_and_their_connection_closed() {
 #[test]
 fn a_head_of_a_hundred_kilobytes_is_served_and_one_past_the_limit_refused() {
     let server = Site::new().start();
-    let with_header_of = |len: usize| Request::login("ada", "right").header("X-Certificate", "x".repeat(len));
+    let with_header_of =
+        |len: usize| Request::login("ada", "right").header("X-Certificate", "x".repeat(len));
     assert_eq!(server.ask(&with_header_of(100_000)).status, 200);
     assert_eq!(refused(&server, &with_header_of(2 << 20).bytes()), 431);
 }
@@ -56,12 +59,15 @@ fn a_body_past_the_limit_is_refused() {
     assert_eq!(refused(&server, &with_body_of(10_000).bytes()), 413);
 }
 
-/// Many clients read no answer before they have sent everything. A connection closed earlier would reset and take the answer along.
+/// Many clients read no answer before they have sent everything. A connection closed earlier would
+/// reset and take the answer along.
 #[test]
 fn a_client_that_sends_everything_first_gets_the_answer_to_a_refused_request() {
     let server = Site::new().start();
     let body = vec![b'x'; 3 << 20];
-    let head = |line: &str| format!("{line}\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    let head = |line: &str| {
+        format!("{line}\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes()
+    };
     for (line, status) in [
         ("POST /api/v1/auth/json HTTP/1.1", 413),
         ("POST /api/v1/auth/json HTTP/1.1\r\nHost: b", 400),
@@ -140,9 +146,13 @@ fn a_second_server_on_the_port_does_not_start() {
     let first = Site::new().start();
     let second = Site::new().set(json!({ "server": { "address": first.address.to_string() } }));
     let config = second.write_config();
-    let output = loligo().current_dir(second.path("")).args(["serve", "-c"]).arg(&config).output().unwrap();
+    let output =
+        loligo().current_dir(second.path("")).args(["serve", "-c"]).arg(&config).output().unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(!output.status.success() && said.contains("the address is in use by process"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("the address is in use by process"),
+        "{said}"
+    );
     assert_eq!(first.login("ada", "right").status, 200);
 }
 
@@ -150,7 +160,11 @@ fn a_second_server_on_the_port_does_not_start() {
 #[test]
 fn unfinished_requests_are_bounded_together_and_others_are_served_meanwhile() {
     let server = Site::new().set(json!({ "server": { "workers": 1 } })).start();
-    let part = [b"POST /api/v1/auth/json HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n".as_slice(), &vec![b'x'; 900_000]].concat();
+    let part = [
+        b"POST /api/v1/auth/json HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n".as_slice(),
+        &vec![b'x'; 900_000],
+    ]
+    .concat();
     let mut clients: Vec<_> = (0..100).map(|_| server.connect()).collect();
     for client in &mut clients {
         client.send(&part);

@@ -1,4 +1,5 @@
-//! Whatever key a script gives a pair of the log, the line stays one line and its other fields what they are.
+//! Whatever key a script gives a pair of the log, the line stays one line and its other fields what
+//! they are.
 
 use crate::support::{Server, Site};
 use serde_json::json;
@@ -14,7 +15,9 @@ end
 
 /// The authentication line of a login under this log format.
 fn line(json: bool) -> String {
-    let site = Site::new().feature("keys", FEATURE).set(json!({ "server": { "log": { "json": json, "level": "info" } } }));
+    let site = Site::new()
+        .feature("keys", FEATURE)
+        .set(json!({ "server": { "log": { "json": json, "level": "info" } } }));
     let mut server: Server = site.start();
     assert_eq!(server.login("ada", "right").status, 200);
     server.wait_for_log("current_password_retries");

@@ -15,7 +15,9 @@ fn counts(server: &Server) -> (u64, u64) {
     let text = server.ask(&Request::get("/metrics")).text();
     let count = |outcome: &str| {
         let prefix = format!("logins_total{{logins=\"{outcome}\"}} ");
-        text.lines().find_map(|line| line.strip_prefix(&prefix)?.parse().ok()).unwrap_or_else(|| panic!("no {outcome} in {text}"))
+        text.lines()
+            .find_map(|line| line.strip_prefix(&prefix)?.parse().ok())
+            .unwrap_or_else(|| panic!("no {outcome} in {text}"))
     };
     (count("success"), count("failure"))
 }
@@ -69,7 +71,9 @@ fn a_redis_that_is_away_at_start_and_end_loses_none() {
     let server = start(&redis);
     redis.thaw();
     until("the counters to be loaded", || (counts(&server) == (100, 50)).then_some(()));
-    until("a login", || (server.ask(&Request::uncached_login("ada", "right")).status == 200).then_some(()));
+    until("a login", || {
+        (server.ask(&Request::uncached_login("ada", "right")).status == 200).then_some(())
+    });
     assert_eq!(counts(&server), (101, 50));
     end(server);
     assert_eq!(saved(&redis), (101, 50));

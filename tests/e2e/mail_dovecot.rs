@@ -39,8 +39,15 @@ fn new_messages(mailbox: &Path) -> Vec<String> {
 fn assert_intact(message: &str) {
     let message = message.replace("\r\n", "\n");
     let (head, body) = message.split_once("\n\n").unwrap();
-    assert!(head.contains("\nSubject: =?utf-8?") && head.contains("From: \"Kit\" <kit@example.org>"), "{head}");
-    let body = quoted_printable::decode(body.trim_end().replace('\n', "\r\n"), quoted_printable::ParseMode::Strict).unwrap();
+    assert!(
+        head.contains("\nSubject: =?utf-8?") && head.contains("From: \"Kit\" <kit@example.org>"),
+        "{head}"
+    );
+    let body = quoted_printable::decode(
+        body.trim_end().replace('\n', "\r\n"),
+        quoted_printable::ParseMode::Strict,
+    )
+    .unwrap();
     assert_eq!(String::from_utf8(body).unwrap().replace("\r\n", "\n"), "one\n.two\n..\n.\nÜber");
 }
 
@@ -78,8 +85,16 @@ fn submission_wants_tls_and_a_login() {
     assert_eq!(send(&server, login("right", true)), "none");
     until("the message at the relay", || (!sink.taken().is_empty()).then_some(()));
     let taken = &sink.taken()[0];
-    let envelope: Vec<&str> = taken.envelope.iter().map(|command| command.split_inclusive('>').next().unwrap()).collect();
-    assert_eq!(envelope, ["MAIL FROM:<kit@example.org>", "RCPT TO:<ada@example.org>", "RCPT TO:<eve@elsewhere.example>"]);
+    let envelope: Vec<&str> =
+        taken.envelope.iter().map(|command| command.split_inclusive('>').next().unwrap()).collect();
+    assert_eq!(
+        envelope,
+        [
+            "MAIL FROM:<kit@example.org>",
+            "RCPT TO:<ada@example.org>",
+            "RCPT TO:<eve@elsewhere.example>"
+        ]
+    );
     assert!(taken.text.contains("with ESMTPSA"), "by TLS and with a login: {}", taken.text);
     assert_intact(&taken.text);
 

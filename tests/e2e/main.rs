@@ -1,6 +1,10 @@
 //! End-to-end tests: the built program, asked over sockets. One file per behaviour, named for it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what cannot go on ends the test, in helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot go on ends the test, in helpers too"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -40,9 +40,18 @@ fn return_codes_are_told_apart() {
         assert_eq!(answer.status, status, "{user}: {}", answer.text());
         assert!(answer.text().contains(error), "{user}: {}", answer.text());
     }
-    let listed = server.ask(&Request::get("/api/v1/mfa-backchannel/webauthn/credential?username=alice"));
-    assert_eq!((listed.status, listed.text()), (200, r#"{"credentials":["{\"id\":\"a\"}"]}"#.into()));
-    assert_eq!(server.ask(&Request::get("/api/v1/mfa-backchannel/webauthn/credential?username=missing")).status, 404);
+    let listed =
+        server.ask(&Request::get("/api/v1/mfa-backchannel/webauthn/credential?username=alice"));
+    assert_eq!(
+        (listed.status, listed.text()),
+        (200, r#"{"credentials":["{\"id\":\"a\"}"]}"#.into())
+    );
+    assert_eq!(
+        server
+            .ask(&Request::get("/api/v1/mfa-backchannel/webauthn/credential?username=missing"))
+            .status,
+        404
+    );
 }
 
 /// A factor that nobody keeps must not look kept.
@@ -50,9 +59,17 @@ fn return_codes_are_told_apart() {
 fn a_function_that_is_not_defined_is_no_success() {
     let server = Site::new().backend(BACKEND).start();
     let body = json!({ "username": "alice", "codes": ["one"] }).to_string();
-    let answer = server.ask(&Request::post("/api/v1/mfa-backchannel/totp/recovery-codes", "application/json", body));
+    let answer = server.ask(&Request::post(
+        "/api/v1/mfa-backchannel/totp/recovery-codes",
+        "application/json",
+        body,
+    ));
     assert_eq!(answer.status, 500);
-    assert!(answer.text().contains("nauthilus_backend_add_totp_recovery_codes"), "{}", answer.text());
+    assert!(
+        answer.text().contains("nauthilus_backend_add_totp_recovery_codes"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]
@@ -64,7 +81,8 @@ fn a_backend_is_chosen_by_its_name() {
             "search": [{ "protocol": ["imap"], "cache_name": "" }, { "protocol": ["imap"], "cache_name": "", "backend_name": "second" }],
         },
     });
-    let second = "function nauthilus_backend_add_totp() return nauthilus_builtin.BACKEND_RESULT_DENIED end";
+    let second =
+        "function nauthilus_backend_add_totp() return nauthilus_builtin.BACKEND_RESULT_DENIED end";
     let server = Site::new().backend(BACKEND).file("second.lua", second).set(settings).start();
     assert_eq!(server.ask(&add("alice", "")).status, 200);
     assert_eq!(server.ask(&add("alice", "default")).status, 200);
@@ -78,7 +96,10 @@ fn only_callers_may_change_factors() {
     let basic = json!({ "server": { "basic_auth": { "enabled": true, "username": "mail", "password": "0123456789abcdef" } } });
     let server = Site::new().backend(BACKEND).set(basic).start();
     assert_eq!(server.ask(&add("alice", "")).status, 401);
-    assert_eq!(server.ask(&add("alice", "").header("Authorization", "Basic bWFpbDp3cm9uZw==")).status, 403);
+    assert_eq!(
+        server.ask(&add("alice", "").header("Authorization", "Basic bWFpbDp3cm9uZw==")).status,
+        403
+    );
     let right = "Basic bWFpbDowMTIzNDU2Nzg5YWJjZGVm";
     assert_eq!(server.ask(&add("alice", "").header("Authorization", right)).status, 200);
 }

@@ -1,4 +1,5 @@
-//! Watched mail servers: filters see those alive, nginx is told the one that a filter chose, the log tells when one goes and comes.
+//! Watched mail servers: filters see those alive, nginx is told the one that a filter chose, the
+//! log tells when one goes and comes.
 
 use crate::support::dovecot::Dovecot;
 use crate::support::nginx::Web;
@@ -39,8 +40,15 @@ fn wait_until_alive(server: &Server, expected: &str) {
 }
 
 fn nginx_login() -> Request {
-    let headers = [("Auth-User", "ada"), ("Auth-Pass", "right"), ("Auth-Protocol", "imap"), ("Client-IP", "192.0.2.1")];
-    headers.into_iter().fold(Request::get("/api/v1/auth/nginx"), |request, (name, value)| request.header(name, value))
+    let headers = [
+        ("Auth-User", "ada"),
+        ("Auth-Pass", "right"),
+        ("Auth-Protocol", "imap"),
+        ("Client-IP", "192.0.2.1"),
+    ];
+    headers.into_iter().fold(Request::get("/api/v1/auth/nginx"), |request, (name, value)| {
+        request.header(name, value)
+    })
 }
 
 #[test]
@@ -61,7 +69,10 @@ fn real_servers_go_and_come_back() {
     server.wait_for_log("GET: unexpected answer: HTTP/1.1 404");
 
     web.stop();
-    server.wait_for_log(&format!("Server down: 127.0.0.1:{}\" protocol=http error=\"dial tcp", web.port));
+    server.wait_for_log(&format!(
+        "Server down: 127.0.0.1:{}\" protocol=http error=\"dial tcp",
+        web.port
+    ));
     wait_until_alive(&server, "imap pop3 smtp");
     let metrics = server.ask(&Request::get("/metrics")).text();
     assert!(metrics.contains("backend_servers_status{server_status=\"wanted\"} 6\n"), "{metrics}");
@@ -75,7 +86,9 @@ fn real_servers_go_and_come_back() {
     // A reload checks at once; before and after, the servers' own turn is waited for.
     dovecot.stop();
     assert!(server.reload());
-    until("nobody to be alive", || (server.ask(&nginx_login()).header("auth-status") == Some("Internal failure")).then_some(()));
+    until("nobody to be alive", || {
+        (server.ask(&nginx_login()).header("auth-status") == Some("Internal failure")).then_some(())
+    });
     web.restart();
     assert!(server.reload());
     wait_until_alive(&server, "http");
@@ -104,5 +117,7 @@ fn a_reload_changes_what_is_watched() {
     // Switched off, nginx is told the fixed servers again.
     server.change(json!({ "server": { "features": [] } }));
     assert!(server.reload());
-    until("the fixed server", || (server.ask(&nginx_login()).header("auth-port") == Some("9931")).then_some(()));
+    until("the fixed server", || {
+        (server.ask(&nginx_login()).header("auth-port") == Some("9931")).then_some(())
+    });
 }

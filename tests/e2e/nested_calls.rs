@@ -1,4 +1,5 @@
-//! Calls from C code into Lua that nest without end, in every stage: each is an error of its own request, and the process serves on.
+//! Calls from C code into Lua that nest without end, in every stage: each is an error of its own
+//! request, and the process serves on.
 
 use crate::support::{Request, Server, Site, until};
 
@@ -30,7 +31,9 @@ const WAYS: &[(&str, &str)] = &[
 fn ways() -> String {
     let mut lua = String::from("local ways = {}\n");
     for (name, way) in WAYS {
-        lua += &format!("ways[{name:?}] = function() local function again() local f = again; {way} end again() end\n");
+        lua += &format!(
+            "ways[{name:?}] = function() local function again() local f = again; {way} end again() end\n"
+        );
     }
     lua
 }
@@ -47,7 +50,10 @@ const ALL: &str = "
 fn assert_all_raised(lines: &str) {
     assert_eq!(lines.lines().count(), WAYS.len(), "{lines}");
     for line in lines.lines() {
-        assert!(line.contains("C stack overflow") || line.contains("error in error handling"), "{line}");
+        assert!(
+            line.contains("C stack overflow") || line.contains("error in error handling"),
+            "{line}"
+        );
     }
 }
 
@@ -103,6 +109,8 @@ fn in_post_actions_they_raise() {
     let server = Site::new().post_action("nest", &action).start();
     for user in ["first", "second"] {
         assert_eq!(server.login(user, "right").status, 200);
-        until("the post action", || std::fs::read_to_string(server.path(user)).ok().map(|lines| assert_all_raised(&lines)));
+        until("the post action", || {
+            std::fs::read_to_string(server.path(user)).ok().map(|lines| assert_all_raised(&lines))
+        });
     }
 }

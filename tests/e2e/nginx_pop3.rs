@@ -40,5 +40,8 @@ fn logins_over_a_unix_socket() {
 fn refusals_say_what_they_are() {
     let chain = Chain::over_tcp(&backend());
     assert_eq!(login(&chain, "nobody", b"any").1, "-ERR Invalid login or password");
-    assert_eq!(login(&chain, "tempfail", b"any").1, "-ERR Temporary server problem, try again later");
+    assert_eq!(
+        login(&chain, "tempfail", b"any").1,
+        "-ERR Temporary server problem, try again later"
+    );
 }

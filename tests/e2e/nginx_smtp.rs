@@ -29,5 +29,8 @@ fn logins_over_tcp_and_over_a_unix_socket() {
 fn a_temporary_failure_has_the_code_that_makes_clients_try_again() {
     let chain = Chain::over_tcp(&backend());
     assert_eq!(login(&chain, "nobody", b"any"), "535 5.7.0 Invalid login or password");
-    assert_eq!(login(&chain, "tempfail", b"any"), "451 4.3.0 Temporary server problem, try again later");
+    assert_eq!(
+        login(&chain, "tempfail", b"any"),
+        "451 4.3.0 Temporary server problem, try again later"
+    );
 }

@@ -1,4 +1,5 @@
-//! Post actions run after the answer, in the background, and are not lost when the server is stopped.
+//! Post actions run after the answer, in the background, and are not lost when the server is
+//! stopped.
 
 use crate::support::Site;
 use serde_json::json;
@@ -12,7 +13,8 @@ function nauthilus_call_action(request)
 end
 "#;
 
-/// An action that holds the background worker until there is a file, so that those behind it have to wait.
+/// An action that holds the background worker until there is a file, so that those behind it have
+/// to wait.
 const WAIT_THEN_WRITE_DOWN: &str = r#"
 function nauthilus_call_action(request)
     repeat local go = io.open("go") until go

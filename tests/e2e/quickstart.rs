@@ -11,21 +11,28 @@ const CONFIG: &str = "config/quickstart.yml";
 fn the_right_password_is_let_in_and_a_wrong_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let free_port = [("LOLIGO_SERVER_ADDRESS", "127.0.0.1:0")];
-    let (_process, address) = serve(root(), CONFIG.as_ref(), &free_port, &folder.path().join("server.log"));
+    let (_process, address) =
+        serve(root(), CONFIG.as_ref(), &free_port, &folder.path().join("server.log"));
 
     let answer = Client::tcp(address).ask(&Request::login("alice", "secret"));
     assert_eq!((answer.status, answer.header("auth-status")), (200, Some("OK")));
     assert_eq!(answer.header("auth-user"), Some("alice@example.test"));
 
     let answer = Client::tcp(address).ask(&Request::login("alice", "Secret"));
-    assert_eq!((answer.status, answer.header("auth-status")), (403, Some("Invalid login or password")));
+    assert_eq!(
+        (answer.status, answer.header("auth-status")),
+        (403, Some("Invalid login or password"))
+    );
 }
 
 #[test]
 fn check_finds_it_sound() {
     let output = run(&["check", "-c", CONFIG]);
     assert!(output.status.success(), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("quickstart.yml: sound"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("quickstart.yml: sound"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -33,7 +40,11 @@ fn config_prints_what_is_in_force() {
     let output = run(&["config", "-c", CONFIG]);
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8_lossy(&output.stdout);
-    for expected in ["127.0.0.1:9080", "max_concurrent_requests: 3000", "lua/examples/backends/password_file.lua"] {
+    for expected in [
+        "127.0.0.1:9080",
+        "max_concurrent_requests: 3000",
+        "lua/examples/backends/password_file.lua",
+    ] {
         assert!(text.contains(expected), "{expected} is missing in {text}");
     }
 }

@@ -1,5 +1,5 @@
-//! A cluster of three masters: two servers share their state through it, whatever slots the keys are in; slots that move and nodes that go away
-//! cost temporary failures at most.
+//! A cluster of three masters: two servers share their state through it, whatever slots the keys
+//! are in; slots that move and nodes that go away cost temporary failures at most.
 
 use crate::support::http::Request;
 use crate::support::logins::{Logins, enrol, recovered, site, status};
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use std::time::Instant;
 
 /// Twelve users: their keys lie in all three thirds.
-const USERS: [&str; 12] = ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9", "u10", "u11"];
+const USERS: [&str; 12] =
+    ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9", "u10", "u11"];
 
 /// Works on keys of many slots in one go and says what came of it.
 const HOOK: &str = r#"
@@ -82,8 +83,12 @@ fn two_servers_block_together() {
     });
     let servers = [Site::new().set(config.clone()).start(), Site::new().set(config).start()];
     let login = |server: usize, client_ip: &str, password: &str| {
-        let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", "ada").header("Auth-Pass", password);
-        servers[server].ask(&request.header("Auth-Protocol", "imap").header("Client-IP", client_ip)).status
+        let request = Request::get("/api/v1/auth/header?in-memory=0")
+            .header("Auth-User", "ada")
+            .header("Auth-Pass", password);
+        servers[server]
+            .ask(&request.header("Auth-Protocol", "imap").header("Client-IP", client_ip))
+            .status
     };
     // The keys of twelve addresses lie in all three thirds.
     let addresses: Vec<String> = (1..=12).map(|n| format!("192.0.2.{n}")).collect();
@@ -96,11 +101,15 @@ fn two_servers_block_together() {
     }
     assert_eq!(login(1, "192.0.2.100", "right"), 200);
     let list = servers[1].command("bruteforce", &["list"]);
-    let blocked: serde_json::Map<String, Value> = addresses.iter().map(|address| (format!("{address}/32"), json!("b"))).collect();
+    let blocked: serde_json::Map<String, Value> =
+        addresses.iter().map(|address| (format!("{address}/32"), json!("b"))).collect();
     assert_eq!(list[0]["ip_addresses"], json!(blocked));
     for address in &addresses {
         let flushed = servers[0].command("bruteforce", &["flush", address]);
-        assert_eq!(flushed["removed_keys"], json!(["nt_BRUTEFORCE", format!("nt_bf:3600:32:2:4:{address}/32")]));
+        assert_eq!(
+            flushed["removed_keys"],
+            json!(["nt_BRUTEFORCE", format!("nt_bf:3600:32:2:4:{address}/32")])
+        );
         assert_eq!((login(0, address, "right"), login(1, address, "right")), (200, 200));
     }
     // What one has cached of a user, the other forgets.
@@ -116,7 +125,10 @@ fn commands_on_many_slots() {
     let cluster = Cluster::start();
     let hooks = json!({ "lua": { "custom_hooks": [{ "http_location": "many", "http_method": "GET", "script_path": "many.lua" }] } });
     // One seed is enough.
-    let server = site(json!({ "cluster": { "addresses": [cluster.0[1].address()] } })).set(hooks).file("many.lua", HOOK).start();
+    let server = site(json!({ "cluster": { "addresses": [cluster.0[1].address()] } }))
+        .set(hooks)
+        .file("many.lua", HOOK)
+        .start();
     let answer = server.ask(&Request::get("/api/v1/custom/many"));
     assert_eq!(
         (answer.status, answer.text().as_str()),
@@ -134,7 +146,8 @@ fn a_slot_that_moves_is_followed() {
     enrol(&server, &["ada"]);
     let logins = Logins::of(&server, &["ada"]);
     let slot: usize = cluster.0[0].ask("CLUSTER KEYSLOT password:ada");
-    let (from, to) = (&cluster.0[Cluster::of_slot(slot)], &cluster.0[(Cluster::of_slot(slot) + 1) % 3]);
+    let (from, to) =
+        (&cluster.0[Cluster::of_slot(slot)], &cluster.0[(Cluster::of_slot(slot) + 1) % 3]);
     let (from_id, to_id): (String, String) = (from.ask("CLUSTER MYID"), to.ask("CLUSTER MYID"));
     let _: () = to.ask(&format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}"));
     let _: () = from.ask(&format!("CLUSTER SETSLOT {slot} MIGRATING {to_id}"));
@@ -163,7 +176,10 @@ fn a_node_that_is_killed_costs_temporary_failures_only() {
     let node_of = |key: &str| Cluster::of_slot(cluster.0[1].ask(&format!("CLUSTER KEYSLOT {key}")));
     // Every login needs the table of accounts: another node than that one's.
     let victim = (node_of("USER") + 1) % 3;
-    let is_needed = |user: &&str| node_of(&format!("password:{user}")) == victim || node_of(&format!("counts:{user}")) == victim;
+    let is_needed = |user: &&str| {
+        node_of(&format!("password:{user}")) == victim
+            || node_of(&format!("counts:{user}")) == victim
+    };
     let needs: Vec<bool> = USERS.iter().map(is_needed).collect();
     assert!(needs.contains(&true));
     cluster.0[victim].stop();
@@ -171,7 +187,8 @@ fn a_node_that_is_killed_costs_temporary_failures_only() {
     for (user, needs) in USERS.iter().zip(&needs) {
         match (status(&server, user, "right"), status(&server, user, "wrong"), needs) {
             (500, 500, _) => {}
-            // What the server keeps of a user, of wrong passwords above all, may lie on the killed node too.
+            // What the server keeps of a user, of wrong passwords above all, may lie on the killed
+            // node too.
             (200, 403 | 500, false) => accepted += 1,
             other => panic!("{user}: {other:?}"),
         }
@@ -181,7 +198,11 @@ fn a_node_that_is_killed_costs_temporary_failures_only() {
     assert!(verdicts.temporary > 0 && verdicts.accepted > 0);
     cluster.0[victim].restart();
     until("the cluster to be whole", || {
-        cluster.0.iter().all(|node| node.ask::<String>("CLUSTER INFO").contains("cluster_slots_ok:16384")).then_some(())
+        cluster
+            .0
+            .iter()
+            .all(|node| node.ask::<String>("CLUSTER INFO").contains("cluster_slots_ok:16384"))
+            .then_some(())
     });
     let back = Instant::now();
     enrol(&server, &USERS);

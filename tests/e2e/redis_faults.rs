@@ -1,5 +1,6 @@
-//! What can happen to a Redis, with real processes: whatever it is, no verdict is wrong while it lasts (a right password is accepted or
-//! answered with a temporary failure, a wrong one refused or the same), and logins work again when it is over, without a restart.
+//! What can happen to a Redis, with real processes: whatever it is, no verdict is wrong while it
+//! lasts (a right password is accepted or answered with a temporary failure, a wrong one refused or
+//! the same), and logins work again when it is over, without a restart.
 
 use crate::support::http::Request;
 use crate::support::logins::{Logins, enrol, recovered, site, status};
@@ -23,7 +24,9 @@ fn health(server: &Server) -> Value {
 fn metric(server: &Server, name: &str) -> f64 {
     let text = server.ask(&Request::get("/metrics")).text();
     let prefix = format!("{name}{{pool_name=\"default\"}} ");
-    text.lines().find_map(|line| line.strip_prefix(&prefix)?.parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
+    text.lines()
+        .find_map(|line| line.strip_prefix(&prefix)?.parse().ok())
+        .unwrap_or_else(|| panic!("no {name} in {text}"))
 }
 
 #[test]
@@ -36,7 +39,9 @@ fn killed() {
     let logins = Logins::of(&server, &["ada"]);
     redis.stop();
     assert_eq!(status(&server, "ada", "right"), 500);
-    let degraded = until("the loss to be told", || Some(health(&server)).filter(|health| health["status"] == "degraded"));
+    let degraded = until("the loss to be told", || {
+        Some(health(&server)).filter(|health| health["status"] == "degraded")
+    });
     assert_eq!(degraded["stores"]["redis"]["default"]["up"], json!(false));
     assert_eq!(metric(&server, "loligo_redis_up"), 0.0);
     let verdicts = logins.stop("killed");
@@ -45,7 +50,9 @@ fn killed() {
     let back = Instant::now();
     enrol(&server, &["ada"]);
     recovered(&server, "ada", back, "Redis was killed");
-    until("all workers to be connected again", || (health(&server)["status"] == "ok").then_some(()));
+    until("all workers to be connected again", || {
+        (health(&server)["status"] == "ok").then_some(())
+    });
     assert!(metric(&server, "redis_pool_stale_connections") >= 1.0);
 }
 
@@ -115,14 +122,17 @@ fn full() {
 #[test]
 fn with_another_password() {
     let redis = Redis::with(&["--requirepass", "what-it-wants-now"]);
-    let config = json!({ "master": { "address": redis.address(), "password": "what-it-wanted-before" } });
+    let config =
+        json!({ "master": { "address": redis.address(), "password": "what-it-wanted-before" } });
     let mut server = site(config).start();
     for password in ["right", "wrong"] {
         assert_eq!(status(&server, "ada", password), 500);
     }
     assert_eq!(health(&server)["status"], "degraded");
     assert!(!server.log().contains("what-it-wanted-before"), "a password in the log");
-    server.change(json!({ "server": { "redis": { "master": { "password": "what-it-wants-now" } } } }));
+    server.change(
+        json!({ "server": { "redis": { "master": { "password": "what-it-wants-now" } } } }),
+    );
     let mended = Instant::now();
     assert!(server.reload());
     enrol(&server, &["ada"]);
@@ -131,8 +141,14 @@ fn with_another_password() {
 
 #[test]
 fn loading() {
-    let mut redis =
-        Redis::with(&["--enable-debug-command", "yes", "--key-load-delay", "500", "--loading-process-events-interval-bytes", "1024"]);
+    let mut redis = Redis::with(&[
+        "--enable-debug-command",
+        "yes",
+        "--key-load-delay",
+        "500",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    ]);
     let server = server(&redis);
     enrol(&server, &["ada"]);
     // What is left on the disk takes a second to load, and the password is among it.

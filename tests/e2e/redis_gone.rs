@@ -1,4 +1,5 @@
-//! Redis goes away: logins fail temporarily, never as a wrong password. It comes back: they work again, without a restart.
+//! Redis goes away: logins fail temporarily, never as a wrong password. It comes back: they work
+//! again, without a restart.
 
 use crate::support::redis::Redis;
 use crate::support::{Site, until};
@@ -27,7 +28,10 @@ end
 #[test]
 fn logins_fail_temporarily_until_it_is_back() {
     let mut redis = Redis::start();
-    let server = Site::new().backend(BACKEND).set(json!({ "server": { "redis": { "master": { "address": redis.address() } } } })).start();
+    let server = Site::new()
+        .backend(BACKEND)
+        .set(json!({ "server": { "redis": { "master": { "address": redis.address() } } } }))
+        .start();
     assert_eq!(server.login("enrol", "first").status, 200);
     assert_eq!(server.login("ada", "first").status, 200);
     assert_eq!(server.login("ada", "wrong").status, 403);
@@ -35,7 +39,10 @@ fn logins_fail_temporarily_until_it_is_back() {
     redis.stop();
     for password in ["second", "wrong"] {
         let answer = server.login("ada", password);
-        assert_eq!((answer.status, answer.header("auth-status")), (500, Some("Temporary server problem, try again later")));
+        assert_eq!(
+            (answer.status, answer.header("auth-status")),
+            (500, Some("Temporary server problem, try again later"))
+        );
     }
     // What needs no Redis goes on.
     assert_eq!(server.ask(&crate::support::Request::get("/ping")).text(), "pong");
@@ -57,7 +64,10 @@ fn logins_fail_temporarily_until_it_is_back() {
 fn the_server_starts_without_it() {
     let mut redis = Redis::start();
     redis.stop();
-    let server = Site::new().backend(BACKEND).set(json!({ "server": { "redis": { "master": { "address": redis.address() } } } })).start();
+    let server = Site::new()
+        .backend(BACKEND)
+        .set(json!({ "server": { "redis": { "master": { "address": redis.address() } } } }))
+        .start();
     assert_eq!(server.login("ada", "any").status, 500);
     redis.restart();
     until("logins to work", || (server.login("enrol", "any").status == 200).then_some(()));

@@ -1,4 +1,5 @@
-//! A master with replicas: reads go to replicas, writes to the master; without replicas, everything goes to the master.
+//! A master with replicas: reads go to replicas, writes to the master; without replicas, everything
+//! goes to the master.
 
 use crate::support::logins::{Logins, enrol, site, status};
 use crate::support::redis::Redis;
@@ -10,9 +11,14 @@ fn reads_go_to_replicas_while_there_are_any() {
     let master = Redis::start();
     let mut replicas = [Redis::replica_of(&master, &[]), Redis::replica_of(&master, &[])];
     let addresses: Vec<String> = replicas.iter().map(Redis::address).collect();
-    let server = site(json!({ "master": { "address": master.address() }, "replica": { "addresses": addresses } })).start();
+    let server = site(
+        json!({ "master": { "address": master.address() }, "replica": { "addresses": addresses } }),
+    )
+    .start();
     let _: () = master.ask("SET password:ada right");
-    let has_it = |redis: &Redis| redis.try_ask("GET password:ada").is_ok_and(|value: Option<String>| value.is_some());
+    let has_it = |redis: &Redis| {
+        redis.try_ask("GET password:ada").is_ok_and(|value: Option<String>| value.is_some())
+    };
     until("the replicas to hear of it", || replicas.iter().all(has_it).then_some(()));
     let reads = |redis: &Redis| redis.calls("get");
     until("both replicas to be read from", || {
@@ -31,7 +37,9 @@ fn reads_go_to_replicas_while_there_are_any() {
     for replica in &mut replicas {
         replica.stop();
     }
-    until("reads at the master", || (status(&server, "ada", "right") == 200 && reads(&master) > before.0).then_some(()));
+    until("reads at the master", || {
+        (status(&server, "ada", "right") == 200 && reads(&master) > before.0).then_some(())
+    });
     assert_eq!(status(&server, "ada", "wrong"), 403);
     logins.stop("replicas killed");
     enrol(&server, &["bob"]);

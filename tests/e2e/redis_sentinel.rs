@@ -21,7 +21,9 @@ fn a_failover_is_followed_without_a_wrong_verdict() {
     let logins = Logins::of(&server, &["ada"]);
     master.stop();
     // Sentinels end a server's connections when they change its role: a question may fail.
-    let has_role = |redis: &Redis, role| redis.try_ask("INFO replication").is_ok_and(|info: String| info.contains(role));
+    let has_role = |redis: &Redis, role| {
+        redis.try_ask("INFO replication").is_ok_and(|info: String| info.contains(role))
+    };
     until("the failover", || has_role(&replica, "role:master").then_some(()));
     recovered(&server, "ada", Instant::now(), "a sentinel failover");
     let verdicts = logins.stop("failover");

@@ -12,7 +12,8 @@ fn a_unix_socket() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("redis.sock");
     let _redis = Redis::with(&["--unixsocket", path.to_str().unwrap()]);
-    let server = site(json!({ "master": { "address": format!("unix:{}", path.display()) } })).start();
+    let server =
+        site(json!({ "master": { "address": format!("unix:{}", path.display()) } })).start();
     enrol(&server, &["ada"]);
     assert_eq!(status(&server, "ada", "wrong"), 403);
 }
@@ -41,7 +42,8 @@ fn a_name_that_cannot_be_looked_up_fails_temporarily_and_holds_nothing_up() {
     for manner in [Manner::Silent, Manner::Failing] {
         names.turn(manner);
         let address = format!("redis.test:{}", redis.port);
-        let mut server = site(json!({ "master": { "address": address } })).set(resolver(&names)).start();
+        let mut server =
+            site(json!({ "master": { "address": address } })).set(resolver(&names)).start();
         assert_eq!(status(&server, "ada", "right"), 500);
         assert_eq!(server.ask(&crate::support::Request::get("/ping")).text(), "pong");
         names.turn(Manner::Honest);
@@ -56,7 +58,8 @@ fn a_name_that_cannot_be_looked_up_fails_temporarily_and_holds_nothing_up() {
 #[test]
 fn a_name_that_is_nowhere_fails_temporarily() {
     let names = NameServer::start(&[]);
-    let mut server = site(json!({ "master": { "address": "redis.test:6379" } })).set(resolver(&names)).start();
+    let mut server =
+        site(json!({ "master": { "address": "redis.test:6379" } })).set(resolver(&names)).start();
     assert_eq!(status(&server, "ada", "right"), 500);
     server.wait_for_log("redis.test");
     server.wait_for_log("no such host");

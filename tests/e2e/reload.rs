@@ -1,4 +1,5 @@
-//! SIGHUP: a good configuration takes over, requests under way end on the old one; a faulty one changes nothing.
+//! SIGHUP: a good configuration takes over, requests under way end on the old one; a faulty one
+//! changes nothing.
 
 use crate::drain::waits_for_a_file;
 use crate::support::{Request, Server, Site, until};
@@ -22,7 +23,11 @@ fn version(number: u32) -> String {
 
 fn account(server: &Server) -> String {
     // A result from memory would not tell which script is in force.
-    server.ask(&Request::uncached_login("ada", "any")).header("auth-user").unwrap_or_default().to_owned()
+    server
+        .ask(&Request::uncached_login("ada", "any"))
+        .header("auth-user")
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[test]
@@ -32,7 +37,8 @@ fn new_scripts_and_settings_answer_after_it() {
 
     server.write("backend.lua", &version(2));
     server.write("hello.lua", "function nauthilus_run_hook() return { hello = 'world' } end");
-    let hook = json!({ "http_location": "hello", "http_method": "GET", "script_path": "hello.lua" });
+    let hook =
+        json!({ "http_location": "hello", "http_method": "GET", "script_path": "hello.lua" });
     server.change(json!({ "lua": { "custom_hooks": [hook] } }));
     assert!(server.reload());
     until("the new script", || (account(&server) == "version2").then_some(()));
@@ -52,7 +58,10 @@ fn a_request_under_way_ends_on_the_old_scripts() {
     server.write("go", "");
     assert_eq!(slow.answer().header("auth-user"), Some("slow"));
     // The connection lives on and is served by the new ones.
-    assert_eq!(slow.ask(&Request::uncached_login("slow", "any")).header("auth-user"), Some("version2"));
+    assert_eq!(
+        slow.ask(&Request::uncached_login("slow", "any")).header("auth-user"),
+        Some("version2")
+    );
 }
 
 #[test]
@@ -80,7 +89,10 @@ fn a_faulty_configuration_is_refused_and_the_old_one_goes_on() {
 #[test]
 fn a_faulty_action_is_refused_and_the_old_one_goes_on() {
     let mut server = Site::new().backend(&version(1)).start();
-    server.write("action.lua", "function nauthilus_call_action() return nauthilus_builtin.ACTION_RESULT_OK end");
+    server.write(
+        "action.lua",
+        "function nauthilus_call_action() return nauthilus_builtin.ACTION_RESULT_OK end",
+    );
     server.write("spare.lua", "this is not Lua");
     let action = json!({ "type": "post", "name": "a", "script_path": "action.lua" });
     server.change(json!({ "lua": { "actions": [action] } }));
@@ -90,13 +102,18 @@ fn a_faulty_action_is_refused_and_the_old_one_goes_on() {
     server.change(json!({ "lua": { "optional_lua_backends": { "spare": { "backend_script_path": "spare.lua" } } } }));
     assert!(!server.reload());
     let log = server.log();
-    assert!(log.contains("action.lua:1") && log.contains("spare.lua:1"), "the log names both places");
+    assert!(
+        log.contains("action.lua:1") && log.contains("spare.lua:1"),
+        "the log names both places"
+    );
     assert_eq!(account(&server), "version1");
 }
 
 #[test]
 fn what_may_be_misspelt_is_told_at_the_start_and_after_a_reload() {
-    let mut server = Site::new().backend(&version(1).replace("BACKEND_RESULT_OK", "BACKEND_RESULT_OKAY")).start();
+    let mut server = Site::new()
+        .backend(&version(1).replace("BACKEND_RESULT_OK", "BACKEND_RESULT_OKAY"))
+        .start();
     server.wait_for_log("backend.lua:8: nauthilus_builtin has no BACKEND_RESULT_OKAY");
     server.write("filter.lua", "\nfunction nauthilus_call_filtre() end");
     server.change(json!({ "lua": { "filters": [{ "name": "f", "script_path": "filter.lua" }] } }));
@@ -108,10 +125,16 @@ fn what_may_be_misspelt_is_told_at_the_start_and_after_a_reload() {
 fn a_fifo_in_place_of_a_script_or_include_is_refused_and_the_old_one_goes_on() {
     let mut server = Site::new().backend(&version(1)).start();
     server.make_fifo("other.lua");
-    server.change(json!({ "lua": { "features": [{ "name": "other", "script_path": "other.lua" }] } }));
+    server.change(
+        json!({ "lua": { "features": [{ "name": "other", "script_path": "other.lua" }] } }),
+    );
     assert!(!server.reload());
     assert_eq!(account(&server), "version1");
-    assert!(server.log().contains("is a FIFO; only regular files can be used here"), "{}", server.log());
+    assert!(
+        server.log().contains("is a FIFO; only regular files can be used here"),
+        "{}",
+        server.log()
+    );
 }
 
 /// The worker that opens one goes on, and so does everybody on it.
@@ -130,6 +153,11 @@ fn a_script_that_opens_a_fifo_gets_an_error_at_once() {
     server.make_fifo("pipe");
     server.make_fifo("piped.lua");
     let answer = server.ask(&Request::get("/api/v1/custom/reads"));
-    assert_eq!(answer.text().matches("is a FIFO; only regular files can be used here").count(), 6, "{}", answer.text());
+    assert_eq!(
+        answer.text().matches("is a FIFO; only regular files can be used here").count(),
+        6,
+        "{}",
+        answer.text()
+    );
     assert_eq!(account(&server), "version1");
 }

@@ -1,5 +1,5 @@
-//! Scripts that never end or want all memory: each costs its own request a temporary failure and nobody else anything,
-//! though a single worker serves all.
+//! Scripts that never end or want all memory: each costs its own request a temporary failure and
+//! nobody else anything, though a single worker serves all.
 
 use crate::support::site::backend_that_finds_everybody;
 use crate::support::{Request, Server, Site};
@@ -12,17 +12,29 @@ const BOMBS: &[(&str, &str)] = &[
     ("empty loop", "while true do end"),
     ("goto", "::again:: goto again"),
     ("pcall", "while true do pcall(function() while true do end end) end"),
-    ("xpcall", "local function again() while true do end end while true do xpcall(again, again) end"),
+    (
+        "xpcall",
+        "local function again() while true do end end while true do xpcall(again, again) end",
+    ),
     ("coroutine", "coroutine.wrap(function() while true do end end)()"),
     ("nested coroutines", "local function deeper() return coroutine.wrap(deeper)() end deeper()"),
-    ("metamethod", "local t = setmetatable({}, { __index = function() while true do end end }) return t.x"),
+    (
+        "metamethod",
+        "local t = setmetatable({}, { __index = function() while true do end end }) return t.x",
+    ),
     ("iterator", "for _ in function() return 1 end do end"),
-    ("sort", "local t = {} for i = 1, 1000 do t[i] = i end table.sort(t, function() while true do end end)"),
+    (
+        "sort",
+        "local t = {} for i = 1, 1000 do t[i] = i end table.sort(t, function() while true do end end)",
+    ),
     ("gsub", "string.gsub('x', '.', function() while true do end end)"),
     ("pattern", "string.find(string.rep('a', 200000), string.rep('a-', 200) .. 'b')"),
     ("recursion", "local function deeper() return 1 + deeper() end deeper()"),
     ("tail call", "local function again() return again() end again()"),
-    ("tostring", "local t = setmetatable({}, {}) getmetatable(t).__tostring = function() return tostring(t) end tostring(t)"),
+    (
+        "tostring",
+        "local t = setmetatable({}, {}) getmetatable(t).__tostring = function() return tostring(t) end tostring(t)",
+    ),
     ("rep", "return #string.rep('x', 1024 * 1024 * 1024)"),
     ("concat", "local s = 'x' while true do s = s .. s end"),
     ("table", "local t = {} for i = 1, 1e9 do t[i] = { i } end"),
@@ -35,8 +47,14 @@ fn server() -> Server {
     for (name, body) in BOMBS {
         backend += &format!("bombs[{name:?}] = function() {body} end\n");
     }
-    backend += &backend_that_finds_everybody("if bombs[request.username] then bombs[request.username]() end", "true");
-    Site::new().backend(&backend).set(json!({ "lua": { "config": { "cpu_limit": "300ms" } } })).start()
+    backend += &backend_that_finds_everybody(
+        "if bombs[request.username] then bombs[request.username]() end",
+        "true",
+    );
+    Site::new()
+        .backend(&backend)
+        .set(json!({ "lua": { "config": { "cpu_limit": "300ms" } } }))
+        .start()
 }
 
 #[test]
@@ -51,7 +69,11 @@ fn each_costs_its_own_request_a_temporary_failure() {
 
         let answer = bomb.answer();
         assert_eq!(answer.status, 500, "{name}");
-        assert_eq!(answer.header("auth-status"), Some("Temporary server problem, try again later"), "{name}");
+        assert_eq!(
+            answer.header("auth-status"),
+            Some("Temporary server problem, try again later"),
+            "{name}"
+        );
         assert_eq!(bomb.ask(&Request::login("bob", "any")).status, 200, "afterwards: {name}");
     }
 }

@@ -1,6 +1,8 @@
-//! saslauthd's `httpform`, which Postfix asks: the request it sends, and what it needs of the answer.
+//! saslauthd's `httpform`, which Postfix asks: the request it sends, and what it needs of the
+//! answer.
 //!
-//! Debian's saslauthd is built without this mechanism; the request was recorded from one that was built with it.
+//! Debian's saslauthd is built without this mechanism; the request was recorded from one that was
+//! built with it.
 
 use crate::support::{Server, Site};
 
@@ -31,12 +33,20 @@ fn the_status_line_has_a_reason() {
     let server = Site::new().start();
     assert_eq!(status_line(&server, "ada%40example%2Etest", "right").0, "HTTP/1.1 200 OK");
     let (line, text) = status_line(&server, "ada%40example%2Etest", "wrong");
-    assert_eq!((line.as_str(), text.as_str()), ("HTTP/1.1 403 Forbidden", "Invalid login or password"));
+    assert_eq!(
+        (line.as_str(), text.as_str()),
+        ("HTTP/1.1 403 Forbidden", "Invalid login or password")
+    );
 }
 
 #[test]
 fn a_temporary_failure_is_neither_yes_nor_no() {
-    let server = Site::new().backend("function nauthilus_backend_verify_password() error('broken') end").start();
+    let server = Site::new()
+        .backend("function nauthilus_backend_verify_password() error('broken') end")
+        .start();
     let (line, text) = status_line(&server, "ada", "right");
-    assert_eq!((line.as_str(), text.as_str()), ("HTTP/1.1 500 Internal Server Error", "Temporary server problem, try again later"));
+    assert_eq!(
+        (line.as_str(), text.as_str()),
+        ("HTTP/1.1 500 Internal Server Error", "Temporary server problem, try again later")
+    );
 }

@@ -1,5 +1,5 @@
-//! No password gets into the log, however a login ends and whatever goes wrong in a script. (What a script logs on purpose, by
-//! `custom_log_add` or as its status message, is its own affair.)
+//! No password gets into the log, however a login ends and whatever goes wrong in a script. (What a
+//! script logs on purpose, by `custom_log_add` or as its status message, is its own affair.)
 
 use crate::support::site::backend_that_finds_everybody;
 use crate::support::{Request, Site};
@@ -34,7 +34,8 @@ end
 #[test]
 fn the_log_never_holds_a_password() {
     let settings = json!({ "server": { "log": { "level": "debug" } }, "lua": { "config": { "cpu_limit": "100ms" } } });
-    let backend = format!("{WAYS}{}", backend_that_finds_everybody(GOES, r#"request.username == "good""#));
+    let backend =
+        format!("{WAYS}{}", backend_that_finds_everybody(GOES, r#"request.username == "good""#));
     let mut server = Site::new().backend(&backend).set(settings).start();
     let users = ["good", "bad", "raise", "index", "call", "table", "result", "code", "endless"];
     for user in users {
@@ -42,11 +43,18 @@ fn the_log_never_holds_a_password() {
         server.ask(&Request::json_login(user, SECRET));
         server.ask(&Request::login_at("/api/v1/auth/nginx", user, SECRET.replace(' ', "%20")));
         let credentials = BASE64_STANDARD.encode(format!("{user}:{SECRET}"));
-        server.ask(&Request::get("/api/v1/auth/basic").header("Authorization", format!("Basic {credentials}")));
+        server.ask(
+            &Request::get("/api/v1/auth/basic")
+                .header("Authorization", format!("Basic {credentials}")),
+        );
     }
     // Input that is refused, and a hook that was not asked for.
     server.ask(&Request::login("bad(user", SECRET));
-    server.ask(&Request::post("/api/v1/auth/json", "application/json", format!("{{\"password\":\"{SECRET}\", \"username\":")));
+    server.ask(&Request::post(
+        "/api/v1/auth/json",
+        "application/json",
+        format!("{{\"password\":\"{SECRET}\", \"username\":"),
+    ));
     server.ask(&Request::login_at("/api/v1/custom/nothing", "ada", SECRET));
     let mut broken = server.connect();
     broken.send(format!("GET /ping HTTP/1.1\r\nAuth-Pass: {SECRET}\r\n\r\n").as_bytes());
@@ -79,7 +87,8 @@ fn secrets_of_the_configuration_are_masked() {
         "lua": { "config": { "backend_script_path": backend }, "search": [{ "protocol": ["imap"], "cache_name": "" }] },
     });
     std::fs::write(&config, settings.to_string()).unwrap();
-    let output = crate::support::site::loligo().arg("config").arg("-c").arg(&config).output().unwrap();
+    let output =
+        crate::support::site::loligo().arg("config").arg("-c").arg(&config).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("127.0.0.1:6379"), "{text}");

@@ -1,4 +1,5 @@
-//! A client that is slow to send or slow to read costs nobody but itself, though one worker serves all.
+//! A client that is slow to send or slow to read costs nobody but itself, though one worker serves
+//! all.
 
 use crate::support::{Request, Site};
 use serde_json::json;

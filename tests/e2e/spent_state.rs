@@ -1,4 +1,5 @@
-//! Scripts that keep ever more memory in what outlives their requests: when it is full one request fails, and the next is served.
+//! Scripts that keep ever more memory in what outlives their requests: when it is full one request
+//! fails, and the next is served.
 
 use crate::support::Site;
 use serde_json::json;
@@ -23,7 +24,11 @@ fn a_state_whose_memory_stays_taken_is_replaced() {
     for user in 0..100 {
         if server.login(&format!("user{user}"), "right").status == 500 {
             failed += 1;
-            assert_eq!(server.login(&format!("after{user}"), "right").status, 200, "after failure {failed}");
+            assert_eq!(
+                server.login(&format!("after{user}"), "right").status,
+                200,
+                "after failure {failed}"
+            );
         }
     }
     // A dozen fit into a state.

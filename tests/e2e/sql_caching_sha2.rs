@@ -1,5 +1,5 @@
-//! `db` and a MySQL 8 that asks for caching_sha2_password, and MySQL servers with vices: Debian has none of them, so each is a stub that
-//! knows its side of the handshake.
+//! `db` and a MySQL 8 that asks for caching_sha2_password, and MySQL servers with vices: Debian has
+//! none of them, so each is a stub that knows its side of the handshake.
 
 use crate::support::sql::{ask, script};
 use serde_json::{Value, json};
@@ -51,7 +51,8 @@ impl Wire {
         self.send(&[0, 0, 0, 2, 0, 0, 0]);
     }
 
-    /// Answers every statement but SELECT with success, that one with the number 42, until the client leaves.
+    /// Answers every statement but SELECT with success, that one with the number 42, until the
+    /// client leaves.
     fn serve(&mut self) {
         loop {
             let mut head = [0; 4];
@@ -66,7 +67,9 @@ impl Wire {
                 continue;
             }
             let eof = [0xFE, 0, 0, 2, 0];
-            let column = [&b"\x03def\0\0\0\x01n\0\x0c"[..], &[63, 0, 11, 0, 0, 0, 3, 0, 0, 0, 0, 0]].concat();
+            let column =
+                [&b"\x03def\0\0\0\x01n\0\x0c"[..], &[63, 0, 11, 0, 0, 0, 3, 0, 0, 0, 0, 0]]
+                    .concat();
             for packet in [&[1][..], &column, &eof, b"\x0242", &eof] {
                 self.send(packet);
             }
@@ -124,8 +127,13 @@ fn a_password_not_in_the_cache_is_encrypted_with_the_servers_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key.pem");
     let openssl = |arguments: &[&str], input: &[u8]| {
-        let mut child =
-            Command::new("openssl").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new("openssl")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{arguments:?}");
@@ -151,8 +159,12 @@ fn a_password_not_in_the_cache_is_encrypted_with_the_servers_key() {
     });
     assert_eq!(query(&address), json!([42]));
     stub.join().unwrap();
-    let decrypted = openssl(&["pkeyutl", "-decrypt", "-inkey", &key, "-pkeyopt", "rsa_padding_mode:oaep"], &encrypted.lock().unwrap());
-    let password: Vec<u8> = decrypted.iter().zip(NONCE.iter().cycle()).map(|(a, b)| a ^ b).collect();
+    let decrypted = openssl(
+        &["pkeyutl", "-decrypt", "-inkey", &key, "-pkeyopt", "rsa_padding_mode:oaep"],
+        &encrypted.lock().unwrap(),
+    );
+    let password: Vec<u8> =
+        decrypted.iter().zip(NONCE.iter().cycle()).map(|(a, b)| a ^ b).collect();
     assert_eq!(password, b"secret\0");
 }
 
@@ -190,12 +202,20 @@ fn a_server_with_a_vice_gets_nothing() {
         ),
         (|wire| wire.stream.write_all(&[0xFF, 0xFF, 0xFF, 0]).unwrap(), "connection closed by"),
         (|wire| wire.send(b"\xFF\x10\x04Too many connections"), "Error 1040: Too many connections"),
-        (|wire| wire.send(b"HTTP/1.1 400 Bad Request"), "sql: the server's greeting is not understood"),
+        (
+            |wire| wire.send(b"HTTP/1.1 400 Bad Request"),
+            "sql: the server's greeting is not understood",
+        ),
     ];
     for (vice, error) in vices {
         let (address, stub) = stub(vice);
         let shown = query(&address);
-        assert!(shown[0].as_str().is_some_and(|text| text.starts_with(error) && !text.contains("secret")), "{shown} is not {error}");
+        assert!(
+            shown[0]
+                .as_str()
+                .is_some_and(|text| text.starts_with(error) && !text.contains("secret")),
+            "{shown} is not {error}"
+        );
         stub.join().unwrap();
     }
 }

@@ -1,4 +1,5 @@
-//! `db` with a real MariaDB: types, transactions, pools, and what happens when the server goes away.
+//! `db` with a real MariaDB: types, transactions, pools, and what happens when the server goes
+//! away.
 
 use crate::support::sql::{Database, ask, eval, in_requests, request, script, script_with, value};
 use serde_json::json;
@@ -44,7 +45,10 @@ fn values_are_what_their_columns_say() {
                bi=1:5 da=s:2018-12-02 dt=s:2018-12-02 03:33:05.250 ts=s:2018-12-02 03:33:05 t=s:-12:34:56 y=n:2024 bo=n:1 nulls=17 {PLAIN}";
     let all = all.split_whitespace().collect::<Vec<_>>().join(" ");
     let shown = eval("mysql", &format!("{}?time_zone=%27%2B00%3A00%27", address()), body);
-    assert_eq!((shown["text"].as_str(), shown["prepared"].as_str()), (Some(all.as_str()), Some(all.as_str())));
+    assert_eq!(
+        (shown["text"].as_str(), shown["prepared"].as_str()),
+        (Some(all.as_str()), Some(all.as_str()))
+    );
 }
 
 #[test]
@@ -58,8 +62,17 @@ fn dates_are_seconds_on_demand_and_values_go_both_ways() {
         return { r.rows[1][1], r.rows[1][2], v[1], v[2], v[3], tostring(v[4]), v[5], v[6], count }
     "#;
     let shown = eval("mysql", &format!("{}?parseTime=true&loc=Europe%2FBerlin", address()), body);
-    let expected =
-        json!([1_543_718_u64 * 1000 - 15, 1_543_705_200, "it's {a}", 7, 1, "nil", "1e21", 42, "sql: expected 6 arguments, got 1"]);
+    let expected = json!([
+        1_543_718_u64 * 1000 - 15,
+        1_543_705_200,
+        "it's {a}",
+        7,
+        1,
+        "nil",
+        "1e21",
+        42,
+        "sql: expected 6 arguments, got 1"
+    ]);
     assert_eq!(shown, expected);
 }
 
@@ -87,7 +100,22 @@ fn transactions_are_whole_or_nothing() {
     "#;
     let shown = eval("mysql", &address(), &body.replace("ADDRESS", &format!("{:?}", address())));
     let syntax = "Error 1064 (42000)";
-    assert_eq!(shown, json!([3, 1, 0, "Error 1062 (23000)", syntax, "Error 1792 (25006)", 5, 1, syntax, 1, [1, 2, 3, 8, 10]]));
+    assert_eq!(
+        shown,
+        json!([
+            3,
+            1,
+            0,
+            "Error 1062 (23000)",
+            syntax,
+            "Error 1792 (25006)",
+            5,
+            1,
+            syntax,
+            1,
+            [1, 2, 3, 8, 10]
+        ])
+    );
 }
 
 #[test]
@@ -103,7 +131,16 @@ fn large_results_arrive_whole_or_as_an_error() {
         return { #r.rows, sum, large, #long, statement.rows[1][1] }
     "#;
     let shown = eval("mysql", &address(), body);
-    assert_eq!(shown, json!([50_000, 1_255_025_000, "sql: the result is larger than 16777216 bytes", 9_000_000, 3_000_000]));
+    assert_eq!(
+        shown,
+        json!([
+            50_000,
+            1_255_025_000,
+            "sql: the result is larger than 16777216 bytes",
+            9_000_000,
+            3_000_000
+        ])
+    );
 }
 
 #[test]
@@ -118,7 +155,8 @@ fn who_may_not_in_is_told_so_without_the_password() {
         return out
     "#;
     let shown = eval("mysql", &address(), &body.replace("PORT", &MARIADB.port.to_string()));
-    let texts: Vec<&str> = shown.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    let texts: Vec<&str> =
+        shown.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
     for (text, beginning) in texts.iter().zip([
         "nil Error 1045 (28000): Access denied for user 'auth'@",
         "nil Error 1044 (42000): Access denied",
@@ -180,10 +218,12 @@ fn who_waits_too_long_for_a_connection_gets_an_error_and_who_leaves_frees_it() {
     let server = script_with(&lua.replace("ADDRESS", &format!("{:?}", address())), patient);
     let mut busy = TcpStream::connect(server.address).unwrap();
     busy.write_all(&request("SELECT SLEEP(100)").bytes()).unwrap();
-    // The first request is under way when the second one is looked at: both came to the one worker in this order.
+    // The first request is under way when the second one is looked at: both came to the one worker
+    // in this order.
     let error = "sql: all connections are in use, and none became free within 5 s";
     assert_eq!(ask(&server, "SELECT 1"), json!([error]));
-    // A client that only stops sending may still want its answer; one that resets the connection does not.
+    // A client that only stops sending may still want its answer; one that resets the connection
+    // does not.
     socket2::SockRef::from(&busy).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     drop(busy);
     assert_eq!(ask(&server, "SELECT 2"), json!([2]));
@@ -205,13 +245,23 @@ fn a_server_that_goes_away_is_an_error_and_is_found_again() {
     let mut waiting = server.connect();
     waiting.send(&request("SELECT SLEEP(60)").bytes());
     // Idle connections, to be found dead later; the statement above is then surely under way.
-    let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
-    crate::support::until("the statement to run", || (ask(&server, running)[0] == json!(1)).then_some(()));
+    let running =
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
+    crate::support::until("the statement to run", || {
+        (ask(&server, running)[0] == json!(1)).then_some(())
+    });
     database.stop();
     let answer = value(&waiting.answer());
     assert_eq!(answer[0], json!("nil"));
-    assert!(answer[1].as_str().is_some_and(|text| text.starts_with("connection closed by ")), "{answer}");
-    assert!(ask(&server, "SELECT 1")[1].as_str().is_some_and(|text| text.contains("connection refused")));
+    assert!(
+        answer[1].as_str().is_some_and(|text| text.starts_with("connection closed by ")),
+        "{answer}"
+    );
+    assert!(
+        ask(&server, "SELECT 1")[1]
+            .as_str()
+            .is_some_and(|text| text.contains("connection refused"))
+    );
     database.restart();
     assert_eq!(ask(&server, "SELECT 3"), json!([3, ""]));
     // Idle ones that die while nobody looks are replaced.

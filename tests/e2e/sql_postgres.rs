@@ -1,4 +1,5 @@
-//! `db` with a real PostgreSQL: types, ways to log in, transactions, and what happens when the server goes away.
+//! `db` with a real PostgreSQL: types, ways to log in, transactions, and what happens when the
+//! server goes away.
 
 use crate::support::sql::{Database, ask, eval, in_requests, request, script, value};
 use crate::support::until;
@@ -116,7 +117,20 @@ fn transactions_are_whole_or_nothing() {
         return { tostring(r), deferred:match("%((%w+)%)$"), double:match("%((%w+)%)$"), many.columns[1], many.rows[1][1], #many.rows, count.rows_affected,
             #empty.columns + #empty.rows, refused:match("%((%w+)%)$"), out, into:match("%((%w+)%)$"), rest }
     "#;
-    let expected = json!(["nil", "23503", "23505", "five", 5, 1, 2, 0, "25006", "pq: COPY is not supported", "57014", 1]);
+    let expected = json!([
+        "nil",
+        "23503",
+        "23505",
+        "five",
+        5,
+        1,
+        2,
+        0,
+        "25006",
+        "pq: COPY is not supported",
+        "57014",
+        1
+    ]);
     assert_eq!(eval("postgres", &address(), body), expected);
 }
 
@@ -138,7 +152,9 @@ fn every_way_to_log_in_works_and_a_wrong_password_does_not() {
             try(base .. "user=auth password=secret sslmode=prefer"),
         }
     "#;
-    let body = body.replace("PORT", &POSTGRES.port.to_string()).replace("FOLDER", &POSTGRES.folder.display().to_string());
+    let body = body
+        .replace("PORT", &POSTGRES.port.to_string())
+        .replace("FOLDER", &POSTGRES.folder.display().to_string());
     let expected = json!([
         "authfalse",
         "oldfalse",
@@ -164,7 +180,8 @@ fn large_results_arrive_whole_or_as_an_error() {
         local _, large = h:query("SELECT repeat('x', 1000000) FROM generate_series(1, 50)")
         return { #r.rows, sum, large, #assert(h:query("SELECT repeat('y', 9000000)")).rows[1][1] }
     "#;
-    let expected = json!([50_000, 1_255_025_000, "sql: the result is larger than 16777216 bytes", 9_000_000]);
+    let expected =
+        json!([50_000, 1_255_025_000, "sql: the result is larger than 16777216 bytes", 9_000_000]);
     assert_eq!(eval("postgres", &address(), body), expected);
 }
 
@@ -205,7 +222,8 @@ fn a_server_that_goes_away_is_an_error_and_is_found_again() {
             return { r and r.rows[1][1] or "nil", err or "" }
         end
     "#;
-    let address = format!("postgres://auth:secret@127.0.0.1:{}/mail?sslmode=disable", database.port);
+    let address =
+        format!("postgres://auth:secret@127.0.0.1:{}/mail?sslmode=disable", database.port);
     let server = script(&lua.replace("ADDRESS", &format!("{address:?}")));
     let mut waiting = server.connect();
     waiting.send(&request("SELECT pg_sleep(60)").bytes());
@@ -216,7 +234,9 @@ fn a_server_that_goes_away_is_an_error_and_is_found_again() {
     assert_eq!(answer[0], json!("nil"));
     assert!(answer[1].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
     database.restart();
-    until("the server to have recovered", || (ask(&server, "SELECT 3") == json!([3, ""])).then_some(()));
+    until("the server to have recovered", || {
+        (ask(&server, "SELECT 3") == json!([3, ""])).then_some(())
+    });
     // One that an administrator ends while it is idle is replaced.
     let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'auth' AND pid <> pg_backend_pid()";
     assert_eq!(ask(&server, ended)[1], json!(""));
@@ -256,6 +276,10 @@ fn bytes_go_both_ways_whatever_the_output_form() {
             local plain = assert(h:query([[SELECT '\x00ff5c'::bytea]])).rows[1][1]
             return { back[1] == bytes, back[2], plain == "\0\255\\" }
         "#;
-        assert_eq!(eval("postgres", &address(), &body.replace("@FORM@", form)), json!([true, 8, true]), "{form}");
+        assert_eq!(
+            eval("postgres", &address(), &body.replace("@FORM@", form)),
+            json!([true, 8, true]),
+            "{form}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `db` with SQLite: files shared with other processes' rules, and statements that nobody waits for any more.
+//! `db` with SQLite: files shared with other processes' rules, and statements that nobody waits for
+//! any more.
 
 use crate::support::sql::{ask, eval, in_requests, request, script_with};
 use serde_json::json;
@@ -14,7 +15,10 @@ fn a_file_keeps_what_was_stored() {
         local s = assert(h:stmt("INSERT INTO users VALUES (?, ?)"))
         return { assert(s:exec("Ada", "{SSHA}ä")).rows_affected, select(2, s:exec("Ada", "x")) }
     "#;
-    assert_eq!(eval("sqlite3", &address, first), json!([1, "UNIQUE constraint failed: users.name"]));
+    assert_eq!(
+        eval("sqlite3", &address, first),
+        json!([1, "UNIQUE constraint failed: users.name"])
+    );
     let second = r#"return assert(open({ shared = true }):query("SELECT * FROM users")).rows"#;
     assert_eq!(eval("sqlite3", &address, second), json!([["Ada", "{SSHA}ä"]]));
 }
@@ -31,7 +35,10 @@ fn a_lock_is_waited_for_and_then_an_error() {
         assert(one:command("COMMIT"))
         return { busy, assert(two:exec("INSERT INTO t VALUES (1)")).rows_affected }
     "#;
-    assert_eq!(eval("sqlite3", &address, &body.replace("PATH", &format!("{address:?}"))), json!(["database is locked", 1]));
+    assert_eq!(
+        eval("sqlite3", &address, &body.replace("PATH", &format!("{address:?}"))),
+        json!(["database is locked", 1])
+    );
 }
 
 #[test]
@@ -45,7 +52,8 @@ fn a_statement_that_nobody_waits_for_is_stopped() {
     "#;
     let server = script_with(lua, json!({ "server": { "timeouts": { "lua_script": "1s" } } }));
     // As many as there are helper threads, so that nothing would be answered if they went on.
-    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let endless =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     let mut busy: Vec<_> = (0..4).map(|_| server.connect()).collect();
     busy.iter_mut().for_each(|client| client.send(&request(endless).bytes()));
     busy.iter_mut().for_each(|client| assert_eq!(client.answer().status, 500, "its time is over"));
@@ -76,7 +84,11 @@ fn a_connection_carries_nothing_from_one_request_to_the_next() {
 
 #[test]
 fn a_huge_value_is_an_error_and_costs_no_memory() {
-    let said = in_requests("sqlite3", ":memory:", &[&["SELECT zeroblob(900000000)", "SELECT length(zeroblob(1000))"]]);
+    let said = in_requests(
+        "sqlite3",
+        ":memory:",
+        &[&["SELECT zeroblob(900000000)", "SELECT length(zeroblob(1000))"]],
+    );
     assert!(said[0][0].as_str().unwrap().contains("too big"), "{said:?}");
     assert_eq!(said[0][1], "1000");
 }

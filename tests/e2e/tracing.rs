@@ -27,7 +27,11 @@ fn collector(status: u16) -> (SocketAddr, mpsc::Receiver<(String, Value)>) {
             }
             let mut body = vec![0; length];
             stream.read_exact(&mut body).unwrap();
-            write!(stream.get_mut(), "HTTP/1.1 {status} Whatever\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}").unwrap();
+            write!(
+                stream.get_mut(),
+                "HTTP/1.1 {status} Whatever\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+            )
+            .unwrap();
             if sender.send((head, serde_json::from_slice(&body).unwrap())).is_err() {
                 return;
             }
@@ -48,7 +52,10 @@ fn server(endpoint: &str) -> Server {
     let tracing = json!({
         "enabled": true, "endpoint": endpoint, "sampler_ratio": 1, "service_name": "mail login", "log_export_results": true,
     });
-    Site::new().filter("policy", filter).set(json!({ "server": { "insights": { "tracing": tracing } } })).start()
+    Site::new()
+        .filter("policy", filter)
+        .set(json!({ "server": { "insights": { "tracing": tracing } } }))
+        .start()
 }
 
 #[test]
@@ -59,7 +66,9 @@ fn spans_arrive_at_the_collector() {
     let (head, body) = batches.recv_timeout(PATIENCE).unwrap();
     assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
     assert!(head.to_ascii_lowercase().contains("content-type: application/json\r\n"), "{head}");
-    let of = |pointer: &str| body.pointer(pointer).cloned().unwrap_or_else(|| panic!("no {pointer} in {body}"));
+    let of = |pointer: &str| {
+        body.pointer(pointer).cloned().unwrap_or_else(|| panic!("no {pointer} in {body}"))
+    };
     assert_eq!(of("/resourceSpans/0/resource/attributes/0/value/stringValue"), "mail login");
     assert_eq!(of("/resourceSpans/0/scopeSpans/0/scope/name"), "e2e");
     assert_eq!(of("/resourceSpans/0/scopeSpans/0/spans/0/name"), "policy ada");
@@ -74,7 +83,11 @@ fn a_collector_that_refuses_costs_a_log_line_and_no_login() {
     for _ in 0..3 {
         assert_eq!(server.connect().ask(&Request::login("ada", "right")).status, 200);
         assert_eq!(
-            batches.recv_timeout(PATIENCE).unwrap().1.pointer("/resourceSpans/0/scopeSpans/0/spans/0/name"),
+            batches
+                .recv_timeout(PATIENCE)
+                .unwrap()
+                .1
+                .pointer("/resourceSpans/0/scopeSpans/0/spans/0/name"),
             Some(&json!("policy ada"))
         );
     }

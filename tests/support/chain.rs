@@ -1,4 +1,5 @@
-//! nginx's mail proxy before Dovecot, with our server between them: it says who may log in, and where.
+//! nginx's mail proxy before Dovecot, with our server between them: it says who may log in, and
+//! where.
 
 use super::dovecot::Dovecot;
 use super::nginx::Nginx;
@@ -24,7 +25,9 @@ impl Chain {
 
     /// Tries something over each of them.
     pub fn over_each(backend: &str, attempt: impl Fn(&Chain)) {
-        for (name, chain) in [("TCP", Chain::over_tcp(backend)), ("a unix socket", Chain::over_unix(backend))] {
+        for (name, chain) in
+            [("TCP", Chain::over_tcp(backend)), ("a unix socket", Chain::over_unix(backend))]
+        {
             println!("over {name}");
             attempt(&chain);
         }

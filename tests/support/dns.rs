@@ -1,4 +1,5 @@
-//! A name server with vices: it knows some names, over UDP and TCP, and answers as the test wants it to.
+//! A name server with vices: it knows some names, over UDP and TCP, and answers as the test wants
+//! it to.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -32,7 +33,8 @@ impl NameServer {
     pub fn start(records: &'static [(&'static str, [u8; 4])]) -> NameServer {
         let (udp, tcp) = listen();
         let address = udp.local_addr().unwrap();
-        let (manner, asked) = (Arc::new(Mutex::new(Manner::Honest)), Arc::new(Mutex::new(Vec::new())));
+        let (manner, asked) =
+            (Arc::new(Mutex::new(Manner::Honest)), Arc::new(Mutex::new(Vec::new())));
         let server = NameServer { address, manner: manner.clone(), asked: asked.clone() };
         let of_tcp = manner.clone();
         std::thread::spawn(move || serve_udp(&udp, records, &manner, &asked));
@@ -64,7 +66,12 @@ fn listen() -> (UdpSocket, TcpListener) {
     }
 }
 
-fn serve_udp(socket: &UdpSocket, records: &[(&str, [u8; 4])], manner: &Mutex<Manner>, asked: &Mutex<Vec<String>>) {
+fn serve_udp(
+    socket: &UdpSocket,
+    records: &[(&str, [u8; 4])],
+    manner: &Mutex<Manner>,
+    asked: &Mutex<Vec<String>>,
+) {
     let mut buffer = [0; 512];
     while let Ok((count, peer)) = socket.recv_from(&mut buffer) {
         let query = &buffer[..count];
@@ -101,7 +108,10 @@ fn serve_tcp(listener: &TcpListener, records: &[(&str, [u8; 4])], manner: &Mutex
         let bytes = reply(&query, find(records, &query), NO_ERROR);
         let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
         // In two pieces: the reader must not count on getting it whole.
-        let _ = stream.write_all(&length).and_then(|()| stream.flush()).and_then(|()| stream.write_all(&bytes));
+        let _ = stream
+            .write_all(&length)
+            .and_then(|()| stream.flush())
+            .and_then(|()| stream.write_all(&bytes));
     }
 }
 
@@ -120,7 +130,8 @@ fn name_of(query: &[u8]) -> String {
     labels.join(".")
 }
 
-/// A reply that quotes the question; without an address and with [`NO_ERROR`] the name does not exist.
+/// A reply that quotes the question; without an address and with [`NO_ERROR`] the name does not
+/// exist.
 fn reply(query: &[u8], address: Option<[u8; 4]>, flags: u16) -> Vec<u8> {
     let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
     let flags = if address.is_none() && flags == NO_ERROR { NXDOMAIN } else { flags };

@@ -1,4 +1,5 @@
-//! Dovecot from a private configuration: IMAP, POP3, submission and LMTP, behind a proxy, asking our server or taking mail.
+//! Dovecot from a private configuration: IMAP, POP3, submission and LMTP, behind a proxy, asking
+//! our server or taking mail.
 //!
 //! Has to run as root, as Dovecot insists on users of its own for its parts.
 
@@ -32,8 +33,9 @@ impl Dovecot {
         Dovecot::start(PASSDB_LUA, &[("auth.lua", &glue)], NO_RELAY)
     }
 
-    /// One that knows `ada@example.org` and `bob@example.org`, password `right`: it takes mail for them by LMTP, and by submission, with TLS,
-    /// what it passes on to an SMTP server at the port `relay`.
+    /// One that knows `ada@example.org` and `bob@example.org`, password `right`: it takes mail for
+    /// them by LMTP, and by submission, with TLS, what it passes on to an SMTP server at the port
+    /// `relay`.
     pub fn taking_mail(relay: u16) -> Dovecot {
         Dovecot::start(&[PASSDB_FILE, TLS].concat(), &[("users", USERS)], relay)
     }
@@ -55,11 +57,15 @@ impl Dovecot {
         }
         write_certificate(&folder, Certificate::Good);
         loop {
-            let (imap, pop3, submission, lmtp) = (free_port(), free_port(), free_port(), free_port());
+            let (imap, pop3, submission, lmtp) =
+                (free_port(), free_port(), free_port(), free_port());
             let config = [SETTINGS, passdb].concat();
             let config = config.replace("@FOLDER@", folder.path().to_str().unwrap());
-            let config = config.replace("@IMAP@", &imap.to_string()).replace("@POP3@", &pop3.to_string());
-            let config = config.replace("@SUBMISSION@", &submission.to_string()).replace("@LMTP@", &lmtp.to_string());
+            let config =
+                config.replace("@IMAP@", &imap.to_string()).replace("@POP3@", &pop3.to_string());
+            let config = config
+                .replace("@SUBMISSION@", &submission.to_string())
+                .replace("@LMTP@", &lmtp.to_string());
             let config = config.replace("@RELAY@", &relay.to_string());
             std::fs::write(folder.path().join("dovecot.conf"), config).unwrap();
 
@@ -88,14 +94,22 @@ impl Dovecot {
         let ports = [self.imap, self.pop3, self.submission, self.lmtp];
         until("Dovecot to listen again", || {
             assert!(process.ended().is_none(), "Dovecot ended");
-            ports.into_iter().all(|port| TcpStream::connect(("127.0.0.1", port)).is_ok()).then_some(())
+            ports
+                .into_iter()
+                .all(|port| TcpStream::connect(("127.0.0.1", port)).is_ok())
+                .then_some(())
         });
         self.process = Some(process);
     }
 
     /// Runs `doveadm` on it.
     pub fn doveadm(&self, arguments: &[&str]) -> Output {
-        Command::new("doveadm").arg("-c").arg(self.folder.path().join("dovecot.conf")).args(arguments).output().unwrap()
+        Command::new("doveadm")
+            .arg("-c")
+            .arg(self.folder.path().join("dovecot.conf"))
+            .args(arguments)
+            .output()
+            .unwrap()
     }
 
     /// The folder where an account's mail is, once it has logged in.

@@ -8,7 +8,8 @@ use std::net::TcpStream;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Answers 403 to a request whose header `X-Client` names an address that the map blocks until some later time, else 200.
+/// Answers 403 to a request whose header `X-Client` names an address that the map blocks until some
+/// later time, else 200.
 pub struct HaProxy {
     _process: Process,
     port: u16,
@@ -28,13 +29,15 @@ impl HaProxy {
         let command = |port: u16| {
             stats_port.set(free_port());
             let text = CONFIG.replace("@FOLDER@", &path).replace("@PORT@", &port.to_string());
-            std::fs::write(&config, text.replace("@STATS@", &stats_port.get().to_string())).unwrap();
+            std::fs::write(&config, text.replace("@STATS@", &stats_port.get().to_string()))
+                .unwrap();
             let mut command = Command::new("haproxy");
             command.arg("-db").arg("-f").arg(&config);
             command
         };
         let answers = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
-        let (process, port) = spawn_on_free_port(&folder.path().join("haproxy.log"), command, answers);
+        let (process, port) =
+            spawn_on_free_port(&folder.path().join("haproxy.log"), command, answers);
         HaProxy { _process: process, port, stats_port: stats_port.get(), folder }
     }
 

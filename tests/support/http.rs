@@ -46,7 +46,11 @@ impl Client {
             if let Some(at) = find(&self.inbox, b"\r\n\r\n") {
                 break at + 4;
             }
-            assert!(self.fill(), "closed within the head of an answer: {:?}", String::from_utf8_lossy(&self.inbox));
+            assert!(
+                self.fill(),
+                "closed within the head of an answer: {:?}",
+                String::from_utf8_lossy(&self.inbox)
+            );
         };
         let head = String::from_utf8_lossy(&self.inbox[..head_len]).into_owned();
         self.inbox.drain(..head_len);
@@ -91,7 +95,11 @@ impl Client {
     /// Waits for the server to close, and fails if it sends anything before.
     pub fn expect_close(&mut self) {
         while self.fill() {}
-        assert!(self.inbox.is_empty(), "instead of closing: {:?}", String::from_utf8_lossy(&self.inbox));
+        assert!(
+            self.inbox.is_empty(),
+            "instead of closing: {:?}",
+            String::from_utf8_lossy(&self.inbox)
+        );
     }
 }
 
@@ -125,12 +133,17 @@ impl Request {
 
     pub fn post(path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Request {
         let body = body.into();
-        let request = Request::new("POST", path).header("Content-Type", content_type).header("Content-Length", body.len().to_string());
+        let request = Request::new("POST", path)
+            .header("Content-Type", content_type)
+            .header("Content-Length", body.len().to_string());
         Request { body, ..request }
     }
 
     fn new(method: &str, path: &str) -> Request {
-        Request { head: format!("{method} {path} HTTP/1.1\r\nHost: test\r\n").into_bytes(), body: Vec::new() }
+        Request {
+            head: format!("{method} {path} HTTP/1.1\r\nHost: test\r\n").into_bytes(),
+            body: Vec::new(),
+        }
     }
 
     /// A login at the service `header`, by IMAP.
@@ -181,7 +194,9 @@ impl Answer {
         let status_line = lines.next().unwrap_or_default().to_owned();
         let status = status_line.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status = status.unwrap_or_else(|| panic!("no status line: {status_line:?}"));
-        let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
         Answer { status, headers: headers.collect(), status_line, body: Vec::new() }
     }
 

@@ -1,4 +1,5 @@
-//! Logins that go on while something happens to a store: which verdicts were given, and that none was wrong.
+//! Logins that go on while something happens to a store: which verdicts were given, and that none
+//! was wrong.
 
 use super::http::{Client, Request};
 use super::{PATIENCE, Server, Site};
@@ -9,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A backend that keeps passwords in Redis, a key for each user: who logs in as `enrol-NAME` sets the password of NAME.
+/// A backend that keeps passwords in Redis, a key for each user: who logs in as `enrol-NAME` sets
+/// the password of NAME.
 pub const PASSWORDS_IN_REDIS: &str = r#"
 local nauthilus_redis = require("nauthilus_redis")
 
@@ -33,7 +35,8 @@ function nauthilus_backend_verify_password(request)
 end
 "#;
 
-/// A server whose users are in a Redis of this configuration, which does not remember results itself.
+/// A server whose users are in a Redis of this configuration, which does not remember results
+/// itself.
 pub fn site(redis: Value) -> Site {
     Site::new().backend(PASSWORDS_IN_REDIS).set(json!({ "server": { "redis": redis } }))
 }
@@ -46,17 +49,22 @@ pub fn status(server: &Server, user: &str, password: &str) -> u16 {
 /// Sets the password of users to `right`, waiting until the store takes it.
 pub fn enrol(server: &Server, users: &[&str]) {
     for user in users {
-        super::until("a user to be enrolled", || (status(server, &format!("enrol-{user}"), "right") == 200).then_some(()));
+        super::until("a user to be enrolled", || {
+            (status(server, &format!("enrol-{user}"), "right") == 200).then_some(())
+        });
     }
 }
 
-/// Waits until a user's right password is accepted, says how long that took since `since`, and that a wrong one is not.
+/// Waits until a user's right password is accepted, says how long that took since `since`, and that
+/// a wrong one is not.
 pub fn recovered(server: &Server, user: &str, since: Instant, after: &str) {
-    super::until(&format!("logins to work after {after}"), || match status(server, user, "right") {
-        200 => Some(()),
-        other => {
-            assert_eq!(other, 500, "after {after}");
-            None
+    super::until(&format!("logins to work after {after}"), || {
+        match status(server, user, "right") {
+            200 => Some(()),
+            other => {
+                assert_eq!(other, 500, "after {after}");
+                None
+            }
         }
     });
     println!("{after}: logins work again after {:?}", since.elapsed());
@@ -101,7 +109,8 @@ impl Logins {
 }
 
 fn run(address: SocketAddr, users: &[String], stop: &AtomicBool) -> Verdicts {
-    let (mut verdicts, mut client, end) = (Verdicts::default(), Client::tcp(address), Instant::now() + 2 * PATIENCE);
+    let (mut verdicts, mut client, end) =
+        (Verdicts::default(), Client::tcp(address), Instant::now() + 2 * PATIENCE);
     while !stop.load(Ordering::Relaxed) {
         assert!(Instant::now() < end, "nobody stopped the logins");
         for user in users {

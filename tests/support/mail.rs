@@ -17,7 +17,10 @@ impl Mail {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut mail = Mail { stream: BufReader::new(stream) };
         let greeting = mail.line();
-        assert!(["* OK", "+OK", "220"].iter().any(|good| greeting.starts_with(good)), "greeting: {greeting}");
+        assert!(
+            ["* OK", "+OK", "220"].iter().any(|good| greeting.starts_with(good)),
+            "greeting: {greeting}"
+        );
         mail
     }
 

@@ -1,8 +1,9 @@
-//! What the end-to-end tests stand on: the real server, real clients of it and a real Redis, each started by the test that needs it.
+//! What the end-to-end tests stand on: the real server, real clients of it and a real Redis, each
+//! started by the test that needs it.
 //!
-//! Everything lives in a temporary folder and listens on a port that was free, so tests run side by side. Whatever is waited for
-//! has a deadline and nothing is waited for by sleeping a fixed time. Processes end with the value that started them; if the test
-//! failed, their logs are printed.
+//! Everything lives in a temporary folder and listens on a port that was free, so tests run side by
+//! side. Whatever is waited for has a deadline and nothing is waited for by sleeping a fixed time.
+//! Processes end with the value that started them; if the test failed, their logs are printed.
 
 pub mod chain;
 pub mod dns;
@@ -62,8 +63,8 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// How long anything may take before a test gives it up. Far more than anything needs: it is there to end a hanging test, and
-/// says nothing about speed.
+/// How long anything may take before a test gives it up. Far more than anything needs: it is there
+/// to end a hanging test, and says nothing about speed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The pause between two looks.

@@ -15,15 +15,18 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// A proxy for IMAP, POP3 and SMTP. `auth_http` is the value of that directive: `HOST:PORT/PATH` or `unix:SOCKET:/PATH`.
+    /// A proxy for IMAP, POP3 and SMTP. `auth_http` is the value of that directive:
+    /// `HOST:PORT/PATH` or `unix:SOCKET:/PATH`.
     pub fn mail_proxy(auth_http: &str) -> Nginx {
         let folder = tempfile::Builder::new().prefix("loligo-nginx-").tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         loop {
             let (imap, pop3, smtp) = (free_port(), free_port(), free_port());
             let config = CONFIG.replace("@FOLDER@", path).replace("@AUTH_HTTP@", auth_http);
-            let config =
-                config.replace("@IMAP@", &imap.to_string()).replace("@POP3@", &pop3.to_string()).replace("@SMTP@", &smtp.to_string());
+            let config = config
+                .replace("@IMAP@", &imap.to_string())
+                .replace("@POP3@", &pop3.to_string())
+                .replace("@SMTP@", &smtp.to_string());
             let file = folder.path().join("nginx.conf");
             std::fs::write(&file, config).unwrap();
 
@@ -33,7 +36,10 @@ impl Nginx {
             // It ends if a port was taken after our look for a free one.
             let up = until("nginx to listen", || match process.ended() {
                 Some(_) => Some(false),
-                None => [imap, pop3, smtp].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok()).then_some(true),
+                None => [imap, pop3, smtp]
+                    .iter()
+                    .all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
+                    .then_some(true),
             });
             if up {
                 return Nginx { _process: process, imap, pop3, smtp, _folder: folder };
@@ -53,7 +59,11 @@ pub struct Web {
 impl Web {
     pub fn start() -> Web {
         let folder = tempfile::Builder::new().prefix("loligo-nginx-").tempdir().unwrap();
-        let (process, port) = spawn_on_free_port(&folder.path().join("nginx.log"), |port| web(&folder, port), listens);
+        let (process, port) = spawn_on_free_port(
+            &folder.path().join("nginx.log"),
+            |port| web(&folder, port),
+            listens,
+        );
         Web { process: Some(process), port, folder }
     }
 
@@ -64,7 +74,10 @@ impl Web {
 
     /// Starts it again where it was.
     pub fn restart(&mut self) {
-        let mut process = Process::spawn(&mut web(&self.folder, self.port), &self.folder.path().join("nginx.log"));
+        let mut process = Process::spawn(
+            &mut web(&self.folder, self.port),
+            &self.folder.path().join("nginx.log"),
+        );
         until("nginx to listen again", || {
             assert!(process.ended().is_none(), "nginx ended");
             listens(self.port).then_some(())
@@ -76,7 +89,8 @@ impl Web {
 fn web(folder: &TempDir, port: u16) -> Command {
     let path = folder.path().to_str().unwrap();
     let file = folder.path().join("nginx.conf");
-    std::fs::write(&file, WEB.replace("@FOLDER@", path).replace("@PORT@", &port.to_string())).unwrap();
+    std::fs::write(&file, WEB.replace("@FOLDER@", path).replace("@PORT@", &port.to_string()))
+        .unwrap();
     let mut command = Command::new("nginx");
     command.args(["-e", "stderr", "-p", path, "-c"]).arg(&file);
     command

@@ -21,8 +21,11 @@ impl Process {
         let name = command.get_program().to_string_lossy().into_owned();
         let output = File::options().create(true).append(true).open(log).unwrap();
         let errors = output.try_clone().unwrap();
-        let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).spawn();
-        let child = child.unwrap_or_else(|error| panic!("cannot start {name}: {error}; tests/run installs what the tests need"));
+        let child =
+            command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).spawn();
+        let child = child.unwrap_or_else(|error| {
+            panic!("cannot start {name}: {error}; tests/run installs what the tests need")
+        });
         Process { name, child, log: log.to_owned() }
     }
 
@@ -35,7 +38,11 @@ impl Process {
     pub fn wait_for_log(&mut self, text: &str) {
         until(&format!("{text:?} in the log of {}", self.name), || {
             let found = self.log().contains(text);
-            assert!(found || self.ended().is_none(), "{} ended without {text:?} in its log", self.name);
+            assert!(
+                found || self.ended().is_none(),
+                "{} ended without {text:?} in its log",
+                self.name
+            );
             found.then_some(())
         });
     }
@@ -72,16 +79,23 @@ impl Drop for Process {
 
 /// Starts a program that cannot choose a port by itself and waits until it `answers` there.
 ///
-/// Between our look for a free port and the program's use of it somebody else may take it. Then the program ends, saying so, and
-/// the next port is tried; any other end is a failure.
-pub fn spawn_on_free_port(log: &Path, command: impl Fn(u16) -> Command, answers: impl Fn(u16) -> bool) -> (Process, u16) {
+/// Between our look for a free port and the program's use of it somebody else may take it. Then the
+/// program ends, saying so, and the next port is tried; any other end is a failure.
+pub fn spawn_on_free_port(
+    log: &Path,
+    command: impl Fn(u16) -> Command,
+    answers: impl Fn(u16) -> bool,
+) -> (Process, u16) {
     loop {
         let port = free_port();
         let mut process = Process::spawn(&mut command(port), log);
-        let outcome = until(&format!("{} to answer on port {port}", process.name), || match process.ended() {
-            Some(status) => Some(Err(status)),
-            None => answers(port).then_some(Ok(())),
-        });
+        let outcome =
+            until(&format!("{} to answer on port {port}", process.name), || {
+                match process.ended() {
+                    Some(status) => Some(Err(status)),
+                    None => answers(port).then_some(Ok(())),
+                }
+            });
         match outcome {
             Ok(()) => return (process, port),
             Err(_) if process.log().contains("in use") => {}

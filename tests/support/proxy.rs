@@ -23,7 +23,10 @@ impl SlowProxy {
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-                let (Ok(from_client), Ok(to_client)) = (client.try_clone(), server.try_clone()) else { continue };
+                let (Ok(from_client), Ok(to_client)) = (client.try_clone(), server.try_clone())
+                else {
+                    continue;
+                };
                 carry(from_client, server, Arc::default());
                 carry(to_client, client, delay.clone());
             }
@@ -37,7 +40,8 @@ impl SlowProxy {
     }
 }
 
-/// One thread reads, one writes when it is time, so that the delay holds nothing up but what it delays.
+/// One thread reads, one writes when it is time, so that the delay holds nothing up but what it
+/// delays.
 fn carry(mut from: TcpStream, mut to: TcpStream, delay_ms: Arc<AtomicU64>) {
     let (sender, pieces) = mpsc::channel::<(Instant, Vec<u8>)>();
     std::thread::spawn(move || {

@@ -1,7 +1,8 @@
-//! Redis servers of the test's own, without persistence: single ones, replicas, sentinels, clusters. Each can be stopped and started again on
-//! its port.
+//! Redis servers of the test's own, without persistence: single ones, replicas, sentinels,
+//! clusters. Each can be stopped and started again on its port.
 //!
-//! The program is `redis-server`, or what the environment variable `TEST_REDIS_SERVER` names (`valkey-server`, say).
+//! The program is `redis-server`, or what the environment variable `TEST_REDIS_SERVER` names
+//! (`valkey-server`, say).
 
 use super::process::{Process, free_port, spawn_on_free_port};
 use super::until;
@@ -30,15 +31,21 @@ impl Redis {
         let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
         let folder = tempfile::Builder::new().prefix("loligo-redis-").tempdir().unwrap();
         let log = folder.path().join("redis.log");
-        let (process, port) = spawn_on_free_port(&log, |port| command(port, &folder, &arguments), answers);
+        let (process, port) =
+            spawn_on_free_port(&log, |port| command(port, &folder, &arguments), answers);
         Redis { process: Some(process), port, arguments, folder }
     }
 
     /// One that replicates `master`, and has caught up with it.
     pub fn replica_of(master: &Redis, arguments: &[&str]) -> Redis {
         let port = master.port.to_string();
-        let replica = Redis::with(&[&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"], arguments].concat());
-        until("the replica to be in step", || replica.info("replication").contains("master_link_status:up").then_some(()));
+        let replica = Redis::with(
+            &[&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"], arguments]
+                .concat(),
+        );
+        until("the replica to be in step", || {
+            replica.info("replication").contains("master_link_status:up").then_some(())
+        });
         replica
     }
 
@@ -49,7 +56,9 @@ impl Redis {
             info.lines().find_map(|line| line.strip_prefix(field)?.parse().ok()).unwrap_or(0)
         };
         let wanted = offset(master, "master_repl_offset:");
-        until("the replica to be in step", || (offset(self, "slave_repl_offset:") >= wanted).then_some(()));
+        until("the replica to be in step", || {
+            (offset(self, "slave_repl_offset:") >= wanted).then_some(())
+        });
     }
 
     /// Kills it; whatever it held is gone.
@@ -95,7 +104,8 @@ impl Redis {
     }
 
     fn connect(&self) -> redis::RedisResult<Connection> {
-        let connection = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))?.get_connection()?;
+        let connection =
+            redis::Client::open(format!("redis://127.0.0.1:{}", self.port))?.get_connection()?;
         connection.set_read_timeout(Some(Duration::from_secs(10)))?;
         Ok(connection)
     }
@@ -125,7 +135,10 @@ impl Redis {
     pub fn calls(&self, command: &str) -> u64 {
         let prefix = format!("cmdstat_{command}:calls=");
         let stats = self.info("commandstats");
-        stats.lines().find_map(|line| line.strip_prefix(&prefix)?.split(',').next()?.parse().ok()).unwrap_or(0)
+        stats
+            .lines()
+            .find_map(|line| line.strip_prefix(&prefix)?.split(',').next()?.parse().ok())
+            .unwrap_or(0)
     }
 }
 
@@ -133,7 +146,8 @@ impl Redis {
 pub struct Sentinels(Vec<(Process, u16, TempDir)>);
 
 impl Sentinels {
-    /// Waits until they know each other and the master's replica. With `password`, they want it of whoever asks.
+    /// Waits until they know each other and the master's replica. With `password`, they want it of
+    /// whoever asks.
     pub fn watch(master: &Redis, password: &str) -> Sentinels {
         let sentinels = Sentinels((0..3).map(|_| sentinel(master.port, password)).collect());
         until("the sentinels to know each other", || {
@@ -155,7 +169,11 @@ impl Sentinels {
 fn sentinel(master: u16, password: &str) -> (Process, u16, TempDir) {
     let folder = tempfile::Builder::new().prefix("loligo-sentinel-").tempdir().unwrap();
     let file = folder.path().join("sentinel.conf");
-    let access = if password.is_empty() { String::new() } else { format!("requirepass {password}\nsentinel sentinel-pass {password}\n") };
+    let access = if password.is_empty() {
+        String::new()
+    } else {
+        format!("requirepass {password}\nsentinel sentinel-pass {password}\n")
+    };
     let config = format!(
         "bind 127.0.0.1\ndir {}\nsentinel monitor set 127.0.0.1 {master} 2\nsentinel down-after-milliseconds set 500\n\
          sentinel failover-timeout set 2000\nsentinel parallel-syncs set 1\n{access}",
@@ -167,9 +185,10 @@ fn sentinel(master: u16, password: &str) -> (Process, u16, TempDir) {
         command.arg(&file).args(["--sentinel", "--port", &port.to_string()]);
         command
     };
-    let (process, port) = spawn_on_free_port(&folder.path().join("sentinel.log"), command, |port| {
-        redis::Client::open(sentinel_url(port, password)).unwrap().get_connection().is_ok()
-    });
+    let (process, port) =
+        spawn_on_free_port(&folder.path().join("sentinel.log"), command, |port| {
+            redis::Client::open(sentinel_url(port, password)).unwrap().get_connection().is_ok()
+        });
     (process, port, folder)
 }
 
@@ -182,7 +201,11 @@ fn sentinel_info(port: u16, password: &str) -> String {
 }
 
 fn sentinel_url(port: u16, password: &str) -> String {
-    if password.is_empty() { format!("redis://127.0.0.1:{port}") } else { format!("redis://:{password}@127.0.0.1:{port}") }
+    if password.is_empty() {
+        format!("redis://127.0.0.1:{port}")
+    } else {
+        format!("redis://:{password}@127.0.0.1:{port}")
+    }
 }
 
 /// Three masters of one cluster, each with a third of the slots.
@@ -204,7 +227,9 @@ impl Cluster {
         until("the cluster to be whole", || {
             let whole = |node: &Redis| {
                 let info: String = node.ask("CLUSTER INFO");
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3") && info.contains("cluster_slots_ok:16384")
+                info.contains("cluster_state:ok")
+                    && info.contains("cluster_known_nodes:3")
+                    && info.contains("cluster_slots_ok:16384")
             };
             cluster.0.iter().all(whole).then_some(())
         });
@@ -223,7 +248,8 @@ impl Cluster {
 
 fn cluster_node() -> Redis {
     let bus = free_port().to_string();
-    // A bus port that was taken meanwhile ends the node, which says so and is started on other ports.
+    // A bus port that was taken meanwhile ends the node, which says so and is started on other
+    // ports.
     Redis::with(&[
         "--cluster-enabled",
         "yes",
@@ -242,7 +268,17 @@ fn program() -> String {
 
 fn command(port: u16, folder: &TempDir, arguments: &[String]) -> Command {
     let mut command = Command::new(program());
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]);
+    command.args([
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+    ]);
     command.arg(folder.path()).args(arguments);
     command
 }

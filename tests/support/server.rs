@@ -39,7 +39,9 @@ impl Server {
     /// A number on the page of metrics, by its name and labels as they stand there.
     pub fn metric(&self, series: &str) -> f64 {
         let page = self.ask(&Request::get("/metrics")).text();
-        let number = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
+        let number = page
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
         number.unwrap_or_else(|| panic!("no metric {series} in {page}"))
     }
 
@@ -55,15 +57,27 @@ impl Server {
 
     /// How many files it may have open: the soft and the hard limit.
     pub fn limits_of_files(&self) -> (String, String) {
-        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.process.pid().as_raw_nonzero())).unwrap();
-        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("the limit of open files");
+        let limits = std::fs::read_to_string(format!(
+            "/proc/{}/limits",
+            self.process.pid().as_raw_nonzero()
+        ))
+        .unwrap();
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"))
+            .unwrap_or_else(|| panic!("no limit of open files in {limits}"));
         let mut words = line.split_ascii_whitespace().map(str::to_owned);
         (words.next().unwrap(), words.next().unwrap())
     }
 
     /// Lets it open no more than so many files at a time.
     pub fn limit_files(&self, count: u64) {
-        prlimit(Some(self.process.pid()), Resource::Nofile, Rlimit { current: Some(count), maximum: Some(count) }).unwrap();
+        prlimit(
+            Some(self.process.pid()),
+            Resource::Nofile,
+            Rlimit { current: Some(count), maximum: Some(count) },
+        )
+        .unwrap();
     }
 
     /// Makes a FIFO that nobody writes to or reads.
@@ -84,8 +98,17 @@ impl Server {
     /// It fails.
     pub fn command(&self, name: &str, arguments: &[&str]) -> Value {
         // The server's own configuration leaves the port open.
-        let config = self.site.file_with("asked.json", json!({ "server": { "address": self.address.to_string() } }));
-        let output = loligo().current_dir(self.path("")).arg(name).arg("-c").arg(config).args(arguments).output().unwrap();
+        let config = self
+            .site
+            .file_with("asked.json", json!({ "server": { "address": self.address.to_string() } }));
+        let output = loligo()
+            .current_dir(self.path(""))
+            .arg(name)
+            .arg("-c")
+            .arg(config)
+            .args(arguments)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
@@ -111,7 +134,11 @@ impl Server {
         until("the end of a reload", || {
             let log = self.log();
             let more = |text| count(&log, text) > count(&before, text);
-            if more("configuration reloaded") { Some(true) } else { more("configuration reload failed").then_some(false) }
+            if more("configuration reloaded") {
+                Some(true)
+            } else {
+                more("configuration reload failed").then_some(false)
+            }
         })
     }
 

@@ -31,7 +31,8 @@ impl Site {
                 "search": [{ "protocol": ["default", "imap", "pop3", "smtp", "http", "account-provider"], "cache_name": "" }],
             },
         });
-        Site { folder, config, environment: Vec::new() }.backend(&backend_that_finds_everybody("", r#"request.password == "right""#))
+        Site { folder, config, environment: Vec::new() }
+            .backend(&backend_that_finds_everybody("", r#"request.password == "right""#))
     }
 
     /// Lays settings over the configuration: tables are merged, all else is replaced.
@@ -51,7 +52,12 @@ impl Site {
     }
 
     pub fn feature(self, name: &str, lua: &str) -> Site {
-        self.set(json!({ "server": { "features": ["lua"] } })).script("features", name, lua, json!({}))
+        self.set(json!({ "server": { "features": ["lua"] } })).script(
+            "features",
+            name,
+            lua,
+            json!({}),
+        )
     }
 
     pub fn filter(self, name: &str, lua: &str) -> Site {
@@ -83,7 +89,9 @@ impl Site {
     fn script(mut self, list: &str, name: &str, lua: &str, more: Value) -> Site {
         let mut entry = json!({ "name": name, "script_path": format!("{name}.lua") });
         lay_over(&mut entry, more);
-        let Value::Array(entries) = &mut self.config["lua"][list] else { panic!("{list} is no list") };
+        let Value::Array(entries) = &mut self.config["lua"][list] else {
+            panic!("{list} is no list")
+        };
         entries.push(entry);
         self.file(&format!("{name}.lua"), lua)
     }
@@ -102,8 +110,10 @@ impl Site {
     /// Starts the server and waits for its ready line.
     pub fn start(self) -> Server {
         let config = self.write_config();
-        let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let (process, address) = serve(self.folder.path(), &config, &environment, &self.path("server.log"));
+        let environment: Vec<_> =
+            self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (process, address) =
+            serve(self.folder.path(), &config, &environment, &self.path("server.log"));
         Server::new(process, address, self)
     }
 
@@ -115,21 +125,34 @@ impl Site {
         self.path(name)
     }
 
-    /// Changes settings of a server that runs on this site; it takes them over when it is told to reload.
+    /// Changes settings of a server that runs on this site; it takes them over when it is told to
+    /// reload.
     pub(super) fn change(&mut self, settings: Value) {
         lay_over(&mut self.config, settings);
-        std::fs::write(self.path("loligo.json"), serde_json::to_string_pretty(&self.config).unwrap()).unwrap();
+        std::fs::write(
+            self.path("loligo.json"),
+            serde_json::to_string_pretty(&self.config).unwrap(),
+        )
+        .unwrap();
     }
 }
 
 /// Runs `loligo serve` in `folder` and waits for the ready line of its first address.
-pub fn serve(folder: &Path, config: &Path, environment: &[(&str, &str)], log: &Path) -> (Process, SocketAddr) {
+pub fn serve(
+    folder: &Path,
+    config: &Path,
+    environment: &[(&str, &str)],
+    log: &Path,
+) -> (Process, SocketAddr) {
     let mut command = loligo();
     command.current_dir(folder).args(["serve", "-c"]).arg(config).envs(environment.iter().copied());
     let mut process = Process::spawn(&mut command, log);
     let address = until("the ready line", || {
         let ended = process.ended();
-        let ready = process.log().lines().find_map(|line| line.strip_prefix("loligo ready on ")?.parse().ok());
+        let ready = process
+            .log()
+            .lines()
+            .find_map(|line| line.strip_prefix("loligo ready on ")?.parse().ok());
         assert!(ready.is_some() || ended.is_none(), "the server ended instead of serving");
         ready
     });
@@ -146,8 +169,8 @@ pub fn loligo() -> Command {
     command
 }
 
-/// A backend that finds whoever asks, under the name that was typed in, and lets in those of whom the Lua expression `accepts` is true. The Lua
-/// code `first` runs before.
+/// A backend that finds whoever asks, under the name that was typed in, and lets in those of whom
+/// the Lua expression `accepts` is true. The Lua code `first` runs before.
 pub fn backend_that_finds_everybody(first: &str, accepts: &str) -> String {
     format!(
         r#"

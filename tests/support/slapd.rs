@@ -1,4 +1,5 @@
-//! OpenLDAP's `slapd` from a private configuration: a small directory over TCP, TLS and a unix socket.
+//! OpenLDAP's `slapd` from a private configuration: a small directory over TCP, TLS and a unix
+//! socket.
 
 use super::process::{Process, free_port};
 use super::until;
@@ -19,13 +20,24 @@ impl Slapd {
         let mut folder = tempfile::Builder::new().prefix("loligo-slapd-").tempdir().unwrap();
         let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         std::fs::write(folder.path().join("cert.pem"), certified.cert.pem()).unwrap();
-        std::fs::write(folder.path().join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), certified.signing_key.serialize_pem())
+            .unwrap();
         std::fs::create_dir(folder.path().join("db")).unwrap();
-        std::fs::write(folder.path().join("slapd.conf"), SETTINGS.replace("@FOLDER@", folder.path().to_str().unwrap())).unwrap();
+        std::fs::write(
+            folder.path().join("slapd.conf"),
+            SETTINGS.replace("@FOLDER@", folder.path().to_str().unwrap()),
+        )
+        .unwrap();
         std::fs::write(folder.path().join("seed.ldif"), SEED).unwrap();
         let mut add = Command::new("slapadd");
-        add.arg("-q").arg("-f").arg(folder.path().join("slapd.conf")).arg("-l").arg(folder.path().join("seed.ldif"));
-        let added = add.output().unwrap_or_else(|error| panic!("cannot start slapadd: {error}; tests/run installs what the tests need"));
+        add.arg("-q")
+            .arg("-f")
+            .arg(folder.path().join("slapd.conf"))
+            .arg("-l")
+            .arg(folder.path().join("seed.ldif"));
+        let added = add.output().unwrap_or_else(|error| {
+            panic!("cannot start slapadd: {error}; tests/run installs what the tests need")
+        });
         assert!(added.status.success(), "slapadd: {}", String::from_utf8_lossy(&added.stderr));
         loop {
             let mut slapd = Slapd { process: None, ldap: free_port(), ldaps: free_port(), folder };
@@ -53,12 +65,20 @@ impl Slapd {
 
     /// `ldapi://…`
     pub fn socket_uri(&self) -> String {
-        format!("ldapi://{}", self.folder.path().join("ldapi").to_str().unwrap().replace('/', "%2F"))
+        format!(
+            "ldapi://{}",
+            self.folder.path().join("ldapi").to_str().unwrap().replace('/', "%2F")
+        )
     }
 
     /// False if it ended, as it does when one of its ports was taken after our look for a free one.
     fn spawn(&mut self) -> bool {
-        let uris = format!("ldap://127.0.0.1:{} ldaps://127.0.0.1:{} {}", self.ldap, self.ldaps, self.socket_uri());
+        let uris = format!(
+            "ldap://127.0.0.1:{} ldaps://127.0.0.1:{} {}",
+            self.ldap,
+            self.ldaps,
+            self.socket_uri()
+        );
         let mut command = Command::new("slapd");
         // With -d it stays in the foreground.
         command.args(["-d", "0", "-h", &uris, "-f"]).arg(self.folder.path().join("slapd.conf"));

@@ -1,4 +1,5 @@
-//! An SMTP server that takes every message and keeps it: what a relay behind a real server passes mail on to.
+//! An SMTP server that takes every message and keeps it: what a relay behind a real server passes
+//! mail on to.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

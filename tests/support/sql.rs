@@ -1,7 +1,9 @@
-//! A MariaDB and a PostgreSQL of the tests' own, in temporary folders, and scripts that talk to them.
+//! A MariaDB and a PostgreSQL of the tests' own, in temporary folders, and scripts that talk to
+//! them.
 //!
-//! Servers that several tests share are started by the first of them and end with the process, however that ends: a shell that waits at
-//! a pipe of ours kills them and removes their folder. PostgreSQL refuses to run as root; there it runs as `postgres`.
+//! Servers that several tests share are started by the first of them and end with the process,
+//! however that ends: a shell that waits at a pipe of ours kills them and removes their folder.
+//! PostgreSQL refuses to run as root; there it runs as `postgres`.
 
 use super::http::{Answer, Request};
 use super::process::free_port;
@@ -28,7 +30,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// A MariaDB with the database `mail`, the user `auth` (password `secret`) and root without a password.
+    /// A MariaDB with the database `mail`, the user `auth` (password `secret`) and root without a
+    /// password.
     pub fn mariadb() -> Database {
         Database::mariadb_at(free_port(), MARIADB_SETUP)
     }
@@ -38,7 +41,12 @@ impl Database {
         let folder = folder("mariadb");
         let data = folder.join("data");
         run(Command::new("mariadb-install-db")
-            .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", "--user=root"])
+            .args([
+                "--no-defaults",
+                "--skip-test-db",
+                "--auth-root-authentication-method=normal",
+                "--user=root",
+            ])
             .arg(format!("--datadir={}", data.display())));
         std::fs::write(folder.join("init.sql"), setup).unwrap();
         certificate(&folder);
@@ -64,7 +72,8 @@ impl Database {
         Database { command: command.into(), signal: "KILL", keeper: None, folder, port }.started()
     }
 
-    /// A PostgreSQL with the database `mail` and the users `auth` (SCRAM), `old` (MD5) and `plain` (clear text), password `secret`.
+    /// A PostgreSQL with the database `mail` and the users `auth` (SCRAM), `old` (MD5) and `plain`
+    /// (clear text), password `secret`.
     pub fn postgres() -> Database {
         let folder = folder("postgres");
         let data = folder.join("data");
@@ -77,7 +86,9 @@ impl Database {
         let as_user = |program: &str| -> Vec<String> {
             let program = bin.join(program).display().to_string();
             if is_root {
-                ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", &program].map(str::to_owned).into()
+                ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", &program]
+                    .map(str::to_owned)
+                    .into()
             } else {
                 vec![program]
             }
@@ -91,7 +102,12 @@ impl Database {
         for (database, statements) in [("postgres", POSTGRES_SETUP), ("mail", POSTGRES_TABLES)] {
             let mut command = Command::new(&single[0]);
             command.args(&single[1..]).arg("--single").arg("-D").arg(&data).arg(database);
-            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let mut child = command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
             child.stdin.take().unwrap().write_all(statements.as_bytes()).unwrap();
             assert!(child.wait().unwrap().success());
         }
@@ -140,15 +156,21 @@ impl Database {
 
     fn start(&mut self) {
         let before = std::fs::metadata(self.path("db.log")).map_or(0, |about| about.len() as usize);
-        let log = std::fs::File::options().create(true).append(true).open(self.path("db.log")).unwrap();
+        let log =
+            std::fs::File::options().create(true).append(true).open(self.path("db.log")).unwrap();
         let mut command = Command::new("bash");
         command.arg("-c").arg(KEEPER).arg(&self.folder).arg(self.signal).args(&self.command);
         command.process_group(0).stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
-        self.keeper = Some(command.spawn().unwrap_or_else(|error| panic!("cannot start bash: {error}")));
-        let is_ready = |log: &str| log.contains("ready for connections") || log.contains("ready to accept connections");
+        self.keeper =
+            Some(command.spawn().unwrap_or_else(|error| panic!("cannot start bash: {error}")));
+        let is_ready = |log: &str| {
+            log.contains("ready for connections") || log.contains("ready to accept connections")
+        };
         until("the database to be ready", || {
-            let log = std::fs::read_to_string(self.path("db.log")).unwrap_or_default().split_off(before);
-            let ended = self.keeper.as_mut().is_some_and(|keeper| keeper.try_wait().unwrap().is_some());
+            let log =
+                std::fs::read_to_string(self.path("db.log")).unwrap_or_default().split_off(before);
+            let ended =
+                self.keeper.as_mut().is_some_and(|keeper| keeper.try_wait().unwrap().is_some());
             assert!(!ended, "the database ended:\n{log}");
             (is_ready(&log) && TcpStream::connect(("127.0.0.1", self.port)).is_ok()).then_some(())
         });
@@ -158,22 +180,26 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("---- log of the database ----\n{}----", std::fs::read_to_string(self.path("db.log")).unwrap_or_default());
+            eprintln!(
+                "---- log of the database ----\n{}----",
+                std::fs::read_to_string(self.path("db.log")).unwrap_or_default()
+            );
         }
         self.stop();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-/// A server with one hook, whose script is `lua` behind `local db = require("db")`. What its function returns may be anything: hooks
-/// must return maps, and so it is put into one.
+/// A server with one hook, whose script is `lua` behind `local db = require("db")`. What its
+/// function returns may be anything: hooks must return maps, and so it is put into one.
 pub fn script(lua: &str) -> Server {
     script_with(lua, json!({}))
 }
 
 /// As [`script`], with settings laid over the configuration.
 pub fn script_with(lua: &str, settings: Value) -> Server {
-    let site = Site::new().file("hook.lua", &format!("local db = require(\"db\")\n{lua}\n{WRAPPER}"));
+    let site =
+        Site::new().file("hook.lua", &format!("local db = require(\"db\")\n{lua}\n{WRAPPER}"));
     let hook = json!({ "http_location": "sql", "http_method": "POST", "script_path": "hook.lua" });
     site.set(json!({ "lua": { "custom_hooks": [hook] } })).set(settings).start()
 }
@@ -189,7 +215,8 @@ pub fn ask(server: &Server, body: &str) -> Value {
 /// What the hook's function returned.
 pub fn value(answer: &Answer) -> Value {
     let text = answer.text();
-    let mut whole: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let mut whole: Value =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     whole["result"].take()
 }
 
@@ -199,11 +226,14 @@ pub fn request(body: &str) -> Request {
 
 /// What the body of a function returns that has `db` and `open(options)`, which opens `address`.
 pub fn eval(driver: &str, address: &str, body: &str) -> Value {
-    let open = format!("local function open(options) return assert(db.open({driver:?}, [==[{address}]==], options or {{}})) end");
+    let open = format!(
+        "local function open(options) return assert(db.open({driver:?}, [==[{address}]==], options or {{}})) end"
+    );
     ask(&script(&format!("{open}\nfunction nauthilus_run_hook()\n{body}\nend")), "")
 }
 
-/// What statements say that are run over one shared connection, each list by a request of its own: the first value of each, or the error.
+/// What statements say that are run over one shared connection, each list by a request of its own:
+/// the first value of each, or the error.
 pub fn in_requests(driver: &str, address: &str, requests: &[&[&str]]) -> Vec<Value> {
     let lua = format!(
         r#"
@@ -226,7 +256,8 @@ pub fn in_requests(driver: &str, address: &str, requests: &[&[&str]]) -> Vec<Val
 }
 
 fn folder(name: &str) -> PathBuf {
-    let folder = tempfile::Builder::new().prefix(&format!("loligo-{name}-")).tempdir().unwrap().keep();
+    let folder =
+        tempfile::Builder::new().prefix(&format!("loligo-{name}-")).tempdir().unwrap().keep();
     std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
     folder
 }
@@ -242,20 +273,34 @@ fn certificate(folder: &Path) {
 
 fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}; tests/run installs what the tests need"));
-    assert!(output.status.success(), "{command:?}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = output.unwrap_or_else(|error| {
+        panic!("cannot start {command:?}: {error}; tests/run installs what the tests need")
+    });
+    assert!(
+        output.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Debian keeps each version's programs in a folder of its own.
 fn postgres_bin() -> PathBuf {
-    let found = std::fs::read_dir("/usr/lib/postgresql").ok().into_iter().flatten().flatten().map(|entry| entry.path().join("bin")).max();
+    let found = std::fs::read_dir("/usr/lib/postgresql")
+        .ok()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .max();
     found.unwrap_or_default()
 }
 
 const WRAPPER: &str = "local run = nauthilus_run_hook function nauthilus_run_hook(...) return { result = run(...) } end";
 
-/// Runs a server in a process group of its own, which is ended as a whole when our end of the pipe closes, and removes its folder unless
-/// somebody will come back to it. Arguments: folder, signal, the server's command.
+/// Runs a server in a process group of its own, which is ended as a whole when our end of the pipe
+/// closes, and removes its folder unless somebody will come back to it. Arguments: folder, signal,
+/// the server's command.
 const KEEPER: &str = r#"set -m
 signal=$1; shift
 "$@" </dev/null &

@@ -1,4 +1,5 @@
-//! A web service of the tests' own: it answers every request as it was last told, and keeps what it was asked.
+//! A web service of the tests' own: it answers every request as it was last told, and keeps what it
+//! was asked.
 
 use super::{PATIENCE, until};
 use serde_json::Value;
@@ -47,7 +48,8 @@ impl WebStub {
     pub fn answering(status: u16, body: impl ToString) -> WebStub {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Mutex::new(Shared { status, body: body.to_string(), ..Shared::default() }));
+        let shared =
+            Arc::new(Mutex::new(Shared { status, body: body.to_string(), ..Shared::default() }));
         let thread = std::thread::spawn({
             let shared = shared.clone();
             move || serve(&listener, &shared)
@@ -96,7 +98,8 @@ impl Drop for WebStub {
     }
 }
 
-/// One connection after the other, one request on each. A client that goes away meanwhile is its own affair.
+/// One connection after the other, one request on each. A client that goes away meanwhile is its
+/// own affair.
 fn serve(listener: &TcpListener, shared: &Mutex<Shared>) {
     for stream in listener.incoming() {
         if lock(shared).is_stopped {
@@ -118,8 +121,15 @@ fn exchange(mut stream: TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()
             line => lines.push(line.to_owned()),
         }
     }
-    let line = lines.first().and_then(|line| line.strip_suffix(" HTTP/1.1")).unwrap_or_default().to_owned();
-    let headers = lines.iter().filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+    let line = lines
+        .first()
+        .and_then(|line| line.strip_suffix(" HTTP/1.1"))
+        .unwrap_or_default()
+        .to_owned();
+    let headers = lines
+        .iter()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
     let mut asked = Asked { line, headers: headers.collect(), body: Vec::new() };
     let length = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     asked.body.resize(length, 0);
@@ -130,7 +140,11 @@ fn exchange(mut stream: TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()
         shared.asked.push(asked);
         (shared.status, shared.body.clone())
     };
-    write!(stream, "HTTP/1.1 {status} Stubbed\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+    write!(
+        stream,
+        "HTTP/1.1 {status} Stubbed\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {

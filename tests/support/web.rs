@@ -39,18 +39,29 @@ impl Web {
         let folder = tempfile::Builder::new().prefix("loligo-web-").tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         std::fs::write(folder.path().join("big.txt"), "0123456789abcdef".repeat(20_000)).unwrap();
-        std::fs::write(folder.path().join("included.txt"), "<!--#echo var=\"arg_x\" -->, chunked\n").unwrap();
+        std::fs::write(
+            folder.path().join("included.txt"),
+            "<!--#echo var=\"arg_x\" -->, chunked\n",
+        )
+        .unwrap();
         if let Some(certificate) = certificate {
             write_certificate(&folder, certificate);
         }
         let tls = if certificate.is_some() { "ssl" } else { "" };
-        let keys = if tls.is_empty() { "" } else { "ssl_certificate cert.pem; ssl_certificate_key key.pem;" };
+        let keys = if tls.is_empty() {
+            ""
+        } else {
+            "ssl_certificate cert.pem; ssl_certificate_key key.pem;"
+        };
         let config = folder.path().join("nginx.conf");
         let (process, port) = spawn_on_free_port(
             &folder.path().join("nginx.log"),
             |port| {
                 let text = CONFIG.replace("@FOLDER@", path).replace("@PORT@", &port.to_string());
-                let text = text.replace("@TLS@", tls).replace("@KEYS@", keys).replace("@LOCATIONS@", LOCATIONS);
+                let text = text
+                    .replace("@TLS@", tls)
+                    .replace("@KEYS@", keys)
+                    .replace("@LOCATIONS@", LOCATIONS);
                 std::fs::write(&config, text).unwrap();
                 let mut command = Command::new("nginx");
                 command.args(["-e", "stderr", "-p", path, "-c"]).arg(&config);
@@ -58,7 +69,12 @@ impl Web {
             },
             |port| TcpStream::connect(("127.0.0.1", port)).is_ok(),
         );
-        Web { _process: process, port, scheme: if tls.is_empty() { "http" } else { "https" }, folder }
+        Web {
+            _process: process,
+            port,
+            scheme: if tls.is_empty() { "http" } else { "https" },
+            folder,
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -83,8 +99,11 @@ pub fn write_certificate(folder: &TempDir, certificate: Certificate) {
     authority.distinguished_name.push(rcgen::DnType::CommonName, "Test authority");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
 
-    let names =
-        if certificate == Certificate::OtherName { vec!["other.test".into()] } else { vec!["localhost".into(), "127.0.0.1".into()] };
+    let names = if certificate == Certificate::OtherName {
+        vec!["other.test".into()]
+    } else {
+        vec!["localhost".into(), "127.0.0.1".into()]
+    };
     let mut leaf = CertificateParams::new(names).unwrap();
     if certificate == Certificate::Expired {
         leaf.not_before = rcgen::date_time_ymd(2001, 1, 1);
@@ -92,7 +111,9 @@ pub fn write_certificate(folder: &TempDir, certificate: Certificate) {
     }
     let key = KeyPair::generate().unwrap();
     let leaf = leaf.signed_by(&key, &authority).unwrap();
-    for (name, text) in [("ca.pem", authority.pem()), ("cert.pem", leaf.pem()), ("key.pem", key.serialize_pem())] {
+    for (name, text) in
+        [("ca.pem", authority.pem()), ("cert.pem", leaf.pem()), ("key.pem", key.serialize_pem())]
+    {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
 }

@@ -1,15 +1,21 @@
-//! Brute force: is this client's network blocked, has it failed too often, and what does a failure leave behind.
+//! Brute force: is this client's network blocked, has it failed too often, and what does a failure
+//! leave behind.
 //!
-//! [`check`] judges a password login before anything else looks at it. One question to the state answers for all buckets, and for the
-//! account of the login name. A client that is blocked, or whose bucket is full, is turned away without asking a backend, unless it
-//! only repeats one wrong password of a known user, or its address is tolerated. What the backends' word leaves behind is [`super::effects`].
+//! [`check`] judges a password login before anything else looks at it. One question to the state
+//! answers for all buckets, and for the account of the login name. A client that is blocked, or
+//! whose bucket is full, is turned away without asking a backend, unless it only repeats one wrong
+//! password of a known user, or its address is tolerated. What the backends' word leaves behind is
+//! [`super::effects`].
 //!
-//! Attempts that arrive together all see the same counters, so more of them than a bucket allows may reach the backends. But none of them
-//! succeeds once the bucket is full: a success that failures may have outrun is judged again ([`recheck`]), in the order in which the
-//! state sees them. So an attacker learns no more from many guesses at once than from as many one after the other. Attempts are not
-//! reserved beforehand, for that would turn away the parallel logins of honest clients. (Across processes: [`Store::is_outrun`].)
+//! Attempts that arrive together all see the same counters, so more of them than a bucket allows
+//! may reach the backends. But none of them succeeds once the bucket is full: a success that
+//! failures may have outrun is judged again ([`recheck`]), in the order in which the state sees
+//! them. So an attacker learns no more from many guesses at once than from as many one after the
+//! other. Attempts are not reserved beforehand, for that would turn away the parallel logins of
+//! honest clients. (Across processes: [`Store::is_outrun`].)
 //!
-//! Without Redis the client is judged by what this process has seen; nobody is exempt or tolerated then. Called by the pipeline only.
+//! Without Redis the client is judged by what this process has seen; nobody is exempt or tolerated
+//! then. Called by the pipeline only.
 //! Rules: specification `pipeline.md` 4, `decisions.md`.
 //!
 //! [`Store::is_outrun`]: crate::state::Store::is_outrun
@@ -25,7 +31,10 @@ use crate::auth::request::{Field, Mode};
 use crate::auth::run::Run;
 use crate::auth::{accounts, scripts::Scripts};
 use crate::op::boxed;
-use crate::state::{self, Counters, Evidence, Failed, LoginEffects, NewBlock, Owner, Standing, Tolerance, WrongPassword};
+use crate::state::{
+    self, Counters, Evidence, Failed, LoginEffects, NewBlock, Owner, Standing, Tolerance,
+    WrongPassword,
+};
 use rules::{Bucket, Buckets, Rules};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -57,7 +66,10 @@ pub(super) struct Block {
 }
 
 /// Judges a login. Looks its account up in any case.
-pub(super) async fn check<S: Scripts>(run: &Run<'_, S>, report: &mut Report) -> (Guard, Option<Vec<u8>>, Option<Block>) {
+pub(super) async fn check<S: Scripts>(
+    run: &Run<'_, S>,
+    report: &mut Report,
+) -> (Guard, Option<Vec<u8>>, Option<Block>) {
     let mut guard = Guard::default();
     if guard.begin(run, &mut report.events) {
         return boxed(first(run, guard, report)).await;
@@ -68,8 +80,16 @@ pub(super) async fn check<S: Scripts>(run: &Run<'_, S>, report: &mut Report) -> 
 }
 
 /// The first judgement of a login, by one question to the state.
-async fn first<S: Scripts>(run: &Run<'_, S>, mut guard: Guard, report: &mut Report) -> (Guard, Option<Vec<u8>>, Option<Block>) {
-    let mut standing = run.stores.state.standing(run.ops, run.login.request.get(Field::Username), &guard.counters).await;
+async fn first<S: Scripts>(
+    run: &Run<'_, S>,
+    mut guard: Guard,
+    report: &mut Report,
+) -> (Guard, Option<Vec<u8>>, Option<Block>) {
+    let mut standing = run
+        .stores
+        .state
+        .standing(run.ops, run.login.request.get(Field::Username), &guard.counters)
+        .await;
     if let Some(error) = &standing.outage {
         report.events.push(Event::new(Level::Error, OWN_COUNTERS).with("error", error.to_string()));
     }
@@ -79,8 +99,14 @@ async fn first<S: Scripts>(run: &Run<'_, S>, mut guard: Guard, report: &mut Repo
     (guard, account, block)
 }
 
-/// Judges a login again whose password was right, if failures were counted since that may have filled a bucket.
-pub(super) async fn recheck<S: Scripts>(run: &Run<'_, S>, guard: &mut Guard, account: Option<&[u8]>, report: &mut Report) -> Option<Block> {
+/// Judges a login again whose password was right, if failures were counted since that may have
+/// filled a bucket.
+pub(super) async fn recheck<S: Scripts>(
+    run: &Run<'_, S>,
+    guard: &mut Guard,
+    account: Option<&[u8]>,
+    report: &mut Report,
+) -> Option<Block> {
     let before = guard.standing.take()?;
     let state = run.stores.state;
     if !state.is_outrun(&before, &guard.counters, run.ops.now()) {
@@ -94,27 +120,48 @@ pub(super) async fn recheck<S: Scripts>(run: &Run<'_, S>, guard: &mut Guard, acc
 }
 
 /// Counts a failure that is none of a password: of a feature that counts as one.
-pub(super) async fn learn<S: Scripts>(run: &Run<'_, S>, guard: &Guard, feature: &str, events: &mut Vec<Event>) {
+pub(super) async fn learn<S: Scripts>(
+    run: &Run<'_, S>,
+    guard: &Guard,
+    feature: &str,
+    events: &mut Vec<Event>,
+) {
     if guard.counters.is_empty() || !run.policy.brute_force.is_learning(feature) {
         return;
     }
     let failures = Some(Failed { counters: &guard.counters, period_min: Duration::ZERO });
-    let written = run.stores.state.apply(run.ops, &LoginEffects { failures, ..LoginEffects::default() }).await;
+    let written = run
+        .stores
+        .state
+        .apply(run.ops, &LoginEffects { failures, ..LoginEffects::default() })
+        .await;
     note_outage(written.rest, events);
 }
 
 /// Records how a login ended, for tolerations.
-pub(super) async fn record<S: Scripts>(run: &Run<'_, S>, guard: &Guard, succeeded: bool, events: &mut Vec<Event>) {
+pub(super) async fn record<S: Scripts>(
+    run: &Run<'_, S>,
+    guard: &Guard,
+    succeeded: bool,
+    events: &mut Vec<Event>,
+) {
     let rules = &run.policy.brute_force;
     let Some(address) = guard.address.filter(|_| !guard.counters.is_empty()) else { return };
     let Some(tolerated) = rules.tolerations.of(address) else { return };
     let client = rules.toleration_client(address);
     let tolerance = Tolerance { client: client.as_bytes(), within: tolerated.ttl };
-    let recorded = boxed(run.stores.state.record_user(run.ops, tolerance, run.login.request.get(Field::Username), succeeded)).await;
+    let recorded = boxed(run.stores.state.record_user(
+        run.ops,
+        tolerance,
+        run.login.request.get(Field::Username),
+        succeeded,
+    ))
+    .await;
     note_outage(recorded, events);
 }
 
-/// What histories say once the password is in them; and the password, to be put there, as far as they have room.
+/// What histories say once the password is in them; and the password, to be put there, as far as
+/// they have room.
 pub(super) fn enter<'a>(
     rules: &Rules,
     owner: Owner<'a>,
@@ -127,7 +174,10 @@ pub(super) fn enter<'a>(
     if of_account {
         evidence.account.add(&hash);
     } else {
-        events.push(Event::new(Level::Warn, "Too many password hashes for this account").with("account", owner.name));
+        events.push(
+            Event::new(Level::Warn, "Too many password hashes for this account")
+                .with("account", owner.name),
+        );
     }
     if of_client {
         evidence.client.add(&hash);
@@ -135,42 +185,56 @@ pub(super) fn enter<'a>(
     let of_this_account = evidence.account.len();
     let merged = evidence.account.merged(&evidence.client);
     let retries = u32::try_from(merged.count(&hash)).unwrap_or(u32::MAX);
-    let seen = PasswordsSeen { retries, of_account: of_this_account as u64, total: merged.len() as u64 };
+    let seen =
+        PasswordsSeen { retries, of_account: of_this_account as u64, total: merged.len() as u64 };
     (WrongPassword { owner, hash, ttl: rules.histories.ttl, of_account, of_client }, seen)
 }
 
 /// Failures that could not be written are counted in this process all the same.
 pub(super) fn note_outage(written: Result<(), state::Error>, events: &mut Vec<Event>) {
     if let Err(error) = written {
-        events.push(Event::new(Level::Error, "Brute-force state cannot be written").with("error", error.to_string()));
+        events.push(
+            Event::new(Level::Error, "Brute-force state cannot be written")
+                .with("error", error.to_string()),
+        );
     }
 }
 
 impl Guard {
-    /// Whether the login is to be judged; whether it is to be counted, its counters say. In the order of `pipeline.md` 4.2.
+    /// Whether the login is to be judged; whether it is to be counted, its counters say. In the
+    /// order of `pipeline.md` 4.2.
     fn begin<S>(&mut self, run: &Run<'_, S>, events: &mut Vec<Event>) -> bool {
         let (rules, request) = (&run.policy.brute_force, &run.login.request);
         if request.mode != Mode::Auth || rules.buckets.is_empty() {
             return false;
         }
-        let log = |text: &str| run.login.custom_log.borrow_mut().push((FEATURE.into(), LogValue::Text(text.into())));
+        let log = |text: &str| {
+            run.login.custom_log.borrow_mut().push((FEATURE.into(), LogValue::Text(text.into())))
+        };
         let client_ip = request.get(Field::ClientIp);
         if is_local(client_ip) {
             log("localhost");
             return false;
         }
         let Some(address) = rules::address(client_ip) else {
-            let text = format!("unable to parse IP address '{}'", String::from_utf8_lossy(client_ip));
+            let text =
+                format!("unable to parse IP address '{}'", String::from_utf8_lossy(client_ip));
             events.push(Event::new(Level::Error, "Client is not checked").with("error", text));
             return false;
         };
         let protocol = request.get(Field::Protocol);
-        let (is_whitelisted, is_protocol) = (rules.is_whitelisted(address), rules.is_protocol(protocol));
+        let (is_whitelisted, is_protocol) =
+            (rules.is_whitelisted(address), rules.is_protocol(protocol));
         if !is_whitelisted && is_protocol {
-            (self.counters, self.buckets) = rules.counters(address, protocol, request.get(Field::OidcCid));
+            (self.counters, self.buckets) =
+                rules.counters(address, protocol, request.get(Field::OidcCid));
             self.address = Some(address);
         }
-        if rules.soft_whitelist.spares(state::Spared::BruteForce, request.get(Field::Username), address) {
+        if rules.soft_whitelist.spares(
+            state::Spared::BruteForce,
+            request.get(Field::Username),
+            address,
+        ) {
             log("Username is whitelisted");
             return false;
         }
@@ -184,14 +248,24 @@ impl Guard {
     }
 
     /// What follows from a standing.
-    async fn judge<S>(&mut self, run: &Run<'_, S>, standing: Standing, account: Option<&[u8]>, report: &mut Report) -> Option<Block> {
+    async fn judge<S>(
+        &mut self,
+        run: &Run<'_, S>,
+        standing: Standing,
+        account: Option<&[u8]>,
+        report: &mut Report,
+    ) -> Option<Block> {
         let full = standing.blocked.or_else(|| self.counters.first_full(&standing.counts));
         let Some(at) = full else {
             self.standing = Some(standing);
             return None;
         };
         let bucket = self.buckets.get(at).and_then(|at| run.policy.brute_force.buckets.get(*at))?;
-        let counter = if standing.blocked.is_some() { 0 } else { standing.counts.get(at).copied().unwrap_or_default() };
+        let counter = if standing.blocked.is_some() {
+            0
+        } else {
+            standing.counts.get(at).copied().unwrap_or_default()
+        };
         let block = Block {
             network: String::from_utf8_lossy(self.counters.network(at)).into_owned(),
             bucket: bucket.name.clone(),
@@ -212,21 +286,38 @@ impl Guard {
         is_outage: bool,
         report: &mut Report,
     ) -> Option<Block> {
-        let (rules, request, state) = (&run.policy.brute_force, &run.login.request, run.stores.state);
+        let (rules, request, state) =
+            (&run.policy.brute_force, &run.login.request, run.stores.state);
         let address = self.address?;
-        let (client, at_tolerations) = (rules.history_client(address), rules.toleration_client(address));
-        let owner = Owner { name: account.unwrap_or(request.get(Field::Username)), client: client.as_bytes() };
+        let (client, at_tolerations) =
+            (rules.history_client(address), rules.toleration_client(address));
+        let owner = Owner {
+            name: account.unwrap_or(request.get(Field::Username)),
+            client: client.as_bytes(),
+        };
         let tolerated = rules.tolerations.of(address);
         let hash = rules.histories.hash(request);
         let mut spared = None;
         let mut password = None;
         if !is_outage {
-            let within = tolerated.map(|tolerated| Tolerance { client: at_tolerations.as_bytes(), within: tolerated.ttl });
+            let within = tolerated.map(|tolerated| Tolerance {
+                client: at_tolerations.as_bytes(),
+                within: tolerated.ttl,
+            });
             match state.evidence(run.ops, &owner, within).await {
                 Ok(evidence) => {
-                    let repeats = !block.repeating && rules.histories.exempt && account.is_some() && is_only(&evidence, &hash);
-                    let is_tolerated = tolerated.is_some_and(|tolerated| tolerated.allows(evidence.positive, evidence.negative));
-                    spared = if repeats { Some(Spared::Repeats) } else { is_tolerated.then_some(Spared::Tolerated) };
+                    let repeats = !block.repeating
+                        && rules.histories.exempt
+                        && account.is_some()
+                        && is_only(&evidence, &hash);
+                    let is_tolerated = tolerated.is_some_and(|tolerated| {
+                        tolerated.allows(evidence.positive, evidence.negative)
+                    });
+                    spared = if repeats {
+                        Some(Spared::Repeats)
+                    } else {
+                        is_tolerated.then_some(Spared::Tolerated)
+                    };
                     let (wrong, seen) = enter(rules, owner, hash, evidence, &mut report.events);
                     password = Some(wrong);
                     report.passwords = seen;
@@ -236,15 +327,23 @@ impl Guard {
             }
         }
         self.is_noted = password.is_some();
-        report.brute_force = Some(BruteForceUse { bucket: bucket.label, exempted: spared == Some(Spared::Repeats) });
+        report.brute_force =
+            Some(BruteForceUse { bucket: bucket.label, exempted: spared == Some(Spared::Repeats) });
         report.events.push(line(run, &block, spared, report.passwords.retries));
         let is_new = spared.is_none() && !block.repeating;
-        let new_block = NewBlock { network: block.network.as_bytes(), bucket: block.bucket.as_bytes(), time: bucket.ban_time };
+        let new_block = NewBlock {
+            network: block.network.as_bytes(),
+            bucket: block.bucket.as_bytes(),
+            time: bucket.ban_time,
+        };
         let effects = LoginEffects {
             block: is_new.then_some(new_block),
             affected: account.filter(|_| spared.is_none()),
             password,
-            failures: spared.is_none().then_some(Failed { counters: &self.counters, period_min: self.counters.period(at) }),
+            failures: spared.is_none().then_some(Failed {
+                counters: &self.counters,
+                period_min: self.counters.period(at),
+            }),
             ..LoginEffects::default()
         };
         note_outage(state.apply(run.ops, &effects).await.rest, &mut report.events);
@@ -286,4 +385,5 @@ fn line<S>(run: &Run<'_, S>, block: &Block, spared: Option<Spared>, retries: u32
 /// As scripts and logs name the feature.
 pub(super) const FEATURE: &str = "brute_force";
 
-const OWN_COUNTERS: &str = "Redis cannot be asked: clients are judged by what this process has counted";
+const OWN_COUNTERS: &str =
+    "Redis cannot be asked: clients are judged by what this process has counted";

@@ -1,4 +1,5 @@
-//! The brute-force rules of one epoch, in plain types: what is counted, who is spared, which bucket applies to whom.
+//! The brute-force rules of one epoch, in plain types: what is counted, who is spared, which bucket
+//! applies to whom.
 //!
 //! Rules: specification `pipeline.md` 4.1 to 4.3, 4.7.
 
@@ -26,7 +27,8 @@ pub struct Rules {
     pub learning: Vec<String>,
     pub tolerations: Arc<Tolerations>,
     pub histories: Histories,
-    /// Bits of the IPv6 network that stands for a client in tolerations and in histories; 0: the address itself.
+    /// Bits of the IPv6 network that stands for a client in tolerations and in histories; 0: the
+    /// address itself.
     pub tolerations_ipv6_cidr: u8,
     pub histories_ipv6_cidr: u8,
 }
@@ -94,8 +96,14 @@ impl Rules {
     }
 
     /// The counters of a client, and which bucket each belongs to.
-    pub fn counters(&self, address: IpAddr, protocol: &[u8], oidc_cid: &[u8]) -> (Counters, Buckets) {
-        let (mut counters, mut buckets) = (Counters::with_capacity(self.buckets.len()), Buckets::default());
+    pub fn counters(
+        &self,
+        address: IpAddr,
+        protocol: &[u8],
+        oidc_cid: &[u8],
+    ) -> (Counters, Buckets) {
+        let (mut counters, mut buckets) =
+            (Counters::with_capacity(self.buckets.len()), Buckets::default());
         for (at, bucket) in self.buckets.iter().enumerate() {
             if let Some(kind) = bucket.kind(address, protocol, oidc_cid) {
                 counters.push(&kind, address);
@@ -114,11 +122,16 @@ impl Rules {
         counters
     }
 
-    /// The counters that a flush is about: those of its bucket, one for each filter that it does not name.
+    /// The counters that a flush is about: those of its bucket, one for each filter that it does
+    /// not name.
     pub fn counters_to_flush(&self, flush: &Flush) -> Counters {
         let address = flush.address.to_canonical();
         let mut counters = Counters::default();
-        for bucket in self.buckets.iter().filter(|bucket| bucket.ipv6 == address.is_ipv6() && flush.is_meant(&bucket.name)) {
+        for bucket in self
+            .buckets
+            .iter()
+            .filter(|bucket| bucket.ipv6 == address.is_ipv6() && flush.is_meant(&bucket.name))
+        {
             for protocol in entries(&bucket.protocols, flush.protocol.as_deref()) {
                 for oidc_cid in entries(&bucket.oidc_cids, flush.oidc_cid.as_deref()) {
                     counters.push(&Kind { protocol, oidc_cid, ..bucket.unfiltered() }, address);
@@ -148,11 +161,21 @@ impl Bucket {
         if self.ipv6 != address.is_ipv6() {
             return None;
         }
-        Some(Kind { protocol: filtered(&self.protocols, protocol)?, oidc_cid: filtered(&self.oidc_cids, oidc_cid)?, ..self.unfiltered() })
+        Some(Kind {
+            protocol: filtered(&self.protocols, protocol)?,
+            oidc_cid: filtered(&self.oidc_cids, oidc_cid)?,
+            ..self.unfiltered()
+        })
     }
 
     fn unfiltered(&self) -> Kind<'_> {
-        Kind { period: self.period, cidr: self.cidr, limit: self.limit, protocol: None, oidc_cid: None }
+        Kind {
+            period: self.period,
+            cidr: self.cidr,
+            limit: self.limit,
+            protocol: None,
+            oidc_cid: None,
+        }
     }
 }
 
@@ -173,27 +196,41 @@ impl Histories {
     }
 }
 
-/// The client's address: as other programs mean it, an IPv4 address in IPv6 clothes being what it is.
+/// The client's address: as other programs mean it, an IPv4 address in IPv6 clothes being what it
+/// is.
 pub fn address(text: &[u8]) -> Option<IpAddr> {
     crate::address::client(text)
 }
 
-/// The entry of a filter that a value matches; `None`: none does. A filter without entries lets everything through.
+/// The entry of a filter that a value matches; `None`: none does. A filter without entries lets
+/// everything through.
 fn filtered<'a>(filter: &'a [String], value: &[u8]) -> Option<Option<&'a str>> {
-    if filter.is_empty() { Some(None) } else { filter.iter().find(|entry| entry.as_bytes() == value).map(|entry| Some(entry.as_str())) }
+    if filter.is_empty() {
+        Some(None)
+    } else {
+        filter.iter().find(|entry| entry.as_bytes() == value).map(|entry| Some(entry.as_str()))
+    }
 }
 
-/// The entries of a filter that are meant, if only one is; a filter without entries has one that says nothing.
+/// The entries of a filter that are meant, if only one is; a filter without entries has one that
+/// says nothing.
 fn entries<'a>(filter: &'a [String], meant: Option<&str>) -> Vec<Option<&'a str>> {
     if filter.is_empty() {
         return vec![None];
     }
-    filter.iter().map(String::as_str).filter(|entry| meant.is_none_or(|meant| meant == *entry)).map(Some).collect()
+    filter
+        .iter()
+        .map(String::as_str)
+        .filter(|entry| meant.is_none_or(|meant| meant == *entry))
+        .map(Some)
+        .collect()
 }
 
 fn scoped(address: IpAddr, ipv6_cidr: u8) -> String {
     match address {
-        IpAddr::V6(_) if ipv6_cidr > 0 && ipv6_cidr < 128 => format!("{}/{ipv6_cidr}", masked(address, ipv6_cidr)),
+        IpAddr::V6(_) if ipv6_cidr > 0 && ipv6_cidr < 128 => {
+            format!("{}/{ipv6_cidr}", masked(address, ipv6_cidr))
+        }
         _ => address.to_string(),
     }
 }
@@ -237,7 +274,8 @@ mod tests {
             ("192.0.2.1", "smtp", "web", vec![0, 3]),
             ("2001:db8::1", "imap", "web", vec![1]),
         ] {
-            let (counters, buckets) = rules.counters(address.parse().unwrap(), protocol.as_bytes(), cid.as_bytes());
+            let (counters, buckets) =
+                rules.counters(address.parse().unwrap(), protocol.as_bytes(), cid.as_bytes());
             assert_eq!(buckets.to_vec(), expected, "{address} {protocol} {cid}");
             assert_eq!(counters.len(), expected.len());
         }
@@ -256,7 +294,8 @@ mod tests {
         let hash = |nonce: &str, password: &str| {
             let mut request = Request::new(Vec::new(), HttpRequest::default());
             request.set(Field::Password, password.as_bytes());
-            let hash = Histories { nonce: Secret::new(nonce), ..Histories::default() }.hash(&request);
+            let hash =
+                Histories { nonce: Secret::new(nonce), ..Histories::default() }.hash(&request);
             String::from_utf8(hash.to_vec()).unwrap()
         };
         assert_eq!(hash("", "secret"), "7c8cc910");

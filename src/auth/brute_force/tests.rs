@@ -1,4 +1,5 @@
-//! Brute force under scripted answers: the specification's effects, each rule of its own, and the arithmetic against a plain model.
+//! Brute force under scripted answers: the specification's effects, each rule of its own, and the
+//! arithmetic against a plain model.
 
 use super::rules::{Bucket, Histories, Rules, address};
 use crate::auth::report::Level;
@@ -8,7 +9,10 @@ use crate::auth::tests::{Case, FAIL, TRIGGER, alice, ending, found, line, login_
 use crate::auth::{login::Login, scripts::BackendReturn};
 use crate::metrics::LabelId;
 use crate::op;
-use crate::state::{Exception, Failed, LoginEffects, MemoryStore, SoftWhitelist, Spared, Store, Tolerated, Tolerations};
+use crate::state::{
+    Exception, Failed, LoginEffects, MemoryStore, SoftWhitelist, Spared, Store, Tolerated,
+    Tolerations,
+};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,25 +60,35 @@ impl Case {
     }
 
     fn counts(&self, client_ip: &str) -> Vec<u64> {
-        let (counters, _) = self.policy.brute_force.counters(address(client_ip.as_bytes()).unwrap(), b"imap", b"");
+        let (counters, _) =
+            self.policy.brute_force.counters(address(client_ip.as_bytes()).unwrap(), b"imap", b"");
         self.drive(async |ops| self.state.standing(ops, b"", &counters).await).counts.to_vec()
     }
 
     fn blocks(&self) -> Vec<String> {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let blocks = self.drive(async |ops| self.state.blocks(ops).await).unwrap();
-        blocks.into_iter().map(|(network, bucket)| format!("{} {}", text(network), text(bucket))).collect()
+        blocks
+            .into_iter()
+            .map(|(network, bucket)| format!("{} {}", text(network), text(bucket)))
+            .collect()
     }
 }
 
 /// `pipeline.md` 4.10.
 #[test]
 fn the_trace_of_the_specification() {
-    let case = case(rules(vec![bucket("b1m", 60, 32, 3), bucket("b1h", 3600, 24, 6)])).action(ActionKind::BruteForce, |_| Ok(Some(0)));
+    let case = case(rules(vec![bucket("b1m", 60, 32, 3), bucket("b1h", 3600, 24, 6)]))
+        .action(ActionKind::BruteForce, |_| Ok(Some(0)));
     let action = |case: &Case| {
         let stages = case.stages();
         let (_, facts) = stages.iter().find(|(kind, _)| *kind == StageKind::Action)?;
-        Some((facts.brute_force_counter, facts.client_net.clone(), facts.repeating, facts.brute_force_bucket.clone()))
+        Some((
+            facts.brute_force_counter,
+            facts.client_net.clone(),
+            facts.repeating,
+            facts.brute_force_bucket.clone(),
+        ))
     };
     for (password, counts) in [("bad0", [1, 1]), ("bad1", [2, 2]), ("bad2", [3, 3])] {
         assert_eq!(case.attempt("192.0.2.50", "ghost", password), FAIL);
@@ -108,7 +122,9 @@ fn the_trace_of_the_specification() {
 
 #[test]
 fn a_blocked_login_is_a_failure_with_actions_and_post_actions() {
-    let case = case(rules(vec![bucket("b", 60, 24, 1)])).action(ActionKind::BruteForce, |_| Ok(Some(0))).post();
+    let case = case(rules(vec![bucket("b", 60, 24, 1)]))
+        .action(ActionKind::BruteForce, |_| Ok(Some(0)))
+        .post();
     case.attempt("192.0.2.9", "ghost", "x");
     case.stages();
     let login = from("192.0.2.9", "alice", "secret");
@@ -116,10 +132,19 @@ fn a_blocked_login_is_a_failure_with_actions_and_post_actions() {
     assert_eq!(ending(&outcome), FAIL);
     assert_eq!(case.calls(), "bruteforce1 post1");
     let facts: Vec<_> = case.stages().into_iter().map(|(_, facts)| facts).collect();
-    assert_eq!((facts[0].feature.as_str(), facts[0].client_net.as_str(), facts[0].brute_force_counter), ("brute_force", "192.0.2.0/24", 1));
+    assert_eq!(
+        (facts[0].feature.as_str(), facts[0].client_net.as_str(), facts[0].brute_force_counter),
+        ("brute_force", "192.0.2.0/24", 1)
+    );
     // The post action knows the bucket, but neither network nor counter.
-    assert_eq!((facts[1].feature.as_str(), facts[1].brute_force_bucket.as_str()), ("brute_force", "b"));
-    assert_eq!((facts[1].client_net.as_str(), facts[1].brute_force_counter, facts[1].repeating), ("", 0, false));
+    assert_eq!(
+        (facts[1].feature.as_str(), facts[1].brute_force_bucket.as_str()),
+        ("brute_force", "b")
+    );
+    assert_eq!(
+        (facts[1].client_net.as_str(), facts[1].brute_force_counter, facts[1].repeating),
+        ("", 0, false)
+    );
     assert_eq!(
         line(&outcome.report.events[0], &login),
         format!(
@@ -138,8 +163,15 @@ fn who_is_spared_and_who_is_not_even_counted() {
         soft_whitelist: Arc::new(soft_whitelist),
         ..rules(vec![bucket("b", 60, 8, 1)])
     };
-    let log =
-        |login: &Login| login.custom_log.borrow().iter().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>().join(" ");
+    let log = |login: &Login| {
+        login
+            .custom_log
+            .borrow()
+            .iter()
+            .map(|(name, value)| format!("{name}={value:?}"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     for (client_ip, username, protocol, counted, logged) in [
         ("127.0.0.1", "ghost", "imap", 0, "localhost"),
         ("::1", "ghost", "imap", 0, "localhost"),
@@ -160,7 +192,11 @@ fn who_is_spared_and_who_is_not_even_counted() {
         if let Some(address) = address(client_ip.as_bytes()).filter(|address| address.is_ipv4()) {
             assert_eq!(case.counts(&address.to_string()), [counted], "{client_ip} {protocol}");
         }
-        let expected = if logged.is_empty() { logged.to_owned() } else { format!("brute_force=Text({:?})", logged.as_bytes()) };
+        let expected = if logged.is_empty() {
+            logged.to_owned()
+        } else {
+            format!("brute_force=Text({:?})", logged.as_bytes())
+        };
         assert_eq!(log(&login), expected);
         let warned = outcome.report.events.iter().any(|event| event.level == Level::Warn);
         assert_eq!(warned, protocol == "default", "{protocol}");
@@ -173,7 +209,10 @@ fn an_address_that_is_none_passes_with_a_line() {
     for _ in 0..3 {
         let login = from("garbage", "ghost", "x");
         let outcome = case.run(&login);
-        assert!(line(&outcome.report.events[0], &login).ends_with("error=unable to parse IP address 'garbage'"));
+        assert!(
+            line(&outcome.report.events[0], &login)
+                .ends_with("error=unable to parse IP address 'garbage'")
+        );
     }
     assert_eq!(case.attempt("garbage", "alice", "secret"), "ok");
 }
@@ -207,7 +246,8 @@ fn a_backend_that_breaks_counts_nothing() {
 #[test]
 fn features_count_if_they_are_learnt_from() {
     for (learning, count) in [(vec!["lua".to_owned()], 1), (vec!["rbl".to_owned()], 0)] {
-        let case = case(Rules { learning, ..rules(vec![bucket("b", 60, 32, 5)]) }).feature(|_| Ok(Some(TRIGGER)));
+        let case = case(Rules { learning, ..rules(vec![bucket("b", 60, 32, 5)]) })
+            .feature(|_| Ok(Some(TRIGGER)));
         case.run(&from("192.0.2.9", "alice", "secret"));
         assert_eq!(case.counts("192.0.2.9"), [count]);
     }
@@ -246,8 +286,8 @@ fn full_histories_are_left_alone() {
     let mut own = rules(vec![bucket("b", 60, 32, 1)]);
     own.histories.entries_max = 2;
     let case = case(own);
-    let totals =
-        ["p0", "p1", "p2", "p3", "p4", "p5"].map(|password| case.run(&from("192.0.2.9", "ghost", password)).report.passwords.total);
+    let totals = ["p0", "p1", "p2", "p3", "p4", "p5"]
+        .map(|password| case.run(&from("192.0.2.9", "ghost", password)).report.passwords.total);
     assert_eq!(totals, [0, 1, 2, 3, 3, 3]);
 }
 
@@ -255,15 +295,19 @@ fn full_histories_are_left_alone() {
 fn an_address_with_enough_good_users_is_tolerated() {
     let tolerated = Tolerated { percent: 100, ttl: HOUR };
     let exception = Exception { network: "192.0.2.0/24".parse().unwrap(), tolerated };
-    let own =
-        Rules { tolerations: Arc::new(Tolerations::new(Tolerated::default(), vec![exception])), ..rules(vec![bucket("b", 60, 32, 2)]) };
+    let own = Rules {
+        tolerations: Arc::new(Tolerations::new(Tolerated::default(), vec![exception])),
+        ..rules(vec![bucket("b", 60, 32, 2)])
+    };
     let mut case = Case::new().backend("b", &["imap"], |login: &Login| {
         let right = login.request.get(Field::Password) == b"secret";
         Ok(BackendReturn { code: 0, result: Some(found("account", right)) })
     });
     (case.policy.memory_cache_ttl, case.policy.brute_force) = (Duration::ZERO, own);
     for client_ip in ["192.0.2.9", "198.51.100.9"] {
-        for (username, password) in [("u1", "secret"), ("u2", "secret"), ("eve", "bad1"), ("eve", "bad2")] {
+        for (username, password) in
+            [("u1", "secret"), ("u2", "secret"), ("eve", "bad1"), ("eve", "bad2")]
+        {
             case.attempt(client_ip, username, password);
         }
     }
@@ -290,9 +334,13 @@ fn failures_that_outran_a_success_block_it() {
             let now = Instant::now();
             let (ops, driver) = op::slot(now, now + SECOND);
             for _ in 0..failures {
-                let effects =
-                    LoginEffects { failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }), ..LoginEffects::default() };
-                let written = op::drive(state.apply(&ops, &effects), &driver, |op| panic!("nobody answers {op:?}"));
+                let effects = LoginEffects {
+                    failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
+                    ..LoginEffects::default()
+                };
+                let written = op::drive(state.apply(&ops, &effects), &driver, |op| {
+                    panic!("nobody answers {op:?}")
+                });
                 assert_eq!(written.rest, Ok(()));
             }
             Ok(alice(login))
@@ -318,16 +366,22 @@ impl Model {
     fn attempt(&mut self, buckets: &[Bucket], client: u8, right: bool, now: u64) -> &'static str {
         let network = |bucket: &Bucket| (bucket.cidr, client >> (32 - bucket.cidr));
         let count = |model: &Model, at: usize| {
-            let (count, last) = model.counters.get(&(at, network(&buckets[at]).1)).copied().unwrap_or_default();
+            let (count, last) =
+                model.counters.get(&(at, network(&buckets[at]).1)).copied().unwrap_or_default();
             if now < last + buckets[at].period.as_secs() { count } else { 0 }
         };
-        let is_blocked = |bucket: &Bucket| self.blocks.get(&network(bucket)).is_some_and(|end| end.is_none_or(|end| now < end));
+        let is_blocked = |bucket: &Bucket| {
+            self.blocks.get(&network(bucket)).is_some_and(|end| end.is_none_or(|end| now < end))
+        };
         let blocked = buckets.iter().position(is_blocked);
         let full = (0..buckets.len()).find(|at| count(self, *at) + 1 > buckets[*at].limit);
         let by = blocked.or(full);
         let period_min = by.map_or(Duration::ZERO, |at| buckets[at].period);
         if let (None, Some(at)) = (blocked, full) {
-            self.blocks.insert(network(&buckets[at]), buckets[at].ban_time.map(|time| now + time.as_secs()));
+            self.blocks.insert(
+                network(&buckets[at]),
+                buckets[at].ban_time.map(|time| now + time.as_secs()),
+            );
         }
         if by.is_none() && right {
             return "ok";

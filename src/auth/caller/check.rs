@@ -1,4 +1,5 @@
-//! What takes a while: hashes that take long, tokens that are good as long as Redis has them, new tokens.
+//! What takes a while: hashes that take long, tokens that are good as long as Redis has them, new
+//! tokens.
 
 use super::basic::SlowCheck;
 use super::token::{Jwt, Pair};
@@ -30,11 +31,13 @@ impl Check {
     pub async fn run(self, callers: &Callers, state: &Store, ops: &Ops) -> Outcome {
         match self {
             Check::Password(check) => password(&check, callers, ops).await,
-            Check::Stored { grant, token } => match state.token(ops, &grant.name, TokenKind::Access).await {
-                Ok(Some(kept)) if token.matches(&kept) => Ok(grant),
-                Ok(_) => Err(Refusal::InvalidToken),
-                Err(_) => Err(Refusal::Unavailable),
-            },
+            Check::Stored { grant, token } => {
+                match state.token(ops, &grant.name, TokenKind::Access).await {
+                    Ok(Some(kept)) if token.matches(&kept) => Ok(grant),
+                    Ok(_) => Err(Refusal::InvalidToken),
+                    Err(_) => Err(Refusal::Unavailable),
+                }
+            }
         }
     }
 
@@ -97,10 +100,19 @@ impl NoToken {
 ///
 /// # Errors
 /// [`NoToken::Unavailable`]: Redis did not take it.
-pub async fn issue(jwt: &Jwt, username: &str, roles: &[String], id: &str, now: u64, state: &Store, ops: &Ops) -> Issued {
+pub async fn issue(
+    jwt: &Jwt,
+    username: &str,
+    roles: &[String],
+    id: &str,
+    now: u64,
+    state: &Store,
+    ops: &Ops,
+) -> Issued {
     let pair = jwt.issue(username, roles, id, now).ok_or(NoToken::Unavailable)?;
     if jwt.stored {
-        let mut kept = vec![KeptToken { kind: TokenKind::Access, token: &pair.token, ttl: jwt.expiry }];
+        let mut kept =
+            vec![KeptToken { kind: TokenKind::Access, token: &pair.token, ttl: jwt.expiry }];
         if let (Some(token), Some(ttl)) = (&pair.refresh, jwt.refresh_expiry) {
             kept.push(KeptToken { kind: TokenKind::Refresh, token, ttl });
         }
@@ -113,7 +125,13 @@ pub async fn issue(jwt: &Jwt, username: &str, roles: &[String], id: &str, now: u
 ///
 /// # Errors
 /// [`NoToken`].
-pub async fn refreshed(jwt: &Jwt, token: &Secret, now: u64, state: &Store, ops: &Ops) -> Result<String, NoToken> {
+pub async fn refreshed(
+    jwt: &Jwt,
+    token: &Secret,
+    now: u64,
+    state: &Store,
+    ops: &Ops,
+) -> Result<String, NoToken> {
     let username = jwt.refresh(token.expose(), now).ok_or(NoToken::InvalidRefreshToken)?;
     if jwt.stored {
         match state.token(ops, &username, TokenKind::Refresh).await {

@@ -1,7 +1,7 @@
 //! Fingerprints: what the server keeps of a secret that it only compares.
 //!
-//! HMAC-SHA-256 with a key that was drawn when the configuration came into force and that nobody else knows. Two of them are compared in
-//! constant time, and neither tells how long its secret is.
+//! HMAC-SHA-256 with a key that was drawn when the configuration came into force and that nobody
+//! else knows. Two of them are compared in constant time, and neither tells how long its secret is.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -22,7 +22,8 @@ impl Fingerprints {
     /// Of a secret in parts, whose borders count.
     pub fn of(&self, parts: &[&[u8]]) -> Fingerprint {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_slice()) else {
-            // HMAC takes keys of any length. Were it otherwise, nothing would match: a fingerprint of this kind does not even match itself.
+            // HMAC takes keys of any length. Were it otherwise, nothing would match: a fingerprint
+            // of this kind does not even match itself.
             return Fingerprint([0; 32]);
         };
         for part in parts {
@@ -61,7 +62,14 @@ mod tests {
         let fingerprints = Fingerprints::new([1; 32]);
         let of = |parts: &[&[u8]]| fingerprints.of(parts);
         assert!(of(&[b"a", b"b"]).matches(&of(&[b"a", b"b"])));
-        for other in [&[&b"ab"[..], b""][..], &[b"", b"ab"], &[b"ab"], &[b"b", b"a"], &[b"a", b"b", b""], &[]] {
+        for other in [
+            &[&b"ab"[..], b""][..],
+            &[b"", b"ab"],
+            &[b"ab"],
+            &[b"b", b"a"],
+            &[b"a", b"b", b""],
+            &[],
+        ] {
             assert!(!of(&[b"a", b"b"]).matches(&of(other)), "{other:?}");
         }
         assert!(!of(&[b"a"]).matches(&Fingerprints::new([2; 32]).of(&[b"a"])));

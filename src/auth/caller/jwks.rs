@@ -1,13 +1,16 @@
 //! JSON Web Key Set: the public keys of an issuer of tokens.
 //!
-//! Pure. A key is used with the algorithms of its kind only, so that a public key is never taken for the secret of an HMAC: symmetric keys
-//! in a set are skipped, as are keys for encryption and those of kinds and curves that are not known here.
+//! Pure. A key is used with the algorithms of its kind only, so that a public key is never taken
+//! for the secret of an HMAC: symmetric keys in a set are skipped, as are keys for encryption and
+//! those of kinds and curves that are not known here.
 //! Rules: RFC 7517 4, 5; RFC 7518 6; RFC 8037 2. Bounds: [`JWKS_BYTES_MAX`], [`KEYS_MAX`].
 
 use super::jws::{Algorithm, Unverified, Verified};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use ring::signature::{self, EcdsaVerificationAlgorithm, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey};
+use ring::signature::{
+    self, EcdsaVerificationAlgorithm, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey,
+};
 use serde::Deserialize;
 
 /// A public key that verifies signatures.
@@ -63,8 +66,14 @@ pub fn parse(json: &[u8]) -> Result<Vec<PublicKey>, JwksError> {
     if json.len() > JWKS_BYTES_MAX {
         return Err(JwksError::TooLarge);
     }
-    let set: Set = serde_json::from_slice(json).map_err(|error| JwksError::Malformed(error.to_string()))?;
-    let keys: Vec<_> = set.keys.into_iter().filter_map(|key| PublicKey::read(serde_json::from_value(key).ok()?)).take(KEYS_MAX).collect();
+    let set: Set =
+        serde_json::from_slice(json).map_err(|error| JwksError::Malformed(error.to_string()))?;
+    let keys: Vec<_> = set
+        .keys
+        .into_iter()
+        .filter_map(|key| PublicKey::read(serde_json::from_value(key).ok()?))
+        .take(KEYS_MAX)
+        .collect();
     if keys.is_empty() { Err(JwksError::NoKeys) } else { Ok(keys) }
 }
 
@@ -77,7 +86,8 @@ pub fn verify(token: &Unverified<'_>, keys: &[PublicKey]) -> Verification {
             verification = Verification::Bad;
         }
         if key.suits(token.algorithm)
-            && let Some(verified) = token.verify_by(|signed, signature| key.verifies(token.algorithm, signed, signature))
+            && let Some(verified) = token
+                .verify_by(|signed, signature| key.verifies(token.algorithm, signed, signature))
         {
             return Verification::Good(verified);
         }
@@ -103,7 +113,10 @@ struct Jwk {
 impl PublicKey {
     fn read(jwk: Jwk) -> Option<PublicKey> {
         let is_for_signatures = jwk.r#use.as_deref().is_none_or(|purpose| purpose == "sig")
-            && jwk.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
+            && jwk
+                .key_ops
+                .as_ref()
+                .is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
         if !is_for_signatures {
             return None;
         }
@@ -111,12 +124,22 @@ impl PublicKey {
             Some(name) => Some(Algorithm::parse(name)?),
             None => None,
         };
-        let decode = |member: &Option<String>| BASE64_URL_SAFE_NO_PAD.decode(member.as_ref()?.trim_end_matches('=')).ok();
-        let coordinate = |member: &Option<String>, bytes: usize| decode(member).filter(|number| number.len() == bytes);
-        let point = |bytes| Some([vec![UNCOMPRESSED], coordinate(&jwk.x, bytes)?, coordinate(&jwk.y, bytes)?].concat());
+        let decode = |member: &Option<String>| {
+            BASE64_URL_SAFE_NO_PAD.decode(member.as_ref()?.trim_end_matches('=')).ok()
+        };
+        let coordinate = |member: &Option<String>, bytes: usize| {
+            decode(member).filter(|number| number.len() == bytes)
+        };
+        let point = |bytes| {
+            Some(
+                [vec![UNCOMPRESSED], coordinate(&jwk.x, bytes)?, coordinate(&jwk.y, bytes)?]
+                    .concat(),
+            )
+        };
         let material = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", _) => {
-                let n: Vec<u8> = decode(&jwk.n)?.into_iter().skip_while(|byte| *byte == 0).collect();
+                let n: Vec<u8> =
+                    decode(&jwk.n)?.into_iter().skip_while(|byte| *byte == 0).collect();
                 if n.len() < RSA_BYTES_MIN || n.len() > RSA_BYTES_MAX {
                     return None;
                 }
@@ -138,7 +161,9 @@ impl PublicKey {
     fn suits(&self, algorithm: Algorithm) -> bool {
         use Algorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
         let is_of_its_kind = match self.material {
-            Material::Rsa { .. } => matches!(algorithm, Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512),
+            Material::Rsa { .. } => {
+                matches!(algorithm, Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512)
+            }
             Material::P256(_) => algorithm == Es256,
             Material::P384(_) => algorithm == Es384,
             Material::Ed25519(_) => algorithm == EdDsa,
@@ -151,11 +176,14 @@ impl PublicKey {
             UnparsedPublicKey::new(which, point).verify(signed, signature).is_ok()
         };
         match &self.material {
-            Material::Rsa { n, e } => rsa_parameters(algorithm)
-                .is_some_and(|parameters| RsaPublicKeyComponents { n, e }.verify(parameters, signed, signature).is_ok()),
+            Material::Rsa { n, e } => rsa_parameters(algorithm).is_some_and(|parameters| {
+                RsaPublicKeyComponents { n, e }.verify(parameters, signed, signature).is_ok()
+            }),
             Material::P256(point) => curve(&signature::ECDSA_P256_SHA256_FIXED, point),
             Material::P384(point) => curve(&signature::ECDSA_P384_SHA384_FIXED, point),
-            Material::Ed25519(x) => UnparsedPublicKey::new(&signature::ED25519, x).verify(signed, signature).is_ok(),
+            Material::Ed25519(x) => {
+                UnparsedPublicKey::new(&signature::ED25519, x).verify(signed, signature).is_ok()
+            }
         }
     }
 }
@@ -182,7 +210,8 @@ const RSA_BYTES_MAX: usize = 1024;
 /// A set of some ten keys with their certificates has 30 KB.
 pub const JWKS_BYTES_MAX: usize = 256 << 10;
 
-/// Issuers publish two to ten. A token without a key's name is tried with all of them: at 60 µs each.
+/// Issuers publish two to ten. A token without a key's name is tried with all of them: at 60 µs
+/// each.
 pub const KEYS_MAX: usize = 64;
 
 #[cfg(test)]
@@ -204,13 +233,17 @@ pub(crate) mod tests {
 
     impl Issuer {
         pub(crate) fn new(id: &'static str) -> Issuer {
-            let seed: [u8; 32] = std::array::from_fn(|at| (at as u8) ^ id.len() as u8 ^ id.as_bytes()[0]);
+            let seed: [u8; 32] =
+                std::array::from_fn(|at| (at as u8) ^ id.len() as u8 ^ id.as_bytes()[0]);
             Issuer { pair: Ed25519KeyPair::from_seed_unchecked(&seed).unwrap(), id }
         }
 
         pub(crate) fn jwks(&self) -> String {
             let x = encode(self.pair.public_key().as_ref());
-            format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"{}","alg":"EdDSA","use":"sig","x":"{x}"}}]}}"#, self.id)
+            format!(
+                r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"{}","alg":"EdDSA","use":"sig","x":"{x}"}}]}}"#,
+                self.id
+            )
         }
 
         pub(crate) fn sign(&self, claims: &str) -> String {
@@ -225,7 +258,8 @@ pub(crate) mod tests {
     }
 
     fn verified(token: &str, keys: &[PublicKey]) -> bool {
-        jws::parse(token.as_bytes()).is_some_and(|token| matches!(verify(&token, keys), Verification::Good(_)))
+        jws::parse(token.as_bytes())
+            .is_some_and(|token| matches!(verify(&token, keys), Verification::Good(_)))
     }
 
     #[test]
@@ -244,7 +278,14 @@ pub(crate) mod tests {
     fn tricks_with_the_name_of_the_key_find_no_key() {
         let issuer = Issuer::new("a");
         let keys = parse(issuer.jwks().as_bytes()).unwrap();
-        for kid in ["", "../../../../dev/null", "a' OR '1'='1", "A", "a\\u0000", "https://evil.example/jwks"] {
+        for kid in [
+            "",
+            "../../../../dev/null",
+            "a' OR '1'='1",
+            "A",
+            "a\\u0000",
+            "https://evil.example/jwks",
+        ] {
             let token = issuer.sign_as(&format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#), "{}");
             let token = jws::parse(token.as_bytes()).unwrap();
             assert_eq!(verify(&token, &keys), Verification::UnknownKey, "{kid}");
@@ -274,18 +315,25 @@ pub(crate) mod tests {
             let token = jws::sign_hs256(b"{}", &secret).unwrap();
             assert!(!verified(&token, &keys));
         }
-        for jwk in [r#"{"kty":"oct","k":"c2VjcmV0","alg":"HS256","kid":"a"}"#, r#"{"kty":"oct","k":"c2VjcmV0"}"#] {
+        for jwk in [
+            r#"{"kty":"oct","k":"c2VjcmV0","alg":"HS256","kid":"a"}"#,
+            r#"{"kty":"oct","k":"c2VjcmV0"}"#,
+        ] {
             assert_eq!(parse(format!(r#"{{"keys":[{jwk}]}}"#).as_bytes()), Err(JwksError::NoKeys));
         }
-        let rsa = format!(r#"{{"kty":"RSA","alg":"HS256","n":"{}","e":"AQAB"}}"#, encode(&[0xff; 256]));
+        let rsa =
+            format!(r#"{{"kty":"RSA","alg":"HS256","n":"{}","e":"AQAB"}}"#, encode(&[0xff; 256]));
         assert_eq!(parse(format!(r#"{{"keys":[{rsa}]}}"#).as_bytes()), Err(JwksError::NoKeys));
     }
 
     #[test]
     fn elliptic_curves_verify() {
         let random = SystemRandom::new();
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random).unwrap();
+        let document =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random)
+                .unwrap();
         let point = pair.public_key().as_ref();
         let (x, y) = (encode(&point[1..33]), encode(&point[33..]));
         let jwks = format!(r#"{{"keys":[{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}]}}"#);
@@ -298,7 +346,11 @@ pub(crate) mod tests {
 
     #[test]
     fn sets_without_a_usable_key_are_refused() {
-        for json in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#, r#"{"keys":[{"kty":"EC","crv":"P-521"}]}"#] {
+        for json in [
+            r#"{"keys":[]}"#,
+            r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#,
+            r#"{"keys":[{"kty":"EC","crv":"P-521"}]}"#,
+        ] {
             assert_eq!(parse(json.as_bytes()), Err(JwksError::NoKeys), "{json}");
         }
         for json in ["", "{", "[]", r#"{"keys":7}"#, "{}"] {

@@ -1,8 +1,10 @@
 //! Compact JWS: a token's bytes in, its checked parts out.
 //!
-//! Pure. Reads the header, and nothing of the payload before the signature is verified by a key of ours: a token names an algorithm and a
-//! key, but only the key decides which algorithm it is used with. `none` is no algorithm, `crit` is refused, and keys that a header brings
-//! along or points to (`jwk`, `jku`, `x5c`, `x5u`) are not looked at. Base64url without padding, as the RFC wants it.
+//! Pure. Reads the header, and nothing of the payload before the signature is verified by a key of
+//! ours: a token names an algorithm and a key, but only the key decides which algorithm it is used
+//! with. `none` is no algorithm, `crit` is refused, and keys that a header brings along or points
+//! to (`jwk`, `jku`, `x5c`, `x5u`) are not looked at. Base64url without padding, as the RFC wants
+//! it.
 //! Rules: RFC 7515 3.1, 4.1, 7.1; RFC 8725 3.1 to 3.3. Bounds: [`TOKEN_BYTES_MAX`].
 
 use base64::Engine;
@@ -75,7 +77,8 @@ struct Header {
     crit: Option<serde::de::IgnoredAny>,
 }
 
-/// Takes a token apart. `None`: it is no compact JWS, is too long, or uses an algorithm or an extension that is not known here.
+/// Takes a token apart. `None`: it is no compact JWS, is too long, or uses an algorithm or an
+/// extension that is not known here.
 pub fn parse(token: &[u8]) -> Option<Unverified<'_>> {
     if token.len() > TOKEN_BYTES_MAX {
         return None;
@@ -92,11 +95,18 @@ pub fn parse(token: &[u8]) -> Option<Unverified<'_>> {
         return None;
     }
     let algorithm = Algorithm::parse(&header.alg)?;
-    Some(Unverified { algorithm, key_id: header.kid, signed, payload: decode(payload)?, signature: decode(signature)? })
+    Some(Unverified {
+        algorithm,
+        key_id: header.kid,
+        signed,
+        payload: decode(payload)?,
+        signature: decode(signature)?,
+    })
 }
 
 impl Unverified<'_> {
-    /// Checks the signature by one of these secrets, the algorithm being HS256. Every secret is tried, so that the time does not tell which.
+    /// Checks the signature by one of these secrets, the algorithm being HS256. Every secret is
+    /// tried, so that the time does not tell which.
     pub fn verify_hs256<'k>(self, secrets: impl Iterator<Item = &'k [u8]>) -> Option<Verified> {
         if self.algorithm != Algorithm::Hs256 {
             return None;
@@ -114,7 +124,8 @@ impl Unverified<'_> {
     }
 }
 
-/// A token with these claims, signed with HS256. `None` only if the secret could not be used, which HMAC does not know.
+/// A token with these claims, signed with HS256. `None` only if the secret could not be used, which
+/// HMAC does not know.
 pub fn sign_hs256(claims: &[u8], secret: &[u8]) -> Option<String> {
     let mut token = String::with_capacity(256);
     BASE64_URL_SAFE_NO_PAD.encode_string(HEADER, &mut token);
@@ -134,7 +145,8 @@ fn mac(secret: &[u8], signed: &[u8]) -> Option<Hmac<Sha256>> {
 
 const HEADER: &[u8] = br#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// Tokens of large identity providers have 2 to 4 KB; a request head has room for little more than this.
+/// Tokens of large identity providers have 2 to 4 KB; a request head has room for little more than
+/// this.
 pub const TOKEN_BYTES_MAX: usize = 16 << 10;
 
 #[cfg(test)]
@@ -199,7 +211,9 @@ mod tests {
     #[test]
     fn another_key_or_a_changed_signature_does_not_verify() {
         let token = sign_hs256(b"{}", KEY).unwrap();
-        let verify = |token: &str, key: &'static [u8]| parse(token.as_bytes()).and_then(|token| token.verify_hs256([key].into_iter()));
+        let verify = |token: &str, key: &'static [u8]| {
+            parse(token.as_bytes()).and_then(|token| token.verify_hs256([key].into_iter()))
+        };
         assert!(verify(&token, KEY).is_some());
         assert!(verify(&token, b"another key").is_none());
         let (signed, signature) = token.rsplit_once('.').unwrap();

@@ -1,8 +1,10 @@
 //! Who may ask: authentication of the caller (the mail proxy, not the user), and what it may do.
 //!
-//! Pure decisions: credentials as a request presents them, the address they come from and the time go in; a [`Decision`] comes out. What takes
-//! long (a password hash) or waits (a look at Redis) is a [`Check`], which [`Check::run`] does behind the one door for waiting. Knows no
-//! route and no wire form: `dialect::caller` says what a route [needs](Need) and writes refusals; the worker wires both.
+//! Pure decisions: credentials as a request presents them, the address they come from and the time
+//! go in; a [`Decision`] comes out. What takes long (a password hash) or waits (a look at Redis) is
+//! a [`Check`], which [`Check::run`] does behind the one door for waiting. Knows no route and no
+//! wire form: `dialect::caller` says what a route [needs](Need) and writes refusals; the worker
+//! wires both.
 //!
 //! ```text
 //! basic.rs        users with hashed passwords      jws.rs    signed tokens: parse, verify, sign
@@ -11,8 +13,9 @@
 //! fingerprint.rs  comparing secrets                check.rs  what waits: hashes, stored tokens, new tokens
 //! ```
 //!
-//! A further kind of credentials is a variant of [`Presented`] and an arm in [`Callers::decide`]: a verified client certificate becomes a [`Grant`]
-//! there. Rules: specification `http-api.md` 4, 10, 11; `config.md` 8.5; `decisions.md`.
+//! A further kind of credentials is a variant of [`Presented`] and an arm in [`Callers::decide`]: a
+//! verified client certificate becomes a [`Grant`] there. Rules: specification `http-api.md` 4, 10,
+//! 11; `config.md` 8.5; `decisions.md`.
 
 pub mod basic;
 mod check;
@@ -139,16 +142,25 @@ impl Grant {
     pub fn satisfies(&self, need: Need<'_>) -> Result<(), Refusal> {
         let Rights::Roles(roles) = &self.rights else { return Ok(()) };
         let has = |role: &str| roles.iter().any(|own| own == role);
-        let authenticate = || if has(AUTHENTICATE) { Ok(()) } else { Err(Refusal::Role(AUTHENTICATE)) };
-        let one_of = |some: &[&str], text| if some.iter().any(|role| has(role)) { Ok(()) } else { Err(Refusal::Role(text)) };
+        let authenticate =
+            || if has(AUTHENTICATE) { Ok(()) } else { Err(Refusal::Role(AUTHENTICATE)) };
+        let one_of = |some: &[&str], text| {
+            if some.iter().any(|role| has(role)) { Ok(()) } else { Err(Refusal::Role(text)) }
+        };
         match need {
             Need::Caller => Ok(()),
             Need::Authenticate => authenticate(),
             Need::UserInfo => one_of(&[USER_INFO], USER_INFO),
-            Need::ListAccounts => authenticate().and_then(|()| one_of(&[LIST_ACCOUNTS], LIST_ACCOUNTS)),
+            Need::ListAccounts => {
+                authenticate().and_then(|()| one_of(&[LIST_ACCOUNTS], LIST_ACCOUNTS))
+            }
             Need::Security | Need::Metrics => {
                 let needed = || one_of(&[SECURITY, ADMIN], "security or admin");
-                if need == Need::Metrics { needed() } else { authenticate().and_then(|()| needed()) }
+                if need == Need::Metrics {
+                    needed()
+                } else {
+                    authenticate().and_then(|()| needed())
+                }
             }
             Need::Admin => authenticate().and_then(|()| one_of(&[ADMIN], "security or admin")),
             Need::AnyOf(roles) => {
@@ -167,12 +179,16 @@ impl Callers {
     pub fn decide(&self, presented: Presented<'_>, unix_now: u64, now: Instant) -> Decision {
         match (presented, &self.basic) {
             (Presented::Nothing, _) => Decision::Refused(Refusal::Missing),
-            (Presented::Basic { name, password }, Some(basic)) => match basic.check(&self.fingerprints, name, password) {
-                Checked::Right(grant) => Decision::Granted(grant),
-                Checked::Wrong => Decision::Refused(Refusal::WrongPassword),
-                Checked::Slow(check) => Decision::Check(Check::Password(check)),
-            },
-            (Presented::Bearer(token), _) if self.takes_tokens() => self.decide_token(token, unix_now, now),
+            (Presented::Basic { name, password }, Some(basic)) => {
+                match basic.check(&self.fingerprints, name, password) {
+                    Checked::Right(grant) => Decision::Granted(grant),
+                    Checked::Wrong => Decision::Refused(Refusal::WrongPassword),
+                    Checked::Slow(check) => Decision::Check(Check::Password(check)),
+                }
+            }
+            (Presented::Bearer(token), _) if self.takes_tokens() => {
+                self.decide_token(token, unix_now, now)
+            }
             _ => Decision::Refused(Refusal::Scheme),
         }
     }
@@ -183,12 +199,21 @@ impl Callers {
     }
 
     fn decide_token(&self, token: &[u8], unix_now: u64, now: Instant) -> Decision {
-        if let Some((jwt, bearer)) = self.jwt.as_ref().and_then(|jwt| Some((jwt, jwt.access(token, unix_now)?))) {
+        if let Some((jwt, bearer)) =
+            self.jwt.as_ref().and_then(|jwt| Some((jwt, jwt.access(token, unix_now)?)))
+        {
             let grant = Grant { name: bearer.username, rights: Rights::Roles(bearer.roles) };
-            return if jwt.stored { Decision::Check(Check::Stored { grant, token: Secret::new(token) }) } else { Decision::Granted(grant) };
+            return if jwt.stored {
+                Decision::Check(Check::Stored { grant, token: Secret::new(token) })
+            } else {
+                Decision::Granted(grant)
+            };
         }
         match self.oidc.as_ref().map(|oidc| oidc.judge(token, unix_now, now)) {
-            Some(Judgement::Good(bearer)) => Decision::Granted(Grant { name: bearer.username, rights: Rights::Roles(bearer.roles) }),
+            Some(Judgement::Good(bearer)) => Decision::Granted(Grant {
+                name: bearer.username,
+                rights: Rights::Roles(bearer.roles),
+            }),
             Some(Judgement::Unknown) => Decision::Refused(Refusal::Unavailable),
             Some(Judgement::Bad) | None => Decision::Refused(Refusal::InvalidToken),
         }
@@ -223,7 +248,10 @@ impl AccessToken {
 impl Access {
     /// Whether this request may have it without being an authenticated caller.
     pub fn admits(&self, presented: Presented<'_>, peer: Option<IpAddr>) -> bool {
-        let is_near = || peer.map(|ip| ip.to_canonical()).is_some_and(|ip| self.networks.iter().any(|network| network.contains(&ip)));
+        let is_near = || {
+            peer.map(|ip| ip.to_canonical())
+                .is_some_and(|ip| self.networks.iter().any(|network| network.contains(&ip)))
+        };
         let has_token = || matches!((presented, &self.token), (Presented::Bearer(token), Some(ours)) if ours.matches(token));
         self.public || is_near() || has_token()
     }

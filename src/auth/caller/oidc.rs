@@ -1,11 +1,13 @@
 //! Bearer tokens of an OpenID Connect provider (or any other issuer of signed JWTs).
 //!
-//! Pure: the clock is passed in, and so are the keys, which a standing task fetches again and again (`worker`). A token is good if one of the
-//! issuer's keys signed it, issuer and audience are the configured ones, and it is neither expired nor early. Its roles are the scopes with
-//! the configured prefix, and the members of the configured claim.
+//! Pure: the clock is passed in, and so are the keys, which a standing task fetches again and again
+//! (`worker`). A token is good if one of the issuer's keys signed it, issuer and audience are the
+//! configured ones, and it is neither expired nor early. Its roles are the scopes with the
+//! configured prefix, and the members of the configured claim.
 //!
-//! As long as no keys could be fetched, or the token names one that is not among them and they have not just been fetched, nothing can be
-//! said: that is a temporary failure and no wrong token. Rules: RFC 7519, RFC 9068 4; specification `config.md` 8.5.
+//! As long as no keys could be fetched, or the token names one that is not among them and they have
+//! not just been fetched, nothing can be said: that is a temporary failure and no wrong token.
+//! Rules: RFC 7519, RFC 9068 4; specification `config.md` 8.5.
 //! Bounds: [`KEYS_FOR`], [`ASK_AGAIN`].
 
 use super::jwks::{self, PublicKey, Verification};
@@ -56,7 +58,8 @@ impl KeySet {
         *inner = Keys { keys: Arc::new(keys), at: Some(now), wanted: false };
     }
 
-    /// Whether it is time to fetch them: every `period`, or sooner if one is missing, but not more often than every [`ASK_AGAIN`].
+    /// Whether it is time to fetch them: every `period`, or sooner if one is missing, but not more
+    /// often than every [`ASK_AGAIN`].
     pub fn is_due(&self, period: Duration, now: Instant) -> bool {
         let inner = self.read();
         let age = inner.at.map(|at| now.saturating_duration_since(at));
@@ -80,11 +83,14 @@ impl KeySet {
 }
 
 impl Oidc {
-    /// What the token is worth at `unix_now` seconds; `now` is the same time by the clock of the keys.
+    /// What the token is worth at `unix_now` seconds; `now` is the same time by the clock of the
+    /// keys.
     pub fn judge(&self, token: &[u8], unix_now: u64, now: Instant) -> Judgement {
         let Some(token) = jws::parse(token) else { return Judgement::Bad };
         let keys = self.keys.read();
-        let Some(age) = keys.at.map(|at| now.saturating_duration_since(at)).filter(|age| *age < KEYS_FOR) else {
+        let Some(age) =
+            keys.at.map(|at| now.saturating_duration_since(at)).filter(|age| *age < KEYS_FOR)
+        else {
             return Judgement::Unknown;
         };
         let verified = match jwks::verify(&token, &keys.keys) {
@@ -104,14 +110,23 @@ impl Oidc {
     fn bearer(&self, claims: &Value, now: u64) -> Option<Bearer> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let time = |name: &str| claims.get(name).map(|time| time.as_f64().unwrap_or(f64::NAN));
-        let is_for_us = words(claims.get("aud")).any(|audience| self.audience.iter().any(|ours| ours == audience));
-        if text("iss") != Some(&self.issuer) || !is_for_us || !is_current(time("exp"), time("nbf"), now) {
+        let is_for_us = words(claims.get("aud"))
+            .any(|audience| self.audience.iter().any(|ours| ours == audience));
+        if text("iss") != Some(&self.issuer)
+            || !is_for_us
+            || !is_current(time("exp"), time("nbf"), now)
+        {
             return None;
         }
         let username = text("sub").or_else(|| text("client_id")).filter(|name| !name.is_empty())?;
-        let scopes = words(claims.get("scope")).chain(words(claims.get("scp"))).flat_map(|scopes| scopes.split(' '));
-        let mut roles: Vec<String> =
-            scopes.filter_map(|scope| scope.strip_prefix(&self.scope_prefix)).filter(|role| !role.is_empty()).map(str::to_owned).collect();
+        let scopes = words(claims.get("scope"))
+            .chain(words(claims.get("scp")))
+            .flat_map(|scopes| scopes.split(' '));
+        let mut roles: Vec<String> = scopes
+            .filter_map(|scope| scope.strip_prefix(&self.scope_prefix))
+            .filter(|role| !role.is_empty())
+            .map(str::to_owned)
+            .collect();
         if !self.roles_claim.is_empty() {
             roles.extend(words(claims.get(&self.roles_claim)).map(str::to_owned));
         }
@@ -129,10 +144,12 @@ fn words(claim: Option<&Value>) -> impl Iterator<Item = &str> {
     list.iter().filter_map(Value::as_str)
 }
 
-/// For how long keys are good that cannot be fetched again: a provider may be away for a night, but a key it has withdrawn must end some time.
+/// For how long keys are good that cannot be fetched again: a provider may be away for a night, but
+/// a key it has withdrawn must end some time.
 pub const KEYS_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// How often tokens with unknown keys can make us ask the provider: an attacker invents them by the thousand.
+/// How often tokens with unknown keys can make us ask the provider: an attacker invents them by the
+/// thousand.
 pub const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -171,7 +188,10 @@ mod tests {
         let roles = vec!["authenticate".to_owned(), "admin".to_owned()];
         let bearer = Bearer { username: "proxy".into(), roles };
         let oidc = oidc(&issuer, now);
-        assert_eq!(oidc.judge(issuer.sign(&claims(|_| ())).as_bytes(), NOW, now), Judgement::Good(bearer));
+        assert_eq!(
+            oidc.judge(issuer.sign(&claims(|_| ())).as_bytes(), NOW, now),
+            Judgement::Good(bearer)
+        );
         let one = claims(|claims| drop(claims.insert("aud".into(), "loligo".into())));
         assert!(matches!(oidc.judge(issuer.sign(&one).as_bytes(), NOW, now), Judgement::Good(_)));
     }
@@ -194,7 +214,8 @@ mod tests {
             ("nbf", Value::from("1")),
             ("sub", Value::from("")),
         ] {
-            let token = issuer.sign(&claims(|claims| drop(claims.insert(name.into(), value.clone()))));
+            let token =
+                issuer.sign(&claims(|claims| drop(claims.insert(name.into(), value.clone()))));
             assert_eq!(oidc.judge(token.as_bytes(), NOW, now), Judgement::Bad, "{name} {value}");
         }
         for name in ["iss", "aud", "exp", "sub"] {
@@ -210,15 +231,25 @@ mod tests {
         let (issuer, other, now) = (Issuer::new("a"), Issuer::new("b"), Instant::now());
         let oidc = oidc(&issuer, now);
         let token = other.sign(&claims(|_| ()));
-        assert_eq!(oidc.judge(token.as_bytes(), NOW, now), Judgement::Bad, "the keys have just been fetched");
+        assert_eq!(
+            oidc.judge(token.as_bytes(), NOW, now),
+            Judgement::Bad,
+            "the keys have just been fetched"
+        );
         assert!(!oidc.keys.is_due(Duration::from_secs(600), now + ASK_AGAIN));
         assert_eq!(oidc.judge(token.as_bytes(), NOW, now + ASK_AGAIN), Judgement::Unknown);
         assert!(oidc.keys.is_due(Duration::from_secs(600), now + ASK_AGAIN));
         oidc.keys.set(jwks::parse(other.jwks().as_bytes()).unwrap(), now + ASK_AGAIN);
         assert!(matches!(oidc.judge(token.as_bytes(), NOW, now + ASK_AGAIN), Judgement::Good(_)));
         assert!(!oidc.keys.is_due(Duration::from_secs(600), now + ASK_AGAIN));
-        assert!(oidc.keys.is_due(Duration::from_secs(600), now + ASK_AGAIN + Duration::from_secs(600)));
-        assert_eq!(oidc.judge(token.as_bytes(), NOW, now + ASK_AGAIN + KEYS_FOR), Judgement::Unknown, "they are too old");
+        assert!(
+            oidc.keys.is_due(Duration::from_secs(600), now + ASK_AGAIN + Duration::from_secs(600))
+        );
+        assert_eq!(
+            oidc.judge(token.as_bytes(), NOW, now + ASK_AGAIN + KEYS_FOR),
+            Judgement::Unknown,
+            "they are too old"
+        );
         let none = Oidc { keys: Arc::default(), ..oidc };
         assert_eq!(none.judge(token.as_bytes(), NOW, now), Judgement::Unknown);
         assert!(none.keys.is_due(Duration::MAX, now));

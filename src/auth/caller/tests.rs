@@ -23,7 +23,8 @@ fn jwt() -> Jwt {
 
 fn callers() -> Callers {
     let fingerprints = Fingerprints::new([3; 32]);
-    let basic = Basic { users: vec![BasicUser::plain("mail", PASSWORD, &fingerprints, Rights::All)] };
+    let basic =
+        Basic { users: vec![BasicUser::plain("mail", PASSWORD, &fingerprints, Rights::All)] };
     Callers { fingerprints, basic: Some(basic), jwt: Some(jwt()), oidc: None }
 }
 
@@ -32,7 +33,10 @@ fn decide(callers: &Callers, presented: Presented<'_>) -> Decision {
 }
 
 fn grant(roles: &[&str]) -> Grant {
-    Grant { name: "op".into(), rights: Rights::Roles(roles.iter().map(|role| (*role).to_owned()).collect()) }
+    Grant {
+        name: "op".into(),
+        rights: Rights::Roles(roles.iter().map(|role| (*role).to_owned()).collect()),
+    }
 }
 
 #[test]
@@ -40,8 +44,13 @@ fn either_scheme_will_do() {
     let callers = callers();
     let token = jwt().issue("op", &["authenticate".into()], "id", NOW).unwrap().token;
     let basic = Presented::Basic { name: b"mail", password: PASSWORD };
-    assert!(matches!(decide(&callers, basic), Decision::Granted(Grant { rights: Rights::All, .. })));
-    assert!(matches!(decide(&callers, Presented::Bearer(token.as_bytes())), Decision::Granted(found) if found == grant(&["authenticate"])));
+    assert!(matches!(
+        decide(&callers, basic),
+        Decision::Granted(Grant { rights: Rights::All, .. })
+    ));
+    assert!(
+        matches!(decide(&callers, Presented::Bearer(token.as_bytes())), Decision::Granted(found) if found == grant(&["authenticate"]))
+    );
 }
 
 #[test]
@@ -58,7 +67,10 @@ fn what_is_wrong_is_told_apart() {
         (&only_basic, Presented::Bearer(b"abc"), Refusal::Scheme),
         (&only_tokens, Presented::Basic { name: b"mail", password: PASSWORD }, Refusal::Scheme),
     ] {
-        assert!(matches!(decide(callers, presented), Decision::Refused(found) if found == expected), "{expected:?}");
+        assert!(
+            matches!(decide(callers, presented), Decision::Refused(found) if found == expected),
+            "{expected:?}"
+        );
     }
 }
 
@@ -66,7 +78,9 @@ fn what_is_wrong_is_told_apart() {
 fn a_stored_token_is_looked_up() {
     let callers = Callers { jwt: Some(Jwt { stored: true, ..jwt() }), ..callers() };
     let token = jwt().issue("op", &[], "id", NOW).unwrap().token;
-    let Decision::Check(check) = decide(&callers, Presented::Bearer(token.as_bytes())) else { panic!("it is not looked up") };
+    let Decision::Check(check) = decide(&callers, Presented::Bearer(token.as_bytes())) else {
+        panic!("it is not looked up")
+    };
     assert!(matches!(&check, Check::Stored { grant, .. } if grant.name == "op"));
     assert!(!check.is_hash());
 }
@@ -83,7 +97,9 @@ fn keys_that_are_missing_are_no_wrong_token() {
     };
     let callers = Callers { basic: None, jwt: Some(jwt()), oidc: Some(oidc), ..callers() };
     let token = issuer.sign("{}");
-    let Decision::Refused(refusal) = decide(&callers, Presented::Bearer(token.as_bytes())) else { panic!("it is let in") };
+    let Decision::Refused(refusal) = decide(&callers, Presented::Bearer(token.as_bytes())) else {
+        panic!("it is let in")
+    };
     assert_eq!((refusal.clone(), refusal.is_failure()), (Refusal::Unavailable, false));
     let own = jwt().issue("op", &[], "id", NOW).unwrap().token;
     assert!(matches!(decide(&callers, Presented::Bearer(own.as_bytes())), Decision::Granted(_)));
@@ -153,5 +169,7 @@ fn access_besides_callers() {
 #[test]
 fn a_secret_is_in_no_text() {
     let check = decide(&callers(), Presented::Basic { name: b"mail", password: b"hunter2" });
-    assert!(!format!("{check:?} {:?} {:?}", callers(), Secret::from("hunter2")).contains("hunter2"));
+    assert!(
+        !format!("{check:?} {:?} {:?}", callers(), Secret::from("hunter2")).contains("hunter2")
+    );
 }

@@ -1,8 +1,9 @@
 //! Throttle: addresses whose credentials are wrong too often are not listened to for a while.
 //!
-//! Pure: the clock is passed in. One per process, shared by its workers. An address is refused before its credentials are looked at, so that
-//! guessing costs no password hash and tells nothing; loopback is no exception. IPv6 clients count by their /64, which is what one
-//! customer has. Bounds: [`FAILURES_MAX`], [`WINDOW`], [`PAUSE`], [`ADDRESSES_MAX`].
+//! Pure: the clock is passed in. One per process, shared by its workers. An address is refused
+//! before its credentials are looked at, so that guessing costs no password hash and tells nothing;
+//! loopback is no exception. IPv6 clients count by their /64, which is what one customer has.
+//! Bounds: [`FAILURES_MAX`], [`WINDOW`], [`PAUSE`], [`ADDRESSES_MAX`].
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -45,7 +46,8 @@ impl Throttle {
             return None;
         }
         let addresses = self.addresses.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let record = addresses.get(&Address::of(peer)).filter(|record| record.failures >= FAILURES_MAX)?;
+        let record =
+            addresses.get(&Address::of(peer)).filter(|record| record.failures >= FAILURES_MAX)?;
         record.ends().checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
@@ -57,7 +59,10 @@ impl Throttle {
             addresses.retain(|_, record| record.ends() > now);
             // Whoever fills the table loses the record that ends first, and not the newest.
             if addresses.len() >= ADDRESSES_MAX
-                && let Some(first) = addresses.iter().min_by_key(|(_, record)| record.ends()).map(|(address, _)| *address)
+                && let Some(first) = addresses
+                    .iter()
+                    .min_by_key(|(_, record)| record.ends())
+                    .map(|(address, _)| *address)
             {
                 addresses.remove(&first);
             }
@@ -84,16 +89,18 @@ impl Address {
     }
 }
 
-/// Wrong credentials within [`WINDOW`] that are still answered one by one. A person who mistypes needs three, a fleet of proxies with an
-/// outdated secret is stopped at once either way.
+/// Wrong credentials within [`WINDOW`] that are still answered one by one. A person who mistypes
+/// needs three, a fleet of proxies with an outdated secret is stopped at once either way.
 pub const FAILURES_MAX: u32 = 10;
 
 pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// With ten guesses in two minutes a secret of 16 letters is safe for longer than anybody will look for it.
+/// With ten guesses in two minutes a secret of 16 letters is safe for longer than anybody will look
+/// for it.
 pub const PAUSE: Duration = Duration::from_secs(120);
 
-/// About 64 bytes each. Looking for the first to end takes some 10 µs, and only where somebody has as many addresses.
+/// About 64 bytes each. Looking for the first to end takes some 10 µs, and only where somebody has
+/// as many addresses.
 pub const ADDRESSES_MAX: usize = 4096;
 
 #[cfg(test)]
@@ -147,7 +154,10 @@ mod tests {
     fn the_table_is_bounded_and_keeps_the_newest() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..(ADDRESSES_MAX as u32 + 10) {
-            throttle.failed(Some(IpAddr::from(number.to_be_bytes())), now + Duration::from_millis(number.into()));
+            throttle.failed(
+                Some(IpAddr::from(number.to_be_bytes())),
+                now + Duration::from_millis(number.into()),
+            );
         }
         assert_eq!(throttle.addresses.lock().unwrap().len(), ADDRESSES_MAX);
         let last = Some(IpAddr::from((ADDRESSES_MAX as u32 + 9).to_be_bytes()));

@@ -1,8 +1,10 @@
-//! The server's own tokens: what `jwt/token` hands out and what `Authorization: Bearer` brings back.
+//! The server's own tokens: what `jwt/token` hands out and what `Authorization: Bearer` brings
+//! back.
 //!
-//! Pure: clock and token names are passed in. HS256 only, issuer `nauthilus` only; an access token names its user in `username`, a refresh
-//! token says that it is one, and neither is accepted as the other. New tokens are signed with the first secret; those of the other
-//! secrets are good until they expire, so that a secret can be changed without an outage.
+//! Pure: clock and token names are passed in. HS256 only, issuer `nauthilus` only; an access token
+//! names its user in `username`, a refresh token says that it is one, and neither is accepted as
+//! the other. New tokens are signed with the first secret; those of the other secrets are good
+//! until they expire, so that a secret can be changed without an outage.
 //! Rules: specification `http-api.md` 10.3, RFC 7519 4.1, RFC 8725.
 
 use super::fingerprint::{Fingerprint, Fingerprints};
@@ -68,7 +70,8 @@ struct Claims {
 }
 
 impl Jwt {
-    /// The configured user with this password. Every user is compared, so that the time does not tell who exists.
+    /// The configured user with this password. Every user is compared, so that the time does not
+    /// tell who exists.
     pub fn user(&self, fingerprints: &Fingerprints, name: &str, password: &[u8]) -> Option<&User> {
         let given = fingerprints.of(&[password]);
         self.users.iter().fold(None, |found, user| {
@@ -83,7 +86,11 @@ impl Jwt {
         let claims = |kind: Option<&str>, exp: u64, jti: String| Claims {
             username: kind.is_none().then(|| username.to_owned()),
             // Of configured users the configuration knows the roles; nobody knows those of others.
-            roles: if kind.is_none() || self.users.is_empty() { roles.to_vec() } else { Vec::new() },
+            roles: if kind.is_none() || self.users.is_empty() {
+                roles.to_vec()
+            } else {
+                Vec::new()
+            },
             token_type: kind.map(str::to_owned),
             iss: ISSUER.to_owned(),
             sub: username.to_owned(),
@@ -94,7 +101,11 @@ impl Jwt {
         };
         let sign = |claims: Claims| jws::sign_hs256(&whole_seconds(&claims)?, self.secret.expose());
         let refresh = match self.refresh_expiry {
-            Some(expiry) => Some(sign(claims(Some(REFRESH), now.saturating_add(expiry.as_secs().max(1)), format!("{id}r")))?),
+            Some(expiry) => Some(sign(claims(
+                Some(REFRESH),
+                now.saturating_add(expiry.as_secs().max(1)),
+                format!("{id}r"),
+            ))?),
             None => None,
         };
         Some(Pair { token: sign(claims(None, expires_at, id.to_owned()))?, refresh, expires_at })
@@ -103,7 +114,9 @@ impl Jwt {
     /// Whose access token this is, if it is one and good now.
     pub fn access(&self, token: &[u8], now: u64) -> Option<Bearer> {
         let claims = self.claims(token, now)?;
-        let username = claims.username.filter(|username| *username == claims.sub && claims.token_type.is_none())?;
+        let username = claims
+            .username
+            .filter(|username| *username == claims.sub && claims.token_type.is_none())?;
         Some(Bearer { username, roles: claims.roles })
     }
 
@@ -115,7 +128,10 @@ impl Jwt {
 
     /// The roles that a refresh token carries: those of a user whom the backends know.
     pub fn refreshed_roles(&self, token: &[u8], now: u64) -> Vec<String> {
-        self.claims(token, now).filter(|claims| claims.token_type.is_some()).map(|claims| claims.roles).unwrap_or_default()
+        self.claims(token, now)
+            .filter(|claims| claims.token_type.is_some())
+            .map(|claims| claims.roles)
+            .unwrap_or_default()
     }
 
     fn claims(&self, token: &[u8], now: u64) -> Option<Claims> {
@@ -138,7 +154,8 @@ fn whole_seconds(claims: &Claims) -> Option<Vec<u8>> {
     serde_json::to_vec(&value).ok()
 }
 
-/// Whether a token with these times, in Unix seconds, is good at `now`. One that never expires is not. Fractions are allowed (RFC 7519 2).
+/// Whether a token with these times, in Unix seconds, is good at `now`. One that never expires is
+/// not. Fractions are allowed (RFC 7519 2).
 pub(super) fn is_current(expires: Option<f64>, not_before: Option<f64>, now: u64) -> bool {
     let now = now as f64;
     // Comparisons with what is no number are false: such a token is not good.
@@ -195,19 +212,31 @@ mod tests {
         assert_eq!(jwt().refresh(pair.token.as_bytes(), NOW), None);
         assert_eq!(jwt().access(pair.refresh.unwrap().as_bytes(), NOW), None);
         // A refresh token of the reference, which does not say what it is.
-        let plain = signed(&format!(r#"{{"iss":"nauthilus","sub":"op","exp":{},"nbf":{NOW},"iat":{NOW}}}"#, NOW + 60));
-        assert_eq!((jwt().access(plain.as_bytes(), NOW), jwt().refresh(plain.as_bytes(), NOW)), (None, None));
+        let plain = signed(&format!(
+            r#"{{"iss":"nauthilus","sub":"op","exp":{},"nbf":{NOW},"iat":{NOW}}}"#,
+            NOW + 60
+        ));
+        assert_eq!(
+            (jwt().access(plain.as_bytes(), NOW), jwt().refresh(plain.as_bytes(), NOW)),
+            (None, None)
+        );
     }
 
     #[test]
     fn times_and_issuer_count() {
-        let claims =
-            |exp: &str, nbf: &str, iss: &str| signed(&format!(r#"{{"username":"op","iss":"{iss}","sub":"op","exp":{exp},"nbf":{nbf}}}"#));
+        let claims = |exp: &str, nbf: &str, iss: &str| {
+            signed(&format!(
+                r#"{{"username":"op","iss":"{iss}","sub":"op","exp":{exp},"nbf":{nbf}}}"#
+            ))
+        };
         let (soon, past) = ((NOW + 60).to_string(), (NOW - 60).to_string());
         let is_good = |token: &str| jwt().access(token.as_bytes(), NOW).is_some();
         assert!(is_good(&claims(&soon, &past, ISSUER)));
         assert!(is_good(&claims(&format!("{soon}.5"), &past, ISSUER)));
-        assert!(is_good(&claims(&soon, &(NOW + 10).to_string(), ISSUER)), "a clock that is somewhat ahead");
+        assert!(
+            is_good(&claims(&soon, &(NOW + 10).to_string(), ISSUER)),
+            "a clock that is somewhat ahead"
+        );
         for (exp, nbf, iss) in [
             (past.as_str(), past.as_str(), ISSUER),
             (&NOW.to_string(), &past, ISSUER),
@@ -241,7 +270,10 @@ mod tests {
         assert!(rotated.access(old.as_bytes(), NOW).is_some());
         let new = rotated.issue("op", &[], "id", NOW).unwrap().token;
         assert!(rotated.access(new.as_bytes(), NOW).is_some());
-        assert!(jwt().access(new.as_bytes(), NOW).is_none(), "new tokens are signed with the new secret");
+        assert!(
+            jwt().access(new.as_bytes(), NOW).is_none(),
+            "new tokens are signed with the new secret"
+        );
         let done = Jwt { previous: Vec::new(), ..rotated };
         assert!(done.access(old.as_bytes(), NOW).is_none());
     }
@@ -249,12 +281,22 @@ mod tests {
     #[test]
     fn only_the_right_password_is_a_users() {
         let fingerprints = Fingerprints::new([7; 32]);
-        let user =
-            |name: &str, password: &str| User { name: name.into(), password: fingerprints.of(&[password.as_bytes()]), roles: Vec::new() };
+        let user = |name: &str, password: &str| User {
+            name: name.into(),
+            password: fingerprints.of(&[password.as_bytes()]),
+            roles: Vec::new(),
+        };
         let jwt = Jwt { users: vec![user("op", "operator1"), user("weak", "weakling1")], ..jwt() };
-        let is_known = |name, password: &str| jwt.user(&fingerprints, name, password.as_bytes()).is_some();
+        let is_known =
+            |name, password: &str| jwt.user(&fingerprints, name, password.as_bytes()).is_some();
         assert!(is_known("op", "operator1") && is_known("weak", "weakling1"));
-        for (name, password) in [("op", "weakling1"), ("op", ""), ("", "operator1"), ("Op", "operator1"), ("nobody", "operator1")] {
+        for (name, password) in [
+            ("op", "weakling1"),
+            ("op", ""),
+            ("", "operator1"),
+            ("Op", "operator1"),
+            ("nobody", "operator1"),
+        ] {
             assert!(!is_known(name, password), "{name} {password}");
         }
     }

@@ -1,8 +1,10 @@
 //! The feature `rbl`: the client's address must not be on blocklists of the domain name system.
 //!
-//! All lists of the address's family are asked at the same time; the weights of those that know the client add up, good lists having
-//! negative ones. A list that does not answer is passed over if it may fail, and else makes the login a temporary failure, whatever the
-//! others say: it might have been the good one. Rules: specification `pipeline.md` 5.5, `decisions.md`. Bounds: the resolver's.
+//! All lists of the address's family are asked at the same time; the weights of those that know the
+//! client add up, good lists having negative ones. A list that does not answer is passed over if it
+//! may fail, and else makes the login a temporary failure, whatever the others say: it might have
+//! been the good one. Rules: specification `pipeline.md` 5.5, `decisions.md`. Bounds: the
+//! resolver's.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::login::LogValue;
@@ -21,24 +23,37 @@ use std::time::Duration;
 ///
 /// # Errors
 /// A list that must not fail could not be asked.
-pub(in crate::auth) async fn blocklists<S>(run: &Run<'_, S>, listings: &mut Vec<Listing>) -> Result<Decision, Event> {
+pub(in crate::auth) async fn blocklists<S>(
+    run: &Run<'_, S>,
+    listings: &mut Vec<Listing>,
+) -> Result<Decision, Event> {
     match &run.policy.blocklists {
         Some(policy) => boxed(look_up(run, policy, listings)).await,
         None => Ok(Decision::Pass),
     }
 }
 
-async fn look_up<S>(run: &Run<'_, S>, policy: &Blocklists, listings: &mut Vec<Listing>) -> Result<Decision, Event> {
+async fn look_up<S>(
+    run: &Run<'_, S>,
+    policy: &Blocklists,
+    listings: &mut Vec<Listing>,
+) -> Result<Decision, Event> {
     if is_exempt(run, RBL.feature) {
         return Ok(Decision::Pass);
     }
     // What is no address is on no list; this host's are on none either.
-    let Some(address) = client_address(run).filter(|address| !address.is_loopback()) else { return Ok(Decision::Pass) };
+    let Some(address) = client_address(run).filter(|address| !address.is_loopback()) else {
+        return Ok(Decision::Pass);
+    };
     if policy.ip_whitelist.contains(address) {
         note(run, RBL.feature, "Client is whitelisted");
         return Ok(Decision::Pass);
     }
-    if run.policy.brute_force.soft_whitelist.spares(Spared::Rbl, run.login.request.get(Field::Username), address) {
+    if run.policy.brute_force.soft_whitelist.spares(
+        Spared::Rbl,
+        run.login.request.get(Field::Username),
+        address,
+    ) {
         note(run, RBL.feature, "Username is whitelisted");
         return Ok(Decision::Pass);
     }
@@ -51,7 +66,10 @@ async fn look_up<S>(run: &Run<'_, S>, policy: &Blocklists, listings: &mut Vec<Li
     };
     let (mut score, mut listed) = (0, false);
     for (list, answer) in lists.iter().zip(answers) {
-        match answer.done::<(Answer, Duration)>().and_then(|(answer, elapsed)| Ok((is_listed(list, answer)?, elapsed))) {
+        match answer
+            .done::<(Answer, Duration)>()
+            .and_then(|(answer, elapsed)| Ok((is_listed(list, answer)?, elapsed)))
+        {
             Ok((found, elapsed)) => {
                 listings.push(Listing { list: list.label, elapsed, found });
                 if found {
@@ -60,7 +78,9 @@ async fn look_up<S>(run: &Run<'_, S>, policy: &Blocklists, listings: &mut Vec<Li
                     run.login.custom_log.borrow_mut().push((format!("rbl {}", list.name), weight));
                 }
             }
-            Err(failure) if list.allow_failure => note(run, &format!("rbl {}", list.name), &failure.to_string()),
+            Err(failure) if list.allow_failure => {
+                note(run, &format!("rbl {}", list.name), &failure.to_string())
+            }
             Err(failure) => return Err(could_not_ask(&list.name, &failure)),
         }
     }
@@ -76,16 +96,18 @@ fn timed(name: String) -> Subtask {
     })
 }
 
-/// The name that a list knows an address by; complete, so that no search list is tried for those that do not exist.
+/// The name that a list knows an address by; complete, so that no search list is tried for those
+/// that do not exist.
 fn name_of(address: IpAddr, list: &Blocklist) -> String {
     format!("{}.{}.", reversed(address), list.zone)
 }
 
 fn is_listed(list: &Blocklist, answer: Answer) -> Result<bool, Failure> {
     match answer {
-        Answer::Dns(DnsAnswer::Records(records)) => {
-            Ok(records.iter().filter_map(|record| record.address()).any(|address| list.return_codes.iter().any(|code| *code == address)))
-        }
+        Answer::Dns(DnsAnswer::Records(records)) => Ok(records
+            .iter()
+            .filter_map(|record| record.address())
+            .any(|address| list.return_codes.iter().any(|code| *code == address))),
         Answer::Dns(DnsAnswer::NoSuchName(_) | DnsAnswer::NoData(_)) => Ok(false),
         Answer::Failed(failure) => Err(failure),
         _ => Err(Failure::Protocol("an answer of another kind".into())),
@@ -93,7 +115,9 @@ fn is_listed(list: &Blocklist, answer: Answer) -> Result<bool, Failure> {
 }
 
 fn could_not_ask(list: &str, failure: &Failure) -> Event {
-    Event::new(Level::Error, "Blocklist could not be asked").with("rbl", list).with("error", failure.to_string())
+    Event::new(Level::Error, "Blocklist could not be asked")
+        .with("rbl", list)
+        .with("error", failure.to_string())
 }
 
 const RBL: Trigger = Trigger { feature: "rbl", actions: ActionKind::Rbl, temporary: None };

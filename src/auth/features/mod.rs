@@ -7,8 +7,9 @@
 //! rbl                the client must not be on blocklists
 //! ```
 //!
-//! In this order, whatever the configuration's is; the first that triggers is the last. Each runs only if it is listed, and leaves clients of
-//! this host alone. Called by the pipeline only. Rules: specification `pipeline.md` 5.
+//! In this order, whatever the configuration's is; the first that triggers is the last. Each runs
+//! only if it is listed, and leaves clients of this host alone. Called by the pipeline only. Rules:
+//! specification `pipeline.md` 5.
 
 mod blocklists;
 mod relay_domains;
@@ -52,7 +53,13 @@ pub(super) struct Trigger {
 /// A script failed, or time is over.
 pub(super) async fn lua<S: Scripts>(run: &Run<'_, S>) -> Result<Decision, Event> {
     let mode = run.login.request.mode;
-    let mut meant = run.policy.features.iter().enumerate().filter(|(_, feature)| feature.when.holds_before_backends(mode)).peekable();
+    let mut meant = run
+        .policy
+        .features
+        .iter()
+        .enumerate()
+        .filter(|(_, feature)| feature.when.holds_before_backends(mode))
+        .peekable();
     if meant.peek().is_none() {
         return Ok(Decision::Pass);
     }
@@ -72,7 +79,8 @@ pub(super) async fn lua<S: Scripts>(run: &Run<'_, S>) -> Result<Decision, Event>
     Ok(Decision::Pass)
 }
 
-/// Features leave clients without an address and on this host alone, and say so. Exactly these texts: `127.0.0.2` is not exempt.
+/// Features leave clients without an address and on this host alone, and say so. Exactly these
+/// texts: `127.0.0.2` is not exempt.
 fn is_exempt<S>(run: &Run<'_, S>, feature: &str) -> bool {
     let exempt = is_local(run.login.request.get(Field::ClientIp));
     if exempt {

@@ -1,7 +1,7 @@
 //! The feature `relay_domains`: logins of domains that are not served here end at once.
 //!
-//! Only names with exactly one `@` are looked at; of a master login (`target*master`) the target's. Rules: specification `pipeline.md`
-//! 5.4, 16.
+//! Only names with exactly one `@` are looked at; of a master login (`target*master`) the target's.
+//! Rules: specification `pipeline.md` 5.4, 16.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::request::Field;
@@ -21,7 +21,9 @@ pub(in crate::auth) fn relay_domains<S>(run: &Run<'_, S>) -> Decision {
         return Decision::Pass;
     }
     let spared = &run.policy.brute_force.soft_whitelist;
-    if client_address(run).is_some_and(|address| spared.spares(Spared::RelayDomains, user.as_bytes(), address)) {
+    if client_address(run)
+        .is_some_and(|address| spared.spares(Spared::RelayDomains, user.as_bytes(), address))
+    {
         note(run, RELAY_DOMAINS.feature, "Username is whitelisted");
         return Decision::Pass;
     }
@@ -34,7 +36,8 @@ fn domain(username: &str) -> Option<&str> {
     username.split_once('@').map(|(_, domain)| domain).filter(|domain| !domain.contains('@'))
 }
 
-const RELAY_DOMAINS: Trigger = Trigger { feature: "relay_domains", actions: ActionKind::RelayDomains, temporary: None };
+const RELAY_DOMAINS: Trigger =
+    Trigger { feature: "relay_domains", actions: ActionKind::RelayDomains, temporary: None };
 
 #[cfg(test)]
 mod tests {
@@ -42,9 +45,14 @@ mod tests {
 
     #[test]
     fn a_domain_follows_the_only_at_sign() {
-        for (username, expected) in
-            [("u@a.test", Some("a.test")), ("u@", Some("")), ("@a.test", Some("a.test")), ("u", None), ("u@v@a.test", None), ("", None)]
-        {
+        for (username, expected) in [
+            ("u@a.test", Some("a.test")),
+            ("u@", Some("")),
+            ("@a.test", Some("a.test")),
+            ("u", None),
+            ("u@v@a.test", None),
+            ("", None),
+        ] {
             assert_eq!(domain(username), expected, "{username}");
         }
     }

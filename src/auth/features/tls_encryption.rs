@@ -1,7 +1,8 @@
 //! The feature `tls_encryption`: no login over a connection that is not encrypted.
 //!
-//! Whether it is, the mail server says: any text in the field `ssl`. The answer is a temporary failure, so that the password of a client that
-//! will be configured right is not called wrong. Rules: specification `pipeline.md` 5.3.
+//! Whether it is, the mail server says: any text in the field `ssl`. The answer is a temporary
+//! failure, so that the password of a client that will be configured right is not called wrong.
+//! Rules: specification `pipeline.md` 5.3.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::request::Field;
@@ -22,5 +23,8 @@ pub(in crate::auth) fn tls_encryption<S>(run: &Run<'_, S>) -> Decision {
     Decision::Trigger(TLS_ENCRYPTION)
 }
 
-const TLS_ENCRYPTION: Trigger =
-    Trigger { feature: "tls_encryption", actions: ActionKind::TlsEncryption, temporary: Some(TemporaryReason::TlsRequired) };
+const TLS_ENCRYPTION: Trigger = Trigger {
+    feature: "tls_encryption",
+    actions: ActionKind::TlsEncryption,
+    temporary: Some(TemporaryReason::TlsRequired),
+};

@@ -1,8 +1,10 @@
-//! One entry of the positive cache as text: JSON in the shape that the reference writes, so that tools which read it go on to work.
+//! One entry of the positive cache as text: JSON in the shape that the reference writes, so that
+//! tools which read it go on to work.
 //!
 //! `{"passdb_backend":3,"password":"…","account_field":"account","totp_secret_field":null,"webauth_userid_field":"uid",
-//! "display_name_field":"cn","attributes":{"account":["alice@example.test"]}}`. The password is a hash of full length where the reference
-//! has 32 bits, so entries of the reference are read but never match. Rules: specification `pipeline.md` 8.2, `decisions.md`.
+//! "display_name_field":"cn","attributes":{"account":["alice@example.test"]}}`. The password is a
+//! hash of full length where the reference has 32 bits, so entries of the reference are read but
+//! never match. Rules: specification `pipeline.md` 8.2, `decisions.md`.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::user::{User, attribute};
@@ -20,7 +22,8 @@ pub(super) struct Known {
     pub user: User,
 }
 
-/// The text for a user; `None`: an attribute is no JSON (a table with keys, bytes that are no UTF-8), and the user is not kept.
+/// The text for a user; `None`: an attribute is no JSON (a table with keys, bytes that are no
+/// UTF-8), and the user is not kept.
 pub(super) fn encode(user: &User, password: &str) -> Option<Vec<u8>> {
     let field = |name: &[u8]| Some(std::str::from_utf8(name).ok()?.to_owned());
     let optional = |name: &[u8]| if name.is_empty() { Some(None) } else { field(name).map(Some) };
@@ -48,7 +51,8 @@ pub(super) fn decode(text: &[u8]) -> Option<Known> {
     for (name, values) in entry.attributes {
         attributes.set(name.as_bytes(), values.into_iter().map(value).collect());
     }
-    let (unique_user_id_field, display_name_field) = (bytes(entry.webauth_userid_field), bytes(entry.display_name_field));
+    let (unique_user_id_field, display_name_field) =
+        (bytes(entry.webauth_userid_field), bytes(entry.display_name_field));
     let user = User {
         account_field: entry.account_field.into_bytes(),
         totp_secret_field: bytes(entry.totp_secret_field),
@@ -81,7 +85,9 @@ fn json(value: &Value) -> Option<Json> {
     Some(match value {
         Value::Nil => Json::Null,
         Value::Bool(is) => Json::Bool(*is),
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < EXACT_MAX => Json::from(*number as i64),
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < EXACT_MAX => {
+            Json::from(*number as i64)
+        }
         Value::Number(number) => Json::Number(serde_json::Number::from_f64(*number)?),
         Value::String(bytes) => Json::String(std::str::from_utf8(bytes).ok()?.to_owned()),
         Value::List(members) => Json::Array(members.iter().map(json).collect::<Option<_>>()?),
@@ -137,16 +143,25 @@ mod tests {
     fn what_was_kept_comes_back() {
         let known = decode(&encode(&alice(), "abc").unwrap()).unwrap();
         assert!(known.password.matches(b"abc") && !known.password.matches(b"abd"));
-        assert_eq!((known.user.unique_user_id.as_slice(), known.user.display_name.as_slice()), (&b"7"[..], &b"Alice"[..]));
+        assert_eq!(
+            (known.user.unique_user_id.as_slice(), known.user.display_name.as_slice()),
+            (&b"7"[..], &b"Alice"[..])
+        );
         assert_eq!(known.user.passdb, PassDb::Lua);
-        assert_eq!(known.user.attributes.get(b"quota").map(|values| values[0].clone()), Some(Value::Number(1e6)));
+        assert_eq!(
+            known.user.attributes.get(b"quota").map(|values| values[0].clone()),
+            Some(Value::Number(1e6))
+        );
     }
 
     #[test]
     fn what_is_no_json_is_not_kept() {
-        for value in
-            [Value::Map(Vec::new()), Value::string(b"\xff".to_vec()), Value::Number(f64::NAN), Value::List(vec![Value::Map(Vec::new())])]
-        {
+        for value in [
+            Value::Map(Vec::new()),
+            Value::string(b"\xff".to_vec()),
+            Value::Number(f64::NAN),
+            Value::List(vec![Value::Map(Vec::new())]),
+        ] {
             let mut user = alice();
             user.attributes.set_one(b"odd", value.clone());
             assert_eq!(encode(&user, "abc"), None, "{value:?}");

@@ -1,9 +1,12 @@
-//! The positive cache, backend `cache`: users who logged in are known for some time without asking their backend.
+//! The positive cache, backend `cache`: users who logged in are known for some time without asking
+//! their backend.
 //!
-//! It stands at a place among the backends; those before it are asked first, and what those behind it found is what it keeps. An entry
-//! belongs to an account, so all login names of an account share it, and to a cache name, so that protocols may keep apart. An entry with
-//! another password is no verdict: the next backend is asked, and its success overwrites the entry. Not used with `cache=0` and for master
-//! users. Called by `backends` and `effects`. Rules: specification `pipeline.md` 8, `decisions.md`.
+//! It stands at a place among the backends; those before it are asked first, and what those behind
+//! it found is what it keeps. An entry belongs to an account, so all login names of an account
+//! share it, and to a cache name, so that protocols may keep apart. An entry with another password
+//! is no verdict: the next backend is asked, and its success overwrites the entry. Not used with
+//! `cache=0` and for master users. Called by `backends` and `effects`. Rules: specification
+//! `pipeline.md` 8, `decisions.md`.
 
 mod entry;
 pub mod settings;
@@ -17,25 +20,40 @@ use settings::{DEFAULT, PositiveCache};
 
 /// The cache that this request may use.
 pub(super) fn of<'a>(policy: &'a Policy, request: &Request) -> Option<&'a PositiveCache> {
-    let is_usable = request.redis_cache && policy.master_target(request.get(Field::Username)).is_none();
+    let is_usable =
+        request.redis_cache && policy.master_target(request.get(Field::Username)).is_none();
     policy.positive_cache.as_ref().filter(|_| is_usable)
 }
 
-/// The user as the cache knows it: authenticated, or found by a lookup. `None`: ask the next backend.
+/// The user as the cache knows it: authenticated, or found by a lookup. `None`: ask the next
+/// backend.
 ///
 /// # Errors
 /// The cache could not be asked, or it replied with an error.
-pub(super) async fn recall<S>(run: &Run<'_, S>, cache: &PositiveCache, account: &[u8]) -> Result<Option<User>, Event> {
+pub(super) async fn recall<S>(
+    run: &Run<'_, S>,
+    cache: &PositiveCache,
+    account: &[u8],
+) -> Result<Option<User>, Event> {
     let request = &run.login.request;
     let caches = names(run.policy, request.get(Field::Protocol));
     let found = run.stores.state.cached(run.ops, &caches, account).await;
-    let text = found.map_err(|error| Event::new(Level::Error, "Cache cannot be read").with("error", error.to_string()))?;
+    let text = found.map_err(|error| {
+        Event::new(Level::Error, "Cache cannot be read").with("error", error.to_string())
+    })?;
     let Some(known) = text.and_then(|text| entry::decode(&text)) else { return Ok(None) };
-    let is_right = request.mode == Mode::NoAuth || known.password.matches(cache.hash(request, account).as_bytes());
-    Ok(is_right.then(|| User { authenticated: true, account: account.to_vec(), from_cache: true, ..known.user }))
+    let is_right = request.mode == Mode::NoAuth
+        || known.password.matches(cache.hash(request, account).as_bytes());
+    Ok(is_right.then(|| User {
+        authenticated: true,
+        account: account.to_vec(),
+        from_cache: true,
+        ..known.user
+    }))
 }
 
-/// What the cache keeps of a user whom a backend behind it let in; nothing if its attributes cannot be kept.
+/// What the cache keeps of a user whom a backend behind it let in; nothing if its attributes cannot
+/// be kept.
 pub(super) fn text(cache: &PositiveCache, request: &Request, user: &User) -> Option<Vec<u8>> {
     entry::encode(user, &cache.hash(request, &user.account))
 }

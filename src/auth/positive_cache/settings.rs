@@ -27,7 +27,8 @@ impl PositiveCache {
         PositiveCache { position, ttl, keyed: Hmac::new(&key.into()) }
     }
 
-    /// The password of a request as an entry keeps it, in hex. With the account in it two users of one password differ.
+    /// The password of a request as an entry keeps it, in hex. With the account in it two users of
+    /// one password differ.
     pub(super) fn hash(&self, request: &Request, account: &[u8]) -> String {
         let mut mac = self.keyed.clone();
         mac.update(account);
@@ -39,7 +40,10 @@ impl PositiveCache {
 
 impl std::fmt::Debug for PositiveCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PositiveCache").field("position", &self.position).field("ttl", &self.ttl).finish_non_exhaustive()
+        f.debug_struct("PositiveCache")
+            .field("position", &self.position)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,9 @@ use crate::auth::request::Mode;
 
 #[test]
 fn the_summary_has_what_each_script_logged_and_how_it_ended() {
-    let log = |login: &Login, name: &str| login.custom_log.borrow_mut().push((name.into(), LogValue::Bool(true)));
+    let log = |login: &Login, name: &str| {
+        login.custom_log.borrow_mut().push((name.into(), LogValue::Bool(true)))
+    };
     let case = Case::with_alice()
         .action(ActionKind::Post, move |login| {
             log(login, "first");
@@ -28,7 +30,9 @@ fn the_summary_has_what_each_script_logged_and_how_it_ended() {
     assert_eq!(
         lines,
         [
-            format!("Lua script failed session={session} stage=action script=s.lua error=broken action"),
+            format!(
+                "Lua script failed session={session} stage=action script=s.lua error=broken action"
+            ),
             format!(
                 "Lua actions finished session={session} first=true post1.lua=success post2.lua=fail post3.lua=unknown result \
                  fourth=true post4.lua=unknown result"
@@ -39,7 +43,9 @@ fn the_summary_has_what_each_script_logged_and_how_it_ended() {
 
 #[test]
 fn what_actions_log_stays_off_the_logins_line() {
-    let log = |login: &Login, name: &str| login.custom_log.borrow_mut().push((name.into(), LogValue::Bool(true)));
+    let log = |login: &Login, name: &str| {
+        login.custom_log.borrow_mut().push((name.into(), LogValue::Bool(true)))
+    };
     let case = Case::with_alice()
         .feature(move |login| {
             log(login, "feature");
@@ -99,14 +105,21 @@ fn post_actions_follow_every_answer_about_the_user() {
 
 #[test]
 fn post_actions_know_the_final_text_and_the_answer() {
-    for (login, text) in [(login("alice", "secret"), "OK"), (login("alice", "wrong"), "Invalid login or password")] {
+    for (login, text) in
+        [(login("alice", "secret"), "OK"), (login("alice", "wrong"), "Invalid login or password")]
+    {
         let case = Case::with_alice().post();
-        let outcome = case.drive(async |ops| pipeline::authenticate(&login, &case.scripts, &case.policy, case.stores(), ops).await);
+        let outcome = case.drive(async |ops| {
+            pipeline::authenticate(&login, &case.scripts, &case.policy, case.stores(), ops).await
+        });
         assert!(outcome.post_actions);
         login.answered(418, Duration::from_micros(1500));
         case.run_post_actions(&login);
         let (kind, facts) = case.stages().pop().unwrap();
         assert_eq!(kind, StageKind::Action);
-        assert_eq!((facts.status_message.as_slice(), facts.http_status, facts.latency_ms), (text.as_bytes(), 418, 1.5));
+        assert_eq!(
+            (facts.status_message.as_slice(), facts.http_status, facts.latency_ms),
+            (text.as_bytes(), 418, 1.5)
+        );
     }
 }

@@ -16,7 +16,9 @@ fn code(code: i64, result: Option<BackendResult>) -> Returned {
 
 /// b1 answers as given, b2 knows everybody.
 fn two(first: Returned) -> Case {
-    Case::new().backend("one", &["imap"], move |_| first.clone()).backend("two", &["imap"], |_| ok(found("second", true)))
+    Case::new()
+        .backend("one", &["imap"], move |_| first.clone())
+        .backend("two", &["imap"], |_| ok(found("second", true)))
 }
 
 fn success(outcome: Outcome) -> Success {
@@ -56,14 +58,22 @@ fn what_a_backend_returns_decides_who_is_asked_next() {
         assert_eq!(case.calls(), calls, "{name}");
         // A password that was right for nobody is a mistake of the script, of which the log tells.
         let warned = login.custom_log.borrow().iter().any(|(name, _)| name == "backend_mistake");
-        assert_eq!(warned, matches!(name, "authenticated, not found" | "no account field"), "{name}");
+        assert_eq!(
+            warned,
+            matches!(name, "authenticated, not found" | "no account field"),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn the_last_backend_decides_when_nobody_knows_the_user() {
     let unknown = || ok(BackendResult::default());
-    let case = Case::new().backend("one", &["imap"], move |_| unknown()).backend("two", &["imap"], move |_| unknown());
+    let case = Case::new().backend("one", &["imap"], move |_| unknown()).backend(
+        "two",
+        &["imap"],
+        move |_| unknown(),
+    );
     assert_eq!(ending(&case.run(&login("u", "p"))), FAIL);
     assert_eq!(case.calls(), "b1 b2");
 }
@@ -73,18 +83,31 @@ fn the_answer_says_who_found_the_user() {
     let outcome = two(ok(BackendResult::default())).run(&login("u", "p"));
     assert_eq!((outcome.report.backend_name.as_str(), outcome.report.passdb), ("two", PassDb::Lua));
     let success = success(outcome);
-    assert_eq!((success.backend_name.as_str(), success.passdb, success.memory_hit), ("two", PassDb::Lua, false));
-    assert_eq!((success.account.as_slice(), success.account_field.as_slice()), (b"second".as_slice(), b"account".as_slice()));
+    assert_eq!(
+        (success.backend_name.as_str(), success.passdb, success.memory_hit),
+        ("two", PassDb::Lua, false)
+    );
+    assert_eq!(
+        (success.account.as_slice(), success.account_field.as_slice()),
+        (b"second".as_slice(), b"account".as_slice())
+    );
 }
 
 #[test]
 fn a_backend_that_does_not_serve_the_protocol_is_passed_over() {
-    let case =
-        Case::new().backend("one", &["imap"], |_| ok(found("one", true))).backend("two", &["submission"], |_| ok(found("two", true)));
-    for (protocol, how, calls) in
-        [("imap", "ok", "b1"), ("submission", "ok", "b2"), ("pop3", &temporary(), ""), ("default", &temporary(), "")]
-    {
-        let login = login_with("u", "p", |request| request.set(Field::Protocol, protocol.as_bytes()));
+    let case = Case::new().backend("one", &["imap"], |_| ok(found("one", true))).backend(
+        "two",
+        &["submission"],
+        |_| ok(found("two", true)),
+    );
+    for (protocol, how, calls) in [
+        ("imap", "ok", "b1"),
+        ("submission", "ok", "b2"),
+        ("pop3", &temporary(), ""),
+        ("default", &temporary(), ""),
+    ] {
+        let login =
+            login_with("u", "p", |request| request.set(Field::Protocol, protocol.as_bytes()));
         assert_eq!(ending(&case.run(&login)), how, "{protocol}");
         assert_eq!(case.calls(), calls, "{protocol}");
     }
@@ -123,12 +146,16 @@ fn fields_of_the_result_reach_answer_and_scripts() {
     assert_eq!(success.totp_secret_field, b"totp");
     assert_eq!(success.attributes, attributes);
     let facts = login.facts.borrow();
-    assert_eq!((facts.unique_user_id.as_slice(), facts.display_name.as_slice()), (b"7".as_slice(), b"A".as_slice()));
+    assert_eq!(
+        (facts.unique_user_id.as_slice(), facts.display_name.as_slice()),
+        (b"7".as_slice(), b"A".as_slice())
+    );
 }
 
 #[test]
 fn accounts_are_listed_sorted_and_once_per_backend() {
-    let accounts = |names: &[&str]| (0, names.iter().map(|name| name.as_bytes().to_vec()).collect());
+    let accounts =
+        |names: &[&str]| (0, names.iter().map(|name| name.as_bytes().to_vec()).collect());
     let case = Case::new()
         .listing("one", &["account-provider"], move |_| Ok(accounts(&["c", "a", "c"])))
         .listing("two", &["imap", "account-provider"], move |_| Ok(accounts(&["b"])))
@@ -147,14 +174,19 @@ fn accounts_of_a_broken_backend_are_missing() {
     let listing = login_with("", "", |request| request.mode = Mode::ListAccounts);
     let (accounts, events) = case.list(&listing);
     assert_eq!(accounts, ["a"]);
-    assert!(line(&events[0], &listing).ends_with("backend_name=one script=b1.lua error=result code 1"));
-    assert!(line(&events[1], &listing).ends_with("stage=backend script=s.lua error=expected a list"));
+    assert!(
+        line(&events[0], &listing).ends_with("backend_name=one script=b1.lua error=result code 1")
+    );
+    assert!(
+        line(&events[1], &listing).ends_with("stage=backend script=s.lua error=expected a list")
+    );
 }
 
 #[test]
 fn a_hook_returns_its_value_or_its_error() {
     let case = Case::new();
-    let hook = |login: &Login| case.drive(async |ops| pipeline::hook(login, &case.scripts, 2, ops).await);
+    let hook =
+        |login: &Login| case.drive(async |ops| pipeline::hook(login, &case.scripts, 2, ops).await);
     assert_eq!(hook(&login("", "")), Ok(Value::Number(1.0)));
     assert_eq!(hook(&login("broken", "")), Err(raised("hook is broken")));
     assert_eq!(case.calls(), "h3 h3");

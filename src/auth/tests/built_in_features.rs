@@ -1,4 +1,5 @@
-//! `pipeline.md` 5.1, 5.3 to 5.5, 16 and its test vectors 2, 7 to 10; `decisions.md` (RBL threshold).
+//! `pipeline.md` 5.1, 5.3 to 5.5, 16 and its test vectors 2, 7 to 10; `decisions.md` (RBL
+//! threshold).
 
 use super::*;
 use crate::auth::policy::{Blocklist, Blocklists, RelayDomains};
@@ -40,7 +41,12 @@ fn encrypted_from(username: &str, client_ip: &str) -> Login {
 
 /// The pairs that features and scripts logged: `key=value`.
 fn log(login: &Login) -> Vec<String> {
-    login.custom_log.borrow().iter().map(|(key, value)| format!("{key}={}", shown(FieldValue::from(value)))).collect()
+    login
+        .custom_log
+        .borrow()
+        .iter()
+        .map(|(key, value)| format!("{key}={}", shown(FieldValue::from(value))))
+        .collect()
 }
 
 const TLS_REQUIRED: &str = "temporary: TLS transport encryption required";
@@ -63,7 +69,12 @@ fn who_needs_no_encryption() {
         ("::ffff:198.51.100.7", "", "ok", &["tls_encryption=Client is whitelisted"]),
         ("garbage", "", TLS_REQUIRED, &["tls_encryption=Client has no transport security"]),
         ("127.0.0.2", "", TLS_REQUIRED, &["tls_encryption=Client has no transport security"]),
-        ("127.0.0.1", "", "ok", &["feature_tls_encryption=localhost", "feature_relay_domains=localhost"]),
+        (
+            "127.0.0.1",
+            "",
+            "ok",
+            &["feature_tls_encryption=localhost", "feature_relay_domains=localhost"],
+        ),
         ("::1", "", "ok", &["feature_tls_encryption=localhost", "feature_relay_domains=localhost"]),
         ("", "", "ok", &["feature_tls_encryption=localhost", "feature_relay_domains=localhost"]),
     ] {
@@ -90,7 +101,9 @@ fn logins_of_other_domains_fail() {
         let (case, login) = (case(), encrypted(username));
         assert_eq!(ending(&case.run(&login)), FAIL, "{username}");
         let (calls, logged) = match refused {
-            Some(domain) => ("relaydomains1 post1", vec![format!("relay_domains={domain} not our domain")]),
+            Some(domain) => {
+                ("relaydomains1 post1", vec![format!("relay_domains={domain} not our domain")])
+            }
             None => ("b1 x1 post1", vec![]),
         };
         assert_eq!((case.calls().as_str(), log(&login)), (calls, logged), "{username}");
@@ -99,7 +112,11 @@ fn logins_of_other_domains_fail() {
 
 #[test]
 fn of_a_master_login_the_targets_domain_counts() {
-    for (username, passes) in [("u@other.test*boss@example.test", false), ("u@example.test*boss", true), ("u@example.test*boss@x", true)] {
+    for (username, passes) in [
+        ("u@other.test*boss@example.test", false),
+        ("u@example.test*boss", true),
+        ("u@example.test*boss@x", true),
+    ] {
         let mut case = case();
         case.policy.master_user_delimiter = Some(b'*');
         case.run(&encrypted(username));
@@ -109,7 +126,9 @@ fn of_a_master_login_the_targets_domain_counts() {
 
 #[test]
 fn master_logins_go_past_the_in_process_cache() {
-    let mut case = Case::new().backend(DEFAULT_BACKEND, &["imap"], |_| Ok(BackendReturn { code: 0, result: Some(found("a", true)) }));
+    let mut case = Case::new().backend(DEFAULT_BACKEND, &["imap"], |_| {
+        Ok(BackendReturn { code: 0, result: Some(found("a", true)) })
+    });
     case.policy.master_user_delimiter = Some(b'*');
     for username in ["alice", "alice*boss"] {
         case.run(&login(username, "secret"));
@@ -134,7 +153,9 @@ fn lua_comes_first_and_may_send_a_login_past_the_others() {
 fn lookups_and_saslauthd_are_spared() {
     for (mode, service) in [(Mode::NoAuth, Service::Header), (Mode::Auth, Service::Saslauthd)] {
         let case = case();
-        case.run(&login_with("u@other.test", "secret", |request| (request.mode, request.service) = (mode, service)));
+        case.run(&login_with("u@other.test", "secret", |request| {
+            (request.mode, request.service) = (mode, service)
+        }));
         assert_eq!(case.calls(), "b1 x1 post1", "{mode:?} {service:?}");
     }
 }
@@ -161,7 +182,8 @@ fn listed(threshold: i32, weights: &[i32]) -> Case {
         allow_failure: *name == "three",
         label: LabelId::OTHER,
     });
-    case.policy.blocklists = Some(Blocklists { lists: lists.collect(), threshold, ..Blocklists::default() });
+    case.policy.blocklists =
+        Some(Blocklists { lists: lists.collect(), threshold, ..Blocklists::default() });
     case
 }
 
@@ -173,7 +195,10 @@ fn zone(answers: &'static [(&'static str, &'static str)]) -> impl Fn(&DnsOp) -> 
             Some((_, "fails")) => Answer::Failed(Failure::TimedOut),
             Some((_, "empty")) => Answer::Dns(DnsAnswer::NoData(None)),
             Some((_, addresses)) => {
-                let records: Vec<Record> = addresses.split(' ').map(|text| Record::Address(text.parse().unwrap())).collect();
+                let records: Vec<Record> = addresses
+                    .split(' ')
+                    .map(|text| Record::Address(text.parse().unwrap()))
+                    .collect();
                 Answer::Dns(DnsAnswer::Records(records.into()))
             }
             None => Answer::Dns(DnsAnswer::NoSuchName(None)),
@@ -184,10 +209,22 @@ fn zone(answers: &'static [(&'static str, &'static str)]) -> impl Fn(&DnsOp) -> 
 #[test]
 fn weights_of_the_lists_that_know_the_client_add_up() {
     /// Threshold, weights, what the lists say, calls, log.
-    type Row = (i32, &'static [i32], &'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
+    type Row = (
+        i32,
+        &'static [i32],
+        &'static [(&'static str, &'static str)],
+        &'static str,
+        &'static [&'static str],
+    );
     let table: [Row; 8] = [
         (10, &[10], &[("9.2.0.192.one.test.", "127.0.0.2")], "rbl1 post1", &["rbl one=10"]),
-        (10, &[10], &[("9.2.0.192.one.test.", "127.0.0.9 127.0.0.4")], "rbl1 post1", &["rbl one=10"]),
+        (
+            10,
+            &[10],
+            &[("9.2.0.192.one.test.", "127.0.0.9 127.0.0.4")],
+            "rbl1 post1",
+            &["rbl one=10"],
+        ),
         (10, &[10], &[("9.2.0.192.one.test.", "127.0.0.3")], "b1 x1 post1", &[]),
         (10, &[10], &[("9.2.0.192.one.test.", "empty")], "b1 x1 post1", &[]),
         (10, &[10], &[], "b1 x1 post1", &[]),
@@ -211,23 +248,38 @@ fn weights_of_the_lists_that_know_the_client_add_up() {
         let case = listed(threshold, weights).dns(zone(answers));
         let login = login("alice", "secret");
         let outcome = case.run(&login);
-        assert_eq!(ending(&outcome), if calls.starts_with("rbl") { FAIL } else { "ok" }, "{answers:?}");
-        assert_eq!((case.calls().as_str(), log(&login)), (calls, logged.iter().map(|text| text.to_string()).collect()), "{answers:?}");
+        assert_eq!(
+            ending(&outcome),
+            if calls.starts_with("rbl") { FAIL } else { "ok" },
+            "{answers:?}"
+        );
+        assert_eq!(
+            (case.calls().as_str(), log(&login)),
+            (calls, logged.iter().map(|text| text.to_string()).collect()),
+            "{answers:?}"
+        );
         assert_eq!(outcome.report.listings.len(), weights.len());
-        assert_eq!(outcome.report.listings.iter().filter(|listing| listing.found).count(), logged.len());
+        assert_eq!(
+            outcome.report.listings.iter().filter(|listing| listing.found).count(),
+            logged.len()
+        );
     }
 }
 
 #[test]
 fn a_list_that_must_not_fail_makes_a_temporary_failure() {
     // Not even another list's match makes it a failure: our outage must not ban anybody.
-    let case = listed(10, &[10, 10, 10]).dns(zone(&[("9.2.0.192.one.test.", "127.0.0.2"), ("9.2.0.192.two.test.", "fails")]));
+    let case = listed(10, &[10, 10, 10])
+        .dns(zone(&[("9.2.0.192.one.test.", "127.0.0.2"), ("9.2.0.192.two.test.", "fails")]));
     let login = login("alice", "secret");
     let outcome = case.run(&login);
     assert_eq!((ending(&outcome), case.calls().as_str()), (temporary(), ""));
     assert_eq!(
         line(&outcome.report.events[0], &login),
-        format!("Blocklist could not be asked session={} rbl=two error=i/o timeout", "0".repeat(27))
+        format!(
+            "Blocklist could not be asked session={} rbl=two error=i/o timeout",
+            "0".repeat(27)
+        )
     );
 }
 
@@ -259,7 +311,9 @@ fn lists_are_asked_about_their_family_only() {
             seen.borrow_mut().push(op.name.clone());
             Answer::Dns(DnsAnswer::NoSuchName(None))
         });
-        let login = login_with("alice", "secret", |request| request.set(Field::ClientIp, client_ip.as_bytes()));
+        let login = login_with("alice", "secret", |request| {
+            request.set(Field::ClientIp, client_ip.as_bytes())
+        });
         assert_eq!(ending(&case.run(&login)), "ok", "{client_ip}");
         assert_eq!(*asked.borrow(), names, "{client_ip}");
     }
@@ -270,7 +324,11 @@ fn some_clients_and_users_are_not_looked_up() {
     let spared = |ip_whitelist, user: &str, logged| {
         let mut case = listed(10, &[10]).dns(|op| panic!("{op:?} was asked"));
         case.policy.blocklists.as_mut().unwrap().ip_whitelist = ip_whitelist;
-        case.policy.brute_force.soft_whitelist.add(Spared::Rbl, user.as_bytes(), "192.0.2.0/24".parse().unwrap());
+        case.policy.brute_force.soft_whitelist.add(
+            Spared::Rbl,
+            user.as_bytes(),
+            "192.0.2.0/24".parse().unwrap(),
+        );
         let login = login("alice", "secret");
         assert_eq!(ending(&case.run(&login)), "ok");
         assert_eq!(log(&login), [logged]);
@@ -283,11 +341,19 @@ fn some_clients_and_users_are_not_looked_up() {
 fn users_of_other_domains_may_be_let_in_from_some_networks() {
     for (client_ip, passes) in [("192.0.2.9", true), ("203.0.113.9", false)] {
         let case = case();
-        case.policy.brute_force.soft_whitelist.add(Spared::RelayDomains, b"u@other.test", "192.0.2.0/24".parse().unwrap());
+        case.policy.brute_force.soft_whitelist.add(
+            Spared::RelayDomains,
+            b"u@other.test",
+            "192.0.2.0/24".parse().unwrap(),
+        );
         let login = encrypted_from("U@other.test", client_ip);
         case.run(&login);
         assert_eq!(case.calls().starts_with("b1"), passes, "{client_ip}");
-        assert_eq!(log(&login)[0] == "relay_domains=Username is whitelisted", passes, "{client_ip}");
+        assert_eq!(
+            log(&login)[0] == "relay_domains=Username is whitelisted",
+            passes,
+            "{client_ip}"
+        );
     }
 }
 
@@ -299,7 +365,9 @@ fn a_client_is_named_by_its_address() {
             match names {
                 [] => Answer::Dns(DnsAnswer::NoSuchName(None)),
                 ["fails"] => Answer::Failed(Failure::TimedOut),
-                names => Answer::Dns(DnsAnswer::Records(names.iter().map(|name| Record::Name(name.to_string())).collect())),
+                names => Answer::Dns(DnsAnswer::Records(
+                    names.iter().map(|name| Record::Name(name.to_string())).collect(),
+                )),
             }
         }
     };
@@ -317,7 +385,11 @@ fn a_client_is_named_by_its_address() {
             request.set(Field::ClientHostname, b"sent");
         });
         case.name_client(&mut login);
-        assert_eq!(login.request.get(Field::ClientHostname), expected.as_bytes(), "{names:?} {service:?}");
+        assert_eq!(
+            login.request.get(Field::ClientHostname),
+            expected.as_bytes(),
+            "{names:?} {service:?}"
+        );
     }
 }
 

@@ -34,7 +34,10 @@ fn a_hit_keeps_the_backend_in_the_answer_and_says_memory_in_the_log() {
     let second = case.run(&login("alice", "secret"));
     assert_eq!((first.report.passdb, second.report.passdb), (PassDb::Lua, PassDb::Memory));
     assert_eq!(second.report.backend_name, DEFAULT_BACKEND);
-    let (Verdict::Success(mut first), Verdict::Success(second)) = (first.verdict, second.verdict) else { panic!("not both succeeded") };
+    let (Verdict::Success(mut first), Verdict::Success(second)) = (first.verdict, second.verdict)
+    else {
+        panic!("not both succeeded")
+    };
     first.memory_hit = true;
     assert_eq!(first, second);
 }
@@ -47,7 +50,9 @@ fn scripts_see_the_same_user_after_a_hit() {
         case.stages().into_iter().find(|(kind, _)| *kind == StageKind::Filter)
     };
     let first = seen();
-    assert!(first.as_ref().is_some_and(|(_, facts)| facts.user_found && facts.authenticated && facts.account == b"alice@example.test"));
+    assert!(first.as_ref().is_some_and(|(_, facts)| facts.user_found
+        && facts.authenticated
+        && facts.account == b"alice@example.test"));
     assert_eq!(first, seen());
 }
 
@@ -57,8 +62,11 @@ fn only_the_same_login_is_answered() {
     case.run(&login("alice", "secret"));
     case.calls();
     assert_eq!(run(&case, &login("alice", "wrong")), (MISS.into(), CacheUse::Miss));
-    for change in [(Field::ClientIp, "192.0.2.10"), (Field::Protocol, "default"), (Field::Ssl, "on")] {
-        let login = login_with("alice", "secret", |request| request.set(change.0, change.1.as_bytes()));
+    for change in
+        [(Field::ClientIp, "192.0.2.10"), (Field::Protocol, "default"), (Field::Ssl, "on")]
+    {
+        let login =
+            login_with("alice", "secret", |request| request.set(change.0, change.1.as_bytes()));
         assert_eq!(run(&case, &login), (MISS.into(), CacheUse::Miss), "{change:?}");
     }
 }
@@ -117,7 +125,9 @@ fn a_filters_verdict_and_changes_are_not_remembered() {
     }
     let mut without_filter = case;
     without_filter.policy.filters.clear();
-    let Verdict::Success(success) = without_filter.run(&login("alice", "secret")).verdict else { panic!("no success") };
+    let Verdict::Success(success) = without_filter.run(&login("alice", "secret")).verdict else {
+        panic!("no success")
+    };
     assert!(success.memory_hit && success.attributes.get(b"account").is_some());
 }
 

@@ -62,13 +62,18 @@ fn a_status_message_is_seen_in_later_stages() {
             Ok(Some(PASS))
         })
         .filter(|_| Ok(Some(ACCEPT)));
-    let texts: Vec<_> = stages(&case, &login("alice", "wrong")).into_iter().map(|(_, facts)| facts.status_message).collect();
+    let texts: Vec<_> = stages(&case, &login("alice", "wrong"))
+        .into_iter()
+        .map(|(_, facts)| facts.status_message)
+        .collect();
     assert_eq!(texts, [b"".as_slice(), b"hint", b"hint"]);
 }
 
 #[test]
 fn scripts_of_a_stage_share_it() {
-    let case = Case::with_alice().feature(|_| Ok(Some(PASS))).feature(|_| Ok(Some(PASS))).post().post();
-    let kinds: Vec<_> = stages(&case, &login("alice", "secret")).into_iter().map(|(kind, _)| kind).collect();
+    let case =
+        Case::with_alice().feature(|_| Ok(Some(PASS))).feature(|_| Ok(Some(PASS))).post().post();
+    let kinds: Vec<_> =
+        stages(&case, &login("alice", "secret")).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, [StageKind::Feature, StageKind::Backend, StageKind::Action]);
 }

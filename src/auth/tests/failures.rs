@@ -1,4 +1,5 @@
-//! `pipeline.md` 12: what a stage's failure means. Every row that belongs to scripts and the deadline.
+//! `pipeline.md` 12: what a stage's failure means. Every row that belongs to scripts and the
+//! deadline.
 
 use super::*;
 
@@ -16,8 +17,13 @@ fn case(broken: &'static str) -> Case {
 }
 
 /// Which scripts run if one fails; post actions follow what the backends have spoken of.
-const MATRIX: [(&str, &str); 5] =
-    [("f1", "f1"), ("f2", "f1 f2"), ("b1", "f1 f2 b1"), ("x1", "f1 f2 b1 x1 post1"), ("x2", "f1 f2 b1 x1 x2 post1")];
+const MATRIX: [(&str, &str); 5] = [
+    ("f1", "f1"),
+    ("f2", "f1 f2"),
+    ("b1", "f1 f2 b1"),
+    ("x1", "f1 f2 b1 x1 post1"),
+    ("x2", "f1 f2 b1 x1 x2 post1"),
+];
 
 #[test]
 fn a_script_that_raises_is_a_temporary_failure() {

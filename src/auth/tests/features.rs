@@ -39,7 +39,11 @@ fn a_trigger_names_the_feature_for_actions_and_log() {
         let case = case(move |_| Ok(Some(returned)));
         let login = login("alice", "secret");
         case.run(&login);
-        let seen: Vec<_> = case.stages().into_iter().map(|(kind, facts)| (kind, facts.feature, facts.authenticated)).collect();
+        let seen: Vec<_> = case
+            .stages()
+            .into_iter()
+            .map(|(kind, facts)| (kind, facts.feature, facts.authenticated))
+            .collect();
         let action = (StageKind::Action, "lua".to_owned(), false);
         assert_eq!(seen, [(StageKind::Feature, String::new(), false), action.clone(), action]);
         assert_eq!(login.facts.borrow().feature, "lua");
@@ -67,9 +71,13 @@ fn an_error_ends_the_request_without_any_action() {
 
 #[test]
 fn local_clients_are_exempt() {
-    for (client_ip, exempt) in [("", true), ("127.0.0.1", true), ("::1", true), ("127.0.0.2", false), ("garbage", false)] {
+    for (client_ip, exempt) in
+        [("", true), ("127.0.0.1", true), ("::1", true), ("127.0.0.2", false), ("garbage", false)]
+    {
         let case = case(|_| Ok(Some(TRIGGER)));
-        let login = login_with("alice", "secret", |request| request.set(Field::ClientIp, client_ip.as_bytes()));
+        let login = login_with("alice", "secret", |request| {
+            request.set(Field::ClientIp, client_ip.as_bytes())
+        });
         let outcome = case.run(&login);
         assert_eq!(ending(&outcome), if exempt { "ok" } else { FAIL }, "{client_ip}");
         let log: Vec<_> = login.custom_log.borrow().iter().map(|(name, _)| name.clone()).collect();
@@ -95,9 +103,13 @@ fn saslauthd_lookups_and_unlisted_features_do_without() {
 #[test]
 fn flags_of_the_configuration_select_requests() {
     let mut case = case(|_| Ok(Some(TRIGGER)));
-    case.policy.features[0].when = When { authenticated: false, unauthenticated: false, no_auth: true };
+    case.policy.features[0].when =
+        When { authenticated: false, unauthenticated: false, no_auth: true };
     assert_eq!(ending(&case.run(&login("alice", "secret"))), "ok");
     assert_eq!(case.calls(), "f2 b1 x1 post1");
-    assert_eq!(ending(&case.run(&login_with("alice", "", |request| request.mode = Mode::NoAuth))), FAIL);
+    assert_eq!(
+        ending(&case.run(&login_with("alice", "", |request| request.mode = Mode::NoAuth))),
+        FAIL
+    );
     assert_eq!(case.calls(), "f1 lua1 post1");
 }

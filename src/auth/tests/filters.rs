@@ -25,7 +25,8 @@ fn overriding() -> Case {
 #[test]
 fn accepting_is_neutral() {
     for returned in [Some(ACCEPT), Some(FilterReturn { result: 1, ..ACCEPT }), None] {
-        let case = Case::with_alice().filter(move |_| Ok(returned)).filter(move |_| Ok(returned)).post();
+        let case =
+            Case::with_alice().filter(move |_| Ok(returned)).filter(move |_| Ok(returned)).post();
         let logins = [
             (login("alice", "secret"), "ok"),
             (login("alice", "wrong"), FAIL),
@@ -61,7 +62,11 @@ fn a_rejection_without_text_has_the_usual_one() {
 
 #[test]
 fn an_overriding_filter_admits_a_found_user_with_a_wrong_password_and_nobody_else() {
-    for (login, how) in [(login("alice", "wrong"), "ok"), (login("nobody", "wrong"), FAIL), (lookup("nobody"), FAIL)] {
+    for (login, how) in [
+        (login("alice", "wrong"), "ok"),
+        (login("nobody", "wrong"), FAIL),
+        (lookup("nobody"), FAIL),
+    ] {
         assert_eq!(ending(&overriding().run(&login)), how);
     }
 }
@@ -69,7 +74,9 @@ fn an_overriding_filter_admits_a_found_user_with_a_wrong_password_and_nobody_els
 #[test]
 fn a_lookup_that_a_backend_denies_cannot_be_overridden() {
     let mut case = Case::new()
-        .backend(DEFAULT_BACKEND, &["imap"], |_| Ok(BackendReturn { code: 3, result: Some(found("a", true)) }))
+        .backend(DEFAULT_BACKEND, &["imap"], |_| {
+            Ok(BackendReturn { code: 3, result: Some(found("a", true)) })
+        })
         .filter(|_| Ok(Some(ACCEPT)));
     case.policy.filters[0].override_rejection = true;
     assert_eq!(ending(&case.run(&lookup("alice"))), FAIL);
@@ -102,12 +109,19 @@ fn a_filter_without_the_function_overrides_nothing() {
 
 #[test]
 fn flags_of_the_configuration_select_requests() {
-    let mut case = Case::with_alice().filter(|_| Ok(Some(ACCEPT))).filter(|_| Ok(Some(ACCEPT))).filter(|_| Ok(Some(ACCEPT)));
+    let mut case = Case::with_alice()
+        .filter(|_| Ok(Some(ACCEPT)))
+        .filter(|_| Ok(Some(ACCEPT)))
+        .filter(|_| Ok(Some(ACCEPT)));
     let never = When { authenticated: false, unauthenticated: false, no_auth: false };
     case.policy.filters[0].when = When { authenticated: true, ..never };
     case.policy.filters[1].when = When { unauthenticated: true, ..never };
     case.policy.filters[2].when = When { no_auth: true, ..never };
-    for (login, calls) in [(login("alice", "secret"), "b1 x1"), (login("alice", "wrong"), "b1 x2"), (lookup("alice"), "b1 x3")] {
+    for (login, calls) in [
+        (login("alice", "secret"), "b1 x1"),
+        (login("alice", "wrong"), "b1 x2"),
+        (lookup("alice"), "b1 x3"),
+    ] {
         case.run(&login);
         assert_eq!(case.calls(), calls);
     }
@@ -139,7 +153,8 @@ fn the_client_is_told_the_account_attribute() {
         Ok(Some(ACCEPT))
     });
     assert_eq!(success(case.run(&login("alice", "secret"))).account, b"other");
-    let elsewhere = login_with("alice", "secret", |request| request.set(Field::ClientIp, b"192.0.2.10"));
+    let elsewhere =
+        login_with("alice", "secret", |request| request.set(Field::ClientIp, b"192.0.2.10"));
     assert_eq!(success(case.run(&elsewhere)).account, b"alice@example.test");
 }
 
@@ -160,12 +175,18 @@ fn a_selected_server_counts_with_monitoring_only() {
     });
     assert_eq!(success(case.run(&login("alice", "secret"))).server, None);
     case.policy.server_monitoring = true;
-    assert_eq!(success(case.run(&login("alice", "secret"))).server, Some(("192.0.2.143".into(), 10143)));
+    assert_eq!(
+        success(case.run(&login("alice", "secret"))).server,
+        Some(("192.0.2.143".into(), 10143))
+    );
 }
 
 #[test]
 fn protocol_ory_hydra_has_neither_filters_nor_post_actions() {
-    let case = Case::new().backend(DEFAULT_BACKEND, &["ory-hydra"], |login| Ok(alice(login))).filter(|_| Ok(Some(REJECT))).post();
+    let case = Case::new()
+        .backend(DEFAULT_BACKEND, &["ory-hydra"], |login| Ok(alice(login)))
+        .filter(|_| Ok(Some(REJECT)))
+        .post();
     let login = login_with("alice", "secret", |request| request.set(Field::Protocol, b"ory-hydra"));
     assert_eq!(ending(&case.run(&login)), "ok");
     assert_eq!(case.calls(), "b1");

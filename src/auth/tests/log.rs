@@ -6,7 +6,9 @@ use crate::auth::request::Mode;
 
 fn fields(outcome: &Outcome, login: &Login) -> Vec<(String, String)> {
     let mut fields = Vec::new();
-    outcome.report.fields(login, Duration::from_nanos(2_061_497), &mut |name, value| fields.push((name.to_owned(), shown(value))));
+    outcome.report.fields(login, Duration::from_nanos(2_061_497), &mut |name, value| {
+        fields.push((name.to_owned(), shown(value)))
+    });
     outcome.report.pairs(login, &mut |name, value| fields.push((name.to_owned(), shown(value))));
     fields
 }
@@ -17,7 +19,8 @@ fn field(outcome: &Outcome, login: &Login, name: &str) -> String {
 
 #[test]
 fn all_fields_in_their_order_then_the_pairs_of_scripts() {
-    let log = |login: &Login, name: &str, value| login.custom_log.borrow_mut().push((name.into(), value));
+    let log =
+        |login: &Login, name: &str, value| login.custom_log.borrow_mut().push((name.into(), value));
     let case = Case::with_alice()
         .feature(move |login| {
             log(login, "text", LogValue::Text(b"a b".to_vec()));
@@ -31,9 +34,12 @@ fn all_fields_in_their_order_then_the_pairs_of_scripts() {
             Ok(Some(ACCEPT))
         });
     let login = login_with("alice", "secret", |request| {
-        for (field, text) in
-            [(Field::LocalIp, "192.0.2.1"), (Field::LocalPort, "993"), (Field::SslProtocol, "TLSv1.3"), (Field::AuthMethod, "plain")]
-        {
+        for (field, text) in [
+            (Field::LocalIp, "192.0.2.1"),
+            (Field::LocalPort, "993"),
+            (Field::SslProtocol, "TLSv1.3"),
+            (Field::AuthMethod, "plain"),
+        ] {
             request.set(field, text.as_bytes());
         }
         request.http.path = request.append(b"/api/v1/auth/header");
@@ -72,7 +78,10 @@ fn all_fields_in_their_order_then_the_pairs_of_scripts() {
         ("table", "UNSUPPORTED"),
         ("empty", ""),
     ];
-    assert_eq!(fields(&outcome, &login), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!(
+        fields(&outcome, &login),
+        expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
 }
 
 #[test]
@@ -89,7 +98,8 @@ fn endings_as_the_line_names_them() {
         (lookup("nobody"), "no-auth", "fail", "N/A", "unknown"),
     ] {
         let outcome = case.run(&login);
-        let is = ["mode", "authenticated", "backend_name", "passdb_backend"].map(|name| field(&outcome, &login, name));
+        let is = ["mode", "authenticated", "backend_name", "passdb_backend"]
+            .map(|name| field(&outcome, &login, name));
         assert_eq!(is, [mode, authenticated, backend_name, passdb]);
     }
 }
@@ -109,9 +119,13 @@ fn the_line_has_the_text_of_a_script_even_on_success() {
 fn a_listing_has_two_fields() {
     let login = login_with("", "", |request| request.mode = Mode::ListAccounts);
     let case = Case::with_alice();
-    let (_, report) = case.drive(async |ops| pipeline::list_accounts(&login, &case.scripts, &case.policy, case.stores(), ops).await);
+    let (_, report) = case.drive(async |ops| {
+        pipeline::list_accounts(&login, &case.scripts, &case.policy, case.stores(), ops).await
+    });
     let mut names = Vec::new();
-    report.fields(&login, Duration::ZERO, &mut |name, value| names.push(format!("{name}={}", shown(value))));
+    report.fields(&login, Duration::ZERO, &mut |name, value| {
+        names.push(format!("{name}={}", shown(value)))
+    });
     report.pairs(&login, &mut |name, _| panic!("{name} is there"));
     assert_eq!(names, [format!("session={}", "0".repeat(27)), "mode=list-accounts".into()]);
 }
@@ -127,7 +141,10 @@ fn a_backends_error_line_has_what_scripts_logged_before() {
     let line = line(&outcome.report.events[0], &login);
     assert_eq!(
         line,
-        format!("Backend failed session={} backend_name=__meta_default__ script=b1.lua error=result code 1 from_feature=7", "0".repeat(27))
+        format!(
+            "Backend failed session={} backend_name=__meta_default__ script=b1.lua error=result code 1 from_feature=7",
+            "0".repeat(27)
+        )
     );
     // And they are still on the authentication line.
     assert_eq!(field(&outcome, &login, "from_feature"), "7");
@@ -135,7 +152,9 @@ fn a_backends_error_line_has_what_scripts_logged_before() {
 
 #[test]
 fn no_password_in_any_line() {
-    let case = Case::new().backend(DEFAULT_BACKEND, &["imap"], |_| Err(raised("b.lua:3: secretive, not secret: secretive\ntraceback")));
+    let case = Case::new().backend(DEFAULT_BACKEND, &["imap"], |_| {
+        Err(raised("b.lua:3: secretive, not secret: secretive\ntraceback"))
+    });
     let login = login("alice", "secretive");
     let outcome = case.run(&login);
     let line = line(&outcome.report.events[0], &login);

@@ -1,5 +1,5 @@
-//! The pipeline under scripted answers: a [`Case`] is one configuration with scripts that are Rust closures, run for one login
-//! after the other on a clock that only moves when a case says so.
+//! The pipeline under scripted answers: a [`Case`] is one configuration with scripts that are Rust
+//! closures, run for one login after the other on a clock that only moves when a case says so.
 
 mod actions;
 mod backends;
@@ -15,12 +15,15 @@ mod verdicts;
 use crate::auth::cache::{BYTES_MAX, ResultCache};
 use crate::auth::login::{Facts, Login};
 use crate::auth::pipeline::{self, Outcome};
-use crate::auth::policy::{Action, Backend, DEFAULT_BACKEND, Feature, Filter, Policy, Search, When};
+use crate::auth::policy::{
+    Action, Backend, DEFAULT_BACKEND, Feature, Filter, Policy, Search, When,
+};
 use crate::auth::report::Event;
 use crate::auth::request::{Field, HttpRequest, Request};
 use crate::auth::run::Stores;
 use crate::auth::scripts::{
-    ActionKind, BackendCall, BackendResult, BackendReturn, FeatureReturn, FilterReturn, ScriptError, ScriptErrorKind, Scripts, StageKind,
+    ActionKind, BackendCall, BackendResult, BackendReturn, FeatureReturn, FilterReturn,
+    ScriptError, ScriptErrorKind, Scripts, StageKind,
 };
 use crate::auth::verdict::{TemporaryReason, Verdict};
 use crate::op::{self, Answer, DnsOp, Op, Ops};
@@ -33,7 +36,8 @@ use std::time::{Duration, Instant};
 type Script<T> = Box<dyn Fn(&Login) -> Result<T, ScriptError>>;
 type Accounts = (i64, Vec<Vec<u8>>);
 
-/// One configuration, with scripts f1, f2 … (features), b1 … (backends), x1 … (filters), lua1 …, post1 … (actions).
+/// One configuration, with scripts f1, f2 … (features), b1 … (backends), x1 … (filters), lua1 …,
+/// post1 … (actions).
 pub(super) struct Case {
     pub policy: Policy,
     pub cache: ResultCache,
@@ -77,17 +81,32 @@ impl Case {
         Case::new().backend(DEFAULT_BACKEND, &["imap", "default"], |login| Ok(alice(login)))
     }
 
-    pub fn feature(mut self, script: impl Fn(&Login) -> Result<Option<FeatureReturn>, ScriptError> + 'static) -> Case {
+    pub fn feature(
+        mut self,
+        script: impl Fn(&Login) -> Result<Option<FeatureReturn>, ScriptError> + 'static,
+    ) -> Case {
         self.scripts.features.push(Box::new(script));
         let name = format!("f{}", self.scripts.features.len());
-        self.policy.features.push(Feature { path: format!("{name}.lua"), name, when: When::FEATURE_DEFAULT });
+        self.policy.features.push(Feature {
+            path: format!("{name}.lua"),
+            name,
+            when: When::FEATURE_DEFAULT,
+        });
         self
     }
 
-    pub fn filter(mut self, script: impl Fn(&Login) -> Result<Option<FilterReturn>, ScriptError> + 'static) -> Case {
+    pub fn filter(
+        mut self,
+        script: impl Fn(&Login) -> Result<Option<FilterReturn>, ScriptError> + 'static,
+    ) -> Case {
         self.scripts.filters.push(Box::new(script));
         let name = format!("x{}", self.scripts.filters.len());
-        self.policy.filters.push(Filter { path: format!("{name}.lua"), name, when: When::FILTER_DEFAULT, override_rejection: false });
+        self.policy.filters.push(Filter {
+            path: format!("{name}.lua"),
+            name,
+            when: When::FILTER_DEFAULT,
+            override_rejection: false,
+        });
         self
     }
 
@@ -102,13 +121,22 @@ impl Case {
         self
     }
 
-    pub fn listing(mut self, name: &str, protocols: &[&str], script: impl Fn(&Login) -> Result<Accounts, ScriptError> + 'static) -> Case {
+    pub fn listing(
+        mut self,
+        name: &str,
+        protocols: &[&str],
+        script: impl Fn(&Login) -> Result<Accounts, ScriptError> + 'static,
+    ) -> Case {
         self.scripts.listings.push(Box::new(script));
         self.push_backend(name, protocols);
         self
     }
 
-    pub fn action(mut self, kind: ActionKind, script: impl Fn(&Login) -> Result<Option<i64>, ScriptError> + 'static) -> Case {
+    pub fn action(
+        mut self,
+        kind: ActionKind,
+        script: impl Fn(&Login) -> Result<Option<i64>, ScriptError> + 'static,
+    ) -> Case {
         self.scripts.actions.push((kind, Box::new(script)));
         let name = action_word(kind, self.policy.actions.of(kind).len());
         self.policy.actions.push(kind, Action { path: format!("{name}.lua"), name });
@@ -134,9 +162,12 @@ impl Case {
         self.now.set(self.now.get() + by);
     }
 
-    /// Authenticates, then runs the post actions if they are due; the lines of these follow those of the login.
+    /// Authenticates, then runs the post actions if they are due; the lines of these follow those
+    /// of the login.
     pub fn run(&self, login: &Login) -> Outcome {
-        let mut outcome = self.drive(async |ops| pipeline::authenticate(login, &self.scripts, &self.policy, self.stores(), ops).await);
+        let mut outcome = self.drive(async |ops| {
+            pipeline::authenticate(login, &self.scripts, &self.policy, self.stores(), ops).await
+        });
         if outcome.post_actions {
             outcome.report.events.extend(self.run_post_actions(login));
         }
@@ -144,13 +175,19 @@ impl Case {
     }
 
     pub fn run_post_actions(&self, login: &Login) -> Vec<Event> {
-        self.drive(async |ops| pipeline::post_actions(login, &self.scripts, &self.policy, self.stores(), ops).await)
+        self.drive(async |ops| {
+            pipeline::post_actions(login, &self.scripts, &self.policy, self.stores(), ops).await
+        })
     }
 
     pub fn list(&self, login: &Login) -> (Vec<String>, Vec<Event>) {
-        let (accounts, report) =
-            self.drive(async |ops| pipeline::list_accounts(login, &self.scripts, &self.policy, self.stores(), ops).await);
-        (accounts.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(), report.events)
+        let (accounts, report) = self.drive(async |ops| {
+            pipeline::list_accounts(login, &self.scripts, &self.policy, self.stores(), ops).await
+        });
+        (
+            accounts.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
+            report.events,
+        )
     }
 
     fn stores(&self) -> Stores<'_> {
@@ -173,8 +210,16 @@ impl Case {
 
     fn push_backend(&mut self, name: &str, protocols: &[&str]) {
         let index = self.policy.backends.len();
-        let search = Search { protocols: protocols.iter().map(|p| p.to_string()).collect(), cache_name: "c".into() };
-        self.policy.backends.push(Backend::Lua { index, name: name.into(), path: format!("b{}.lua", index + 1), search: vec![search] });
+        let search = Search {
+            protocols: protocols.iter().map(|p| p.to_string()).collect(),
+            cache_name: "c".into(),
+        };
+        self.policy.backends.push(Backend::Lua {
+            index,
+            name: name.into(),
+            path: format!("b{}.lua", index + 1),
+            search: vec![search],
+        });
     }
 
     pub fn drive<T>(&self, task: impl AsyncFnOnce(&Ops) -> T) -> T {
@@ -221,39 +266,87 @@ impl Scripts for Closures {
         self.stages.borrow_mut().push((kind, login.facts.borrow().clone()));
     }
 
-    async fn feature(&self, _: &mut (), index: usize, login: &Login, ops: &Ops) -> Result<Option<FeatureReturn>, ScriptError> {
+    async fn feature(
+        &self,
+        _: &mut (),
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Option<FeatureReturn>, ScriptError> {
         self.call(format!("f{}", index + 1), ops).await;
         self.features[index](login)
     }
 
-    async fn filter(&self, _: &mut (), index: usize, login: &Login, ops: &Ops) -> Result<Option<FilterReturn>, ScriptError> {
+    async fn filter(
+        &self,
+        _: &mut (),
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Option<FilterReturn>, ScriptError> {
         self.call(format!("x{}", index + 1), ops).await;
         self.filters[index](login)
     }
 
-    async fn action(&self, _: &mut (), kind: ActionKind, index: usize, login: &Login, ops: &Ops) -> Result<Option<i64>, ScriptError> {
+    async fn action(
+        &self,
+        _: &mut (),
+        kind: ActionKind,
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Option<i64>, ScriptError> {
         self.call(action_word(kind, index), ops).await;
         let mut of_kind = self.actions.iter().filter(|(k, _)| *k == kind);
         of_kind.nth(index).map(|(_, script)| script(login)).unwrap()
     }
 
-    async fn verify_password(&self, _: &mut (), backend: usize, login: &Login, ops: &Ops) -> Result<BackendReturn, ScriptError> {
+    async fn verify_password(
+        &self,
+        _: &mut (),
+        backend: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<BackendReturn, ScriptError> {
         self.call(format!("b{}", backend + 1), ops).await;
         self.backends[backend](login)
     }
 
-    async fn list_accounts(&self, _: &mut (), backend: usize, login: &Login, ops: &Ops) -> Result<Accounts, ScriptError> {
+    async fn list_accounts(
+        &self,
+        _: &mut (),
+        backend: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Accounts, ScriptError> {
         self.call(format!("b{}", backend + 1), ops).await;
         self.listings[backend](login)
     }
 
-    async fn backend_call(&self, _: &mut (), _: usize, call: BackendCall, _: &Login, _: &Ops) -> Result<Accounts, ScriptError> {
+    async fn backend_call(
+        &self,
+        _: &mut (),
+        _: usize,
+        call: BackendCall,
+        _: &Login,
+        _: &Ops,
+    ) -> Result<Accounts, ScriptError> {
         unreachable!("the pipeline makes no {call:?}")
     }
 
-    async fn hook(&self, _: &mut (), index: usize, login: &Login, ops: &Ops) -> Result<Value, ScriptError> {
+    async fn hook(
+        &self,
+        _: &mut (),
+        index: usize,
+        login: &Login,
+        ops: &Ops,
+    ) -> Result<Value, ScriptError> {
         self.call(format!("h{}", index + 1), ops).await;
-        if login.request.get(Field::Username) == b"broken" { Err(raised("hook is broken")) } else { Ok(Value::Number(1.0)) }
+        if login.request.get(Field::Username) == b"broken" {
+            Err(raised("hook is broken"))
+        } else {
+            Ok(Value::Number(1.0))
+        }
     }
 }
 
@@ -266,11 +359,18 @@ pub(super) fn login(username: &str, password: &str) -> Login {
     login_with(username, password, |_| {})
 }
 
-pub(super) fn login_with(username: &str, password: &str, change: impl FnOnce(&mut Request)) -> Login {
+pub(super) fn login_with(
+    username: &str,
+    password: &str,
+    change: impl FnOnce(&mut Request),
+) -> Login {
     let mut request = Request::new(Vec::new(), HttpRequest::default());
-    for (field, text) in
-        [(Field::Username, username), (Field::Password, password), (Field::Protocol, "imap"), (Field::ClientIp, "192.0.2.9")]
-    {
+    for (field, text) in [
+        (Field::Username, username),
+        (Field::Password, password),
+        (Field::Protocol, "imap"),
+        (Field::ClientIp, "192.0.2.9"),
+    ] {
         request.set(field, text.as_bytes());
     }
     change(&mut request);
@@ -288,7 +388,12 @@ pub(super) fn alice(login: &Login) -> BackendReturn {
 }
 
 pub(super) fn found(account: &str, authenticated: bool) -> BackendResult {
-    let mut result = BackendResult { user_found: true, authenticated, account_field: b"account".to_vec(), ..BackendResult::default() };
+    let mut result = BackendResult {
+        user_found: true,
+        authenticated,
+        account_field: b"account".to_vec(),
+        ..BackendResult::default()
+    };
     result.attributes.set_one(b"account", Value::string(account));
     result
 }
@@ -307,7 +412,9 @@ pub(super) const REJECT: FilterReturn = FilterReturn { reject: true, result: 0 }
 pub(super) fn ending(outcome: &Outcome) -> String {
     match &outcome.verdict {
         Verdict::Success(_) => "ok".into(),
-        Verdict::Failure(denial) => format!("fail: {}", String::from_utf8_lossy(&denial.status_message)),
+        Verdict::Failure(denial) => {
+            format!("fail: {}", String::from_utf8_lossy(&denial.status_message))
+        }
         Verdict::Temporary(reason) => format!("temporary: {}", reason.text()),
     }
 }

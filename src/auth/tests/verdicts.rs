@@ -18,7 +18,11 @@ fn credentials_are_looked_at_after_the_features() {
         (login("", ""), no_username, "f1"),
         (lookup("alice"), "ok", "b1 x1 post1"),
         (lookup(""), no_username, ""),
-        (login_with("alice", "secret", |request| request.mode = Mode::ListAccounts), no_username, ""),
+        (
+            login_with("alice", "secret", |request| request.mode = Mode::ListAccounts),
+            no_username,
+            "",
+        ),
     ] {
         assert_eq!(ending(&case.run(&login)), how);
         assert_eq!(case.calls(), calls);
@@ -47,10 +51,16 @@ fn attempts_count_on_for_nginx_up_to_the_limit() {
         (Service::Nginx, 15, 15),
         (Service::Nginx, u32::MAX, 255),
     ] {
-        let login = login_with("alice", "wrong", |request| (request.service, request.login_attempt) = (service, claimed));
+        let login = login_with("alice", "wrong", |request| {
+            (request.service, request.login_attempt) = (service, claimed)
+        });
         let outcome = Case::with_alice().run(&login);
         let Verdict::Failure(denial) = outcome.verdict else { panic!("no failure") };
-        assert_eq!((denial.attempts, outcome.report.password_retries), (attempts, attempts), "{service:?} {claimed}");
+        assert_eq!(
+            (denial.attempts, outcome.report.password_retries),
+            (attempts, attempts),
+            "{service:?} {claimed}"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! JSON, by serde_json: raw values are slices of the text, so their place in it is known; a key given twice is an error.
+//! JSON, by serde_json: raw values are slices of the text, so their place in it is known; a key
+//! given twice is an error.
 
 use super::{Budget, Lines, SyntaxError};
 use crate::config::node::{Kind, Node};
@@ -25,7 +26,9 @@ impl<'a> Source<'a> {
     /// One level of the value `raw`, which is a part of the text.
     fn within<T: Deserialize<'a>>(&self, raw: &'a str) -> Result<T, SyntaxError> {
         let line_before = self.lines.line(self.offset(raw)).unwrap_or(1) - 1;
-        serde_json::from_str(raw).map_err(|e| (u32::try_from(e.line()).ok().map(|line| line + line_before), e.to_string()))
+        serde_json::from_str(raw).map_err(|e| {
+            (u32::try_from(e.line()).ok().map(|line| line + line_before), e.to_string())
+        })
     }
 
     fn offset(&self, part: &str) -> usize {
@@ -46,7 +49,12 @@ impl<'a> Source<'a> {
             }
             Some(b'[') => {
                 let elements: Vec<&RawValue> = self.within(raw)?;
-                Kind::List(elements.iter().map(|element| self.node(element.get(), depth + 1, budget)).collect::<Result<_, _>>()?)
+                Kind::List(
+                    elements
+                        .iter()
+                        .map(|element| self.node(element.get(), depth + 1, budget))
+                        .collect::<Result<_, _>>()?,
+                )
             }
             Some(b'"') => Kind::Scalar(self.within(raw)?),
             Some(b'n') => Kind::Null,
@@ -95,14 +103,21 @@ mod tests {
     fn values_of_every_type() {
         let text = "{\"a\": \"x\\n\\ud83d\\ude00\",\n \"b\": -1.5e3, \"c\": true,\n\"d\": null, \"e\": [1,\n2]}";
         let node = parse(text, &"x".into()).unwrap();
-        assert_eq!(flat(&node), [".a=x\n😀@1", ".b=-1.5e3@2", ".c=true@2", ".d=null@3", ".e[0]=1@3", ".e[1]=2@4"]);
+        assert_eq!(
+            flat(&node),
+            [".a=x\n😀@1", ".b=-1.5e3@2", ".c=true@2", ".d=null@3", ".e[0]=1@3", ".e[1]=2@4"]
+        );
     }
 
     #[test]
     fn syntax_errors_say_where() {
-        for (text, line) in
-            [("{\"a\": 1,\n\"a\": 2}", 2), ("{\n\"a\": {\n\"b\": 1,\n\"b\": 1}}", 4), ("{\n\"a\" 1}", 2), ("{}\nx", 2), ("{", 1)]
-        {
+        for (text, line) in [
+            ("{\"a\": 1,\n\"a\": 2}", 2),
+            ("{\n\"a\": {\n\"b\": 1,\n\"b\": 1}}", 4),
+            ("{\n\"a\" 1}", 2),
+            ("{}\nx", 2),
+            ("{", 1),
+        ] {
             let (at, why) = parse(text, &"x".into()).unwrap_err();
             assert!(at == Some(line) && !why.is_empty(), "{text:?}: {at:?} {why}");
         }
@@ -110,7 +125,13 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused() {
-        assert!(parse(&format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000)), &"x".into()).is_err());
-        assert!(parse(&format!("{{\"a\":{}{}}}", "[".repeat(100), "]".repeat(100)), &"x".into()).is_err());
+        assert!(
+            parse(&format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000)), &"x".into())
+                .is_err()
+        );
+        assert!(
+            parse(&format!("{{\"a\":{}{}}}", "[".repeat(100), "]".repeat(100)), &"x".into())
+                .is_err()
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The file formats: text in, a tree of nodes with line numbers out.
 //!
-//! A syntax error is the only problem of its file. Bounds: `node::NODES_MAX`, `node::DEPTH_MAX`. Called by `include`.
+//! A syntax error is the only problem of its file. Bounds: `node::NODES_MAX`, `node::DEPTH_MAX`.
+//! Called by `include`.
 //! Rules: specification `config.md` 1, 13.3.
 
 mod json;
@@ -32,7 +33,9 @@ impl Format {
     }
 
     pub fn of_file(path: &Path) -> Format {
-        path.extension().and_then(|extension| Format::named(&extension.to_string_lossy().to_ascii_lowercase())).unwrap_or(Format::Yaml)
+        path.extension()
+            .and_then(|extension| Format::named(&extension.to_string_lossy().to_ascii_lowercase()))
+            .unwrap_or(Format::Yaml)
     }
 }
 
@@ -44,7 +47,8 @@ pub(super) fn parse(format: Format, text: &str, origin: &Arc<str>) -> Result<Nod
         Format::Json => json::parse(text, origin),
         Format::Toml => toml::parse(text, origin),
     };
-    let tree = tree.map_err(|(line, wrong)| Problem { line, ..Problem::of_file(origin.clone(), wrong) })?;
+    let tree =
+        tree.map_err(|(line, wrong)| Problem { line, ..Problem::of_file(origin.clone(), wrong) })?;
     match tree.kind {
         Kind::Map(_) | Kind::Null => Ok(tree),
         _ => Err(Problem::of_file(origin.clone(), "must be a map of sections")),
@@ -104,8 +108,13 @@ mod tests {
             match &node.kind {
                 Kind::Null => out.push(format!("{path}=null@{line}")),
                 Kind::Scalar(text) => out.push(format!("{path}={text}@{line}")),
-                Kind::List(elements) => elements.iter().enumerate().for_each(|(i, node)| walk(node, &format!("{path}[{i}]"), out)),
-                Kind::Map(entries) => entries.iter().for_each(|(key, node)| walk(node, &format!("{path}.{key}"), out)),
+                Kind::List(elements) => elements
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, node)| walk(node, &format!("{path}[{i}]"), out)),
+                Kind::Map(entries) => {
+                    entries.iter().for_each(|(key, node)| walk(node, &format!("{path}.{key}"), out))
+                }
             }
         }
         let mut out = Vec::new();
@@ -115,9 +124,13 @@ mod tests {
 
     #[test]
     fn the_extension_names_the_format() {
-        for (file, format) in
-            [("a.yml", Format::Yaml), ("a.JSON", Format::Json), ("a.toml", Format::Toml), ("a.conf", Format::Yaml), ("a", Format::Yaml)]
-        {
+        for (file, format) in [
+            ("a.yml", Format::Yaml),
+            ("a.JSON", Format::Json),
+            ("a.toml", Format::Toml),
+            ("a.conf", Format::Yaml),
+            ("a", Format::Yaml),
+        ] {
             assert_eq!(Format::of_file(Path::new(file)), format);
         }
         assert_eq!(Format::named("ini"), None);
@@ -129,7 +142,8 @@ mod tests {
         let json = "{\"server\": {\n\"workers\": 2,\n\"backends\": [\"lua\"],\n\"log\": {\"json\": true}}}";
         let toml = "[server]\nworkers = 2\nbackends = [\"lua\"]\nlog.json = true\n";
         let parsed = |format, text| parse(format, text, &"x".into()).unwrap();
-        let expected = [".server.workers=2@2", ".server.backends[0]=lua@3", ".server.log.json=true@4"];
+        let expected =
+            [".server.workers=2@2", ".server.backends[0]=lua@3", ".server.log.json=true@4"];
         for (format, text) in [(Format::Yaml, yaml), (Format::Json, json)] {
             assert_eq!(flat(&parsed(format, text)), expected, "{format:?}");
         }
@@ -138,16 +152,25 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_map_is_refused() {
-        for (format, text) in [(Format::Yaml, "- a"), (Format::Yaml, "word"), (Format::Json, "[]"), (Format::Json, "3")] {
+        for (format, text) in [
+            (Format::Yaml, "- a"),
+            (Format::Yaml, "word"),
+            (Format::Json, "[]"),
+            (Format::Json, "3"),
+        ] {
             assert!(parse(format, text, &"x".into()).is_err(), "{text}");
         }
     }
 
     #[test]
     fn an_empty_file_is_null() {
-        for (format, text) in
-            [(Format::Yaml, ""), (Format::Yaml, "# nothing\n"), (Format::Yaml, "---\n"), (Format::Json, "null"), (Format::Json, " ")]
-        {
+        for (format, text) in [
+            (Format::Yaml, ""),
+            (Format::Yaml, "# nothing\n"),
+            (Format::Yaml, "---\n"),
+            (Format::Json, "null"),
+            (Format::Json, " "),
+        ] {
             assert!(parse(format, text, &"x".into()).unwrap().is_absent(), "{text}");
         }
         assert!(parse(Format::Toml, "", &"x".into()).unwrap().is_absent());

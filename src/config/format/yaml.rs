@@ -1,6 +1,8 @@
-//! YAML, by the events of saphyr-parser: anchors, aliases, merge keys; a key given twice is an error; only the first document.
+//! YAML, by the events of saphyr-parser: anchors, aliases, merge keys; a key given twice is an
+//! error; only the first document.
 //!
-//! Rules: YAML 1.2, the merge key of YAML 1.1, specification `config.md` 1. No recursion: a hostile file nests as it likes.
+//! Rules: YAML 1.2, the merge key of YAML 1.1, specification `config.md` 1. No recursion: a hostile
+//! file nests as it likes.
 
 use super::{Budget, SyntaxError};
 use crate::config::node::{Kind, Mark, Node};
@@ -9,16 +11,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) fn parse(text: &str, origin: &Arc<str>) -> Result<Node, SyntaxError> {
-    let mut builder = Builder { origin, budget: Budget::new(), open: Vec::new(), anchors: HashMap::new(), root: None };
+    let mut builder = Builder {
+        origin,
+        budget: Budget::new(),
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        root: None,
+    };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|e| (u32::try_from(e.marker().line()).ok(), e.info().to_owned()))?;
+        let (event, span) =
+            event.map_err(|e| (u32::try_from(e.marker().line()).ok(), e.info().to_owned()))?;
         if matches!(event, Event::DocumentEnd) {
             break;
         }
         builder.take(event, span)?;
     }
-    Ok(builder.root.unwrap_or(Node::new(Kind::Null, Mark { origin: origin.clone(), line: Some(1) })))
+    Ok(builder
+        .root
+        .unwrap_or(Node::new(Kind::Null, Mark { origin: origin.clone(), line: Some(1) })))
 }
 
 struct Builder<'a> {
@@ -51,32 +62,52 @@ enum OpenKind {
 
 impl Builder<'_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), SyntaxError> {
-        let mark = Mark { origin: self.origin.clone(), line: u32::try_from(span.start.line()).ok() };
+        let mark =
+            Mark { origin: self.origin.clone(), line: u32::try_from(span.start.line()).ok() };
         let nodes_before = self.budget.nodes;
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 self.budget.spend(1, self.open.len(), mark.line)?;
-                let is_null = style == ScalarStyle::Plain && ["", "~", "null", "Null", "NULL"].contains(&text.as_ref());
-                let is_key = matches!(self.open.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }));
-                let kind = if is_null && !is_key { Kind::Null } else { Kind::Scalar(text.into_owned()) };
+                let is_null = style == ScalarStyle::Plain
+                    && ["", "~", "null", "Null", "NULL"].contains(&text.as_ref());
+                let is_key = matches!(
+                    self.open.last(),
+                    Some(Open { kind: OpenKind::Map { key: None, .. }, .. })
+                );
+                let kind =
+                    if is_null && !is_key { Kind::Null } else { Kind::Scalar(text.into_owned()) };
                 self.put(Node::new(kind, mark), anchor, 1)
             }
             Event::Alias(anchor) => {
-                let (node, nodes) =
-                    self.anchors.get(&anchor).cloned().ok_or((mark.line, "alias of what is not complete yet".to_owned()))?;
+                let (node, nodes) = self
+                    .anchors
+                    .get(&anchor)
+                    .cloned()
+                    .ok_or((mark.line, "alias of what is not complete yet".to_owned()))?;
                 self.budget.spend(nodes, self.open.len(), mark.line)?;
                 self.put(node, 0, nodes)
             }
-            Event::SequenceStart(anchor, _) => self.start(mark, anchor, nodes_before, OpenKind::List(Vec::new())),
-            Event::MappingStart(anchor, _) => {
-                self.start(mark, anchor, nodes_before, OpenKind::Map { entries: Vec::new(), merges: Vec::new(), key: None })
+            Event::SequenceStart(anchor, _) => {
+                self.start(mark, anchor, nodes_before, OpenKind::List(Vec::new()))
             }
+            Event::MappingStart(anchor, _) => self.start(
+                mark,
+                anchor,
+                nodes_before,
+                OpenKind::Map { entries: Vec::new(), merges: Vec::new(), key: None },
+            ),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             _ => Ok(()),
         }
     }
 
-    fn start(&mut self, mark: Mark, anchor: usize, nodes_before: usize, kind: OpenKind) -> Result<(), SyntaxError> {
+    fn start(
+        &mut self,
+        mark: Mark,
+        anchor: usize,
+        nodes_before: usize,
+        kind: OpenKind,
+    ) -> Result<(), SyntaxError> {
         self.budget.spend(1, self.open.len(), mark.line)?;
         if let Some(Open { kind: OpenKind::Map { key: None, .. }, .. }) = self.open.last() {
             return Err((mark.line, "a key must be a single word".to_owned()));
@@ -110,7 +141,9 @@ impl Builder<'_> {
             Some(OpenKind::List(elements)) => elements.push(node),
             Some(OpenKind::Map { entries, merges, key }) => match key.take() {
                 None => {
-                    let Kind::Scalar(name) = node.kind else { return Err((node.mark.line, "a key must be a single word".to_owned())) };
+                    let Kind::Scalar(name) = node.kind else {
+                        return Err((node.mark.line, "a key must be a single word".to_owned()));
+                    };
                     if entries.iter().any(|(other, _)| *other == name) {
                         return Err((node.mark.line, format!("key {name:?} is given twice")));
                     }
@@ -127,7 +160,8 @@ impl Builder<'_> {
     }
 }
 
-/// Adds the entries of a merge key's value (a map, or a list of maps, earlier ones winning) that are not there yet.
+/// Adds the entries of a merge key's value (a map, or a list of maps, earlier ones winning) that
+/// are not there yet.
 fn merge(entries: &mut Vec<(String, Node)>, merged: Node) -> Result<(), SyntaxError> {
     match merged.kind {
         Kind::Map(more) => {
@@ -156,14 +190,24 @@ mod tests {
 
     #[test]
     fn values_carry_the_line_of_their_key() {
-        assert_eq!(parsed("a: 1\nb:\n  c:\n    - x\n    - y\n  d:\n    7").unwrap(), [".a=1@1", ".b.c[0]=x@4", ".b.c[1]=y@5", ".b.d=7@6"]);
+        assert_eq!(
+            parsed("a: 1\nb:\n  c:\n    - x\n    - y\n  d:\n    7").unwrap(),
+            [".a=1@1", ".b.c[0]=x@4", ".b.c[1]=y@5", ".b.d=7@6"]
+        );
     }
 
     #[test]
     fn anchors_and_merge_keys() {
         let text = "base: &b {x: 1, y: 2}\nmore: &m {y: 3, z: 4}\na:\n  <<: *b\n  x: 9\nc:\n  <<: [*m, *b]\nd: *b\n";
-        let all = parsed(text).unwrap().iter().map(|line| line.split('@').next().unwrap().to_owned()).collect::<Vec<_>>();
-        assert_eq!(all[4..], [".a.x=9", ".a.y=2", ".c.y=3", ".c.z=4", ".c.x=1", ".d.x=1", ".d.y=2"]);
+        let all = parsed(text)
+            .unwrap()
+            .iter()
+            .map(|line| line.split('@').next().unwrap().to_owned())
+            .collect::<Vec<_>>();
+        assert_eq!(
+            all[4..],
+            [".a.x=9", ".a.y=2", ".c.y=3", ".c.z=4", ".c.x=1", ".d.x=1", ".d.y=2"]
+        );
     }
 
     #[test]
@@ -172,7 +216,10 @@ mod tests {
             parsed("a:\nb: ~\nc: null\nd: 'null'\ne: \"\"\n").unwrap(),
             [".a=null@1", ".b=null@2", ".c=null@3", ".d=null@4", ".e=@5"]
         );
-        assert!(matches!(parse("d: 'null'", &"x".into()).unwrap().at("d").unwrap().kind, Kind::Scalar(_)));
+        assert!(matches!(
+            parse("d: 'null'", &"x".into()).unwrap().at("d").unwrap().kind,
+            Kind::Scalar(_)
+        ));
     }
 
     #[test]
@@ -200,7 +247,9 @@ mod tests {
     #[test]
     fn bombs_are_refused() {
         let mut laughs = "a: &a [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
-        for (name, before) in ["b", "c", "d", "e", "f", "g"].iter().zip(["a", "b", "c", "d", "e", "f"]) {
+        for (name, before) in
+            ["b", "c", "d", "e", "f", "g"].iter().zip(["a", "b", "c", "d", "e", "f"])
+        {
             laughs += &format!("{name}: &{name} [{}]\n", vec![format!("*{before}"); 10].join(","));
         }
         assert!(parsed(&laughs).unwrap_err().1.contains("values"));

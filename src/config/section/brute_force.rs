@@ -66,7 +66,11 @@ impl Section for BruteForce {
         keys.checked("min_tolerate_percent", &mut self.min_tolerate_percent, at_most(100));
         keys.checked("max_tolerate_percent", &mut self.max_tolerate_percent, at_most(100));
         keys.or_default("scale_factor", &mut self.scale_factor, between(0.1, 10.0));
-        keys.or_default("rwp_allowed_unique_hashes", &mut self.rwp_allowed_unique_hashes, between(1, 100));
+        keys.or_default(
+            "rwp_allowed_unique_hashes",
+            &mut self.rwp_allowed_unique_hashes,
+            between(1, 100),
+        );
         keys.positive_or_default("rwp_window", &mut self.rwp_window, YEAR);
         keys.section("ip_scoping", &mut self.ip_scoping);
         keys.value("pw_history_for_known_accounts", &mut self.pw_history_for_known_accounts);
@@ -173,7 +177,8 @@ impl Section for Toleration {
     }
 }
 
-/// `brute_force.ip_scoping`: size of the IPv6 network that stands for a client; 0: the address itself.
+/// `brute_force.ip_scoping`: size of the IPv6 network that stands for a client; 0: the address
+/// itself.
 #[derive(Clone, Debug, Default)]
 pub struct IpScoping {
     pub rwp_ipv6_cidr: u8,

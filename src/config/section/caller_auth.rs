@@ -1,11 +1,13 @@
-//! `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`: who may call the API (`config.md` 8.5, 13.9); `server.metrics_access`,
-//! `server.admin_access`: who else may have the metrics and the admin endpoints.
+//! `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`: who may call the API (`config.md`
+//! 8.5, 13.9); `server.metrics_access`, `server.admin_access`: who else may have the metrics and
+//! the admin endpoints.
 //!
 //! Any of them may be enabled together; each request may use either.
 
 use crate::config::address::Networks;
 use crate::config::check::{
-    Checked, between, existing_file, hours, if_given, minutes, no_blank, one_word, one_word_each, positive, seconds, secret_of,
+    Checked, between, existing_file, hours, if_given, minutes, no_blank, one_word, one_word_each,
+    positive, seconds, secret_of,
 };
 use crate::config::keys::{Keys, Section};
 use crate::config::problem::Wrong;
@@ -19,7 +21,8 @@ pub struct BasicAuth {
     pub username: String,
     /// At least 16 characters.
     pub password: Secret,
-    /// Further users, whose passwords are hashed. A name may stand there twice: while its secret is changed, both are good.
+    /// Further users, whose passwords are hashed. A name may stand there twice: while its secret is
+    /// changed, both are good.
     pub users: Vec<BasicUser>,
 }
 
@@ -46,12 +49,15 @@ fn no_colon(name: &String) -> Checked {
     if name.contains(':') { Err(Wrong::new("must not hold a colon")) } else { no_blank(name) }
 }
 
-/// A hash that can be checked, of another password than the empty one. Costs as much as one login of that user.
+/// A hash that can be checked, of another password than the empty one. Costs as much as one login
+/// of that user.
 fn hash(stored: &Secret) -> Checked {
     match crate::password::verify(stored.expose(), b"") {
         Ok(false) => Ok(()),
         Ok(true) => Err(Wrong::new("is the hash of an empty password")),
-        Err(error) => Err(Wrong::new(format!("must be a password hash such as {{SSHA512}}…, $2b$… or $argon2id$…: {error}"))),
+        Err(error) => Err(Wrong::new(format!(
+            "must be a password hash such as {{SSHA512}}…, $2b$… or $argon2id$…: {error}"
+        ))),
     }
 }
 
@@ -64,14 +70,23 @@ impl Section for BasicAuth {
     }
 
     fn check(&self) -> Vec<(&'static str, Wrong)> {
-        let missing = |key, is_missing| (self.enabled && is_missing).then(|| (key, Wrong::new("is missing, but basic_auth is enabled")));
+        let missing = |key, is_missing| {
+            (self.enabled && is_missing)
+                .then(|| (key, Wrong::new("is missing, but basic_auth is enabled")))
+        };
         if self.users.len() > BASIC_USERS_MAX {
             return vec![("users", Wrong::new(format!("must be at most {BASIC_USERS_MAX}")))];
         }
         if self.username.is_empty() && self.password.is_empty() && !self.users.is_empty() {
             return Vec::new();
         }
-        [missing("username", self.username.is_empty()), missing("password", self.password.is_empty())].into_iter().flatten().collect()
+        [
+            missing("username", self.username.is_empty()),
+            missing("password", self.password.is_empty()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 
@@ -112,9 +127,12 @@ impl Section for JwtAuth {
         keys.value("enabled", &mut self.enabled);
         keys.checked("secret_key", &mut self.secret_key, secret_of(32));
         keys.checked("previous_secret_keys", &mut self.previous_secret_keys, |secrets| {
-            let is_empty = secrets.iter().any(Secret::is_empty) || secrets.len() > PREVIOUS_KEYS_MAX;
+            let is_empty =
+                secrets.iter().any(Secret::is_empty) || secrets.len() > PREVIOUS_KEYS_MAX;
             if is_empty {
-                return Err(Wrong::new(format!("must hold at most {PREVIOUS_KEYS_MAX} keys, none of them empty")));
+                return Err(Wrong::new(format!(
+                    "must hold at most {PREVIOUS_KEYS_MAX} keys, none of them empty"
+                )));
             }
             secrets.iter().try_for_each(secret_of(32))
         });
@@ -128,7 +146,11 @@ impl Section for JwtAuth {
     fn check(&self) -> Vec<(&'static str, Wrong)> {
         // The original accepts an empty key and then skips every check of roles.
         let keyless = self.enabled && self.secret_key.is_empty();
-        if keyless { vec![("secret_key", Wrong::new("is missing, but jwt_auth is enabled"))] } else { Vec::new() }
+        if keyless {
+            vec![("secret_key", Wrong::new("is missing, but jwt_auth is enabled"))]
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -208,17 +230,23 @@ impl Section for OidcAuth {
             wrong.push(("audience", Wrong::new("is missing, but oidc_auth is enabled: tokens for other services would be good here")));
         }
         if self.jwks_url.is_empty() == self.jwks_file.is_none() {
-            wrong.push(("jwks_url", Wrong::new("oidc_auth needs either \"jwks_url\" or \"jwks_file\" when it is enabled")));
+            wrong.push((
+                "jwks_url",
+                Wrong::new(
+                    "oidc_auth needs either \"jwks_url\" or \"jwks_file\" when it is enabled",
+                ),
+            ));
         }
         wrong
     }
 }
 
-/// `https://…`, or `http://` to this host: whoever could change the keys on their way could sign tokens.
+/// `https://…`, or `http://` to this host: whoever could change the keys on their way could sign
+/// tokens.
 fn web_address(url: &String) -> Checked {
-    let is_local = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
-        .iter()
-        .any(|start| url.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
+    let is_local = ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|start| {
+        url.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    });
     if url.is_empty() || url.starts_with("https://") || is_local {
         one_word(url)
     } else {
@@ -247,14 +275,20 @@ impl Section for Access {
     fn check(&self) -> Vec<(&'static str, Wrong)> {
         let is_restricted = !self.token.is_empty() || self.networks.iter().next().is_some();
         if self.public && is_restricted {
-            vec![("public", Wrong::new("lets everybody in, so that \"token\" and \"networks\" protect nothing: remove it or them"))]
+            vec![(
+                "public",
+                Wrong::new(
+                    "lets everybody in, so that \"token\" and \"networks\" protect nothing: remove it or them",
+                ),
+            )]
         } else {
             Vec::new()
         }
     }
 }
 
-/// Each is compared for every request with basic credentials, and those with slow hashes are checked once at start: some seconds at most.
+/// Each is compared for every request with basic credentials, and those with slow hashes are
+/// checked once at start: some seconds at most.
 const BASIC_USERS_MAX: usize = 64;
 
 /// Each costs an HMAC for a token that none of the others has signed.

@@ -34,7 +34,10 @@ impl Section for Dns {
 /// `IP:PORT`: a resolver cannot be looked up by name.
 impl Word for SocketAddr {
     fn parse(text: &str) -> Result<SocketAddr, Wrong> {
-        text.parse().map_err(|_| Wrong::new(format!("{text:?} is no IP address with a port")).allowed("192.0.2.53:53, [2001:db8::53]:53"))
+        text.parse().map_err(|_| {
+            Wrong::new(format!("{text:?} is no IP address with a port"))
+                .allowed("192.0.2.53:53, [2001:db8::53]:53")
+        })
     }
 
     fn text(&self) -> String {

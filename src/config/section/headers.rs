@@ -1,4 +1,5 @@
-//! `server.default_http_request_header`: which request headers the header, nginx and basic dialects read (`config.md` 8.14).
+//! `server.default_http_request_header`: which request headers the header, nginx and basic dialects
+//! read (`config.md` 8.14).
 
 use crate::config::address::HeaderName;
 use crate::config::keys::{Keys, Section};

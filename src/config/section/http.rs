@@ -17,7 +17,8 @@ pub struct HttpClient {
     pub max_idle_connections_per_host: u32,
     /// 0: never.
     pub idle_connection_timeout: Duration,
-    /// A URL; it may hold a password. None: `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` of the environment.
+    /// A URL; it may hold a password. None: `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` of the
+    /// environment.
     pub proxy: Secret,
     pub tls: Tls,
 }
@@ -73,7 +74,12 @@ pub struct KeepAlive {
 
 impl Default for KeepAlive {
     fn default() -> KeepAlive {
-        KeepAlive { enabled: false, timeout: seconds(60), max_idle_connections: 0, max_idle_connections_per_host: 0 }
+        KeepAlive {
+            enabled: false,
+            timeout: seconds(60),
+            max_idle_connections: 0,
+            max_idle_connections_per_host: 0,
+        }
     }
 }
 
@@ -82,7 +88,11 @@ impl Section for KeepAlive {
         keys.value("enabled", &mut self.enabled);
         keys.checked("timeout", &mut self.timeout, positive);
         keys.or_default("max_idle_connections", &mut self.max_idle_connections, at_least(1));
-        keys.or_default("max_idle_connections_per_host", &mut self.max_idle_connections_per_host, any);
+        keys.or_default(
+            "max_idle_connections_per_host",
+            &mut self.max_idle_connections_per_host,
+            any,
+        );
     }
 }
 

@@ -66,7 +66,11 @@ impl Section for Tracing {
         }
         keys.checked("sampler_ratio", &mut self.sampler_ratio, ratio);
         keys.or_default("service_name", &mut self.service_name, printable(255));
-        keys.checked("propagators", &mut self.propagators, each_one_of(&["tracecontext", "baggage", "b3", "b3multi", "jaeger"]));
+        keys.checked(
+            "propagators",
+            &mut self.propagators,
+            each_one_of(&["tracecontext", "baggage", "b3", "b3multi", "jaeger"]),
+        );
         keys.left_out("enable_redis", "commands to Redis make no spans");
         keys.value("log_export_results", &mut self.log_export_results);
         keys.section("tls", &mut self.tls);

@@ -1,7 +1,9 @@
-//! `ldap` (`config.md` 8.20): directories for scripts. What belongs to the LDAP backend is read and checked, so that files which have it load.
+//! `ldap` (`config.md` 8.20): directories for scripts. What belongs to the LDAP backend is read and
+//! checked, so that files which have it load.
 
 use crate::config::check::{
-    any, at_most, between, existing_file, if_given, milliseconds, minutes, one_of, one_word, one_word_each, printable, seconds, secret_of,
+    any, at_most, between, existing_file, if_given, milliseconds, minutes, one_of, one_word,
+    one_word_each, printable, seconds, secret_of,
 };
 use crate::config::choice::LdapScope;
 use crate::config::keys::{Both, Keys, Section};
@@ -27,8 +29,16 @@ impl Section for Ldap {
     }
 
     fn check(&self) -> Vec<(&'static str, Wrong)> {
-        let reserved = self.optional_ldap_pools.keys().find(|name| ["default", "__meta_default__"].contains(&name.as_str()));
-        reserved.map(|name| ("optional_ldap_pools", Wrong::new(format!("no pool may be called {name:?}")))).into_iter().collect()
+        let reserved = self
+            .optional_ldap_pools
+            .keys()
+            .find(|name| ["default", "__meta_default__"].contains(&name.as_str()));
+        reserved
+            .map(|name| {
+                ("optional_ldap_pools", Wrong::new(format!("no pool may be called {name:?}")))
+            })
+            .into_iter()
+            .collect()
     }
 }
 
@@ -135,7 +145,14 @@ impl Section for LdapPool {
 
     fn check(&self) -> Vec<(&'static str, Wrong)> {
         let missing = self.auth_pool_size == 0 && !self.lookup_pool_only;
-        if missing { vec![("auth_pool_size", Wrong::new("must be at least 1 unless lookup_pool_only is true"))] } else { Vec::new() }
+        if missing {
+            vec![(
+                "auth_pool_size",
+                Wrong::new("must be at least 1 unless lookup_pool_only is true"),
+            )]
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -159,11 +176,17 @@ impl LdapPool {
         keys.checked("tls_ca_cert", &mut self.tls_ca_cert, if_given(existing_file));
         keys.checked("tls_client_cert", &mut self.tls_client_cert, if_given(existing_file));
         keys.checked("tls_client_key", &mut self.tls_client_key, if_given(existing_file));
-        keys.required("server_uri", &mut self.server_uri, |uris: &Vec<String>| uris.iter().try_for_each(uri));
+        keys.required("server_uri", &mut self.server_uri, |uris: &Vec<String>| {
+            uris.iter().try_for_each(uri)
+        });
     }
 
     fn limits(&mut self, keys: &mut Keys<'_>) {
-        keys.checked("connect_abort_timeout", &mut self.connect_abort_timeout, at_most(minutes(10)));
+        keys.checked(
+            "connect_abort_timeout",
+            &mut self.connect_abort_timeout,
+            at_most(minutes(10)),
+        );
         keys.checked("search_timeout", &mut self.search_timeout, at_most(minutes(10)));
         keys.checked("bind_timeout", &mut self.bind_timeout, at_most(minutes(10)));
         keys.checked("modify_timeout", &mut self.modify_timeout, at_most(minutes(10)));
@@ -175,7 +198,11 @@ impl LdapPool {
         keys.or_default("cb_failure_threshold", &mut self.cb_failure_threshold, between(1, 1000));
         keys.checked("cb_cooldown", &mut self.cb_cooldown, at_most(minutes(10)));
         keys.or_default("cb_half_open_max", &mut self.cb_half_open_max, between(1, 100));
-        keys.checked("health_check_interval", &mut self.health_check_interval, at_most(minutes(10)));
+        keys.checked(
+            "health_check_interval",
+            &mut self.health_check_interval,
+            at_most(minutes(10)),
+        );
         keys.checked("health_check_timeout", &mut self.health_check_timeout, at_most(minutes(1)));
     }
 
@@ -186,14 +213,24 @@ impl LdapPool {
         keys.checked("cache_max_entries", &mut self.cache_max_entries, at_most(10_000_000));
         keys.or_default("cache_impl", &mut self.cache_impl, one_of(&["lru", "ttl"]));
         keys.value("include_raw_result", &mut self.include_raw_result);
-        keys.checked("auth_rate_limit_per_second", &mut self.auth_rate_limit_per_second, between(0.0, f64::MAX));
+        keys.checked(
+            "auth_rate_limit_per_second",
+            &mut self.auth_rate_limit_per_second,
+            between(0.0, f64::MAX),
+        );
         keys.value("auth_rate_limit_burst", &mut self.auth_rate_limit_burst);
     }
 }
 
 fn uri(text: &String) -> Result<(), Wrong> {
-    let sound = ["ldap://", "ldaps://", "ldapi://"].iter().any(|scheme| text.to_ascii_lowercase().starts_with(scheme));
-    if sound && one_word(text).is_ok() { Ok(()) } else { Err(Wrong::new(format!("{text:?} is no LDAP URI")).allowed("ldap://HOST:PORT")) }
+    let sound = ["ldap://", "ldaps://", "ldapi://"]
+        .iter()
+        .any(|scheme| text.to_ascii_lowercase().starts_with(scheme));
+    if sound && one_word(text).is_ok() {
+        Ok(())
+    } else {
+        Err(Wrong::new(format!("{text:?} is no LDAP URI")).allowed("ldap://HOST:PORT"))
+    }
 }
 
 /// Which protocols a pool answers, and how.

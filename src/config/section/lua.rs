@@ -1,6 +1,10 @@
-//! `lua`: the operator's scripts, and which backend answers which protocols (`config.md` 8.18, 13.1, 13.11).
+//! `lua`: the operator's scripts, and which backend answers which protocols (`config.md` 8.18,
+//! 13.1, 13.11).
 
-use crate::config::check::{any, at_most, between, existing_file, existing_files, if_given, milliseconds, minutes, one_word, seconds};
+use crate::config::check::{
+    any, at_most, between, existing_file, existing_files, if_given, milliseconds, minutes,
+    one_word, seconds,
+};
 use crate::config::choice::{ActionType, HookMethod};
 use crate::config::keys::{Both, Keys, Section};
 use std::collections::BTreeMap;
@@ -24,15 +28,24 @@ pub struct Lua {
 }
 
 impl Lua {
-    /// The optional backend that `server.backends` names. Files for the original may spell it in another case.
+    /// The optional backend that `server.backends` names. Files for the original may spell it in
+    /// another case.
     pub fn optional_backend(&self, name: &str) -> Option<&OptionalLuaBackend> {
-        let folded = || self.optional_lua_backends.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, backend)| backend);
+        let folded = || {
+            self.optional_lua_backends
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, backend)| backend)
+        };
         self.optional_lua_backends.get(name).or_else(folded)
     }
 
     /// The first search entry of a backend (none: the default one) that lists the protocol.
     pub fn search_for(&self, backend_name: Option<&str>, protocol: &str) -> Option<&LuaSearch> {
-        self.search.iter().find(|search| search.backend_name.as_deref() == backend_name && search.protocol.iter().any(|p| p == protocol))
+        self.search.iter().find(|search| {
+            search.backend_name.as_deref() == backend_name
+                && search.protocol.iter().any(|p| p == protocol)
+        })
     }
 }
 
@@ -48,7 +61,8 @@ impl Section for Lua {
     }
 }
 
-/// For which logins a feature or filter runs. If none is given: for all with a password; else for those given only.
+/// For which logins a feature or filter runs. If none is given: for all with a password; else for
+/// those given only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct When {
     pub when_authenticated: bool,
@@ -65,7 +79,11 @@ impl Default for When {
 impl When {
     fn keys(&mut self, keys: &mut Keys<'_>) {
         if keys.gives_any(&["when_authenticated", "when_unauthenticated", "when_no_auth"]) {
-            *self = When { when_authenticated: false, when_unauthenticated: false, when_no_auth: false };
+            *self = When {
+                when_authenticated: false,
+                when_unauthenticated: false,
+                when_no_auth: false,
+            };
         }
         keys.value("when_authenticated", &mut self.when_authenticated);
         keys.value("when_unauthenticated", &mut self.when_unauthenticated);
@@ -97,7 +115,8 @@ impl Section for LuaFeature {
 pub struct LuaFilter {
     pub name: String,
     pub script_path: PathBuf,
-    /// Unlike a feature's, it holds for look-ups too if nothing is given: filters decide about recipients.
+    /// Unlike a feature's, it holds for look-ups too if nothing is given: filters decide about
+    /// recipients.
     pub when: When,
     pub reuse: bool,
     /// Whether its ACCEPT turns a failed password login of a found user into a success.
@@ -151,7 +170,8 @@ pub struct LuaHook {
     /// Without leading slashes.
     pub http_location: String,
     pub http_method: HookMethod,
-    /// Of a body for which the script sets none. None: `application/json` for what it returns, `text/plain` for what it writes.
+    /// Of a body for which the script sets none. None: `application/json` for what it returns,
+    /// `text/plain` for what it writes.
     pub content_type: Option<String>,
     pub script_path: PathBuf,
     /// A caller with a token needs one of these; none: any caller will do. Also spelt `scopes`.
@@ -237,10 +257,22 @@ impl Section for LuaConfig {
         keys.or_default("cpu_limit", &mut self.cpu_limit, between(milliseconds(1), minutes(1)));
         keys.value("reuse", &mut self.reuse);
         keys.alias("number_of_workers", "backend_number_of_workers", Both::Newer);
-        keys.or_default("backend_number_of_workers", &mut self.backend_number_of_workers, at_most(WORKERS_MAX));
-        keys.or_default("action_number_of_workers", &mut self.action_number_of_workers, at_most(WORKERS_MAX));
+        keys.or_default(
+            "backend_number_of_workers",
+            &mut self.backend_number_of_workers,
+            at_most(WORKERS_MAX),
+        );
+        keys.or_default(
+            "action_number_of_workers",
+            &mut self.action_number_of_workers,
+            at_most(WORKERS_MAX),
+        );
         keys.value("queue_length", &mut self.queue_length);
-        keys.or_default("feature_vm_pool_size", &mut self.feature_vm_pool_size, at_most(WORKERS_MAX));
+        keys.or_default(
+            "feature_vm_pool_size",
+            &mut self.feature_vm_pool_size,
+            at_most(WORKERS_MAX),
+        );
         keys.or_default("filter_vm_pool_size", &mut self.filter_vm_pool_size, at_most(WORKERS_MAX));
         keys.or_default("hook_vm_pool_size", &mut self.hook_vm_pool_size, at_most(WORKERS_MAX));
         keys.or_default("ip_scoping_v6_cidr", &mut self.ip_scoping_v6_cidr, at_most(128));
@@ -266,7 +298,11 @@ impl Section for OptionalLuaBackend {
         keys.checked("backend_script_path", &mut self.backend_script_path, if_given(existing_file));
         keys.value("reuse", &mut self.reuse);
         keys.alias("number_of_workers", "backend_number_of_workers", Both::Newer);
-        keys.or_default("backend_number_of_workers", &mut self.backend_number_of_workers, at_most(WORKERS_MAX));
+        keys.or_default(
+            "backend_number_of_workers",
+            &mut self.backend_number_of_workers,
+            at_most(WORKERS_MAX),
+        );
         keys.value("queue_length", &mut self.queue_length);
         for key in SHARED_KEYS {
             keys.left_out(key, "it belongs into lua.config");

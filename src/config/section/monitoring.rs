@@ -39,7 +39,11 @@ pub struct BackendServer {
 
 impl Section for BackendServer {
     fn keys(&mut self, keys: &mut Keys<'_>) {
-        keys.required("protocol", &mut self.protocol, one_of(&["imap", "pop3", "lmtp", "smtp", "sieve", "http"]));
+        keys.required(
+            "protocol",
+            &mut self.protocol,
+            one_of(&["imap", "pop3", "lmtp", "smtp", "sieve", "http"]),
+        );
         keys.alias("ip", "host", Both::Refuse);
         keys.required("host", &mut self.host, any);
         keys.value("port", &mut self.port);

@@ -34,7 +34,8 @@ pub struct Rbl {
     pub rbl: Host,
     pub ipv4: bool,
     pub ipv6: bool,
-    /// Whether a list that does not answer counts as not listing the client, instead of making the login a temporary failure.
+    /// Whether a list that does not answer counts as not listing the client, instead of making the
+    /// login a temporary failure.
     pub allow_failure: bool,
     /// Any of these answers counts.
     pub return_codes: Vec<Ipv4Addr>,

@@ -1,7 +1,10 @@
-//! `server.redis` (`config.md` 8.12). Without an address in it, the process keeps its state in memory.
+//! `server.redis` (`config.md` 8.12). Without an address in it, the process keeps its state in
+//! memory.
 
 use crate::config::address::{HostPort, ServerAddress};
-use crate::config::check::{DAY, YEAR, any, between, hours, milliseconds, minutes, no_blank, one_word, seconds, secret_of};
+use crate::config::check::{
+    DAY, YEAR, any, between, hours, milliseconds, minutes, no_blank, one_word, seconds, secret_of,
+};
 use crate::config::keys::{Both, Keys, Section};
 use crate::config::problem::Wrong;
 use crate::config::section::tls::Tls;
@@ -19,7 +22,8 @@ pub struct Redis {
     pub password_nonce: Secret,
     /// At least 16 characters. Empty: none.
     pub encryption_secret: Secret,
-    /// Connections per server; 0: the default. Without effect where one pipelined connection per worker does all.
+    /// Connections per server; 0: the default. Without effect where one pipelined connection per
+    /// worker does all.
     pub pool_size: u32,
     pub idle_pool_size: u32,
     /// Lifetime of cached successes.
@@ -97,9 +101,17 @@ impl Section for Redis {
         keys.checked("pool_timeout", &mut self.pool_timeout, between(milliseconds(1), seconds(30)));
         keys.checked("dial_timeout", &mut self.dial_timeout, between(milliseconds(1), seconds(60)));
         keys.checked("read_timeout", &mut self.read_timeout, between(milliseconds(1), seconds(60)));
-        keys.checked("write_timeout", &mut self.write_timeout, between(milliseconds(1), seconds(60)));
+        keys.checked(
+            "write_timeout",
+            &mut self.write_timeout,
+            between(milliseconds(1), seconds(60)),
+        );
         keys.value("pool_fifo", &mut self.pool_fifo);
-        keys.checked("conn_max_idle_time", &mut self.conn_max_idle_time, between(Duration::ZERO, DAY));
+        keys.checked(
+            "conn_max_idle_time",
+            &mut self.conn_max_idle_time,
+            between(Duration::ZERO, DAY),
+        );
         keys.value("max_retries", &mut self.max_retries);
         keys.checked("protocol", &mut self.protocol, |version| match version {
             0 | 2 | 3 => Ok(()),
@@ -107,7 +119,10 @@ impl Section for Redis {
         });
         keys.section("account_local_cache", &mut self.account_local_cache);
         keys.left_out("identity_enabled", "the client does not introduce itself");
-        keys.left_out("maint_notifications_enabled", "maintenance notifications are not understood");
+        keys.left_out(
+            "maint_notifications_enabled",
+            "maintenance notifications are not understood",
+        );
         keys.left_out("batching", "commands of one turn always leave in one write");
         keys.left_out("client_tracking", "there is no client-side caching");
     }
@@ -195,8 +210,9 @@ impl Section for RedisCluster {
     }
 }
 
-/// `server.redis.account_local_cache`: user names to accounts, inside the process. It saves a round trip a login, but then users it remembers are
-/// let in while Redis is away, too. Its memory is bounded in any case; the last three keys have no effect.
+/// `server.redis.account_local_cache`: user names to accounts, inside the process. It saves a round
+/// trip a login, but then users it remembers are let in while Redis is away, too. Its memory is
+/// bounded in any case; the last three keys have no effect.
 #[derive(Clone, Debug)]
 pub struct AccountLocalCache {
     pub enabled: bool,
@@ -209,7 +225,13 @@ pub struct AccountLocalCache {
 
 impl Default for AccountLocalCache {
     fn default() -> AccountLocalCache {
-        AccountLocalCache { enabled: false, ttl: seconds(60), shards: 32, cleanup_interval: minutes(10), max_items: 0 }
+        AccountLocalCache {
+            enabled: false,
+            ttl: seconds(60),
+            shards: 32,
+            cleanup_interval: minutes(10),
+            max_items: 0,
+        }
     }
 }
 
@@ -218,7 +240,11 @@ impl Section for AccountLocalCache {
         keys.value("enabled", &mut self.enabled);
         keys.checked("ttl", &mut self.ttl, between(Duration::ZERO, DAY));
         keys.checked("shards", &mut self.shards, between(1, 1024));
-        keys.checked("cleanup_interval", &mut self.cleanup_interval, between(Duration::ZERO, hours(1)));
+        keys.checked(
+            "cleanup_interval",
+            &mut self.cleanup_interval,
+            between(Duration::ZERO, hours(1)),
+        );
         keys.value("max_items", &mut self.max_items);
     }
 }

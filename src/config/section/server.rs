@@ -1,7 +1,10 @@
 //! `server`: what the process as a whole does (`config.md` 8.2, 8.3, 8.7 to 8.9, 8.13).
 
 use crate::config::address::{Host, ListenAddress, Networks};
-use crate::config::check::{any, at_least, at_most, between, each_one_of, existing_directory, hours, if_given, printable, seconds};
+use crate::config::check::{
+    any, at_least, at_most, between, each_one_of, existing_directory, hours, if_given, printable,
+    seconds,
+};
 use crate::config::choice::{Backend, Feature, Features, Service};
 use crate::config::keys::{Keys, Section};
 use crate::config::problem::Wrong;
@@ -25,7 +28,8 @@ pub struct Server {
     pub address: ListenAddress,
     /// Unix sockets to listen on besides `address`.
     pub listen_unix: Vec<PathBuf>,
-    /// Worker threads; 0: one for each core but one, which is left to the background worker. See [`Server::worker_count`].
+    /// Worker threads; 0: one for each core but one, which is left to the background worker. See
+    /// [`Server::worker_count`].
     pub workers: usize,
     /// Requests in flight; the next one gets 429. Counted for the process as a whole.
     pub max_concurrent_requests: u32,
@@ -108,7 +112,8 @@ impl Default for Server {
             address: ListenAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9080))),
             listen_unix: Vec::new(),
             workers: 0,
-            // What the manual of the original says; its releases differ from it and from each other.
+            // What the manual of the original says; its releases differ from it and from each
+            // other.
             max_concurrent_requests: 3000,
             // Bodies are credentials and small JSON; hooks take somewhat more.
             max_body_bytes: 1024 * 1024,
@@ -163,18 +168,34 @@ impl Default for Server {
 impl Section for Server {
     fn keys(&mut self, keys: &mut Keys<'_>) {
         keys.value("address", &mut self.address);
-        keys.checked("listen_unix", &mut self.listen_unix, |paths| paths.iter().try_for_each(|path| absolute(path)));
+        keys.checked("listen_unix", &mut self.listen_unix, |paths| {
+            paths.iter().try_for_each(|path| absolute(path))
+        });
         keys.checked("workers", &mut self.workers, at_most(WORKERS_MAX));
-        keys.or_default("max_concurrent_requests", &mut self.max_concurrent_requests, between(1, i32::MAX as u32));
+        keys.or_default(
+            "max_concurrent_requests",
+            &mut self.max_concurrent_requests,
+            between(1, i32::MAX as u32),
+        );
         keys.or_default("max_body_bytes", &mut self.max_body_bytes, between(1024, BODY_BYTES_MAX));
-        keys.or_default("max_password_history_entries", &mut self.max_password_history_entries, between(1, i32::MAX as u32));
+        keys.or_default(
+            "max_password_history_entries",
+            &mut self.max_password_history_entries,
+            between(1, i32::MAX as u32),
+        );
         keys.value("haproxy_v2", &mut self.haproxy_v2);
         keys.or_default("instance_name", &mut self.instance_name, printable(255));
         self.mail_servers(keys);
         keys.value("nginx_wait_delay", &mut self.nginx_wait_delay);
         let wait_max = self.nginx_wait_delay;
         keys.checked("nginx_wait_min", &mut self.nginx_wait_min, |wait: &u8| {
-            if *wait <= wait_max { Ok(()) } else { Err(Wrong::new(format!("must not be more than nginx_wait_delay, which is {wait_max}"))) }
+            if *wait <= wait_max {
+                Ok(())
+            } else {
+                Err(Wrong::new(format!(
+                    "must not be more than nginx_wait_delay, which is {wait_max}"
+                )))
+            }
         });
         keys.value("basic_lookups", &mut self.basic_lookups);
         keys.section("client_address", &mut self.client_address);
@@ -292,7 +313,8 @@ impl Section for MasterUser {
     }
 }
 
-/// `server.client_address`: services that take the client's address from the connection, not from headers that it may have written.
+/// `server.client_address`: services that take the client's address from the connection, not from
+/// headers that it may have written.
 #[derive(Clone, Debug)]
 pub struct ClientAddress {
     pub from_connection: Vec<Service>,
@@ -310,7 +332,9 @@ impl Section for ClientAddress {
     fn keys(&mut self, keys: &mut Keys<'_>) {
         keys.value("from_connection", &mut self.from_connection);
         keys.checked("header", &mut self.header, |name: &String| {
-            let is_token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+            let is_token = name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
             if is_token { Ok(()) } else { Err(Wrong::new("must be the name of a header")) }
         });
     }
@@ -330,8 +354,19 @@ impl Section for PrometheusTimer {
     }
 }
 
-const TIMERS: [&str; 11] =
-    ["action", "account", "auth", "backend", "brute_force", "dns", "feature", "filter", "post_action", "request", "store_totp"];
+const TIMERS: [&str; 11] = [
+    "action",
+    "account",
+    "auth",
+    "backend",
+    "brute_force",
+    "dns",
+    "feature",
+    "filter",
+    "post_action",
+    "request",
+    "store_totp",
+];
 
 /// More threads than any machine has cores are a typing mistake.
 const WORKERS_MAX: usize = 1024;

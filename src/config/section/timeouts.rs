@@ -1,4 +1,5 @@
-//! `server.timeouts`: how long each kind of wait may take (`config.md` 8.14, 13.11; `decisions.md`).
+//! `server.timeouts`: how long each kind of wait may take (`config.md` 8.14, 13.11;
+//! `decisions.md`).
 
 use crate::config::check::{milliseconds, minutes, seconds};
 use crate::config::keys::{Keys, Section};
@@ -64,7 +65,9 @@ impl Section for Timeouts {
             ("lua_script", &mut self.lua_script),
         ];
         for (key, field) in named {
-            keys.or_default(key, field, |value| crate::config::check::between(milliseconds(1), minutes(60))(value));
+            keys.or_default(key, field, |value| {
+                crate::config::check::between(milliseconds(1), minutes(60))(value)
+            });
         }
         keys.left_out("singleflight_work", "equal requests are not merged");
     }

@@ -4,15 +4,26 @@ use super::*;
 
 #[test]
 fn the_environment_wins_over_the_file() {
-    let config =
-        with_environment(BASE, &[("NAUTHILUS_SERVER_WORKERS", "3"), ("NAUTHILUS_SERVER_REDIS_MASTER_ADDRESS", "redis.example.net:6379")]);
+    let config = with_environment(
+        BASE,
+        &[
+            ("NAUTHILUS_SERVER_WORKERS", "3"),
+            ("NAUTHILUS_SERVER_REDIS_MASTER_ADDRESS", "redis.example.net:6379"),
+        ],
+    );
     assert_eq!(config.server.workers, 3);
-    assert_eq!(config.server.redis.master.address, Some(ServerAddress::Tcp(HostPort { host: "redis.example.net".into(), port: 6379 })));
+    assert_eq!(
+        config.server.redis.master.address,
+        Some(ServerAddress::Tcp(HostPort { host: "redis.example.net".into(), port: 6379 }))
+    );
 }
 
 #[test]
 fn of_both_prefixes_ours_wins() {
-    let config = with_environment(BASE, &[("LOLIGO_SERVER_WORKERS", "4"), ("NAUTHILUS_SERVER_WORKERS", "3")]);
+    let config = with_environment(
+        BASE,
+        &[("LOLIGO_SERVER_WORKERS", "4"), ("NAUTHILUS_SERVER_WORKERS", "3")],
+    );
     assert_eq!(config.server.workers, 4);
 }
 
@@ -28,13 +39,23 @@ fn an_empty_variable_makes_the_key_empty() {
             ("LOLIGO_SERVER_WORKERS", ""),
         ],
     );
-    assert!(config.server.backends.is_empty() && config.server.redis.prefix.is_empty() && config.server.redis.password_nonce.is_empty());
+    assert!(
+        config.server.backends.is_empty()
+            && config.server.redis.prefix.is_empty()
+            && config.server.redis.password_nonce.is_empty()
+    );
     assert!(config.server.workers == 0);
 }
 
 #[test]
 fn lists_have_commas() {
-    let config = with_environment(BASE, &[("NAUTHILUS_SERVER_FEATURES", "lua,rbl"), ("NAUTHILUS_CLEARTEXT_NETWORKS", "10.0.0.0/8,::1")]);
+    let config = with_environment(
+        BASE,
+        &[
+            ("NAUTHILUS_SERVER_FEATURES", "lua,rbl"),
+            ("NAUTHILUS_CLEARTEXT_NETWORKS", "10.0.0.0/8,::1"),
+        ],
+    );
     assert!(config.server.has_feature(Feature::Lua) && config.server.has_feature(Feature::Rbl));
     assert_eq!(config.cleartext_networks.iter().count(), 2);
 }
@@ -61,7 +82,10 @@ fn names_outside_the_tree_reach_their_keys() {
 
 #[test]
 fn a_keys_own_name_wins_over_the_one_outside_the_tree() {
-    let config = with_environment(BASE, &[("NAUTHILUS_SERVER_NGINX_WAIT_DELAY", "8"), ("NAUTHILUS_NGINX_WAIT_DELAY", "7")]);
+    let config = with_environment(
+        BASE,
+        &[("NAUTHILUS_SERVER_NGINX_WAIT_DELAY", "8"), ("NAUTHILUS_NGINX_WAIT_DELAY", "7")],
+    );
     assert_eq!(config.server.nginx_wait_delay, 8);
 }
 
@@ -80,16 +104,32 @@ fn another_spelling_in_the_environment_replaces_what_the_file_says() {
 fn a_section_may_exist_in_the_environment_only() {
     let config = with_environment("server:\n", &[("LOLIGO_SERVER_BASIC_AUTH_USERNAME", "mail")]);
     assert_eq!(config.server.basic_auth.username, "mail");
-    let problems = try_text("c.yml", BASE, &[("LOLIGO_BRUTE_FORCE_TOLERATE_PERCENT", "5")]).unwrap_err();
-    assert_eq!(problems, "environment variable LOLIGO_BRUTE_FORCE_TOLERATE_PERCENT: brute_force.buckets: is missing");
+    let problems =
+        try_text("c.yml", BASE, &[("LOLIGO_BRUTE_FORCE_TOLERATE_PERCENT", "5")]).unwrap_err();
+    assert_eq!(
+        problems,
+        "environment variable LOLIGO_BRUTE_FORCE_TOLERATE_PERCENT: brute_force.buckets: is missing"
+    );
 }
 
 #[test]
 fn lists_of_sections_can_only_be_emptied() {
-    let text = format!("{BASE}\nbrute_force: {{buckets: [{{name: b, period: 1h, cidr: 32, ipv4: true, failed_requests: 3}}]}}");
-    assert!(with_environment(&text, &[("LOLIGO_BRUTE_FORCE_BUCKETS", "")]).brute_force.buckets.is_empty());
+    let text = format!(
+        "{BASE}\nbrute_force: {{buckets: [{{name: b, period: 1h, cidr: 32, ipv4: true, failed_requests: 3}}]}}"
+    );
+    assert!(
+        with_environment(&text, &[("LOLIGO_BRUTE_FORCE_BUCKETS", "")])
+            .brute_force
+            .buckets
+            .is_empty()
+    );
     let problem = try_text("c.yml", &text, &[("LOLIGO_BRUTE_FORCE_BUCKETS", "x")]).unwrap_err();
-    assert!(problem.starts_with("environment variable LOLIGO_BRUTE_FORCE_BUCKETS: brute_force.buckets: cannot be given"), "{problem}");
+    assert!(
+        problem.starts_with(
+            "environment variable LOLIGO_BRUTE_FORCE_BUCKETS: brute_force.buckets: cannot be given"
+        ),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -105,9 +145,14 @@ fn other_names_are_ignored() {
         ],
     );
     // The folder of a test is a new one each time.
-    let script_of = |config: &Config| config.lua.config.backend_script_path.as_ref().unwrap().display().to_string();
+    let script_of = |config: &Config| {
+        config.lua.config.backend_script_path.as_ref().unwrap().display().to_string()
+    };
     let untouched = yaml(BASE);
-    assert_eq!(config.effective(), untouched.effective().replace(&script_of(&untouched), &script_of(&config)));
+    assert_eq!(
+        config.effective(),
+        untouched.effective().replace(&script_of(&untouched), &script_of(&config))
+    );
 }
 
 #[test]
@@ -118,30 +163,44 @@ fn a_misspelt_variable_is_told_of_with_the_nearest_name() {
     };
     for (name, meant) in [
         ("LOLIGO_SERVER_LOGLEVEL", " (did you mean LOLIGO_SERVER_LOG_LEVEL?)"),
-        ("LOLIGO_SERVER_REDIS_MASTER_ADRESS", " (did you mean LOLIGO_SERVER_REDIS_MASTER_ADDRESS?)"),
+        (
+            "LOLIGO_SERVER_REDIS_MASTER_ADRESS",
+            " (did you mean LOLIGO_SERVER_REDIS_MASTER_ADDRESS?)",
+        ),
         ("LOLIGO_TRUSTED_PROXYS", " (did you mean LOLIGO_TRUSTED_PROXIES?)"),
         ("NAUTHILUS_SERVER_LOGLEVEL", " (did you mean NAUTHILUS_SERVER_LOG_LEVEL?)"),
         ("LOLIGO_X", ""),
     ] {
-        assert_eq!(warnings(name), [format!("environment variable {name}: is no key and has no effect{meant}")]);
+        assert_eq!(
+            warnings(name),
+            [format!("environment variable {name}: is no key and has no effect{meant}")]
+        );
     }
-    for name in ["LOLIGO_ENV", "NAUTHILUS_MY_SCRIPTS_OWN", "LOLIGO", "SERVER_LOGLEVEL", "LOLIGO_SERVER_INSTANCE_NAME"] {
+    for name in [
+        "LOLIGO_ENV",
+        "NAUTHILUS_MY_SCRIPTS_OWN",
+        "LOLIGO",
+        "SERVER_LOGLEVEL",
+        "LOLIGO_SERVER_INSTANCE_NAME",
+    ] {
         assert!(!warnings(name).iter().any(|line| line.contains("no key")), "{name}");
     }
 }
 
 #[test]
 fn a_wrong_value_names_its_variable() {
-    let problem = try_text("c.yml", BASE, &[("NAUTHILUS_SERVER_MAX_CONCURRENT_REQUESTS", "many")]).unwrap_err();
-    let expected =
-        "environment variable NAUTHILUS_SERVER_MAX_CONCURRENT_REQUESTS: server.max_concurrent_requests: \"many\" is no whole number";
+    let problem = try_text("c.yml", BASE, &[("NAUTHILUS_SERVER_MAX_CONCURRENT_REQUESTS", "many")])
+        .unwrap_err();
+    let expected = "environment variable NAUTHILUS_SERVER_MAX_CONCURRENT_REQUESTS: server.max_concurrent_requests: \"many\" is no whole number";
     assert_eq!(problem, expected);
 }
 
 #[test]
 fn no_two_keys_share_a_variable() {
-    let mut names: Vec<String> =
-        keys::list::<Config>().into_iter().map(|known| known.path.to_ascii_uppercase().replace('.', "_")).collect();
+    let mut names: Vec<String> = keys::list::<Config>()
+        .into_iter()
+        .map(|known| known.path.to_ascii_uppercase().replace('.', "_"))
+        .collect();
     let count = names.len();
     names.sort();
     names.dedup();

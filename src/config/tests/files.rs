@@ -8,7 +8,8 @@ fn problem_of(dir: &TestDir, file: &str) -> String {
 }
 
 fn config_of(dir: &TestDir, file: &str, environment: &[(&str, &str)]) -> Loaded {
-    let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let environment =
+        environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     load(&Source { file: Some(dir.path(file)), format: None, environment }).unwrap()
 }
 
@@ -44,14 +45,36 @@ fn the_name_of_the_original_is_found_in_the_home_directory() {
 fn what_is_no_regular_file_is_refused_at_once() {
     let dir = TestDir::new();
     let fifo = dir.0.join("fifo");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
-    assert_eq!(problem_of(&dir, "fifo"), "fifo: the file is a FIFO; only regular files can be used here");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    assert_eq!(
+        problem_of(&dir, "fifo"),
+        "fifo: the file is a FIFO; only regular files can be used here"
+    );
     dir.write("c.yml", "server: {workers: 2}\nincludes: {required: [fifo]}");
-    assert!(problem_of(&dir, "c.yml").ends_with("fifo: the file is a FIFO; only regular files can be used here"));
-    for (path, what) in [(fifo.as_path(), "a FIFO"), (std::path::Path::new("/dev/zero"), "a device")] {
-        dir.write("c.yml", format!("lua: {{features: [{{name: x, script_path: {}}}]}}", path.display()));
+    assert!(
+        problem_of(&dir, "c.yml")
+            .ends_with("fifo: the file is a FIFO; only regular files can be used here")
+    );
+    for (path, what) in
+        [(fifo.as_path(), "a FIFO"), (std::path::Path::new("/dev/zero"), "a device")]
+    {
+        dir.write(
+            "c.yml",
+            format!("lua: {{features: [{{name: x, script_path: {}}}]}}", path.display()),
+        );
         let problem = problem_of(&dir, "c.yml");
-        assert!(problem.contains("c.yml:1") && problem.contains(&format!("is {what}; only regular files")), "{problem}");
+        assert!(
+            problem.contains("c.yml:1")
+                && problem.contains(&format!("is {what}; only regular files")),
+            "{problem}"
+        );
     }
 }
 
@@ -71,7 +94,10 @@ fn a_syntax_error_is_alone_and_has_its_line() {
         ("c.toml", "[server]\nx =\n", 2),
     ] {
         let problem = try_text(name, text, &[]).unwrap_err();
-        assert!(problem.lines().count() == 1 && problem.starts_with(&format!("{name}:{line}: ")), "{problem}");
+        assert!(
+            problem.lines().count() == 1 && problem.starts_with(&format!("{name}:{line}: ")),
+            "{problem}"
+        );
     }
 }
 
@@ -84,9 +110,15 @@ fn includes_lie_below_the_including_file() {
     dir.write("local.yml", "server: {workers: 2, backends: []}\n");
     let loaded = config_of(&dir, "c.yml", &[]);
     let server = loaded.config.server;
-    assert_eq!((server.instance_name.as_str(), server.workers, server.max_concurrent_requests), ("top", 2, 7));
+    assert_eq!(
+        (server.instance_name.as_str(), server.workers, server.max_concurrent_requests),
+        ("top", 2, 7)
+    );
     assert!(server.backends.is_empty());
-    assert_eq!(loaded.files, ["c.yml", "sub/base.yml", "sub/deep.yml", "local.yml"].map(|name| dir.path(name)));
+    assert_eq!(
+        loaded.files,
+        ["c.yml", "sub/base.yml", "sub/deep.yml", "local.yml"].map(|name| dir.path(name))
+    );
 }
 
 #[test]
@@ -101,7 +133,13 @@ fn an_environment_selects_more_includes() {
     dir.write("test.yml", "server: {workers: 3}");
     assert_eq!(config_of(&dir, "c.yml", &[]).config.server.workers, 2);
     assert_eq!(config_of(&dir, "c.yml", &[("NAUTHILUS_ENV", "test")]).config.server.workers, 3);
-    assert_eq!(config_of(&dir, "c.yml", &[("NAUTHILUS_ENV", "test"), ("LOLIGO_ENV", "other")]).config.server.workers, 1);
+    assert_eq!(
+        config_of(&dir, "c.yml", &[("NAUTHILUS_ENV", "test"), ("LOLIGO_ENV", "other")])
+            .config
+            .server
+            .workers,
+        1
+    );
 }
 
 #[test]
@@ -112,7 +150,11 @@ fn problems_in_includes_name_their_file() {
     dir.write("c.yml", "includes: {required: [base.yml]}\nserver: {workers: x}\n");
     dir.write("base.yml", "server:\n  bogus: 1\n");
     let problem = problem_of(&dir, "c.yml");
-    assert!(problem.contains("base.yml:2: server.bogus: unknown key") && problem.contains("c.yml:2: server.workers: \"x\""), "{problem}");
+    assert!(
+        problem.contains("base.yml:2: server.bogus: unknown key")
+            && problem.contains("c.yml:2: server.workers: \"x\""),
+        "{problem}"
+    );
 }
 
 #[test]

@@ -9,7 +9,8 @@ impl TestDir {
     pub fn new() -> TestDir {
         static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("loligo-config-{}-{number}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("loligo-config-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         TestDir(dir)
     }
@@ -32,15 +33,18 @@ impl Drop for TestDir {
     }
 }
 
-/// What a file of this text, and this environment, come to. `{dir}` in the text is the test's folder, where `a.lua` and `b.lua` are.
+/// What a file of this text, and this environment, come to. `{dir}` in the text is the test's
+/// folder, where `a.lua` and `b.lua` are.
 fn try_text(name: &str, text: &str, environment: &[(&str, &str)]) -> Result<Loaded, String> {
     let dir = TestDir::new();
     dir.write("a.lua", "");
     dir.write("b.lua", "");
     let file = dir.write(name, text.replace("{dir}", &dir.0.display().to_string()));
-    let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let environment =
+        environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     let shown = format!("{}/", dir.0.display());
-    load(&Source { file: Some(file), format: None, environment }).map_err(|problems| problems.to_string().replace(&shown, ""))
+    load(&Source { file: Some(file), format: None, environment })
+        .map_err(|problems| problems.to_string().replace(&shown, ""))
 }
 
 fn yaml(text: &str) -> Config {

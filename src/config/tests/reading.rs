@@ -64,7 +64,10 @@ fn unknown_keys_are_refused_at_every_level() {
         ("bogus: 1\nserver: {workers: 1}", "1: bogus"),
         ("server: {bogus: 1}", "1: server.bogus"),
         ("server: {redis: {master: {adress: 1}}}", "1: server.redis.master.adress"),
-        ("server: {workers: 1}\nlua: {search: [{protocol: imap, bogus: 1}]}", "2: lua.search[0].bogus"),
+        (
+            "server: {workers: 1}\nlua: {search: [{protocol: imap, bogus: 1}]}",
+            "2: lua.search[0].bogus",
+        ),
         (
             "server: {workers: 1}\nlua: {optional_lua_backends: {B1: {script_path: '{dir}/a.lua', package_path: x}}}",
             "2: lua.optional_lua_backends.B1.package_path",
@@ -83,7 +86,10 @@ fn unknown_keys_are_refused_at_every_level() {
 #[test]
 fn keys_may_be_in_any_case_but_not_twice() {
     assert_eq!(yaml("SERVER: {Max_Concurrent_Requests: 7}").server.max_concurrent_requests, 7);
-    assert_eq!(problems("server: {workers: 1}\nSERVER: {workers: 2}\n"), ["2: server: is given twice, in another case"]);
+    assert_eq!(
+        problems("server: {workers: 1}\nSERVER: {workers: 2}\n"),
+        ["2: server: is given twice, in another case"]
+    );
 }
 
 #[test]
@@ -94,7 +100,11 @@ fn left_out_keys_are_accepted_with_a_warning_each() {
         "idp: {oidc: {}}\noauth2: {clients: [{name: x}]}\nlogin_page: /login\n",
     );
     let all = warnings(text);
-    let told: Vec<&str> = all.iter().filter(|line| line.contains("is ignored")).map(|line| line.split(": ").nth(1).unwrap()).collect();
+    let told: Vec<&str> = all
+        .iter()
+        .filter(|line| line.contains("is ignored"))
+        .map(|line| line.split(": ").nth(1).unwrap())
+        .collect();
     let expected = [
         "server.insights.enable_pprof",
         "server.redis.batching",
@@ -114,7 +124,8 @@ fn what_is_not_yet_active_warns_once_per_section_and_only_if_it_differs() {
         "server:\n  backends: [test]\n  haproxy_v2: false\n  keep_alive: {enabled: true}\n  features: [backend_server_monitoring]\n",
         "brute_force:\n  rwp_window: 5m\n  scale_factor: 1\n  buckets: []\n",
     );
-    let all: Vec<String> = warnings(text).into_iter().filter(|line| line.contains("not yet active")).collect();
+    let all: Vec<String> =
+        warnings(text).into_iter().filter(|line| line.contains("not yet active")).collect();
     assert_eq!(
         all,
         [
@@ -140,7 +151,8 @@ fn other_spellings_are_understood() {
     ));
     assert_eq!(config.server.nginx_wait_delay, 3);
     assert_eq!(config.server.timeouts.lua_script.as_secs(), 20);
-    let replicas: Vec<String> = config.server.redis.replica.addresses.iter().map(|address| address.to_string()).collect();
+    let replicas: Vec<String> =
+        config.server.redis.replica.addresses.iter().map(|address| address.to_string()).collect();
     assert_eq!(replicas, ["a:1", "b:2", "c:3"]);
     assert!(config.server.http_client.tls.skip_verify);
     assert!(config.lua.config.backend_script_path.as_ref().unwrap().ends_with("a.lua"));
@@ -148,7 +160,10 @@ fn other_spellings_are_understood() {
     assert_eq!(config.lua.config.backend_number_of_workers, 3);
     assert_eq!(config.lua.optional_backend("B").unwrap().backend_number_of_workers, 4);
     let hook = &config.lua.custom_hooks[0];
-    assert_eq!((hook.http_location.as_str(), hook.content_type.as_deref()), ("h/x", Some("text/csv")));
+    assert_eq!(
+        (hook.http_location.as_str(), hook.content_type.as_deref()),
+        ("h/x", Some("text/csv"))
+    );
     assert_eq!(config.lua.search[0].protocol, ["imap", "pop3"]);
     assert_eq!(config.realtime_blackhole_lists.lists[0].return_codes.len(), 1);
     let ldap = config.ldap.unwrap().config;
@@ -157,10 +172,19 @@ fn other_spellings_are_understood() {
 
 #[test]
 fn two_spellings_of_one_key_at_once_are_refused() {
-    let text = BASE.replace("{backend_script_path", "{script_path: '{dir}/b.lua', backend_script_path");
-    assert_eq!(problems(&text), ["2: lua.config.script_path: is another name of \"backend_script_path\", which is given too"]);
+    let text =
+        BASE.replace("{backend_script_path", "{script_path: '{dir}/b.lua', backend_script_path");
+    assert_eq!(
+        problems(&text),
+        [
+            "2: lua.config.script_path: is another name of \"backend_script_path\", which is given too"
+        ]
+    );
     let text = "nginx_wait_delay: 3\nserver: {nginx_wait_delay: 4}\n";
-    assert_eq!(problems(text), ["1: nginx_wait_delay: is another name of \"server.nginx_wait_delay\", which is given too"]);
+    assert_eq!(
+        problems(text),
+        ["1: nginx_wait_delay: is another name of \"server.nginx_wait_delay\", which is given too"]
+    );
 }
 
 #[test]
@@ -180,8 +204,9 @@ fn bare_numbers_in_durations_are_seconds_everywhere() {
 
 #[test]
 fn names_of_the_operator_keep_their_case_and_their_dots() {
-    let config =
-        yaml("server: {workers: 1}\nbrute_force: {buckets: [], soft_whitelist: {Ann.Lee@Example.net: '192.0.2.0/24, 198.51.100.1'}}\n");
+    let config = yaml(
+        "server: {workers: 1}\nbrute_force: {buckets: [], soft_whitelist: {Ann.Lee@Example.net: '192.0.2.0/24, 198.51.100.1'}}\n",
+    );
     let list = config.brute_force.soft_whitelist;
     assert!(list.spares("Ann.Lee@Example.net", "198.51.100.1".parse().unwrap()));
     assert!(!list.spares("ann.lee@example.net", "198.51.100.1".parse().unwrap()));
@@ -194,30 +219,60 @@ fn when_a_script_runs() {
         "    - {name: b, script_path: '{dir}/a.lua', when_no_auth: true, reuse: true}\n",
     ));
     let of = |index: usize| config.lua.features[index].when;
-    assert_eq!((of(0).when_authenticated, of(0).when_unauthenticated, of(0).when_no_auth), (true, true, false));
-    assert_eq!((of(1).when_authenticated, of(1).when_unauthenticated, of(1).when_no_auth), (false, false, true));
+    assert_eq!(
+        (of(0).when_authenticated, of(0).when_unauthenticated, of(0).when_no_auth),
+        (true, true, false)
+    );
+    assert_eq!(
+        (of(1).when_authenticated, of(1).when_unauthenticated, of(1).when_no_auth),
+        (false, false, true)
+    );
     assert!(config.lua.features[1].reuse);
 }
 
 #[test]
 fn rules_between_keys() {
     for (text, problem) in [
-        ("server: {basic_auth: {enabled: true}}", "1: server.basic_auth.username: is missing, but basic_auth is enabled"),
-        ("server: {jwt_auth: {enabled: true}}", "1: server.jwt_auth.secret_key: is missing, but jwt_auth is enabled"),
-        ("server: {tls: {enabled: true}}", "1: server.tls: needs \"cert\" and \"key\" when it is enabled"),
-        ("server: {backends: [lua]}", "1: lua.config.backend_script_path: is missing, but server.backends has \"lua\""),
-        ("server: {backends: ['lua(x)']}", "1: server.backends: \"lua(x)\" is not among lua.optional_lua_backends"),
+        (
+            "server: {basic_auth: {enabled: true}}",
+            "1: server.basic_auth.username: is missing, but basic_auth is enabled",
+        ),
+        (
+            "server: {jwt_auth: {enabled: true}}",
+            "1: server.jwt_auth.secret_key: is missing, but jwt_auth is enabled",
+        ),
+        (
+            "server: {tls: {enabled: true}}",
+            "1: server.tls: needs \"cert\" and \"key\" when it is enabled",
+        ),
+        (
+            "server: {backends: [lua]}",
+            "1: lua.config.backend_script_path: is missing, but server.backends has \"lua\"",
+        ),
+        (
+            "server: {backends: ['lua(x)']}",
+            "1: server.backends: \"lua(x)\" is not among lua.optional_lua_backends",
+        ),
         (
             "server: {backends: ['lua(x)']}\nlua: {optional_lua_backends: {x: {number_of_workers: 5}}}",
             "2: lua.optional_lua_backends.x.backend_script_path: is missing, but server.backends has \"lua(x)\"",
         ),
-        ("server: {backends: [ldap]}", "1: server.backends: \"ldap\" has no section below \"ldap\""),
+        (
+            "server: {backends: [ldap]}",
+            "1: server.backends: \"ldap\" has no section below \"ldap\"",
+        ),
         (
             "server: {backends: [ldap]}\nldap: {config: {lookup_pool_size: 1, auth_pool_size: 1, server_uri: 'ldap://x'}}",
             "2: ldap.search: is missing, but server.backends has \"ldap\"",
         ),
-        ("server: {redis: {sentinels: {addresses: ['a:1']}}}", "1: server.redis.sentinels.master: is missing"),
-        ("server: {workers: 1}\nrelay_domains: {soft_whitelist: {a: []}}", "2: relay_domains.static: is missing"),
+        (
+            "server: {redis: {sentinels: {addresses: ['a:1']}}}",
+            "1: server.redis.sentinels.master: is missing",
+        ),
+        (
+            "server: {workers: 1}\nrelay_domains: {soft_whitelist: {a: []}}",
+            "2: relay_domains.static: is missing",
+        ),
         ("server: {workers: 1}\nldap: {search: []}", "2: ldap.config: is missing"),
         (
             "server: {workers: 1}\nbrute_force: {buckets: [{name: b, period: 1h, cidr: 33, ipv4: true, failed_requests: 1}]}",
@@ -235,7 +290,10 @@ fn rules_between_keys() {
 /// Each sets a key that protects something and is not built: where that is blamed.
 const PROTECTING: [(&str, &str); 15] = [
     ("server:\n  haproxy_v2: true", "2: server.haproxy_v2"),
-    ("server:\n  tls:\n    enabled: true\n    cert: '{dir}/a.lua'\n    key: '{dir}/a.lua'", "3: server.tls.enabled"),
+    (
+        "server:\n  tls:\n    enabled: true\n    cert: '{dir}/a.lua'\n    key: '{dir}/a.lua'",
+        "3: server.tls.enabled",
+    ),
     ("server: {run_as_user: mail}", "1: server.run_as_user"),
     ("server: {run_as_group: mail}", "1: server.run_as_group"),
     ("server: {chroot: /}", "1: server.chroot"),
@@ -244,7 +302,10 @@ const PROTECTING: [(&str, &str); 15] = [
     ("server: {rate_limit_burst: 200}", "1: server.rate_limit_burst"),
     ("server: {redis: {tls: {cipher_suites: [x]}}}", "1: server.redis.tls.cipher_suites"),
     ("server: {http_client: {tls: {cipher_suites: x}}}", "1: server.http_client.tls.cipher_suites"),
-    ("server: {insights: {tracing: {tls: {cipher_suites: x}}}}", "1: server.insights.tracing.tls.cipher_suites"),
+    (
+        "server: {insights: {tracing: {tls: {cipher_suites: x}}}}",
+        "1: server.insights.tracing.tls.cipher_suites",
+    ),
     (
         "server: {workers: 1}\nldap: {config: {lookup_pool_size: 1, lookup_pool_only: true, server_uri: 'ldap://x', auth_rate_limit_per_second: 1}}",
         "2: ldap.config.auth_rate_limit_per_second",
@@ -280,11 +341,15 @@ fn protection_that_is_not_built_is_refused() {
 #[test]
 fn roles_that_no_caller_can_have_are_refused() {
     for key in ["roles", "scopes"] {
-        let hook = format!("lua:\n  custom_hooks:\n    - {{http_location: h, http_method: GET, script_path: '{{dir}}/a.lua', {key}: [r]}}");
+        let hook = format!(
+            "lua:\n  custom_hooks:\n    - {{http_location: h, http_method: GET, script_path: '{{dir}}/a.lua', {key}: [r]}}"
+        );
         let all = problems(&format!("server: {{workers: 1}}\n{hook}"));
-        let expected = "3: lua.custom_hooks: the roles of hook \"h\" protect nothing: enable server.jwt_auth";
+        let expected =
+            "3: lua.custom_hooks: the roles of hook \"h\" protect nothing: enable server.jwt_auth";
         assert!(all.len() == 1 && all[0].contains(expected), "{key}: {all:?}");
-        let with_callers = "server: {basic_auth: {enabled: true, username: proxy, password: a-long-password-1}}";
+        let with_callers =
+            "server: {basic_auth: {enabled: true, username: proxy, password: a-long-password-1}}";
         assert_eq!(yaml(&format!("{with_callers}\n{hook}")).lua.custom_hooks[0].roles, ["r"]);
     }
 }
@@ -292,11 +357,14 @@ fn roles_that_no_caller_can_have_are_refused() {
 #[test]
 fn protection_that_is_switched_off_may_be_given() {
     let text = "server: {haproxy_v2: false, tls: {enabled: false}, jwt_auth: {enabled: false}, oidc_auth: {enabled: false}, run_as_user: '', chroot: '', rate_limit_per_second: 0, rate_limit_burst: 0}";
-    assert_eq!(warnings(text).iter().filter(|line| !line.contains("is empty: every login fails")).count(), 0);
+    assert_eq!(
+        warnings(text).iter().filter(|line| !line.contains("is empty: every login fails")).count(),
+        0
+    );
     assert!(
-        try_text("c.yml", BASE, &[("LOLIGO_SERVER_HAPROXY_V2", "true")])
-            .unwrap_err()
-            .starts_with("environment variable LOLIGO_SERVER_HAPROXY_V2: server.haproxy_v2: is not built yet")
+        try_text("c.yml", BASE, &[("LOLIGO_SERVER_HAPROXY_V2", "true")]).unwrap_err().starts_with(
+            "environment variable LOLIGO_SERVER_HAPROXY_V2: server.haproxy_v2: is not built yet"
+        )
     );
 }
 
@@ -311,7 +379,10 @@ fn keys_without_effect_warn() {
         ("server: {prometheus_timer: {labels: [auth]}}", "server.prometheus_timer.labels"),
         ("server: {redis: {pool_size: 5}}", "server.redis.pool_size"),
         ("server: {workers: 1}\nlua: {config: {queue_length: 5}}", "lua.config.queue_length"),
-        ("server: {workers: 1}\nlua: {optional_lua_backends: {s: {queue_length: 5}}}", "lua.optional_lua_backends.s.queue_length"),
+        (
+            "server: {workers: 1}\nlua: {optional_lua_backends: {s: {queue_length: 5}}}",
+            "lua.optional_lua_backends.s.queue_length",
+        ),
         (
             "server: {workers: 1}\nbrute_force: {buckets: [], custom_tolerations: [{ip_address: '::1', tolerate_percent: 5, tolerate_ttl: 1h, scale_factor: 2}]}",
             "brute_force.custom_tolerations[0].scale_factor",
@@ -322,9 +393,17 @@ fn keys_without_effect_warn() {
         ),
     ] {
         let all = warnings(text);
-        assert!(all.iter().any(|line| line.contains(&format!(": {path}: ")) && line.contains("no effect")), "{text}: {all:?}");
+        assert!(
+            all.iter()
+                .any(|line| line.contains(&format!(": {path}: ")) && line.contains("no effect")),
+            "{text}: {all:?}"
+        );
     }
-    assert!(!warnings("server: {prometheus_timer: {enabled: true}}").iter().any(|line| line.contains("prometheus_timer")));
+    assert!(
+        !warnings("server: {prometheus_timer: {enabled: true}}")
+            .iter()
+            .any(|line| line.contains("prometheus_timer"))
+    );
 }
 
 #[test]
@@ -334,26 +413,37 @@ fn logins_that_nobody_counts_are_told_of() {
             "server:\n  backends: [lua]\n  features: [brute_force]\n  brute_force_protocols: [{protocols}]\nlua:\n  config: {{script_path: '{{dir}}/a.lua'}}\n  search: [{{protocol: [imap, pop3, account-provider]}}]\nbrute_force:\n  buckets: [{buckets}]\n"
         )
     };
-    let bucket = |more: &str| format!("{{name: b, period: 1h, cidr: 24, failed_requests: 3, {more}}}");
+    let bucket =
+        |more: &str| format!("{{name: b, period: 1h, cidr: 24, failed_requests: 3, {more}}}");
     let (four, six) = (bucket("ipv4: true"), bucket("ipv6: true"));
     assert_eq!(warnings(&text("imap, pop3", &format!("{four}, {six}"))), [""; 0]);
     for (protocols, buckets, told) in [
         ("imap, pop3", four.clone(), "9: brute_force.buckets: no bucket counts IPv6 clients"),
         ("imap, pop3", six.clone(), "9: brute_force.buckets: no bucket counts IPv4 clients"),
-        ("imap", format!("{four}, {six}"), "4: server.brute_force_protocols: lacks protocols that backends answer: pop3 may"),
+        (
+            "imap",
+            format!("{four}, {six}"),
+            "4: server.brute_force_protocols: lacks protocols that backends answer: pop3 may",
+        ),
         (
             "imap, pop3",
-            format!("{}, {}", bucket("ipv4: true, filter_by_protocol: imap"), bucket("ipv6: true, filter_by_protocol: imap")),
+            format!(
+                "{}, {}",
+                bucket("ipv4: true, filter_by_protocol: imap"),
+                bucket("ipv6: true, filter_by_protocol: imap")
+            ),
             "9: brute_force.buckets: no bucket counts pop3",
         ),
     ] {
         let all = warnings(&text(protocols, &buckets));
         assert!(all.len() == 1 && all[0].starts_with(told), "{all:?}");
     }
-    let all = warnings(&format!("{BASE}  features: [{{name: a, script_path: '{{dir}}/a.lua'}}]\n").replace(
-        "lua: {config: {backend_script_path: '{dir}/a.lua'}, search: [{protocol: imap}]}\n",
-        "lua:\n  config: {backend_script_path: '{dir}/a.lua'}\n  search: [{protocol: imap}]\n",
-    ));
+    let all = warnings(
+        &format!("{BASE}  features: [{{name: a, script_path: '{{dir}}/a.lua'}}]\n").replace(
+            "lua: {config: {backend_script_path: '{dir}/a.lua'}, search: [{protocol: imap}]}\n",
+            "lua:\n  config: {backend_script_path: '{dir}/a.lua'}\n  search: [{protocol: imap}]\n",
+        ),
+    );
     assert_eq!(all, ["5: lua.features: never run: server.features has no \"lua\""]);
 }
 
@@ -361,14 +451,21 @@ fn logins_that_nobody_counts_are_told_of() {
 fn a_cache_behind_a_backend_is_accepted_with_one_warning() {
     let text = BASE.replace("[lua]", "[lua, cache]");
     let all = warnings(&text);
-    assert!(all.len() == 1 && all[0].contains("server.backends: \"cache\" should stand first"), "{all:?}");
+    assert!(
+        all.len() == 1 && all[0].contains("server.backends: \"cache\" should stand first"),
+        "{all:?}"
+    );
     assert_eq!(warnings(&BASE.replace("[lua]", "[cache, lua]")), [""; 0]);
 }
 
 #[test]
 fn inert_settings_warn() {
     let all = warnings("server: {backends: [], features: [lua], local_cache_auth_ttl: 1s}\n");
-    for text in ["server.backends: is empty", "server.features: \"lua\" does nothing: lua.features is empty", "is raised to 5s"] {
+    for text in [
+        "server.backends: is empty",
+        "server.features: \"lua\" does nothing: lua.features is empty",
+        "is raised to 5s",
+    ] {
         assert!(all.iter().any(|line| line.contains(text)), "{all:?}");
     }
     let all = warnings(&BASE.replace("{protocol: imap}", "{protocol: imap, backend_name: x}"));
@@ -378,7 +475,12 @@ fn inert_settings_warn() {
 
 #[test]
 fn values_that_would_wrap_are_errors() {
-    for key in ["max_concurrent_requests: 99999999999", "nginx_wait_delay: 300", "max_login_attempts: -1", "imap_backend_port: 70000"] {
+    for key in [
+        "max_concurrent_requests: 99999999999",
+        "nginx_wait_delay: 300",
+        "max_login_attempts: -1",
+        "imap_backend_port: 70000",
+    ] {
         assert_eq!(problems(&format!("server: {{{key}}}")).len(), 1, "{key}");
     }
 }
@@ -390,7 +492,9 @@ fn no_problem_and_no_dump_shows_a_secret() {
         "server:\n  basic_auth: {{username: u, password: {secret:?}}}\n  redis: {{master: {{password: [{secret:?}]}}}}\n  http_client: {{proxy: {secret:?}}}\n"
     );
     assert!(!problems(&text).join("\n").contains("hunter2"));
-    let config = yaml("server: {basic_auth: {password: hunter2hunter2hunter2}, http_client: {proxy: 'http://u:hunter2@p'}}");
+    let config = yaml(
+        "server: {basic_auth: {password: hunter2hunter2hunter2}, http_client: {proxy: 'http://u:hunter2@p'}}",
+    );
     assert!(!config.effective().contains("hunter2") && !format!("{config:?}").contains("hunter2"));
 }
 
@@ -416,8 +520,17 @@ fn the_effective_configuration_loads_again() {
     let dir = TestDir::new();
     dir.write("a.lua", "");
     dir.write("b.lua", "");
-    let reload = |text: &str| load(&Source { file: Some(dir.write("c.yml", text)), ..Source::default() }).unwrap().config.effective();
+    let reload = |text: &str| {
+        load(&Source { file: Some(dir.write("c.yml", text)), ..Source::default() })
+            .unwrap()
+            .config
+            .effective()
+    };
     let first = reload(&text.replace("{dir}", &dir.0.display().to_string()));
     assert_eq!(reload(&first), first);
-    assert!(first.contains("  basic_auth:\n    enabled: true\n    username: mail\n    password: \"****"), "{first}");
+    assert!(
+        first
+            .contains("  basic_auth:\n    enabled: true\n    username: mail\n    password: \"****"),
+        "{first}"
+    );
 }

@@ -6,7 +6,8 @@ const SAMPLE: &str = include_str!("../../../config/loligo.yml");
 const QUICKSTART: &str = include_str!("../../../config/quickstart.yml");
 const PASSWD: &str = include_str!("../../../config/quickstart.passwd");
 
-/// Loads a file of `config/` with its backend script replaced by one that exists wherever the tests run.
+/// Loads a file of `config/` with its backend script replaced by one that exists wherever the tests
+/// run.
 fn loaded(text: &str) -> Loaded {
     let script = "lua/examples/backends/password_file.lua";
     assert!(text.contains(script));
@@ -19,7 +20,9 @@ fn uncommented() -> String {
         let trimmed = line.trim_start();
         let indent = &line[..line.len() - trimmed.len()];
         match trimmed.strip_prefix('#') {
-            Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{indent}{key}\n"),
+            Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                format!("{indent}{key}\n")
+            }
             _ => format!("{line}\n"),
         }
     };
@@ -48,12 +51,23 @@ fn the_sample_shows_every_active_key() {
     let tree = format::parse(Format::Yaml, &uncommented(), &"sample".into()).unwrap();
     let refused = || inactive::PROTECTING.iter().map(|(path, _)| *path);
     let is_inactive = |path: &str| {
-        inactive::INACTIVE.iter().copied().chain(refused()).any(|section| path == section || path.starts_with(&format!("{section}.")))
+        inactive::INACTIVE
+            .iter()
+            .copied()
+            .chain(refused())
+            .any(|section| path == section || path.starts_with(&format!("{section}.")))
     };
     // A directory has no default: the sample shows one in a comment.
-    let is_example = |path: &str| path.starts_with("ldap") && SAMPLE.contains(&format!("{}:", path.rsplit('.').next().unwrap()));
+    let is_example = |path: &str| {
+        path.starts_with("ldap")
+            && SAMPLE.contains(&format!("{}:", path.rsplit('.').next().unwrap()))
+    };
     let is_shown = |path: &str| is_inactive(path) || tree.at(path).is_some() || is_example(path);
-    let missing: Vec<_> = keys::list::<Config>().into_iter().map(|known| known.path).filter(|path| !is_shown(path)).collect();
+    let missing: Vec<_> = keys::list::<Config>()
+        .into_iter()
+        .map(|known| known.path)
+        .filter(|path| !is_shown(path))
+        .collect();
     assert_eq!(missing, [""; 0]);
 }
 
@@ -72,7 +86,9 @@ fn the_quickstart_loads_and_needs_no_redis() {
     assert_eq!(loaded.warnings, []);
     assert_eq!(loaded.config.server.backends, [Backend::Lua(None)]);
     assert!(!loaded.config.server.redis.is_configured());
-    for protocol in ["default", "imap", "pop3", "smtp", "submission", "sieve", "http", "account-provider"] {
+    for protocol in
+        ["default", "imap", "pop3", "smtp", "submission", "sieve", "http", "account-provider"]
+    {
         assert!(loaded.config.lua.search_for(None, protocol).is_some(), "{protocol}");
     }
 }
@@ -83,7 +99,9 @@ fn the_users_of_the_quickstart_have_the_passwords_that_it_says() {
     use sha2::Digest;
     for (line, (user, password)) in PASSWD.lines().zip([("alice", "secret"), ("bob", "hunter2")]) {
         let fields: Vec<&str> = line.split(':').collect();
-        let hash = base64::engine::general_purpose::STANDARD.decode(fields[1].strip_prefix("{SSHA256}").unwrap()).unwrap();
+        let hash = base64::engine::general_purpose::STANDARD
+            .decode(fields[1].strip_prefix("{SSHA256}").unwrap())
+            .unwrap();
         let (digest, salt) = hash.split_at(32);
         assert_eq!(fields[0], user);
         assert_eq!(sha2::Sha256::digest([password.as_bytes(), salt].concat()).as_slice(), digest);

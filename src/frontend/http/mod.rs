@@ -1,14 +1,18 @@
 //! HTTP/1.x as a server speaks it on one connection.
 //!
-//! Holds what came and belongs to no finished request yet, and what has not left yet. A slow reader or writer costs only these: nothing is
-//! read while an answer is being worked on or sent. Pipelined requests wait here and are answered in order.
-//! Rules: RFC 9112. Bounds: [`Limits`](crate::proto::http::Limits) for a head and a body, [`Timeouts`] for their time.
+//! Holds what came and belongs to no finished request yet, and what has not left yet. A slow reader
+//! or writer costs only these: nothing is read while an answer is being worked on or sent.
+//! Pipelined requests wait here and are answered in order.
+//! Rules: RFC 9112. Bounds: [`Limits`](crate::proto::http::Limits) for a head and a body,
+//! [`Timeouts`] for their time.
 
 #[cfg(test)]
 mod tests;
 
 use crate::frontend::{Overdue, Settings, Step, Timeouts};
-use crate::proto::http::{BodyDecoder, BodyError, CONTINUE, Head, HeadError, HeadParser, Span, parse_head, unfold};
+use crate::proto::http::{
+    BodyDecoder, BodyError, CONTINUE, Head, HeadError, HeadParser, Span, parse_head, unfold,
+};
 use std::time::{Duration, Instant};
 
 /// See the module's head.
@@ -33,7 +37,8 @@ enum Phase {
     Body(Box<Body>),
     /// The answer is being worked on.
     Busy,
-    /// The last answer is composed. What the client still sends is thrown away, `left` bytes of it at most.
+    /// The last answer is composed. What the client still sends is thrown away, `left` bytes of it
+    /// at most.
     Closing {
         left: usize,
     },
@@ -93,7 +98,13 @@ impl Session {
         }
     }
 
-    fn receive_head(&mut self, mut parser: HeadParser, fresh: &[u8], now: Instant, settings: &Settings<'_>) -> Step {
+    fn receive_head(
+        &mut self,
+        mut parser: HeadParser,
+        fresh: &[u8],
+        now: Instant,
+        settings: &Settings<'_>,
+    ) -> Step {
         let joined = if self.input.is_empty() {
             None
         } else {
@@ -125,7 +136,13 @@ impl Session {
         }
     }
 
-    fn begin_body(&mut self, head: Head, bytes: &[u8], now: Instant, settings: &Settings<'_>) -> Step {
+    fn begin_body(
+        &mut self,
+        head: Head,
+        bytes: &[u8],
+        now: Instant,
+        settings: &Settings<'_>,
+    ) -> Step {
         let decoder = match BodyDecoder::new(head.body, settings.limits) {
             Ok(decoder) => decoder,
             Err(error) => return refuse_body(error),
@@ -293,15 +310,17 @@ fn refuse_body(error: BodyError) -> Step {
     Step::Refuse(error.status(), error.body())
 }
 
-/// How much of a refused request is read on, so that closing does not destroy the answer (RFC 9112 9.6): clients that ignore an early answer
-/// rarely send more.
+/// How much of a refused request is read on, so that closing does not destroy the answer (RFC 9112
+/// 9.6): clients that ignore an early answer rarely send more.
 const DISCARD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// How long the peer of a closing connection may keep sending: long enough to read our answer over a slow line.
+/// How long the peer of a closing connection may keep sending: long enough to read our answer over
+/// a slow line.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Room for a usual answer, made at once.
 const ANSWER_BYTES: usize = 512;
 
-/// Capacity that an empty output keeps: a common answer has 300 bytes, and idle connections should not hold on to memory.
+/// Capacity that an empty output keeps: a common answer has 300 bytes, and idle connections should
+/// not hold on to memory.
 const OUTPUT_KEPT: usize = 1024;

@@ -20,11 +20,20 @@ struct Client {
 impl Client {
     fn new() -> Client {
         let now = Instant::now();
-        Client { session: AnySession::http(now, &TIMEOUTS), limits: Limits::default(), began: now, now }
+        Client {
+            session: AnySession::http(now, &TIMEOUTS),
+            limits: Limits::default(),
+            began: now,
+            now,
+        }
     }
 
     fn send(&mut self, bytes: &[u8]) -> Step {
-        self.session.receive(bytes, self.now, &Settings { limits: &self.limits, timeouts: &TIMEOUTS })
+        self.session.receive(
+            bytes,
+            self.now,
+            &Settings { limits: &self.limits, timeouts: &TIMEOUTS },
+        )
     }
 
     fn answer(&mut self, text: &[u8], keep_alive: bool) {
@@ -47,7 +56,8 @@ impl Client {
     }
 }
 
-/// What a session makes of `stream` if it comes in these pieces, each request answered at once with its target and body.
+/// What a session makes of `stream` if it comes in these pieces, each request answered at once with
+/// its target and body.
 fn play(pieces: &[&[u8]]) -> Vec<u8> {
     let mut client = Client::new();
     let mut out = Vec::new();
@@ -81,14 +91,26 @@ fn play(pieces: &[&[u8]]) -> Vec<u8> {
 const STREAMS: &[(&str, &str)] = &[
     ("GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "/a \n"),
     ("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n", "/a \n/b \n"),
-    ("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbodyGET /b HTTP/1.1\r\nHost: x\r\n\r\n", "/a body\n/b \n"),
+    (
+        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbodyGET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        "/a body\n/b \n",
+    ),
     (
         "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\nGET /b HTTP/1.0\r\n\r\n",
         "/a body\n/b \n",
     ),
-    ("GET /a HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n", "/a \n/b \n"),
-    ("GET /a HTTP/1.1\r\nHost: x\r\n\r\nrubbish\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n", "/a \n400"),
-    ("GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n", "/a \n"),
+    (
+        "GET /a HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        "/a \n/b \n",
+    ),
+    (
+        "GET /a HTTP/1.1\r\nHost: x\r\n\r\nrubbish\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        "/a \n400",
+    ),
+    (
+        "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        "/a \n",
+    ),
 ];
 
 #[test]
@@ -101,7 +123,12 @@ fn however_a_stream_is_split_the_answers_are_the_same_and_in_order() {
         assert_eq!(play(&bytes), expected);
         for at in 0..=stream.len() {
             let (first, second) = stream.split_at(at);
-            assert_eq!(play(&[first, second]), expected, "split at {at}: {}", String::from_utf8_lossy(stream));
+            assert_eq!(
+                play(&[first, second]),
+                expected,
+                "split at {at}: {}",
+                String::from_utf8_lossy(stream)
+            );
         }
     }
 }
@@ -181,7 +208,10 @@ fn a_whole_last_request_may_be_closed_at_once() {
 #[test]
 fn a_refused_request_is_read_on_until_its_end_or_a_bound() {
     let mut client = Client::new();
-    assert!(matches!(client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\nbegin"), Step::Refuse(413, _)));
+    assert!(matches!(
+        client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\nbegin"),
+        Step::Refuse(413, _)
+    ));
     client.answer(b"too large", false);
     assert!(!client.session.ends_with_output(true));
     client.take_all();
@@ -214,7 +244,13 @@ fn what_is_kept_of_an_unfinished_request_is_known_and_given_back() {
     assert_eq!(client.session.buffered(), 0);
 
     let mut client = Client::new();
-    client.send(&[b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n".as_slice(), &[b'x'; 40_000]].concat());
+    client.send(
+        &[
+            b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n".as_slice(),
+            &[b'x'; 40_000],
+        ]
+        .concat(),
+    );
     assert!((40_000..90_000).contains(&client.session.buffered()));
     assert!(matches!(client.send(&[b'x'; 10_000]), Step::Request(_)));
     assert_eq!(client.session.buffered(), 0);
@@ -223,7 +259,8 @@ fn what_is_kept_of_an_unfinished_request_is_known_and_given_back() {
 #[test]
 fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
     let mut client = Client::new();
-    client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    client
+        .send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(client.take_all(), CONTINUE);
     assert!(matches!(client.send(b"body"), Step::Request(_)));
 }

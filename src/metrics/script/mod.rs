@@ -1,11 +1,13 @@
 //! Metrics that scripts create: `nauthilus_prometheus` and the `prometheus` module.
 //!
-//! A name belongs to one kind for the life of the process; reloads and repeated init scripts change nothing. Values are process-wide
-//! atomics, one set per series: a gauge that several workers set has the value that was set last, which shards could not say. A thread
-//! finds a series through its own cache ([`ScriptMetrics`]), so the request path takes no lock once a series has been seen.
+//! A name belongs to one kind for the life of the process; reloads and repeated init scripts change
+//! nothing. Values are process-wide atomics, one set per series: a gauge that several workers set
+//! has the value that was set last, which shards could not say. A thread finds a series through its
+//! own cache ([`ScriptMetrics`]), so the request path takes no lock once a series has been seen.
 //!
-//! Errors carry the words scripts know. Rules: specification `lua/modules-nauthilus.md` 11, `lua/modules-glua.md` 6.1. Bounds:
-//! [`METRICS_MAX`], [`SERIES_MAX`] (updates of further series go nowhere and are counted).
+//! Errors carry the words scripts know. Rules: specification `lua/modules-nauthilus.md` 11,
+//! `lua/modules-glua.md` 6.1. Bounds: [`METRICS_MAX`], [`SERIES_MAX`] (updates of further series go
+//! nowhere and are counted).
 
 mod series;
 
@@ -43,7 +45,9 @@ pub enum ScriptMetricError {
     #[error("a metric has at most {LABELS_MAX} labels")]
     TooManyLabels,
     /// More or fewer labels than the metric was created with.
-    #[error("inconsistent label cardinality: expected {expected} label values but got {got} in {labels}")]
+    #[error(
+        "inconsistent label cardinality: expected {expected} label values but got {got} in {labels}"
+    )]
     LabelCount { expected: usize, got: usize, labels: String },
     /// As many labels, but not these.
     #[error("label name {0:?} missing in label map")]
@@ -56,8 +60,8 @@ pub enum ScriptMetricError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     Done,
-    /// Nobody created a metric of this name and kind; nothing happens (the reference's later behaviour). `first`: this thread had not
-    /// asked for it before, so a warning is due.
+    /// Nobody created a metric of this name and kind; nothing happens (the reference's later
+    /// behaviour). `first`: this thread had not asked for it before, so a warning is due.
     Unknown {
         first: bool,
     },
@@ -69,7 +73,8 @@ pub struct ScriptMetrics {
     cache: RefCell<Cache>,
 }
 
-/// What a thread has looked up before. Metrics and series are never taken away, so nothing here can be wrong.
+/// What a thread has looked up before. Metrics and series are never taken away, so nothing here can
+/// be wrong.
 #[derive(Default)]
 struct Cache {
     metrics: AHashMap<Box<[u8]>, Arc<Metric>>,
@@ -84,11 +89,19 @@ impl ScriptMetrics {
         ScriptMetrics { registry, cache: RefCell::default() }
     }
 
-    /// Creates a metric. One that exists in the same kind is left as it is, with its first help and labels.
+    /// Creates a metric. One that exists in the same kind is left as it is, with its first help and
+    /// labels.
     ///
     /// # Errors
-    /// The name or a label is not valid, or the name is in use for another kind, or there are too many.
-    pub fn create(&self, kind: Kind, name: &[u8], help: &[u8], labels: &[&[u8]]) -> Result<(), ScriptMetricError> {
+    /// The name or a label is not valid, or the name is in use for another kind, or there are too
+    /// many.
+    pub fn create(
+        &self,
+        kind: Kind,
+        name: &[u8],
+        help: &[u8],
+        labels: &[&[u8]],
+    ) -> Result<(), ScriptMetricError> {
         self.registry.create(kind, name, help, labels)
     }
 
@@ -96,7 +109,12 @@ impl ScriptMetrics {
     ///
     /// # Errors
     /// The labels are not those of the metric, or `by` is negative.
-    pub fn counter_add(&self, name: &[u8], labels: &[Label<'_>], by: f64) -> Result<Applied, ScriptMetricError> {
+    pub fn counter_add(
+        &self,
+        name: &[u8],
+        labels: &[Label<'_>],
+        by: f64,
+    ) -> Result<Applied, ScriptMetricError> {
         if by < 0.0 {
             return Err(ScriptMetricError::Decrease);
         }
@@ -107,13 +125,23 @@ impl ScriptMetrics {
     ///
     /// # Errors
     /// The labels are not those of the metric.
-    pub fn gauge_add(&self, name: &[u8], labels: &[Label<'_>], by: f64) -> Result<Applied, ScriptMetricError> {
+    pub fn gauge_add(
+        &self,
+        name: &[u8],
+        labels: &[Label<'_>],
+        by: f64,
+    ) -> Result<Applied, ScriptMetricError> {
         self.apply(Kind::Gauge, name, labels, |series| series.add(by))
     }
 
     /// # Errors
     /// The labels are not those of the metric.
-    pub fn gauge_set(&self, name: &[u8], labels: &[Label<'_>], to: f64) -> Result<Applied, ScriptMetricError> {
+    pub fn gauge_set(
+        &self,
+        name: &[u8],
+        labels: &[Label<'_>],
+        to: f64,
+    ) -> Result<Applied, ScriptMetricError> {
         self.apply(Kind::Gauge, name, labels, |series| series.set(to))
     }
 
@@ -121,7 +149,13 @@ impl ScriptMetrics {
     ///
     /// # Errors
     /// The labels are not those of the metric.
-    pub fn observe(&self, kind: Kind, name: &[u8], labels: &[Label<'_>], seconds: f64) -> Result<Applied, ScriptMetricError> {
+    pub fn observe(
+        &self,
+        kind: Kind,
+        name: &[u8],
+        labels: &[Label<'_>],
+        seconds: f64,
+    ) -> Result<Applied, ScriptMetricError> {
         self.apply(kind, name, labels, |series| series.observe(seconds))
     }
 
@@ -129,13 +163,20 @@ impl ScriptMetrics {
     ///
     /// # Errors
     /// The labels are not those of the metric.
-    pub fn series(&self, kind: Kind, name: &[u8], labels: &[Label<'_>]) -> Result<Option<Arc<Series>>, ScriptMetricError> {
+    pub fn series(
+        &self,
+        kind: Kind,
+        name: &[u8],
+        labels: &[Label<'_>],
+    ) -> Result<Option<Arc<Series>>, ScriptMetricError> {
         let mut cache = self.cache.borrow_mut();
         let Cache { metrics, series, key, .. } = &mut *cache;
         let metric = match metrics.get(name) {
             Some(metric) => metric,
             None => match self.registry.metric(name) {
-                Some(metric) if metrics.len() < METRICS_MAX => metrics.entry(name.into()).or_insert(metric),
+                Some(metric) if metrics.len() < METRICS_MAX => {
+                    metrics.entry(name.into()).or_insert(metric)
+                }
                 Some(_) | None => return Ok(None),
             },
         };
@@ -166,13 +207,20 @@ impl ScriptMetrics {
         scrape.render()
     }
 
-    /// Notes that a script asked for a metric that nobody created: true for the first time in this thread.
+    /// Notes that a script asked for a metric that nobody created: true for the first time in this
+    /// thread.
     pub fn is_first_unknown(&self, name: &[u8]) -> bool {
         let unknown = &mut self.cache.borrow_mut().unknown;
         unknown.len() < METRICS_MAX && unknown.insert(name.into())
     }
 
-    fn apply(&self, kind: Kind, name: &[u8], labels: &[Label<'_>], update: impl FnOnce(&Series)) -> Result<Applied, ScriptMetricError> {
+    fn apply(
+        &self,
+        kind: Kind,
+        name: &[u8],
+        labels: &[Label<'_>],
+        update: impl FnOnce(&Series),
+    ) -> Result<Applied, ScriptMetricError> {
         match self.series(kind, name, labels)? {
             Some(series) => {
                 update(&series);
@@ -193,8 +241,16 @@ pub struct ScriptRegistry {
 }
 
 impl ScriptRegistry {
-    fn create(&self, kind: Kind, name: &[u8], help: &[u8], labels: &[&[u8]]) -> Result<(), ScriptMetricError> {
-        let exported = exported_name(name).ok_or_else(|| ScriptMetricError::BadName(String::from_utf8_lossy(name).into_owned()))?;
+    fn create(
+        &self,
+        kind: Kind,
+        name: &[u8],
+        help: &[u8],
+        labels: &[&[u8]],
+    ) -> Result<(), ScriptMetricError> {
+        let exported = exported_name(name).ok_or_else(|| {
+            ScriptMetricError::BadName(String::from_utf8_lossy(name).into_owned())
+        })?;
         if names::is_taken(&exported) {
             return Err(ScriptMetricError::Duplicate);
         }
@@ -215,7 +271,8 @@ impl ScriptRegistry {
         read(&self.metrics).get(&exported_name(name)?).cloned()
     }
 
-    /// Adds everything to a scrape. A metric without a series is left out, as Prometheus libraries do.
+    /// Adds everything to a scrape. A metric without a series is left out, as Prometheus libraries
+    /// do.
     pub(super) fn collect(&self, scrape: &mut Scrape) {
         for (name, metric) in read(&self.metrics).iter() {
             metric.collect(name, scrape);
@@ -225,13 +282,20 @@ impl ScriptRegistry {
 }
 
 /// The labels as they are exported, checked.
-fn checked_labels(kind: Kind, metric: &str, labels: &[&[u8]]) -> Result<Vec<series::LabelName>, ScriptMetricError> {
+fn checked_labels(
+    kind: Kind,
+    metric: &str,
+    labels: &[&[u8]],
+) -> Result<Vec<series::LabelName>, ScriptMetricError> {
     if labels.len() > LABELS_MAX {
         return Err(ScriptMetricError::TooManyLabels);
     }
     let mut checked: Vec<series::LabelName> = Vec::with_capacity(labels.len());
     for &label in labels {
-        let bad = || ScriptMetricError::BadLabelName { label: String::from_utf8_lossy(label).into_owned(), metric: metric.into() };
+        let bad = || ScriptMetricError::BadLabelName {
+            label: String::from_utf8_lossy(label).into_owned(),
+            metric: metric.into(),
+        };
         let exported = exported_name(label).ok_or_else(bad)?.replace(':', "_");
         // Prometheus keeps these for itself.
         if exported.starts_with("__") {
@@ -252,9 +316,12 @@ fn checked_labels(kind: Kind, metric: &str, labels: &[&[u8]]) -> Result<Vec<seri
     Ok(checked)
 }
 
-/// A name as it may appear on the page: what Prometheus does not allow becomes `_`. None for an empty one or invalid UTF-8.
+/// A name as it may appear on the page: what Prometheus does not allow becomes `_`. None for an
+/// empty one or invalid UTF-8.
 fn exported_name(name: &[u8]) -> Option<String> {
-    let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX)?;
+    let name = std::str::from_utf8(name)
+        .ok()
+        .filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let mut exported: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
     if exported.starts_with(|c: char| c.is_ascii_digit()) {
@@ -265,8 +332,10 @@ fn exported_name(name: &[u8]) -> Option<String> {
 
 /// Labels in the notation of the error text: `prometheus.Labels{"a":"1", "b":"2"}`.
 fn labels_shown(labels: &[Label<'_>]) -> String {
-    let sorted: BTreeMap<_, _> =
-        labels.iter().map(|&(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value))).collect();
+    let sorted: BTreeMap<_, _> = labels
+        .iter()
+        .map(|&(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value)))
+        .collect();
     let mut out = String::from("prometheus.Labels{");
     for (index, (name, value)) in sorted.iter().enumerate() {
         let comma = if index > 0 { ", " } else { "" };
@@ -284,11 +353,13 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Labels of one metric: each is compared with all others. Prometheus itself refuses more than a few dozen in most set-ups.
+/// Labels of one metric: each is compared with all others. Prometheus itself refuses more than a
+/// few dozen in most set-ups.
 pub const LABELS_MAX: usize = 100;
 /// More metrics than any set of scripts creates; each costs little.
 pub const METRICS_MAX: usize = 1_000;
-/// Series per metric. Some scripts label by user name; one series takes about 200 bytes here and a line in each scrape.
+/// Series per metric. Some scripts label by user name; one series takes about 200 bytes here and a
+/// line in each scrape.
 pub const SERIES_MAX: usize = 10_000;
 /// Series a thread remembers; then it forgets them all and begins anew.
 const SERIES_CACHED_MAX: usize = 4_096;

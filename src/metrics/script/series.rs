@@ -1,7 +1,8 @@
 //! A metric of scripts and its series: the values behind `create_counter_vec` and its siblings.
 //!
-//! Values are atomics that any thread updates; a floating-point sum is a compare-and-swap loop. The table of series is locked for reading
-//! when a thread meets a series for the first time, for writing when it is new.
+//! Values are atomics that any thread updates; a floating-point sum is a compare-and-swap loop. The
+//! table of series is locked for reading when a thread meets a series for the first time, for
+//! writing when it is new.
 
 use super::{Label, SERIES_MAX, ScriptMetricError, labels_shown, read, write};
 use crate::metrics::names::Kind;
@@ -30,18 +31,35 @@ pub(super) struct LabelName {
 impl Metric {
     pub fn new(id: u32, kind: Kind, help: &[u8], labels: Vec<LabelName>) -> Metric {
         let sink = Arc::new(Series::new(kind, Vec::new()));
-        Metric { id, kind, help: String::from_utf8_lossy(help).into_owned(), labels, series: RwLock::default(), sink }
+        Metric {
+            id,
+            kind,
+            help: String::from_utf8_lossy(help).into_owned(),
+            labels,
+            series: RwLock::default(),
+            sink,
+        }
     }
 
-    /// Appends what identifies the series: the metric, then length and bytes of each label value in the metric's order.
-    pub fn push_key(&self, labels: &[Label<'_>], key: &mut Vec<u8>) -> Result<(), ScriptMetricError> {
+    /// Appends what identifies the series: the metric, then length and bytes of each label value in
+    /// the metric's order.
+    pub fn push_key(
+        &self,
+        labels: &[Label<'_>],
+        key: &mut Vec<u8>,
+    ) -> Result<(), ScriptMetricError> {
         if labels.len() != self.labels.len() {
             let (expected, got) = (self.labels.len(), labels.len());
-            return Err(ScriptMetricError::LabelCount { expected, got, labels: labels_shown(labels) });
+            return Err(ScriptMetricError::LabelCount {
+                expected,
+                got,
+                labels: labels_shown(labels),
+            });
         }
         key.extend_from_slice(&self.id.to_ne_bytes());
         for label in &self.labels {
-            let value = value_of(label, labels).ok_or_else(|| ScriptMetricError::MissingLabel(label.exported.clone()))?;
+            let value = value_of(label, labels)
+                .ok_or_else(|| ScriptMetricError::MissingLabel(label.exported.clone()))?;
             key.extend_from_slice(&value.len().to_ne_bytes());
             key.extend_from_slice(value);
         }
@@ -57,8 +75,14 @@ impl Metric {
         if all.len() >= SERIES_MAX && !all.contains_key(key) {
             return None;
         }
-        let values = self.labels.iter().map(|label| String::from_utf8_lossy(value_of(label, labels).unwrap_or_default()).into_owned());
-        Some(all.entry(key.into()).or_insert_with(|| Arc::new(Series::new(self.kind, values.collect()))).clone())
+        let values = self.labels.iter().map(|label| {
+            String::from_utf8_lossy(value_of(label, labels).unwrap_or_default()).into_owned()
+        });
+        Some(
+            all.entry(key.into())
+                .or_insert_with(|| Arc::new(Series::new(self.kind, values.collect())))
+                .clone(),
+        )
     }
 
     pub fn collect(&self, name: &str, scrape: &mut Scrape) {
@@ -66,7 +90,8 @@ impl Metric {
         let all: Vec<Arc<Series>> = read(&self.series).values().cloned().collect();
         for series in all {
             let names = self.labels.iter().map(|label| label.exported.as_str());
-            let labels: Vec<(&str, &str)> = names.zip(series.labels.iter().map(String::as_str)).collect();
+            let labels: Vec<(&str, &str)> =
+                names.zip(series.labels.iter().map(String::as_str)).collect();
             scrape.sample_of(name, self.kind, &self.help, &labels, series.sample());
         }
     }
@@ -135,11 +160,17 @@ impl Series {
         match &self.observations {
             Observations::None => Sample::Number(value),
             Observations::Histogram(counts) => Sample::Histogram(Buckets {
-                counts: BOUNDS.iter().zip(counts).map(|(&bound, count)| (bound, count.load(Relaxed))).collect(),
+                counts: BOUNDS
+                    .iter()
+                    .zip(counts)
+                    .map(|(&bound, count)| (bound, count.load(Relaxed)))
+                    .collect(),
                 above: counts.last().map_or(0, |count| count.load(Relaxed)),
                 sum: value,
             }),
-            Observations::Summary(count) => Sample::Summary { quantiles: Vec::new(), sum: value, count: count.load(Relaxed) },
+            Observations::Summary(count) => {
+                Sample::Summary { quantiles: Vec::new(), sum: value, count: count.load(Relaxed) }
+            }
         }
     }
 }
@@ -159,7 +190,12 @@ impl Float {
 
     fn add(&self, by: f64) {
         let mut before = self.0.load(Relaxed);
-        while let Err(now) = self.0.compare_exchange_weak(before, (f64::from_bits(before) + by).to_bits(), Relaxed, Relaxed) {
+        while let Err(now) = self.0.compare_exchange_weak(
+            before,
+            (f64::from_bits(before) + by).to_bits(),
+            Relaxed,
+            Relaxed,
+        ) {
             before = now;
         }
     }

@@ -17,7 +17,12 @@ fn world() -> World {
 impl World {
     /// The lines of the page that belong to `name`.
     fn page(&self, name: &str) -> Vec<String> {
-        self.registry.render(Now::read()).lines().filter(|line| line.contains(name)).map(str::to_owned).collect()
+        self.registry
+            .render(Now::read())
+            .lines()
+            .filter(|line| line.contains(name))
+            .map(str::to_owned)
+            .collect()
     }
 
     fn create(&self, kind: Kind, name: &str, labels: &[&str]) -> Result<(), String> {
@@ -38,7 +43,10 @@ fn counters_count() {
     for _ in 0..2 {
         assert_eq!(world.metrics.counter_add(b"kit_count_total", &labels, 1.0), Ok(Applied::Done));
     }
-    world.metrics.counter_add(b"kit_count_total", &[(b"country", b""), (b"status", b"bad")], 0.0).unwrap();
+    world
+        .metrics
+        .counter_add(b"kit_count_total", &[(b"country", b""), (b"status", b"bad")], 0.0)
+        .unwrap();
     assert_eq!(
         world.page("kit_count_total"),
         [
@@ -48,7 +56,10 @@ fn counters_count() {
             "kit_count_total{country=\"DE\",status=\"ok\"} 2",
         ]
     );
-    assert_eq!(text(world.metrics.counter_add(b"kit_count_total", &labels, -1.0)), "counter cannot decrease in value");
+    assert_eq!(
+        text(world.metrics.counter_add(b"kit_count_total", &labels, -1.0)),
+        "counter cannot decrease in value"
+    );
 }
 
 #[test]
@@ -87,12 +98,23 @@ fn histograms_and_summaries_observe() {
     let page = world.page("h_seconds");
     assert_eq!(page[2], "h_seconds_bucket{http=\"get\",le=\"0.001\"} 1");
     assert_eq!(page[3], "h_seconds_bucket{http=\"get\",le=\"0.00175\"} 1");
-    assert!(page[16].starts_with("h_seconds_bucket{http=\"get\",le=\"2.52657783347740") && page[16].ends_with("\"} 2"), "{page:?}");
+    assert!(
+        page[16].starts_with("h_seconds_bucket{http=\"get\",le=\"2.52657783347740")
+            && page[16].ends_with("\"} 2"),
+        "{page:?}"
+    );
     assert_eq!(
         page[17..],
-        ["h_seconds_bucket{http=\"get\",le=\"+Inf\"} 3", "h_seconds_sum{http=\"get\"} 3.061", "h_seconds_count{http=\"get\"} 3"]
+        [
+            "h_seconds_bucket{http=\"get\",le=\"+Inf\"} 3",
+            "h_seconds_sum{http=\"get\"} 3.061",
+            "h_seconds_count{http=\"get\"} 3"
+        ]
     );
-    assert_eq!(world.page("s_seconds")[2..], ["s_seconds_sum{http=\"get\"} 3.061", "s_seconds_count{http=\"get\"} 3"]);
+    assert_eq!(
+        world.page("s_seconds")[2..],
+        ["s_seconds_sum{http=\"get\"} 3.061", "s_seconds_count{http=\"get\"} 3"]
+    );
 }
 
 #[test]
@@ -123,10 +145,10 @@ fn wrong_labels_are_named_in_the_words_of_the_reference() {
     let add = |labels: &[Label<'_>]| text(world.metrics.counter_add(b"things", labels, 1.0));
     let few = "inconsistent label cardinality: expected 2 label values but got 1 in prometheus.Labels{\"a\":\"1\"}";
     assert_eq!(add(&[(b"a", b"1")]), few);
-    let many =
-        "inconsistent label cardinality: expected 2 label values but got 3 in prometheus.Labels{\"a\":\"1\", \"b\":\"2\", \"c\":\"3\"}";
+    let many = "inconsistent label cardinality: expected 2 label values but got 3 in prometheus.Labels{\"a\":\"1\", \"b\":\"2\", \"c\":\"3\"}";
     assert_eq!(add(&[(b"c", b"3"), (b"b", b"2"), (b"a", b"1")]), many);
-    let none = "inconsistent label cardinality: expected 2 label values but got 0 in prometheus.Labels{}";
+    let none =
+        "inconsistent label cardinality: expected 2 label values but got 0 in prometheus.Labels{}";
     assert_eq!(add(&[]), none);
     assert_eq!(add(&[(b"a", b"1"), (b"x", b"2")]), "label name \"b\" missing in label map");
 }
@@ -157,16 +179,32 @@ fn odd_names_come_out_with_underscores() {
 #[test]
 fn names_that_cannot_be_are_refused() {
     let world = world();
-    let create = |kind, name: &[u8], labels: &[&[u8]]| text(world.metrics.create(kind, name, b"", labels));
+    let create =
+        |kind, name: &[u8], labels: &[&[u8]]| text(world.metrics.create(kind, name, b"", labels));
     assert_eq!(create(Kind::Counter, b"", &[]), "\"\" is not a valid metric name");
     assert_eq!(create(Kind::Counter, b"a\xff", &[]), "\"a\u{fffd}\" is not a valid metric name");
-    assert_eq!(create(Kind::Counter, &[b'a'; 257], &[]), format!("{:?} is not a valid metric name", "a".repeat(257)));
-    assert_eq!(create(Kind::Counter, b"a", &[b"__name"]), "\"__name\" is not a valid label name for metric \"a\"");
-    assert_eq!(create(Kind::Counter, b"a", &[b""]), "\"\" is not a valid label name for metric \"a\"");
+    assert_eq!(
+        create(Kind::Counter, &[b'a'; 257], &[]),
+        format!("{:?} is not a valid metric name", "a".repeat(257))
+    );
+    assert_eq!(
+        create(Kind::Counter, b"a", &[b"__name"]),
+        "\"__name\" is not a valid label name for metric \"a\""
+    );
+    assert_eq!(
+        create(Kind::Counter, b"a", &[b""]),
+        "\"\" is not a valid label name for metric \"a\""
+    );
     let duplicate = "duplicate label names in constant and variable labels for metric \"a\"";
     assert_eq!(create(Kind::Counter, b"a", &[b"x-y", b"x_y"]), duplicate);
-    assert_eq!(create(Kind::Histogram, b"a", &[b"le"]), "\"le\" is not allowed as label name in histograms");
-    assert_eq!(create(Kind::Summary, b"a", &[b"quantile"]), "\"quantile\" is not allowed as label name in summaries");
+    assert_eq!(
+        create(Kind::Histogram, b"a", &[b"le"]),
+        "\"le\" is not allowed as label name in histograms"
+    );
+    assert_eq!(
+        create(Kind::Summary, b"a", &[b"quantile"]),
+        "\"quantile\" is not allowed as label name in summaries"
+    );
 }
 
 #[test]
@@ -176,7 +214,10 @@ fn there_is_a_limit_to_metrics() {
         world.create(Kind::Counter, &format!("m{n}"), &[]).unwrap();
     }
     assert_eq!(world.create(Kind::Counter, "m0", &[]), Ok(()));
-    assert_eq!(world.create(Kind::Counter, "one_more", &[]), Err(format!("too many metrics created by scripts: {METRICS_MAX}")));
+    assert_eq!(
+        world.create(Kind::Counter, "one_more", &[]),
+        Err(format!("too many metrics created by scripts: {METRICS_MAX}"))
+    );
 }
 
 #[test]
@@ -190,7 +231,10 @@ fn there_is_a_limit_to_series() {
     let page = world.page("by_user");
     assert_eq!(page.len(), SERIES_MAX + 2);
     assert!(page.contains(&"by_user{user=\"0\"} 2".to_owned()));
-    assert_eq!(world.page("loligo_script_series_refused_total")[2], "loligo_script_series_refused_total 10");
+    assert_eq!(
+        world.page("loligo_script_series_refused_total")[2],
+        "loligo_script_series_refused_total 10"
+    );
     assert!(world.metrics.cache.borrow().series.len() <= SERIES_CACHED_MAX);
 }
 
@@ -201,7 +245,10 @@ fn label_values_may_be_any_bytes() {
     for value in [b"\"\n\\".as_slice(), b"\xff\xfe"] {
         world.metrics.counter_add(b"things", &[(b"a", value)], 1.0).unwrap();
     }
-    assert_eq!(world.page("things")[2..], ["things{a=\"\\\"\\n\\\\\"} 1", "things{a=\"\u{fffd}\u{fffd}\"} 1"]);
+    assert_eq!(
+        world.page("things")[2..],
+        ["things{a=\"\\\"\\n\\\\\"} 1", "things{a=\"\u{fffd}\u{fffd}\"} 1"]
+    );
 }
 
 #[test]
@@ -230,9 +277,18 @@ fn labels_are_shown_in_the_order_of_their_names() {
     let registry = crate::metrics::Registry::new("test", "0", crate::time::Now::read());
     let metrics = registry.script_metrics();
     metrics.create(Kind::Counter, b"kit_total", b"", &[b"zone", b"action", b"method"]).unwrap();
-    metrics.counter_add(b"kit_total", &[(b"zone", b"1"), (b"action", b"2"), (b"method", b"3")], 1.0).unwrap();
-    assert!(metrics.render().contains("kit_total{action=\"2\",method=\"3\",zone=\"1\"} 1"), "{}", metrics.render());
+    metrics
+        .counter_add(b"kit_total", &[(b"zone", b"1"), (b"action", b"2"), (b"method", b"3")], 1.0)
+        .unwrap();
+    assert!(
+        metrics.render().contains("kit_total{action=\"2\",method=\"3\",zone=\"1\"} 1"),
+        "{}",
+        metrics.render()
+    );
     let many: Vec<Vec<u8>> = (0..101).map(|n| format!("l{n}").into_bytes()).collect();
     let many: Vec<&[u8]> = many.iter().map(Vec::as_slice).collect();
-    assert_eq!(metrics.create(Kind::Counter, b"many_total", b"", &many), Err(ScriptMetricError::TooManyLabels));
+    assert_eq!(
+        metrics.create(Kind::Counter, b"many_total", b"", &many),
+        Err(ScriptMetricError::TooManyLabels)
+    );
 }

@@ -33,8 +33,8 @@ impl Question {
         self.kind
     }
 
-    /// The query, as a datagram. `id` must be unguessable. `edns`: say that we take [`DATAGRAM_BYTES_MAX`] bytes, which very old servers
-    /// do not understand.
+    /// The query, as a datagram. `id` must be unguessable. `edns`: say that we take
+    /// [`DATAGRAM_BYTES_MAX`] bytes, which very old servers do not understand.
     pub fn compose(&self, id: u16, edns: bool) -> Vec<u8> {
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
@@ -44,7 +44,8 @@ impl Question {
             edns.set_max_payload(DATAGRAM_BYTES_MAX as u16);
             message.set_edns(edns);
         }
-        // One name that is none too long always fits; nothing at all would be a question that gets no answer.
+        // One name that is none too long always fits; nothing at all would be a question that gets
+        // no answer.
         message.to_vec().unwrap_or_default()
     }
 }

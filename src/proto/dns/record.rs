@@ -64,8 +64,15 @@ impl Record {
             RData::PTR(name) => Record::Name(text(&name.0)?),
             RData::NS(name) => Record::Name(text(&name.0)?),
             RData::CNAME(name) => Record::Name(text(&name.0)?),
-            RData::MX(mx) => Record::Mail { preference: mx.preference, exchange: text(&mx.exchange)? },
-            RData::SRV(srv) => Record::Service { priority: srv.priority, weight: srv.weight, port: srv.port, target: text(&srv.target)? },
+            RData::MX(mx) => {
+                Record::Mail { preference: mx.preference, exchange: text(&mx.exchange)? }
+            }
+            RData::SRV(srv) => Record::Service {
+                priority: srv.priority,
+                weight: srv.weight,
+                port: srv.port,
+                target: text(&srv.target)?,
+            },
             RData::TXT(txt) => Record::Text(txt.txt_data.concat()),
             _ => return None,
         })
@@ -75,7 +82,9 @@ impl Record {
     pub fn bytes(&self) -> usize {
         let content = match self {
             Record::Address(_) => 0,
-            Record::Name(name) | Record::Mail { exchange: name, .. } | Record::Service { target: name, .. } => name.len(),
+            Record::Name(name)
+            | Record::Mail { exchange: name, .. }
+            | Record::Service { target: name, .. } => name.len(),
             Record::Text(text) => text.len(),
         };
         size_of::<Record>() + content

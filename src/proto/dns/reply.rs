@@ -24,7 +24,8 @@ pub enum Reply {
     Failed,
 }
 
-/// Bytes that are no reply to the question: somebody else's, a forger's, or garbage. Over UDP one goes on waiting for the real one.
+/// Bytes that are no reply to the question: somebody else's, a forger's, or garbage. Over UDP one
+/// goes on waiting for the real one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lie {
     #[error("not a DNS reply")]
@@ -61,7 +62,9 @@ pub fn parse_reply(bytes: &[u8], id: u16, question: &Question) -> Result<Reply, 
         return Err(Lie::OtherQuestion);
     }
     let asked = Query::read(&mut decoder).map_err(|_| Lie::Garbled)?;
-    let same = asked.name() == &question.name && asked.query_type() == question.kind.record_type() && asked.query_class() == DNSClass::IN;
+    let same = asked.name() == &question.name
+        && asked.query_type() == question.kind.record_type()
+        && asked.query_class() == DNSClass::IN;
     if !same {
         return Err(Lie::OtherQuestion);
     }
@@ -87,7 +90,9 @@ fn read(message: &Message, question: &Question) -> Reply {
         None => return Reply::Failed,
     };
     let mut records = Vec::new();
-    for record in message.answers.iter().filter(|record| is_of(record, question.kind.record_type(), owner)) {
+    for record in
+        message.answers.iter().filter(|record| is_of(record, question.kind.record_type(), owner))
+    {
         if let Some(record_of_kind) = Record::of(&record.data) {
             ttl = ttl.min(seconds(record.ttl));
             records.push(record_of_kind);
@@ -100,16 +105,23 @@ fn read(message: &Message, question: &Question) -> Reply {
         return match negative_ttl(message) {
             // The server knows the target, and that there is nothing.
             Some(negative) => Reply::NoData { ttl: Some(negative.min(ttl)) },
-            None => Reply::Alias { question: Question { name: owner.clone(), kind: question.kind }, ttl },
+            None => Reply::Alias {
+                question: Question { name: owner.clone(), kind: question.kind },
+                ttl,
+            },
         };
     }
     let negative = negative_ttl(message);
-    // Neither its own zone, nor willing to ask others, nor saying whose zone it is: a referral (RFC 2308 2.2).
-    let is_referral = !message.metadata.authoritative && !message.metadata.recursion_available && negative.is_none();
+    // Neither its own zone, nor willing to ask others, nor saying whose zone it is: a referral (RFC
+    // 2308 2.2).
+    let is_referral = !message.metadata.authoritative
+        && !message.metadata.recursion_available
+        && negative.is_none();
     if is_referral { Reply::Failed } else { Reply::NoData { ttl: negative } }
 }
 
-/// The end of the chain of aliases that begins with the question's name, and how long that may be remembered. None: it has no end.
+/// The end of the chain of aliases that begins with the question's name, and how long that may be
+/// remembered. None: it has no end.
 fn follow<'a>(message: &'a Message, question: &'a Question) -> Option<(&'a Name, u32)> {
     let (mut owner, mut ttl) = (&question.name, u32::MAX);
     if question.kind == Kind::Cname {
@@ -117,7 +129,9 @@ fn follow<'a>(message: &'a Message, question: &'a Question) -> Option<(&'a Name,
     }
     for _ in 0..=ALIASES_MAX {
         let alias = message.answers.iter().find_map(|record| match &record.data {
-            RData::CNAME(target) if is_of(record, RecordType::CNAME, owner) => Some((&target.0, record.ttl)),
+            RData::CNAME(target) if is_of(record, RecordType::CNAME, owner) => {
+                Some((&target.0, record.ttl))
+            }
             _ => None,
         });
         let Some((target, alias_ttl)) = alias else { return Some((owner, ttl)) };
@@ -129,12 +143,15 @@ fn follow<'a>(message: &'a Message, question: &'a Question) -> Option<(&'a Name,
 /// How long a "no" may be remembered: what the zone's SOA record says (RFC 2308 5).
 fn negative_ttl(message: &Message) -> Option<u32> {
     message.authorities.iter().find_map(|record| match &record.data {
-        RData::SOA(soa) if record.dns_class == DNSClass::IN => Some(seconds(record.ttl).min(seconds(soa.minimum))),
+        RData::SOA(soa) if record.dns_class == DNSClass::IN => {
+            Some(seconds(record.ttl).min(seconds(soa.minimum)))
+        }
         _ => None,
     })
 }
 
-/// Whether a record says something about `owner` in the internet. What other classes say of a name has nothing to do with its addresses.
+/// Whether a record says something about `owner` in the internet. What other classes say of a name
+/// has nothing to do with its addresses.
 fn is_of(record: &WireRecord, kind: RecordType, owner: &Name) -> bool {
     record.dns_class == DNSClass::IN && record.record_type() == kind && &record.name == owner
 }

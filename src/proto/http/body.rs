@@ -1,8 +1,10 @@
 //! Request bodies: the bytes after a head, de-chunked, as they arrive.
 //!
-//! Fed by the worker with what it read; takes no byte beyond the body's end, for that is the next request. Chunk lines and
-//! trailers are held to the letter (CRLF, hexadecimal digits only): leniency here is how requests get smuggled.
-//! Rules: RFC 9112 6 and 7.1. Bounds: [`Limits::body_bytes_max`], [`CHUNK_DIGITS_MAX`], [`SKIPPED_BYTES_MAX`].
+//! Fed by the worker with what it read; takes no byte beyond the body's end, for that is the next
+//! request. Chunk lines and trailers are held to the letter (CRLF, hexadecimal digits only):
+//! leniency here is how requests get smuggled.
+//! Rules: RFC 9112 6 and 7.1. Bounds: [`Limits::body_bytes_max`], [`CHUNK_DIGITS_MAX`],
+//! [`SKIPPED_BYTES_MAX`].
 
 use super::{BodyLength, Limits};
 
@@ -94,8 +96,8 @@ impl BodyDecoder {
     /// A decoder for the body that a head announced.
     ///
     /// # Errors
-    /// [`BodyError::TooLarge`] at once when the announced length is over the limit, before any of it is read (or asked for
-    /// with 100).
+    /// [`BodyError::TooLarge`] at once when the announced length is over the limit, before any of
+    /// it is read (or asked for with 100).
     pub fn new(length: BodyLength, limits: &Limits) -> Result<BodyDecoder, BodyError> {
         let room = limits.body_bytes_max;
         let state = match length {
@@ -112,10 +114,12 @@ impl BodyDecoder {
         self.state == State::Complete
     }
 
-    /// Takes what belongs to the body from the start of `input` and appends the decoded bytes to `body`.
+    /// Takes what belongs to the body from the start of `input` and appends the decoded bytes to
+    /// `body`.
     ///
     /// # Errors
-    /// [`BodyError::TooLarge`] when the chunks announce more than the limit, [`BodyError::Malformed`] when they are broken.
+    /// [`BodyError::TooLarge`] when the chunks announce more than the limit,
+    /// [`BodyError::Malformed`] when they are broken.
     pub fn feed(&mut self, input: &[u8], body: &mut Vec<u8>) -> Result<Fed, BodyError> {
         let mut rest = input;
         while !self.is_complete() && !rest.is_empty() {
@@ -194,7 +198,8 @@ fn take_data<'a>(left: &mut u64, input: &'a [u8], body: &mut Vec<u8>) -> &'a [u8
     rest
 }
 
-/// Text of any charset; a control character (a bare CR or LF above all) has no business in an extension or a trailer.
+/// Text of any charset; a control character (a bare CR or LF above all) has no business in an
+/// extension or a trailer.
 fn is_skippable(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
@@ -211,8 +216,14 @@ mod tests {
     use proptest::prelude::*;
 
     /// The body, and how much of the input it took; fed in pieces of at most `step` bytes.
-    fn decode(length: BodyLength, input: &[u8], step: usize, body_bytes_max: u64) -> Result<(Vec<u8>, usize, bool), BodyError> {
-        let mut decoder = BodyDecoder::new(length, &Limits { body_bytes_max, ..Limits::default() })?;
+    fn decode(
+        length: BodyLength,
+        input: &[u8],
+        step: usize,
+        body_bytes_max: u64,
+    ) -> Result<(Vec<u8>, usize, bool), BodyError> {
+        let mut decoder =
+            BodyDecoder::new(length, &Limits { body_bytes_max, ..Limits::default() })?;
         let (mut body, mut consumed) = (Vec::new(), 0);
         for piece in input.chunks(step) {
             consumed += decoder.feed(piece, &mut body)?.consumed;
@@ -240,7 +251,10 @@ mod tests {
 
     #[test]
     fn an_announced_length_over_the_limit_is_refused_before_any_byte() {
-        let refused = BodyDecoder::new(BodyLength::Length(11), &Limits { body_bytes_max: 10, ..Limits::default() });
+        let refused = BodyDecoder::new(
+            BodyLength::Length(11),
+            &Limits { body_bytes_max: 10, ..Limits::default() },
+        );
         assert_eq!(refused.err(), Some(BodyError::TooLarge));
     }
 
@@ -254,8 +268,10 @@ mod tests {
     #[test]
     fn hostile_chunks() {
         let (malformed, too_large) = (Err(BodyError::Malformed), Err(BodyError::TooLarge));
-        let long_extension = [b"1;".as_slice(), &vec![b'x'; SKIPPED_BYTES_MAX as usize + 1], b"\r\nx"].concat();
-        let long_trailer = [b"0\r\n".as_slice(), &b"a: b\r\n".repeat(SKIPPED_BYTES_MAX as usize / 4 + 1)].concat();
+        let long_extension =
+            [b"1;".as_slice(), &vec![b'x'; SKIPPED_BYTES_MAX as usize + 1], b"\r\nx"].concat();
+        let long_trailer =
+            [b"0\r\n".as_slice(), &b"a: b\r\n".repeat(SKIPPED_BYTES_MAX as usize / 4 + 1)].concat();
         let table: [(&[u8], _); 26] = [
             (b"zz\r\n", malformed.clone()),
             (b"\r\n", malformed.clone()),
@@ -286,7 +302,12 @@ mod tests {
         ];
         for (input, expected) in table {
             for step in [1, 3, 100_000] {
-                assert_eq!(decode(BodyLength::Chunked, input, step, 10), expected, "{:?}", input.escape_ascii().to_string());
+                assert_eq!(
+                    decode(BodyLength::Chunked, input, step, 10),
+                    expected,
+                    "{:?}",
+                    input.escape_ascii().to_string()
+                );
             }
         }
     }

@@ -1,10 +1,12 @@
-//! Refusals of request heads, each with its answer. Texts and statuses: specification `http-api.md` 1.
+//! Refusals of request heads, each with its answer. Texts and statuses: specification `http-api.md`
+//! 1.
 
-/// Why a head is refused. Always the client's fault; the connection ends with the answer, for where the next request would
-/// begin cannot be known.
+/// Why a head is refused. Always the client's fault; the connection ends with the answer, for where
+/// the next request would begin cannot be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
-    /// Not a refusal yet: header lines go on in the next line. [`unfold`](super::unfold) the buffer and parse again, once.
+    /// Not a refusal yet: header lines go on in the next line. [`unfold`](super::unfold) the buffer
+    /// and parse again, once.
     #[error("folded header lines")]
     Folded,
     #[error("malformed request head")]
@@ -18,10 +20,12 @@ pub enum HeadError {
     /// A length that is no number, or several that differ.
     #[error("invalid Content-Length")]
     Length,
-    /// Chunked framing from HTTP/1.0, which has none: some proxy took it for something else (RFC 9112 6.1).
+    /// Chunked framing from HTTP/1.0, which has none: some proxy took it for something else (RFC
+    /// 9112 6.1).
     #[error("Transfer-Encoding in an HTTP/1.0 request")]
     OldChunked,
-    /// The last transfer coding is not `chunked`: where the body ends cannot be known (RFC 9112 6.3).
+    /// The last transfer coding is not `chunked`: where the body ends cannot be known (RFC 9112
+    /// 6.3).
     #[error("last transfer coding is not chunked")]
     NotChunked,
     /// Codings before `chunked`, which nobody here decodes.
@@ -57,9 +61,11 @@ impl HeadError {
     /// The body of the answer, text/plain.
     pub fn body(self) -> &'static str {
         match self {
-            HeadError::Folded | HeadError::Malformed | HeadError::Length | HeadError::NotChunked | HeadError::OldChunked => {
-                "400 Bad Request"
-            }
+            HeadError::Folded
+            | HeadError::Malformed
+            | HeadError::Length
+            | HeadError::NotChunked
+            | HeadError::OldChunked => "400 Bad Request",
             HeadError::MissingHost => "400 Bad Request: missing required Host header",
             HeadError::TooManyHosts => "400 Bad Request: too many Host headers",
             HeadError::MalformedHost => "400 Bad Request: malformed Host header",

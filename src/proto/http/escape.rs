@@ -1,8 +1,9 @@
 //! Percent escapes: paths, queries, forms, and what nginx does to credentials.
 //!
-//! What needs no decoding is borrowed. A decoded value is an ordinary allocation: where it is a password, the caller moves it
-//! into a [`Secret`](crate::secret::Secret). Called by `dialect`. Rules: RFC 3986 2.1, the URL standard's
-//! `application/x-www-form-urlencoded`; specification `http-api.md` 1 and 5.7, `deployments.md` 3.1.
+//! What needs no decoding is borrowed. A decoded value is an ordinary allocation: where it is a
+//! password, the caller moves it into a [`Secret`](crate::secret::Secret). Called by `dialect`.
+//! Rules: RFC 3986 2.1, the URL standard's `application/x-www-form-urlencoded`; specification
+//! `http-api.md` 1 and 5.7, `deployments.md` 3.1.
 
 use std::borrow::Cow;
 
@@ -19,23 +20,27 @@ pub fn percent_decode(text: &[u8]) -> Result<Cow<'_, [u8]>, BadEscape> {
     decode(text, false)
 }
 
-/// Undoes what nginx's mail proxy does to user name and password: it escapes every `%`, blank and control character.
+/// Undoes what nginx's mail proxy does to user name and password: it escapes every `%`, blank and
+/// control character.
 ///
-/// A value with a broken escape was therefore not escaped at all, but comes from another client of the service: unchanged.
+/// A value with a broken escape was therefore not escaped at all, but comes from another client of
+/// the service: unchanged.
 pub fn nginx_decode(text: &[u8]) -> Cow<'_, [u8]> {
     percent_decode(text).unwrap_or(Cow::Borrowed(text))
 }
 
-/// The first value of a parameter of a query (or form), decoded; `None` where there is none that can be decoded.
+/// The first value of a parameter of a query (or form), decoded; `None` where there is none that
+/// can be decoded.
 pub fn query_param<'a>(query: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
-    // Requests without a query are the rule, and names are short: no decoding but for what may match.
+    // Requests without a query are the rule, and names are short: no decoding but for what may
+    // match.
     form_pairs(query).find(|(key, _)| key.as_ref() == name).map(|(_, value)| value)
 }
 
 /// The pairs of a form body or query, decoded, in their order.
 ///
-/// A pair with a broken escape or a semicolon (a separator to some, not to others) is left out, and the others count:
-/// what the reference does.
+/// A pair with a broken escape or a semicolon (a separator to some, not to others) is left out, and
+/// the others count: what the reference does.
 pub fn form_pairs(body: &[u8]) -> FormPairs<'_> {
     FormPairs { rest: body }
 }
@@ -67,7 +72,8 @@ impl<'a> Iterator for FormPairs<'a> {
 
 /// Whether [`percent_decode`] would fail.
 pub(super) fn has_broken_escape(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'%', text).any(|at| hex_pair(text.get(at + 1..).unwrap_or_default()).is_none())
+    memchr::memchr_iter(b'%', text)
+        .any(|at| hex_pair(text.get(at + 1..).unwrap_or_default()).is_none())
 }
 
 fn decode(text: &[u8], plus_is_blank: bool) -> Result<Cow<'_, [u8]>, BadEscape> {
@@ -128,14 +134,23 @@ mod tests {
             ("%+4", Err(BadEscape)),
             ("%%41", Err(BadEscape)),
         ] {
-            assert_eq!(percent_decode(text.as_bytes()).as_deref(), expected.map(str::as_bytes).as_ref().copied(), "{text}");
+            assert_eq!(
+                percent_decode(text.as_bytes()).as_deref(),
+                expected.map(str::as_bytes).as_ref().copied(),
+                "{text}"
+            );
             assert_eq!(has_broken_escape(text.as_bytes()), expected.is_err(), "{text}");
         }
     }
 
     #[test]
     fn credentials_that_nginx_did_not_escape_stay() {
-        for (text, expected) in [("a%20b%25", "a b%"), ("100%sure", "100%sure"), ("50% a%20b", "50% a%20b"), ("a+b", "a+b")] {
+        for (text, expected) in [
+            ("a%20b%25", "a b%"),
+            ("100%sure", "100%sure"),
+            ("50% a%20b", "50% a%20b"),
+            ("a+b", "a+b"),
+        ] {
             assert_eq!(nginx_decode(text.as_bytes()), expected.as_bytes());
         }
     }
@@ -143,10 +158,19 @@ mod tests {
     #[test]
     fn a_parameter_is_its_first_value() {
         let query = b"mode=no-auth&mode=auth&a%62c=x+y%2B&empty&cache=%zz&cache=0";
-        for (name, expected) in
-            [("mode", Some("no-auth")), ("abc", Some("x y+")), ("empty", Some("")), ("cache", Some("0")), ("Mode", None), ("", None)]
-        {
-            assert_eq!(query_param(query, name.as_bytes()).as_deref(), expected.map(str::as_bytes), "{name}");
+        for (name, expected) in [
+            ("mode", Some("no-auth")),
+            ("abc", Some("x y+")),
+            ("empty", Some("")),
+            ("cache", Some("0")),
+            ("Mode", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                query_param(query, name.as_bytes()).as_deref(),
+                expected.map(str::as_bytes),
+                "{name}"
+            );
         }
         assert_eq!(query_param(b"", b"mode"), None);
     }

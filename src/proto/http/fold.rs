@@ -1,15 +1,17 @@
 //! Folded header lines: a value that goes on in the next line, which then begins with a blank.
 //!
-//! Deprecated, seen from old mail software only, and never on the fast path: the head parser notices, the caller unfolds the
-//! buffer and parses again. Rules: RFC 9112 5.2, which lets a server replace the fold by blanks.
+//! Deprecated, seen from old mail software only, and never on the fast path: the head parser
+//! notices, the caller unfolds the buffer and parses again. Rules: RFC 9112 5.2, which lets a
+//! server replace the fold by blanks.
 
 use super::HeadError;
 use zeroize::Zeroize;
 
-/// Joins folded lines of the head at the start of `buffer`, each by one blank. What follows the head stays as it is.
+/// Joins folded lines of the head at the start of `buffer`, each by one blank. What follows the
+/// head stays as it is.
 ///
-/// Afterwards the head has no folds that [`parse_head`](super::parse_head) would report again. Without a complete head nothing is done.
-/// The old bytes, credentials among them, are wiped.
+/// Afterwards the head has no folds that [`parse_head`](super::parse_head) would report again.
+/// Without a complete head nothing is done. The old bytes, credentials among them, are wiped.
 pub fn unfold(buffer: &mut Vec<u8>) {
     let Some(end) = head_end(buffer) else { return };
     let (head, rest) = buffer.split_at_checked(end).unwrap_or((buffer, &[]));
@@ -31,12 +33,15 @@ pub fn unfold(buffer: &mut Vec<u8>) {
     *buffer = joined;
 }
 
-/// Why a header name was refused: a fold, once the head is complete (`None` before), or plain rubbish.
+/// Why a header name was refused: a fold, once the head is complete (`None` before), or plain
+/// rubbish.
 pub(super) fn name_fault(window: &[u8]) -> Option<HeadError> {
     let lines = window.split(|byte| *byte == b'\n').skip(1);
     let fault = lines.enumerate().find(|(_, line)| is_fold(line) || !has_name(line));
     match fault {
-        Some((number, line)) if is_fold(line) && number + 1 >= FIRST_FOLDABLE_LINE => head_end(window).map(|_| HeadError::Folded),
+        Some((number, line)) if is_fold(line) && number + 1 >= FIRST_FOLDABLE_LINE => {
+            head_end(window).map(|_| HeadError::Folded)
+        }
         _ => Some(HeadError::Malformed),
     }
 }
@@ -57,7 +62,9 @@ fn head_end(buffer: &[u8]) -> Option<usize> {
 
 fn has_name(line: &[u8]) -> bool {
     match line.iter().position(|byte| *byte == b':') {
-        Some(colon) => colon > 0 && line.iter().take(colon).all(|byte| super::response::is_token_byte(*byte)),
+        Some(colon) => {
+            colon > 0 && line.iter().take(colon).all(|byte| super::response::is_token_byte(*byte))
+        }
         None => false,
     }
 }

@@ -66,7 +66,11 @@ impl Framing {
             return Err(HeadError::TooManyHosts);
         }
         self.hosts = 1;
-        if value.iter().all(|byte| is_host_byte(*byte)) { Ok(()) } else { Err(HeadError::MalformedHost) }
+        if value.iter().all(|byte| is_host_byte(*byte)) {
+            Ok(())
+        } else {
+            Err(HeadError::MalformedHost)
+        }
     }
 
     fn note_expect(&mut self, value: &[u8]) -> Result<(), HeadError> {
@@ -95,7 +99,8 @@ impl Framing {
         }
     }
 
-    /// Several headers are one list (RFC 9110 5.3). Only `chunked`, once, is accepted: [`Framing::check`].
+    /// Several headers are one list (RFC 9110 5.3). Only `chunked`, once, is accepted:
+    /// [`Framing::check`].
     fn note_encoding(&mut self, value: &[u8]) {
         for coding in value.split(|byte| *byte == b',') {
             self.chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
@@ -111,8 +116,8 @@ impl Framing {
         }
     }
 
-    /// With chunks and a length besides, the chunks count, but whoever relayed the request may have gone by the length: the
-    /// connection must not be used again (RFC 9112 6.1).
+    /// With chunks and a length besides, the chunks count, but whoever relayed the request may have
+    /// gone by the length: the connection must not be used again (RFC 9112 6.1).
     pub(super) fn keep_alive(&self, minor: u8) -> bool {
         let ambiguous = self.chunked && self.length.is_some();
         let wanted = if minor == 0 { self.keep_alive } else { true };

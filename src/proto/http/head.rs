@@ -1,7 +1,7 @@
 //! Request heads: one pass over the bytes, spans out.
 //!
-//! Syntax is httparse's; what it lets through and the server must not (several empty lines at the start, doubtful lengths, two hosts) is
-//! refused here and in `framing`. Called once per request.
+//! Syntax is httparse's; what it lets through and the server must not (several empty lines at the
+//! start, doubtful lengths, two hosts) is refused here and in `framing`. Called once per request.
 //! Rules: RFC 9112 2 to 6, specification `http-api.md` 1. Bounds: [`Limits`].
 
 use super::fold;
@@ -15,7 +15,8 @@ pub struct Head {
     pub method: Method,
     /// The method as sent.
     pub method_text: Span,
-    /// Path and query as sent: an absolute URI is reduced to them. `*` stays; `http://host` leaves it empty.
+    /// Path and query as sent: an absolute URI is reduced to them. `*` stays; `http://host` leaves
+    /// it empty.
     pub target: Span,
     /// 0 or 1, of HTTP/1.x.
     pub minor: u8,
@@ -24,7 +25,8 @@ pub struct Head {
     pub body: BodyLength,
     /// Whether the client expects the connection to stay open, and it is safe to.
     pub keep_alive: bool,
-    /// The client holds the body back until it has seen [`CONTINUE`](super::CONTINUE). False where there is no body.
+    /// The client holds the body back until it has seen [`CONTINUE`](super::CONTINUE). False where
+    /// there is no body.
     pub expect_continue: bool,
     /// Bytes of the head, its empty line included: where the body begins.
     pub len: usize,
@@ -33,7 +35,10 @@ pub struct Head {
 impl Head {
     /// The first value of a header, by its name in lower case.
     pub fn header<'a>(&self, buffer: &'a [u8], lower_case_name: &[u8]) -> Option<&'a [u8]> {
-        let (_, value) = self.headers.iter().find(|(name, _)| name.of(buffer).eq_ignore_ascii_case(lower_case_name))?;
+        let (_, value) = self
+            .headers
+            .iter()
+            .find(|(name, _)| name.of(buffer).eq_ignore_ascii_case(lower_case_name))?;
         Some(value.of(buffer))
     }
 
@@ -74,14 +79,16 @@ impl Method {
 
 /// Parses the head at the start of `buffer`; `None` asks for more bytes.
 ///
-/// The answer does not depend on how the bytes arrived: once it is not `None`, more bytes don't change it. A connection whose
-/// head comes in pieces uses a [`HeadParser`], which does not start over for each.
+/// The answer does not depend on how the bytes arrived: once it is not `None`, more bytes don't
+/// change it. A connection whose head comes in pieces uses a [`HeadParser`], which does not start
+/// over for each.
 ///
 /// # Errors
 /// See [`HeadError`]. [`HeadError::Folded`] comes only when the head is complete.
 pub fn parse_head(buffer: &[u8], limits: &Limits) -> Result<Option<Head>, HeadError> {
     let window = buffer.get(..limits.head_bytes_max).unwrap_or(buffer);
-    // httparse skips any number of empty lines before the request line. One is allowed (RFC 9112 2.2).
+    // httparse skips any number of empty lines before the request line. One is allowed (RFC 9112
+    // 2.2).
     let start = match window {
         [b'\r'] => return Ok(None),
         [b'\r', b'\n', ..] => 2,
@@ -98,7 +105,9 @@ pub fn parse_head(buffer: &[u8], limits: &Limits) -> Result<Option<Head>, HeadEr
     let table = table.get_mut(..limits.headers_max.min(HEADERS_MAX)).unwrap_or_default();
     let mut request = httparse::Request::new(&mut []);
     let whole_head_needed = match request.parse_with_uninit_headers(lines, table) {
-        Ok(httparse::Status::Complete(len)) => return interpret(window, &request, start + len).map(Some),
+        Ok(httparse::Status::Complete(len)) => {
+            return interpret(window, &request, start + len).map(Some);
+        }
         Ok(httparse::Status::Partial) => None,
         Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
         Err(httparse::Error::Version) => version_fault(lines),
@@ -112,16 +121,17 @@ pub fn parse_head(buffer: &[u8], limits: &Limits) -> Result<Option<Head>, HeadEr
     }
 }
 
-/// Parses a head that arrives in pieces, looking at each byte twice at most (and not, as [`parse_head`] would have to, at all
-/// bytes for each new one: a megabyte sent byte by byte would be a day's work).
+/// Parses a head that arrives in pieces, looking at each byte twice at most (and not, as
+/// [`parse_head`] would have to, at all bytes for each new one: a megabyte sent byte by byte would
+/// be a day's work).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadParser {
     seen: usize,
 }
 
 impl HeadParser {
-    /// As [`parse_head`] of the buffer so far, which may only have grown since the last call. A fault may be reported later
-    /// than there (with the end of the head), never another one.
+    /// As [`parse_head`] of the buffer so far, which may only have grown since the last call. A
+    /// fault may be reported later than there (with the end of the head), never another one.
     ///
     /// # Errors
     /// As [`parse_head`].
@@ -142,7 +152,11 @@ impl HeadParser {
 /// Line end and empty line: `\n\r\n`.
 const EMPTY_LINE_BYTES_MAX: usize = 3;
 
-fn interpret(buffer: &[u8], request: &httparse::Request<'_, '_>, len: usize) -> Result<Head, HeadError> {
+fn interpret(
+    buffer: &[u8],
+    request: &httparse::Request<'_, '_>,
+    len: usize,
+) -> Result<Head, HeadError> {
     let method_text = request.method.unwrap_or_default().as_bytes();
     let minor = request.version.unwrap_or_default();
     let mut head = Head {
@@ -167,13 +181,17 @@ fn interpret(buffer: &[u8], request: &httparse::Request<'_, '_>, len: usize) -> 
     Ok(head)
 }
 
-/// Origin form, absolute form (reduced) and `*`; the authority form belongs to proxies. RFC 9112 3.2.
+/// Origin form, absolute form (reduced) and `*`; the authority form belongs to proxies. RFC 9112
+/// 3.2.
 fn target(text: &[u8], buffer: &[u8]) -> Result<Span, HeadError> {
     let local = match text {
         [b'/', ..] | b"*" => text,
         _ => {
-            let rest = strip_prefix(text, b"http://").or_else(|| strip_prefix(text, b"https://")).ok_or(HeadError::Malformed)?;
-            let authority = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+            let rest = strip_prefix(text, b"http://")
+                .or_else(|| strip_prefix(text, b"https://"))
+                .ok_or(HeadError::Malformed)?;
+            let authority =
+                rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
             rest.get(authority..).unwrap_or_default()
         }
     };
@@ -187,7 +205,9 @@ fn target(text: &[u8], buffer: &[u8]) -> Result<Span, HeadError> {
 
 fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b'?', target) {
-        Some(at) => (target.get(..at).unwrap_or_default(), target.get(at + 1..).unwrap_or_default()),
+        Some(at) => {
+            (target.get(..at).unwrap_or_default(), target.get(at + 1..).unwrap_or_default())
+        }
         None => (target, &[]),
     }
 }
@@ -202,7 +222,9 @@ fn version_fault(window: &[u8]) -> Option<HeadError> {
     let line = window.get(..memchr::memchr(b'\n', window)?)?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match line.splitn(3, |byte| *byte == b' ').nth(2) {
-        Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9']) => Some(HeadError::Version),
+        Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9']) => {
+            Some(HeadError::Version)
+        }
         _ => Some(HeadError::Malformed),
     }
 }
@@ -231,8 +253,16 @@ mod tests {
             assert_ne!(parsed.as_ref().err(), Some(&HeadError::Folded));
         }
         Ok(parsed?.map(|head| {
-            let headers: Vec<_> = head.headers.iter().map(|(n, v)| (n.of(&buffer).escape_ascii(), v.of(&buffer).escape_ascii())).collect();
-            format!("{:?} {headers:?} {:?}", Head { headers: Vec::new(), ..head.clone() }, &buffer[head.len..])
+            let headers: Vec<_> = head
+                .headers
+                .iter()
+                .map(|(n, v)| (n.of(&buffer).escape_ascii(), v.of(&buffer).escape_ascii()))
+                .collect();
+            format!(
+                "{:?} {headers:?} {:?}",
+                Head { headers: Vec::new(), ..head.clone() },
+                &buffer[head.len..]
+            )
         }))
     }
 
@@ -242,12 +272,18 @@ mod tests {
         let head = whole(buffer);
         assert_eq!((head.method, head.minor, head.len), (Method::Get, 0, buffer.len() - 4));
         assert_eq!(head.method_text.of(buffer), b"GET");
-        assert_eq!(head.path_and_query(buffer), (b"/api/v1/auth/nginx".as_slice(), b"mode=x".as_slice()));
+        assert_eq!(
+            head.path_and_query(buffer),
+            (b"/api/v1/auth/nginx".as_slice(), b"mode=x".as_slice())
+        );
         assert_eq!(head.header(buffer, b"auth-user"), Some(b"al%20ice".as_slice()));
         assert_eq!(head.header(buffer, b"auth-pass"), Some(b"".as_slice()));
         assert_eq!(head.header(buffer, b"client-ip"), Some(b"192.0.2.9".as_slice()));
         assert_eq!(head.header(buffer, b"user-agent"), None);
-        assert_eq!((head.body, head.keep_alive, head.expect_continue), (BodyLength::None, false, false));
+        assert_eq!(
+            (head.body, head.keep_alive, head.expect_continue),
+            (BodyLength::None, false, false)
+        );
     }
 
     #[test]
@@ -267,7 +303,11 @@ mod tests {
             ("\nGET /ping HTTP/1.1\r\nHost: x\r\n\r\n", "/ping"),
             ("\r\nGET /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \tChunked\r\n\r\n", "/ping"),
         ] {
-            assert_eq!(whole(head.as_bytes()).target.of(head.as_bytes()), target.as_bytes(), "{head:?}");
+            assert_eq!(
+                whole(head.as_bytes()).target.of(head.as_bytes()),
+                target.as_bytes(),
+                "{head:?}"
+            );
         }
         assert_eq!(whole(b"get / HTTP/1.0\r\n\r\n").method, Method::Other);
     }
@@ -328,8 +368,14 @@ mod tests {
             (one("Content-Length: 5\r\nContent-Length: 6"), HeadError::Length),
             (one("Transfer-Encoding: chunked\r\nContent-Length: x"), HeadError::Length),
             (one("Transfer-Encoding: gzip, chunked"), HeadError::TransferEncoding),
-            (one("Transfer-Encoding: gzip\r\nTransfer-Encoding: Chunked"), HeadError::TransferEncoding),
-            (one("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), HeadError::TransferEncoding),
+            (
+                one("Transfer-Encoding: gzip\r\nTransfer-Encoding: Chunked"),
+                HeadError::TransferEncoding,
+            ),
+            (
+                one("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
+                HeadError::TransferEncoding,
+            ),
             (one("Transfer-Encoding: chunked, chunked"), HeadError::TransferEncoding),
             (one("Transfer-Encoding: chunked, gzip"), HeadError::NotChunked),
             (one("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip"), HeadError::NotChunked),
@@ -354,7 +400,11 @@ mod tests {
             (HeadError::Malformed, 400, "400 Bad Request"),
             (HeadError::MissingHost, 400, "400 Bad Request: missing required Host header"),
             (HeadError::TransferEncoding, 501, "Unsupported transfer encoding"),
-            (HeadError::Version, 505, "505 HTTP Version Not Supported: unsupported protocol version"),
+            (
+                HeadError::Version,
+                505,
+                "505 HTTP Version Not Supported: unsupported protocol version",
+            ),
             (HeadError::TooLarge, 431, "431 Request Header Fields Too Large"),
             (HeadError::Expectation, 417, ""),
         ] {
@@ -373,7 +423,11 @@ mod tests {
             ("TRANSFER-ENCODING: Chunked\r\n", BodyLength::Chunked),
             ("Content-Length: 10\r\nTransfer-Encoding: chunked\r\n", BodyLength::Chunked),
         ] {
-            assert_eq!(whole(format!("POST / HTTP/1.1\r\nHost: x\r\n{lines}\r\n").as_bytes()).body, body, "{lines:?}");
+            assert_eq!(
+                whole(format!("POST / HTTP/1.1\r\nHost: x\r\n{lines}\r\n").as_bytes()).body,
+                body,
+                "{lines:?}"
+            );
         }
     }
 
@@ -438,7 +492,10 @@ mod tests {
 
     #[test]
     fn heads_have_a_limit() {
-        let head = |bytes: usize| [b"GET / HTTP/1.1\r\nHost: x\r\nX-Big: ", vec![b'x'; bytes].as_slice(), b"\r\n\r\n"].concat();
+        let head = |bytes: usize| {
+            [b"GET / HTTP/1.1\r\nHost: x\r\nX-Big: ", vec![b'x'; bytes].as_slice(), b"\r\n\r\n"]
+                .concat()
+        };
         assert!(parse(&head(100_000)).unwrap().is_some());
         for head in [head(2 << 20), head(HEAD_BYTES_MAX)] {
             assert_eq!(parse(&head).err(), Some(HeadError::TooLarge));
@@ -448,7 +505,9 @@ mod tests {
 
     #[test]
     fn header_lines_have_a_limit() {
-        let head = |lines: usize| format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(lines - 1));
+        let head = |lines: usize| {
+            format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(lines - 1))
+        };
         assert_eq!(whole(head(HEADERS_MAX).as_bytes()).headers.len(), HEADERS_MAX);
         assert_eq!(parse(head(HEADERS_MAX + 1).as_bytes()).err(), Some(HeadError::TooLarge));
         let few = Limits { headers_max: 2, ..Limits::default() };
@@ -497,11 +556,13 @@ mod tests {
             "GET /%z HTTP/1.1",
         ]);
         let end = prop::sample::select(vec!["\r\n", "\n"]);
-        (request, prop::collection::vec((line, end.clone()), 0..7), end).prop_map(|(request, lines, end)| {
-            let mut head = format!("{request}{end}");
-            lines.iter().for_each(|(line, end)| head.extend([*line, *end]));
-            (head + end).into_bytes()
-        })
+        (request, prop::collection::vec((line, end.clone()), 0..7), end).prop_map(
+            |(request, lines, end)| {
+                let mut head = format!("{request}{end}");
+                lines.iter().for_each(|(line, end)| head.extend([*line, *end]));
+                (head + end).into_bytes()
+            },
+        )
     }
 
     proptest! {

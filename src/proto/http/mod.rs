@@ -1,9 +1,12 @@
-//! HTTP/1 as a server speaks it: heads, bodies, escapes and forms in; answers out. As a client speaks it: [`client`].
+//! HTTP/1 as a server speaks it: heads, bodies, escapes and forms in; answers out. As a client
+//! speaks it: [`client`].
 //!
-//! Pure: no socket, no clock, no routing. Called by the worker's HTTP connections (heads, bodies, answers) and by `dialect`
-//! (escapes, queries, forms). Refuses whatever two servers in a row could read differently; each refusal is a [`HeadError`] or
-//! [`BodyError`] that knows its answer, and every one of them closes the connection.
-//! Rules: RFC 9110 and 9112, and the table of specification `http-api.md` 1. Bounds: [`Limits`], and the constants beside it.
+//! Pure: no socket, no clock, no routing. Called by the worker's HTTP connections (heads, bodies,
+//! answers) and by `dialect` (escapes, queries, forms). Refuses whatever two servers in a row could
+//! read differently; each refusal is a [`HeadError`] or [`BodyError`] that knows its answer, and
+//! every one of them closes the connection.
+//! Rules: RFC 9110 and 9112, and the table of specification `http-api.md` 1. Bounds: [`Limits`],
+//! and the constants beside it.
 
 mod body;
 pub mod client;
@@ -22,10 +25,11 @@ pub use framing::BodyLength;
 pub use head::{Head, HeadParser, Method, parse_head};
 pub use response::{CONTINUE, Response, http_date};
 
-/// A piece of some buffer, by position: what a parser hands out so that nothing is copied and nothing borrows.
+/// A piece of some buffer, by position: what a parser hands out so that nothing is copied and
+/// nothing borrows.
 ///
-/// 32 bits each: buffers with spans into them stay below 4 GiB. A position past that, like any other that does not fit its
-/// buffer, reads as empty.
+/// 32 bits each: buffers with spans into them stay below 4 GiB. A position past that, like any
+/// other that does not fit its buffer, reads as empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     start: u32,
@@ -62,7 +66,10 @@ impl Span {
     /// Where `part`, a slice of `buffer`, lies in it.
     #[inline]
     fn locate(part: &[u8], buffer: &[u8]) -> Span {
-        debug_assert!(buffer.as_ptr_range().start <= part.as_ptr() && part.as_ptr_range().end <= buffer.as_ptr_range().end);
+        debug_assert!(
+            buffer.as_ptr_range().start <= part.as_ptr()
+                && part.as_ptr_range().end <= buffer.as_ptr_range().end
+        );
         Span::new((part.as_ptr() as usize).wrapping_sub(buffer.as_ptr() as usize), part.len())
     }
 }
@@ -80,18 +87,24 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { head_bytes_max: HEAD_BYTES_MAX, headers_max: HEADERS_MAX, body_bytes_max: BODY_BYTES_MAX }
+        Limits {
+            head_bytes_max: HEAD_BYTES_MAX,
+            headers_max: HEADERS_MAX,
+            body_bytes_max: BODY_BYTES_MAX,
+        }
     }
 }
 
-/// The specification's limit: heads of 100 kB are in use (client certificates in headers), over about 1 MiB is refused.
+/// The specification's limit: heads of 100 kB are in use (client certificates in headers), over
+/// about 1 MiB is refused.
 pub const HEAD_BYTES_MAX: usize = 1 << 20;
 
-/// Every field the server knows is some 40 headers; proxies add a dozen. The parser's table of this size lives on the stack (8 KiB).
+/// Every field the server knows is some 40 headers; proxies add a dozen. The parser's table of this
+/// size lives on the stack (8 KiB).
 pub const HEADERS_MAX: usize = 256;
 
-/// A login is some hundred bytes; hooks and MFA credentials some kilobytes. Scripts get the body as one Lua string, of which
-/// a state of 64 MiB should hold several.
+/// A login is some hundred bytes; hooks and MFA credentials some kilobytes. Scripts get the body as
+/// one Lua string, of which a state of 64 MiB should hold several.
 pub const BODY_BYTES_MAX: u64 = 8 << 20;
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Answers: composed in one go into the connection's output buffer.
 //!
-//! Nothing that a script, a backend or a client supplied can end a header line early: names that are no tokens are left out,
-//! control characters in values become blanks. Called by the worker for every exchange; appends only, so that pipelined answers share one write.
+//! Nothing that a script, a backend or a client supplied can end a header line early: names that
+//! are no tokens are left out, control characters in values become blanks. Called by the worker for
+//! every exchange; appends only, so that pipelined answers share one write.
 //! Rules: RFC 9110 6 to 8, RFC 9112 4.
 
 use super::Method;
@@ -9,7 +10,8 @@ use super::Method;
 /// The interim answer to `Expect: 100-continue`.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// An answer being written: [`begin`](Response::begin), then headers, then [`finish`](Response::finish), without which it is no answer.
+/// An answer being written: [`begin`](Response::begin), then headers, then
+/// [`finish`](Response::finish), without which it is no answer.
 #[derive(Debug)]
 #[must_use = "an answer ends with finish()"]
 pub struct Response<'a> {
@@ -20,7 +22,8 @@ pub struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    /// Begins an answer in the request's version, HTTP/1.`minor` (1 where it is unknown). A status that is no three digits is sent as 500.
+    /// Begins an answer in the request's version, HTTP/1.`minor` (1 where it is unknown). A status
+    /// that is no three digits is sent as 500.
     pub fn begin(out: &'a mut Vec<u8>, minor: u8, status: u16) -> Response<'a> {
         let status = if (100..1000).contains(&status) { status } else { 500 };
         out.extend_from_slice(if minor == 0 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
@@ -197,7 +200,10 @@ mod tests {
     fn an_answer_byte_for_byte() {
         let mut out = b"earlier".to_vec();
         let mut response = Response::begin(&mut out, 1, 200);
-        response.date(&http_date(784_111_777)).header("Auth-Status", "OK").header_number("Auth-Port", 9931);
+        response
+            .date(&http_date(784_111_777))
+            .header("Auth-Status", "OK")
+            .header_number("Auth-Port", 9931);
         response.finish(b"pong", true);
         let expected = "earlierHTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nAuth-Status: OK\r\nAuth-Port: 9931\r\nContent-Length: 4\r\n\r\npong";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -207,8 +213,16 @@ mod tests {
     fn the_connection_is_told_where_it_is_not_the_default() {
         for (minor, keep_alive, expected) in [
             (1, true, "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 1\r\n\r\nx"),
-            (1, false, "HTTP/1.1 200 OK\r\nX-A: b\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"),
-            (0, true, "HTTP/1.0 200 OK\r\nX-A: b\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx"),
+            (
+                1,
+                false,
+                "HTTP/1.1 200 OK\r\nX-A: b\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+            ),
+            (
+                0,
+                true,
+                "HTTP/1.0 200 OK\r\nX-A: b\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx",
+            ),
             (0, false, "HTTP/1.0 200 OK\r\nX-A: b\r\nContent-Length: 1\r\n\r\nx"),
         ] {
             assert_eq!(compose(minor, 200, Method::Get, b"x", keep_alive), expected);
@@ -227,10 +241,17 @@ mod tests {
 
     #[test]
     fn a_status_has_three_digits() {
-        for (status, line) in
-            [(0, "500 Internal Server Error"), (99, "500 Internal Server Error"), (1000, "500 Internal Server Error"), (599, "599 ")]
-        {
-            assert!(compose(1, status, Method::Get, b"", true).starts_with(&format!("HTTP/1.1 {line}\r\n")), "{status}");
+        for (status, line) in [
+            (0, "500 Internal Server Error"),
+            (99, "500 Internal Server Error"),
+            (1000, "500 Internal Server Error"),
+            (599, "599 "),
+        ] {
+            assert!(
+                compose(1, status, Method::Get, b"", true)
+                    .starts_with(&format!("HTTP/1.1 {line}\r\n")),
+                "{status}"
+            );
         }
     }
 
@@ -245,7 +266,10 @@ mod tests {
             .header("X Y", "f")
             .header("X-Ü", "g");
         response.finish(b"", true);
-        assert_eq!(out, b"HTTP/1.1 200 OK\r\nX-A: b  Set-Cookie: c  d\te\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(
+            out,
+            b"HTTP/1.1 200 OK\r\nX-A: b  Set-Cookie: c  d\te\r\nContent-Length: 0\r\n\r\n"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! BER as LDAP has it (RFC 4511, 5.1): definite lengths, one byte of tag, octet strings in one piece.
+//! BER as LDAP has it (RFC 4511, 5.1): definite lengths, one byte of tag, octet strings in one
+//! piece.
 
 /// Why bytes are no LDAP message. The connection is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +48,11 @@ pub fn number(out: &mut Vec<u8>, tag: u8, number: u32) {
     // A leading one bit would be a sign.
     let zeros = digits.iter().take_while(|byte| **byte == 0).count().min(3);
     let digits = digits.get(zeros..).unwrap_or_default();
-    if digits.first().is_some_and(|first| first & 0x80 != 0) { bytes(out, tag, &[&[0], digits].concat()) } else { bytes(out, tag, digits) }
+    if digits.first().is_some_and(|first| first & 0x80 != 0) {
+        bytes(out, tag, &[&[0], digits].concat())
+    } else {
+        bytes(out, tag, digits)
+    }
 }
 
 pub fn boolean(out: &mut Vec<u8>, tag: u8, flag: bool) {
@@ -81,15 +86,18 @@ impl<'a> Reader<'a> {
     pub fn number(&mut self, tag: u8) -> Result<u32, Malformed> {
         let content = self.expect(tag)?;
         let digits = content.strip_prefix(&[0]).unwrap_or(content);
-        if content.is_empty() || content.first().is_some_and(|first| first & 0x80 != 0) || digits.len() > 4 {
+        if content.is_empty()
+            || content.first().is_some_and(|first| first & 0x80 != 0)
+            || digits.len() > 4
+        {
             return Err(Malformed::Message);
         }
         Ok(digits.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 }
 
-/// How long tag and length of the element are, and its content; `None` asks for more. Lengths may have leading zeros: some servers always
-/// use four bytes.
+/// How long tag and length of the element are, and its content; `None` asks for more. Lengths may
+/// have leading zeros: some servers always use four bytes.
 pub fn header(input: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     let [tag, first, ..] = input else { return Ok(None) };
     // Tags of several bytes are not among LDAP's.

@@ -19,8 +19,8 @@ pub enum FilterError {
     Depth,
 }
 
-/// The bytes of a filter. Line ends with the blanks around them, and blanks around the whole, do not count; the outermost parentheses may
-/// be missing.
+/// The bytes of a filter. Line ends with the blanks around them, and blanks around the whole, do
+/// not count; the outermost parentheses may be missing.
 ///
 /// # Errors
 /// [`FilterError`]; bytes are counted from the first that counts.
@@ -75,7 +75,10 @@ impl Parser<'_> {
     fn item(&mut self, out: &mut Vec<u8>) -> Result<(), FilterError> {
         let start = self.at;
         let rest = self.text.get(start..).unwrap_or_default();
-        let equals = rest.iter().position(|byte| matches!(byte, b'=' | b'(' | b')')).filter(|at| rest.get(*at) == Some(&b'='));
+        let equals = rest
+            .iter()
+            .position(|byte| matches!(byte, b'=' | b'(' | b')'))
+            .filter(|at| rest.get(*at) == Some(&b'='));
         let left = rest.get(..equals.ok_or(FilterError::Item(start))?).unwrap_or_default();
         self.at += left.len() + 1;
         let (tag, name) = match left {
@@ -99,14 +102,23 @@ impl Parser<'_> {
     }
 
     /// `name:dn:rule:=value`, of which name or rule, and dn, may be missing.
-    fn extensible(&mut self, out: &mut Vec<u8>, left: &[u8], start: usize) -> Result<(), FilterError> {
+    fn extensible(
+        &mut self,
+        out: &mut Vec<u8>,
+        left: &[u8],
+        start: usize,
+    ) -> Result<(), FilterError> {
         let mut parts = left.split(|byte| *byte == b':');
         let name = parts.next().unwrap_or_default();
         let mut parts = parts.peekable();
         let is_dn = parts.next_if(|part| part.eq_ignore_ascii_case(b"dn")).is_some();
         let rule = parts.next().unwrap_or_default();
         let is_sound = |part: &[u8]| part.is_empty() || is_attribute(part);
-        if parts.next().is_some() || (name.is_empty() && rule.is_empty()) || !is_sound(name) || !is_sound(rule) {
+        if parts.next().is_some()
+            || (name.is_empty() && rule.is_empty())
+            || !is_sound(name)
+            || !is_sound(rule)
+        {
             return Err(FilterError::Item(start));
         }
         let parts = self.value()?;
@@ -195,7 +207,10 @@ fn substrings(out: &mut Vec<u8>, name: &[u8], parts: &[Vec<u8>]) {
 
 /// Names and numbers of attributes and rules, with options.
 fn is_attribute(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b';' | b'_'))
+    !name.is_empty()
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b';' | b'_'))
 }
 
 /// Filters within filters.
@@ -223,7 +238,10 @@ mod tests {
             ("(cn=Ada)", "a309 0402 636e 0403 416461"),
             ("cn=Ada", "a309 0402 636e 0403 416461"),
             (" (cn=\r\nAda) ", "a309 0402 636e 0403 416461"),
-            ("\n\t(&\r\n\t  (a=1)\r\n\r\n\t  (b=2)  \n  )\n", "a010 a306 0401 61 0401 31 a306 0401 62 0401 32"),
+            (
+                "\n\t(&\r\n\t  (a=1)\r\n\r\n\t  (b=2)  \n  )\n",
+                "a010 a306 0401 61 0401 31 a306 0401 62 0401 32",
+            ),
             ("(|\r  (a=1)\r  (a=2)\r)", "a110 a306 0401 61 0401 31 a306 0401 61 0401 32"),
             ("(cn=Ada  Love)", "a30f 0402 636e 0409 416461 2020 4c6f7665"),
             ("(cn= Ada )", "a30b 0402 636e 0405 2041646120"),
@@ -243,7 +261,11 @@ mod tests {
             ("(cn:dn:2.4.6:=x)", "a911 8105 322e342e36 8202 636e 8301 78 8401 ff"),
             ("(:dn:r:=x)", "a909 8101 72 8301 78 8401 ff"),
         ] {
-            assert_eq!(compose_filter(text.as_bytes()).map(hex::encode), Ok(bytes.replace(' ', "")), "{text}");
+            assert_eq!(
+                compose_filter(text.as_bytes()).map(hex::encode),
+                Ok(bytes.replace(' ', "")),
+                "{text}"
+            );
         }
     }
 

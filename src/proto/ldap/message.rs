@@ -1,6 +1,9 @@
 //! Messages: requests to bytes, bytes to responses.
 
-use super::ber::{BOOLEAN, ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE, SET, boolean, bytes, element, header, number};
+use super::ber::{
+    BOOLEAN, ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE, SET, boolean, bytes,
+    element, header, number,
+};
 
 /// What a client asks.
 pub enum Request<'a> {
@@ -99,7 +102,8 @@ pub fn compose(id: u32, request: &Request<'_>) -> Vec<u8> {
                 bytes(out, OCTET_STRING, b"");
                 element(out, 0xa3, |out| {
                     bytes(out, OCTET_STRING, b"EXTERNAL");
-                    // The mechanism begins with the client's word, which is empty: the connection's identity (RFC 4422, A).
+                    // The mechanism begins with the client's word, which is empty: the connection's
+                    // identity (RFC 4422, A).
                     bytes(out, OCTET_STRING, b"");
                 });
             }),
@@ -122,7 +126,9 @@ fn compose_search(out: &mut Vec<u8>, search: &Search) {
         number(out, INTEGER, search.time_limit);
         boolean(out, BOOLEAN, false);
         out.extend_from_slice(&search.filter);
-        element(out, SEQUENCE, |out| search.attributes.iter().for_each(|name| bytes(out, OCTET_STRING, name)));
+        element(out, SEQUENCE, |out| {
+            search.attributes.iter().for_each(|name| bytes(out, OCTET_STRING, name))
+        });
     });
 }
 
@@ -241,10 +247,19 @@ mod tests {
         for (request, expected) in [
             (Request::Bind("o=x", b"pw"), "3011 020101 600c 020103 0403 6f3d78 8002 7077"),
             (Request::BindExternal, "3018 020101 6013 020103 0400 a30c 0408 45585445524e414c 0400"),
-            (Request::StartTls, "301d 020101 7718 8016 312e332e362e312e342e312e313436362e3230303337"),
+            (
+                Request::StartTls,
+                "301d 020101 7718 8016 312e332e362e312e342e312e313436362e3230303337",
+            ),
             (Request::Unbind, "3005 020101 4200"),
-            (Request::Search(&search), "3024 020101 631f 0403 6f3d78 0a0102 0a0100 020200c8 020100 010100 8702 636e 3004 0402 636e"),
-            (Request::Modify(&modify), "301c 020101 6617 0403 6f3d78 3010 300e 0a0102 3009 0402 636e 3103 0401 61"),
+            (
+                Request::Search(&search),
+                "3024 020101 631f 0403 6f3d78 0a0102 0a0100 020200c8 020100 010100 8702 636e 3004 0402 636e",
+            ),
+            (
+                Request::Modify(&modify),
+                "301c 020101 6617 0403 6f3d78 3010 300e 0a0102 3009 0402 636e 3103 0401 61",
+            ),
         ] {
             assert_eq!(hex::encode(compose(1, &request)), expected.replace(' ', ""));
         }

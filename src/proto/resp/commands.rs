@@ -24,14 +24,16 @@ impl Commands {
 
     /// Appends a command. One without a name is none, and is not sent: Redis would not answer it.
     pub fn push(&mut self, args: &[&[u8]]) {
-        self.bytes.reserve(args.iter().map(|arg| arg.len() + ARG_OVERHEAD).sum::<usize>() + ARG_OVERHEAD);
+        self.bytes
+            .reserve(args.iter().map(|arg| arg.len() + ARG_OVERHEAD).sum::<usize>() + ARG_OVERHEAD);
         self.begin(args.len());
         for arg in args {
             self.arg(arg);
         }
     }
 
-    /// Begins a command of `args` arguments, its name included; as many calls of [`arg`](Commands::arg) must follow.
+    /// Begins a command of `args` arguments, its name included; as many calls of
+    /// [`arg`](Commands::arg) must follow.
     pub fn begin(&mut self, args: usize) {
         debug_assert_eq!(self.missing, 0, "the command before is incomplete");
         if args > 0 {
@@ -51,7 +53,8 @@ impl Commands {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
-    /// The next argument of the command begun: `head` and `parts` in one word, a key of several parts.
+    /// The next argument of the command begun: `head` and `parts` in one word, a key of several
+    /// parts.
     #[inline]
     pub fn arg_of(&mut self, head: &[u8], parts: &[&[u8]]) {
         debug_assert!(self.missing > 0, "more arguments than announced");
@@ -91,7 +94,13 @@ impl Commands {
         let digit = |number: usize| b'0' + (number % 10) as u8;
         match number {
             0..10 => self.bytes.extend_from_slice(&[kind, digit(number), b'\r', b'\n']),
-            10..100 => self.bytes.extend_from_slice(&[kind, digit(number / 10), digit(number), b'\r', b'\n']),
+            10..100 => self.bytes.extend_from_slice(&[
+                kind,
+                digit(number / 10),
+                digit(number),
+                b'\r',
+                b'\n',
+            ]),
             _ => {
                 self.bytes.push(kind);
                 self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
@@ -183,7 +192,10 @@ mod tests {
         for arg in [b"SET".as_slice(), b"a\r\nb", b""] {
             commands.arg(arg);
         }
-        assert_eq!(commands.bytes(), b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$4\r\na\r\nb\r\n$0\r\n\r\n");
+        assert_eq!(
+            commands.bytes(),
+            b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$4\r\na\r\nb\r\n$0\r\n\r\n"
+        );
         assert_eq!(commands.count(), 2);
     }
 

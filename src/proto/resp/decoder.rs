@@ -6,10 +6,10 @@ use super::{NESTING_MAX, REPLY_BYTES_MAX};
 
 /// Cuts a stream of bytes into replies, validating them on the way.
 ///
-/// Either [`feed`](Decoder::feed) and then [`poll_reply`](Decoder::poll_reply) until it is `None`, or
-/// [`next_reply`](Decoder::next_reply) until it is, which copies whole replies only once. Holds at most one partial
-/// reply (and what was fed but not polled yet); a partial reply is never looked at again from its start. After an error it
-/// only repeats that error.
+/// Either [`feed`](Decoder::feed) and then [`poll_reply`](Decoder::poll_reply) until it is `None`,
+/// or [`next_reply`](Decoder::next_reply) until it is, which copies whole replies only once. Holds
+/// at most one partial reply (and what was fed but not polled yet); a partial reply is never looked
+/// at again from its start. After an error it only repeats that error.
 #[derive(Debug, Default)]
 pub struct Decoder {
     buffer: Buffer,
@@ -32,14 +32,15 @@ impl Decoder {
         Ok(found.map(|reply| Reply::from_valid(self.buffer.take(reply))))
     }
 
-    /// Hands out the next whole reply of what came before and `input`, and moves `input` past what was used; `None`: all of it
-    /// was, and a partial reply is kept.
+    /// Hands out the next whole reply of what came before and `input`, and moves `input` past what
+    /// was used; `None`: all of it was, and a partial reply is kept.
     ///
     /// # Errors
     /// As [`poll_reply`](Decoder::poll_reply).
     pub fn next_reply(&mut self, input: &mut &[u8]) -> Result<Option<Reply>, Error> {
         if !self.buffer.rest().is_empty() {
-            // In there is the start of this reply. Its end is not known, so everything goes in, this once.
+            // In there is the start of this reply. Its end is not known, so everything goes in,
+            // this once.
             self.buffer.append(std::mem::take(input));
             return self.poll_reply();
         }
@@ -60,7 +61,11 @@ struct Located {
     end: usize,
 }
 
-fn locate(scan: &mut Scan, failed: &mut Option<Error>, bytes: &[u8]) -> Result<Option<Located>, Error> {
+fn locate(
+    scan: &mut Scan,
+    failed: &mut Option<Error>,
+    bytes: &[u8],
+) -> Result<Option<Located>, Error> {
     if let Some(error) = *failed {
         return Err(error);
     }
@@ -89,7 +94,8 @@ struct Scan {
 }
 
 impl Scan {
-    /// Goes on as far as `bytes` reach, which begin where they did before; says where the reply is once it is complete.
+    /// Goes on as far as `bytes` reach, which begin where they did before; says where the reply is
+    /// once it is complete.
     fn run(&mut self, bytes: &[u8]) -> Result<Option<Located>, Error> {
         while bytes.len() >= self.needed {
             let rest = bytes.get(self.position..).unwrap_or_default();
@@ -119,7 +125,8 @@ impl Scan {
         Ok(None)
     }
 
-    /// Counts an element off its level, and levels that are complete off theirs; true when that was the reply.
+    /// Counts an element off its level, and levels that are complete off theirs; true when that was
+    /// the reply.
     #[inline]
     fn count_off(&mut self, element: Element<'_>) -> Result<bool, Error> {
         let children = match element {
@@ -158,14 +165,22 @@ impl Scan {
     }
 
     fn reset(&mut self) {
-        (self.position, self.start, self.searched, self.needed, self.level) = (0, 0, 0, frame::MIN_BYTES, 0);
+        (self.position, self.start, self.searched, self.needed, self.level) =
+            (0, 0, 0, frame::MIN_BYTES, 0);
         self.open[0] = 1;
     }
 }
 
 impl Default for Scan {
     fn default() -> Scan {
-        let mut scan = Scan { position: 0, start: 0, searched: 0, needed: 0, open: [0; NESTING_MAX + 1], level: 0 };
+        let mut scan = Scan {
+            position: 0,
+            start: 0,
+            searched: 0,
+            needed: 0,
+            open: [0; NESTING_MAX + 1],
+            level: 0,
+        };
         scan.reset();
         scan
     }
@@ -197,10 +212,14 @@ impl Buffer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// A frame of its own. A large one that is all there is changes hands instead of being copied, and so does not stay
-    /// behind as an oversized buffer.
+    /// A frame of its own. A large one that is all there is changes hands instead of being copied,
+    /// and so does not stay behind as an oversized buffer.
     fn take(&mut self, reply: Located) -> Vec<u8> {
-        if self.taken == 0 && reply.start == 0 && reply.end == self.bytes.len() && reply.end >= LARGE_BYTES {
+        if self.taken == 0
+            && reply.start == 0
+            && reply.end == self.bytes.len()
+            && reply.end >= LARGE_BYTES
+        {
             return std::mem::take(&mut self.bytes);
         }
         let frame = self.rest().get(reply.start..reply.end).unwrap_or_default().to_vec();
@@ -229,7 +248,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// All frames of `stream`, fed in pieces of at most `step` bytes, and the error at the end if there was one.
+    /// All frames of `stream`, fed in pieces of at most `step` bytes, and the error at the end if
+    /// there was one.
     fn decode(stream: &[u8], step: usize) -> (Vec<Vec<u8>>, Option<Error>) {
         let (mut decoder, mut frames) = (Decoder::default(), Vec::new());
         for piece in stream.chunks(step) {
@@ -280,7 +300,11 @@ mod tests {
         let stream = replies.concat();
         for step in 1..stream.len() {
             assert_eq!(decode(stream.as_bytes(), step), (frames(&replies), None), "{step}");
-            assert_eq!(decode_in_place(stream.as_bytes(), step), (frames(&replies), None), "{step}");
+            assert_eq!(
+                decode_in_place(stream.as_bytes(), step),
+                (frames(&replies), None),
+                "{step}"
+            );
         }
     }
 
@@ -288,14 +312,19 @@ mod tests {
     fn attributes_before_a_reply_are_dropped() {
         let stream = b"|1\r\n+ttl\r\n:3\r\n|1\r\n+a\r\n*1\r\n|0\r\n:1\r\n$2\r\nhi\r\n+OK\r\n";
         for step in 1..stream.len() {
-            assert_eq!(decode(stream, step), (frames(&["$2\r\nhi\r\n", "+OK\r\n"]), None), "{step}");
+            assert_eq!(
+                decode(stream, step),
+                (frames(&["$2\r\nhi\r\n", "+OK\r\n"]), None),
+                "{step}"
+            );
         }
     }
 
     #[test]
     fn hostile_streams() {
         let nested = |levels: usize| "*1\r\n".repeat(levels) + ":1\r\n";
-        let (line, length, count) = (Error::Malformed("line end"), Error::Malformed("length"), Error::Malformed("count"));
+        let (line, length, count) =
+            (Error::Malformed("line end"), Error::Malformed("length"), Error::Malformed("count"));
         let unknown = Error::Malformed("unknown type");
         let table: [(&str, Option<Error>); 38] = [
             ("x\r\n", Some(unknown)),

@@ -1,11 +1,13 @@
-//! Elements: one head line (and a bulk's bytes) at a time, of a complete reply or of one still arriving.
+//! Elements: one head line (and a bulk's bytes) at a time, of a complete reply or of one still
+//! arriving.
 //!
-//! The one place that knows RESP's types. The decoder runs it over what arrived and so validates; views run it over the same
-//! bytes again and meet only what was valid.
+//! The one place that knows RESP's types. The decoder runs it over what arrived and so validates;
+//! views run it over the same bytes again and meet only what was valid.
 
 use super::{LINE_BYTES_MAX, REPLY_BYTES_MAX};
 
-/// The peer does not speak RESP, or overdoes it. The link is then to be closed; what was in flight is lost.
+/// The peer does not speak RESP, or overdoes it. The link is then to be closed; what was in flight
+/// is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("malformed reply: {0}")]
@@ -56,12 +58,29 @@ pub(super) enum Parsed<'a> {
     },
 }
 
-/// Reads the element at the start of `bytes`. In the first `searched` of them there is known to be no line end.
+/// Reads the element at the start of `bytes`. In the first `searched` of them there is known to be
+/// no line end.
 #[inline]
 pub(super) fn parse(bytes: &[u8], searched: usize) -> Result<Parsed<'_>, Error> {
     let Some(kind) = bytes.first() else { return Ok(Parsed::PartialLine) };
     // At once: an unknown type may have no line end to wait for.
-    if !matches!(kind, b'$' | b'*' | b':' | b'+' | b'-' | b'_' | b'#' | b',' | b'(' | b'!' | b'=' | b'%' | b'~' | b'>' | b'|') {
+    if !matches!(
+        kind,
+        b'$' | b'*'
+            | b':'
+            | b'+'
+            | b'-'
+            | b'_'
+            | b'#'
+            | b','
+            | b'('
+            | b'!'
+            | b'='
+            | b'%'
+            | b'~'
+            | b'>'
+            | b'|'
+    ) {
         return Err(UNKNOWN);
     }
     if let (b'$', Some((content_len, head_len))) = (kind, short_number(bytes)) {
@@ -70,7 +89,9 @@ pub(super) fn parse(bytes: &[u8], searched: usize) -> Result<Parsed<'_>, Error> 
     let Some((line, head_len)) = line(bytes, searched)? else { return Ok(Parsed::PartialLine) };
     let element = match kind {
         b'$' if line == b"-1" => Element::Nil,
-        b'$' | b'!' | b'=' => return bulk(*kind, bytes, natural(line).ok_or(Error::Malformed("length"))?, head_len),
+        b'$' | b'!' | b'=' => {
+            return bulk(*kind, bytes, natural(line).ok_or(Error::Malformed("length"))?, head_len);
+        }
         b'+' => Element::Simple(line),
         b'-' => Element::Error(line),
         b':' => Element::Int(int(line).ok_or(Error::Malformed("integer"))?),
@@ -99,7 +120,9 @@ fn bulk(kind: u8, bytes: &[u8], content_len: usize, head_len: usize) -> Result<P
     }
     let end = head_len + content_len;
     let needed = end + LINE_END.len();
-    let Some(terminator) = bytes.get(end..needed) else { return Ok(Parsed::PartialBulk { needed }) };
+    let Some(terminator) = bytes.get(end..needed) else {
+        return Ok(Parsed::PartialBulk { needed });
+    };
     if terminator != LINE_END {
         return Err(Error::Malformed("bulk without line end"));
     }
@@ -116,20 +139,23 @@ fn bulk(kind: u8, bytes: &[u8], content_len: usize, head_len: usize) -> Result<P
     Ok(Parsed::Complete { element, len: needed })
 }
 
-/// What nearly every element of nearly every reply begins with: a bulk's length of up to three digits. In one pass; anything
-/// else, mistakes included, is left to the general way.
+/// What nearly every element of nearly every reply begins with: a bulk's length of up to three
+/// digits. In one pass; anything else, mistakes included, is left to the general way.
 #[inline]
 fn short_number(bytes: &[u8]) -> Option<(usize, usize)> {
     let digit = |byte: u8| byte.is_ascii_digit().then(|| usize::from(byte - b'0'));
     match bytes {
         [_, a, b'\r', b'\n', ..] => Some((digit(*a)?, 4)),
         [_, a, b, b'\r', b'\n', ..] => Some((digit(*a)? * 10 + digit(*b)?, 5)),
-        [_, a, b, c, b'\r', b'\n', ..] => Some((digit(*a)? * 100 + digit(*b)? * 10 + digit(*c)?, 6)),
+        [_, a, b, c, b'\r', b'\n', ..] => {
+            Some((digit(*a)? * 100 + digit(*b)? * 10 + digit(*c)?, 6))
+        }
         _ => None,
     }
 }
 
-/// The short bulk string that validated `bytes` begin with, if that is what they begin with, and the bytes after it.
+/// The short bulk string that validated `bytes` begin with, if that is what they begin with, and
+/// the bytes after it.
 #[inline]
 pub(super) fn short_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     if bytes.first() != Some(&b'$') {
@@ -156,7 +182,8 @@ fn line(bytes: &[u8], searched: usize) -> Result<Option<(&[u8], usize)>, Error> 
     }
 }
 
-/// Elements of an aggregate. Each has at least three bytes, so that a count which cannot fit is refused before it is believed.
+/// Elements of an aggregate. Each has at least three bytes, so that a count which cannot fit is
+/// refused before it is believed.
 fn count(line: &[u8]) -> Result<usize, Error> {
     let count = natural(line).ok_or(Error::Malformed("count"))?;
     if count > REPLY_BYTES_MAX / MIN_BYTES { Err(Error::TooLarge) } else { Ok(count) }

@@ -3,7 +3,8 @@
 use super::decoder::Decoder;
 use super::frame::{self, Element, Error, Parsed};
 
-/// Exactly one complete top-level reply, in its wire form. Made by a [`Decoder`], which has validated it.
+/// Exactly one complete top-level reply, in its wire form. Made by a [`Decoder`], which has
+/// validated it.
 #[derive(Clone)]
 pub struct Reply {
     frame: Vec<u8>,
@@ -57,7 +58,8 @@ impl Reply {
     }
 
     pub fn bulk(content: &[u8]) -> Reply {
-        let mut frame = Reply::line(b'$', itoa::Buffer::new().format(content.len()).as_bytes()).frame;
+        let mut frame =
+            Reply::line(b'$', itoa::Buffer::new().format(content.len()).as_bytes()).frame;
         frame.extend_from_slice(content);
         frame.extend_from_slice(b"\r\n");
         Reply { frame }
@@ -123,7 +125,9 @@ impl Reply {
     fn line(kind: u8, text: &[u8]) -> Reply {
         let mut frame = Vec::with_capacity(text.len() + frame::MIN_BYTES);
         frame.push(kind);
-        frame.extend(text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }));
+        frame.extend(
+            text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }),
+        );
         frame.extend_from_slice(b"\r\n");
         Reply { frame }
     }
@@ -140,7 +144,10 @@ impl<'a> View<'a> {
     /// The bytes of any kind of string; not of errors.
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
         match self {
-            View::Simple(text) | View::Bulk(text) | View::Verbatim(text) | View::BigNumber(text) => Some(text),
+            View::Simple(text)
+            | View::Bulk(text)
+            | View::Verbatim(text)
+            | View::BigNumber(text) => Some(text),
             _ => None,
         }
     }
@@ -155,7 +162,9 @@ impl<'a> View<'a> {
     /// The elements of any aggregate, a map's keys and values in turn.
     pub fn items(&self) -> Option<Items<'a>> {
         match self {
-            View::Array(items) | View::Set(items) | View::Map(items) | View::Push(items) => Some(items.clone()),
+            View::Array(items) | View::Set(items) | View::Map(items) | View::Push(items) => {
+                Some(items.clone())
+            }
             _ => None,
         }
     }
@@ -210,7 +219,8 @@ impl<'a> Iterator for Items<'a> {
 impl ExactSizeIterator for Items<'_> {}
 
 impl<'a> Items<'a> {
-    /// The next head, its children still ahead. In a validated frame there is one; elsewhere that was the end.
+    /// The next head, its children still ahead. In a validated frame there is one; elsewhere that
+    /// was the end.
     #[inline]
     fn take(&mut self) -> Option<Element<'a>> {
         if let Ok(Parsed::Complete { element, len }) = frame::parse(self.rest, 0) {
@@ -321,7 +331,16 @@ mod tests {
         ]);
         let read = reply(made.frame());
         let items: Vec<_> = read.view().items().unwrap().collect();
-        assert_eq!(items[..5], [View::Int(i64::MIN), View::Bulk(b"a\r\n"), View::Nil, View::Error(b"ERR a  b"), View::Simple(b"OK")]);
+        assert_eq!(
+            items[..5],
+            [
+                View::Int(i64::MIN),
+                View::Bulk(b"a\r\n"),
+                View::Nil,
+                View::Error(b"ERR a  b"),
+                View::Simple(b"OK")
+            ]
+        );
         assert_eq!(items[5].items().unwrap().len(), 0);
     }
 
@@ -330,7 +349,8 @@ mod tests {
         assert_eq!(format!("{:?}", Reply::bulk(b"hunter2")), "Reply('$', 13 bytes)");
     }
 
-    /// A view as the `redis` crate shows the same frame, as far as its types go: it tells errors by kinds, and so compares as text.
+    /// A view as the `redis` crate shows the same frame, as far as its types go: it tells errors by
+    /// kinds, and so compares as text.
     fn to_redis(view: View<'_>) -> redis::Value {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         match view {
@@ -342,7 +362,10 @@ mod tests {
             View::Simple(value) => redis::Value::SimpleString(text(value)),
             View::Bulk(value) => redis::Value::BulkString(value.to_vec()),
             View::BigNumber(digits) => redis::Value::BigNumber(digits.to_vec()),
-            View::Verbatim(value) => redis::Value::VerbatimString { format: redis::VerbatimFormat::Text, text: text(value) },
+            View::Verbatim(value) => redis::Value::VerbatimString {
+                format: redis::VerbatimFormat::Text,
+                text: text(value),
+            },
             View::Array(items) => redis::Value::Array(items.map(to_redis).collect()),
             View::Set(items) => redis::Value::Set(items.map(to_redis).collect()),
             View::Map(mut items) => {
@@ -359,23 +382,28 @@ mod tests {
     fn frames() -> impl Strategy<Value = Vec<u8>> {
         let leaf = prop_oneof![
             any::<i64>().prop_map(|value| format!(":{value}\r\n").into_bytes()),
-            any::<bool>().prop_map(|value| format!("#{}\r\n", if value { 't' } else { 'f' }).into_bytes()),
+            any::<bool>()
+                .prop_map(|value| format!("#{}\r\n", if value { 't' } else { 'f' }).into_bytes()),
             (-1e9..1e9f64).prop_map(|value| format!(",{value}\r\n").into_bytes()),
             "[ -~]{0,12}".prop_map(|text| format!("+{text}\r\n").into_bytes()),
             "-?[0-9]{1,30}".prop_map(|digits| format!("({digits}\r\n").into_bytes()),
-            "[ -~]{0,12}".prop_map(|text| format!("={}\r\ntxt:{text}\r\n", text.len() + 4).into_bytes()),
-            prop::collection::vec(any::<u8>(), 0..20).prop_map(|content| Reply::bulk(&content).frame().to_vec()),
-            prop::sample::select(vec!["$-1\r\n", "_\r\n", "*-1\r\n"]).prop_map(|nil| nil.as_bytes().to_vec()),
+            "[ -~]{0,12}"
+                .prop_map(|text| format!("={}\r\ntxt:{text}\r\n", text.len() + 4).into_bytes()),
+            prop::collection::vec(any::<u8>(), 0..20)
+                .prop_map(|content| Reply::bulk(&content).frame().to_vec()),
+            prop::sample::select(vec!["$-1\r\n", "_\r\n", "*-1\r\n"])
+                .prop_map(|nil| nil.as_bytes().to_vec()),
         ];
         leaf.prop_recursive(5, 60, 6, |inner| {
-            (prop::sample::select(vec!['*', '~', '%']), prop::collection::vec(inner, 0..6)).prop_map(|(kind, mut items)| {
-                let mut count = items.len();
-                if kind == '%' {
-                    count /= 2;
-                    items.truncate(count * 2);
-                }
-                [format!("{kind}{count}\r\n").into_bytes(), items.concat()].concat()
-            })
+            (prop::sample::select(vec!['*', '~', '%']), prop::collection::vec(inner, 0..6))
+                .prop_map(|(kind, mut items)| {
+                    let mut count = items.len();
+                    if kind == '%' {
+                        count /= 2;
+                        items.truncate(count * 2);
+                    }
+                    [format!("{kind}{count}\r\n").into_bytes(), items.concat()].concat()
+                })
         })
     }
 

@@ -1,7 +1,8 @@
 //! SQL on the wire: what the dialects of MySQL and PostgreSQL have in common, and a codec for each.
 //!
-//! Pure: no socket, no clock. [`Table`] is a result set, [`Parameter`] a value for a placeholder; `upstream::sql` holds the dialogues,
-//! `script::modules::net::db` shows both to scripts. Rules: specification `lua/modules-glua.md` 4.4, and each codec's own protocol.
+//! Pure: no socket, no clock. [`Table`] is a result set, [`Parameter`] a value for a placeholder;
+//! `upstream::sql` holds the dialogues, `script::modules::net::db` shows both to scripts. Rules:
+//! specification `lua/modules-glua.md` 4.4, and each codec's own protocol.
 //! Bounds: [`RESULT_BYTES_MAX`].
 
 pub mod mysql;
@@ -42,5 +43,6 @@ impl std::fmt::Debug for Parameter {
     }
 }
 
-/// Bytes of one result, the table's own included. A Lua state holds 64 MiB, and the result is in memory twice while it is handed over.
+/// Bytes of one result, the table's own included. A Lua state holds 64 MiB, and the result is in
+/// memory twice while it is handed over.
 pub const RESULT_BYTES_MAX: usize = 16 << 20;

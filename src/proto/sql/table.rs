@@ -52,7 +52,9 @@ impl Table {
 
     /// The rows, each as long as there are columns.
     pub fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = Cell<'_>>> {
-        self.cells.chunks_exact(self.columns.len().max(1)).map(|row| row.iter().map(|slot| self.cell(slot)))
+        self.cells
+            .chunks_exact(self.columns.len().max(1))
+            .map(|row| row.iter().map(|slot| self.cell(slot)))
     }
 
     pub fn push_null(&mut self) {
@@ -81,7 +83,8 @@ impl Table {
     }
 
     pub fn push_list(&mut self, members: Vec<Vec<u8>>) {
-        self.extra += members.iter().map(|member| member.len() + size_of::<Vec<u8>>()).sum::<usize>();
+        self.extra +=
+            members.iter().map(|member| member.len() + size_of::<Vec<u8>>()).sum::<usize>();
         self.cells.push(Slot::List(members.into()));
     }
 
@@ -135,7 +138,11 @@ mod tests {
         let list = [b"m".to_vec()];
         assert_eq!(
             rows,
-            [vec![Cell::Text(b"x"), Cell::Null], vec![Cell::List(&list), Cell::Number(2.5)], vec![Cell::Bool(true), Cell::Text(b"")],]
+            [
+                vec![Cell::Text(b"x"), Cell::Null],
+                vec![Cell::List(&list), Cell::Number(2.5)],
+                vec![Cell::Bool(true), Cell::Text(b"")],
+            ]
         );
         assert_eq!((table.len(), format!("{table:?}").as_str()), (3, "Table(3 x 2)"));
     }

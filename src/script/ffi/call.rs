@@ -1,7 +1,8 @@
 //! [`Call`]: a host function's view of its call, with the argument rules of the specification (`lua/runtime.md` 1.3).
 //!
-//! "string" takes strings and numbers (by the number rule), "number" takes numbers and numeric strings, "int" the same, truncated
-//! toward zero. Text borrowed from an argument stays valid as long as the argument stays on the stack, that is, for the call.
+//! "string" takes strings and numbers (by the number rule), "number" takes numbers and numeric
+//! strings, "int" the same, truncated toward zero. Text borrowed from an argument stays valid as
+//! long as the argument stays on the stack, that is, for the call.
 
 use super::function::Fault;
 use super::shared::{Run, Shared};
@@ -15,7 +16,8 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::marker::PhantomData;
 
-/// One call of a host function. Stack indices count from 1 at the first argument; negative ones from the top.
+/// One call of a host function. Stack indices count from 1 at the first argument; negative ones
+/// from the top.
 pub struct Call<'a> {
     pub(super) state: *mut lua_State,
     pub(super) shared: &'a Shared,
@@ -58,7 +60,8 @@ impl Kind {
 
 impl<'a> Call<'a> {
     /// # Safety
-    /// `state` must be the running coroutine of the state that `shared` belongs to, inside a protected call.
+    /// `state` must be the running coroutine of the state that `shared` belongs to, inside a
+    /// protected call.
     pub(super) unsafe fn new(state: *mut lua_State, shared: &'a Shared) -> Call<'a> {
         Call { state, shared, room: Cell::new(ROOM), stack: PhantomData }
     }
@@ -88,10 +91,12 @@ impl<'a> Call<'a> {
         Err(Fault::Message(format!("{function} has no meaning in the stage '{}'", stage.name())))
     }
 
-    /// Counts what a script keeps outside of Lua's memory until its request ends: `bytes` more, `freed` less.
+    /// Counts what a script keeps outside of Lua's memory until its request ends: `bytes` more,
+    /// `freed` less.
     ///
     /// # Errors
-    /// A fault where that is more than `lua.config.request_memory`; then nothing is counted, and nothing may be kept.
+    /// A fault where that is more than `lua.config.request_memory`; then nothing is counted, and
+    /// nothing may be kept.
     pub fn keep(&self, bytes: usize, freed: usize) -> Result<(), Fault> {
         let sum = self.may_keep(bytes, freed)?;
         self.run()?.login.kept_bytes.set(sum);
@@ -106,7 +111,9 @@ impl<'a> Call<'a> {
         let sum = self.run()?.login.kept_bytes.get().saturating_sub(freed).saturating_add(bytes);
         let limit = self.services().settings.request_memory;
         if limit > 0 && bytes > freed && sum > limit {
-            return Err(Fault::Message(format!("scripts keep more than {limit} bytes for this request (lua.config.request_memory)")));
+            return Err(Fault::Message(format!(
+                "scripts keep more than {limit} bytes for this request (lua.config.request_memory)"
+            )));
         }
         Ok(sum)
     }
@@ -166,7 +173,8 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// An optional string argument: none and nil are `None`; a number is an error, as in the reference.
+    /// An optional string argument: none and nil are `None`; a number is an error, as in the
+    /// reference.
     pub fn opt_string(&self, at: c_int) -> Result<Option<&[u8]>, Fault> {
         match self.kind(at) {
             Kind::None | Kind::Nil => Ok(None),
@@ -180,7 +188,9 @@ impl<'a> Call<'a> {
         match self.kind(at) {
             Kind::Number => Ok(self.raw_number(at)),
             // SAFETY: the index holds a string; both functions only read it.
-            Kind::String if unsafe { ffi::lua_isnumber(self.state, at) } != 0 => Ok(self.raw_number(at)),
+            Kind::String if unsafe { ffi::lua_isnumber(self.state, at) } != 0 => {
+                Ok(self.raw_number(at))
+            }
             kind => Err(self.expected("number", at, kind)),
         }
     }
@@ -238,10 +248,11 @@ impl<'a> Call<'a> {
         Fault::Argument(at, format!("{what} expected, got {}", got.name()))
     }
 
-    /// The bytes of a string at `at`; empty for any other type (numbers are not converted in place).
+    /// The bytes of a string at `at`; empty for any other type (numbers are not converted in
+    /// place).
     pub fn bytes(&self, at: c_int) -> &[u8] {
-        // SAFETY: for a string lua_tolstring only reads; the string lives as long as it is on the stack, which the borrow of self
-        // (the call) does not outlast.
+        // SAFETY: for a string lua_tolstring only reads; the string lives as long as it is on the
+        // stack, which the borrow of self (the call) does not outlast.
         unsafe {
             if ffi::lua_type(self.state, at) != ffi::LUA_TSTRING {
                 return &[];
@@ -281,10 +292,15 @@ impl<'a> Call<'a> {
         self.kind(-1)
     }
 
-    /// Calls `each` with every pair of the table at `at`, key at index -2 and value at -1; last come the fields that a request table
-    /// lacks and has by default ([`Call::share_defaults`]). `each` leaves the stack as it found it and must not convert the key in
-    /// place ([`Call::string`] does not).
-    pub fn for_each(&self, at: c_int, mut each: impl FnMut(&Call<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
+    /// Calls `each` with every pair of the table at `at`, key at index -2 and value at -1; last
+    /// come the fields that a request table lacks and has by default ([`Call::share_defaults`]).
+    /// `each` leaves the stack as it found it and must not convert the key in place
+    /// ([`Call::string`] does not).
+    pub fn for_each(
+        &self,
+        at: c_int,
+        mut each: impl FnMut(&Call<'_>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         let at = self.absolute(at);
         let has_metatable = self.push_metatable(at);
         let is_request = has_metatable && self.identity(-1) == self.shared.defaults.get();
@@ -299,7 +315,9 @@ impl<'a> Call<'a> {
             return Ok(());
         }
         let walked = match self.push_field(-1, "__index") {
-            Kind::Table => self.for_each_raw(-1, &mut |call| if call.has_key(at, -2) { Ok(()) } else { each(call) }),
+            Kind::Table => self.for_each_raw(-1, &mut |call| {
+                if call.has_key(at, -2) { Ok(()) } else { each(call) }
+            }),
             _ => Ok(()),
         };
         self.pop(2);
@@ -318,17 +336,23 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Makes the table at `at` the one metatable whose `__index` holds default fields: that of request tables. Known by its identity,
-    /// here as in `lua/host/base.lua`, so that no metatable of a script's can pass for it. To be called once per state, which keeps it.
+    /// Makes the table at `at` the one metatable whose `__index` holds default fields: that of
+    /// request tables. Known by its identity, here as in `lua/host/base.lua`, so that no metatable
+    /// of a script's can pass for it. To be called once per state, which keeps it.
     pub fn share_defaults(&self, at: c_int) {
         self.shared.defaults.set(self.identity(at));
     }
 
-    fn for_each_raw(&self, at: c_int, each: &mut impl FnMut(&Call<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
+    fn for_each_raw(
+        &self,
+        at: c_int,
+        each: &mut impl FnMut(&Call<'_>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         let at = self.absolute(at);
         self.room(4);
         self.push_nil();
-        // SAFETY: the key on top came from lua_next itself (or is nil for the first), as it demands.
+        // SAFETY: the key on top came from lua_next itself (or is nil for the first), as it
+        // demands.
         while unsafe { ffi::lua_next(self.state, at) } != 0 {
             if let Err(fault) = each(self) {
                 self.pop(2);
@@ -342,7 +366,8 @@ impl<'a> Call<'a> {
     /// Whether the table at `at` itself has the key that is at `key`.
     fn has_key(&self, at: c_int, key: c_int) -> bool {
         self.room(1);
-        // SAFETY: room was made for the copy of the key, which the value then replaces; a raw look never raises.
+        // SAFETY: room was made for the copy of the key, which the value then replaces; a raw look
+        // never raises.
         unsafe {
             ffi::lua_pushvalue(self.state, key);
             ffi::lua_rawget(self.state, at);
@@ -431,7 +456,8 @@ impl<'a> Call<'a> {
         unsafe { ffi::lua_rawset(self.state, at) }
     }
 
-    /// Pushes the metatable of the table at `at`, whatever it shows to scripts. False, and nothing pushed, if it has none.
+    /// Pushes the metatable of the table at `at`, whatever it shows to scripts. False, and nothing
+    /// pushed, if it has none.
     pub fn push_metatable(&self, at: c_int) -> bool {
         self.room(1);
         // SAFETY: room was made; any index may be asked about.
@@ -445,17 +471,24 @@ impl<'a> Call<'a> {
         unsafe { ffi::lua_setmetatable(self.state, at) };
     }
 
-    /// Calls the function below `args` arguments on top of the stack and leaves `results` results. Errors are raised through.
-    /// The called function must not wait: there is a C function (ours) below it.
+    /// Calls the function below `args` arguments on top of the stack and leaves `results` results.
+    /// Errors are raised through. The called function must not wait: there is a C function (ours)
+    /// below it.
     pub fn invoke(&self, args: c_int, results: c_int) {
-        // SAFETY: inside a protected call; an error unwinds our frames, which own nothing the caller has not seen to.
+        // SAFETY: inside a protected call; an error unwinds our frames, which own nothing the
+        // caller has not seen to.
         unsafe { ffi::lua_call(self.state, args, results) }
     }
 
-    /// As [`Call::invoke`], but an error comes back as [`Fault::Top`]: its value stays on top of the stack.
+    /// As [`Call::invoke`], but an error comes back as [`Fault::Top`]: its value stays on top of
+    /// the stack.
     pub fn invoke_protected(&self, args: c_int, results: c_int) -> Result<(), Fault> {
         // SAFETY: as invoke.
-        if unsafe { ffi::lua_pcall(self.state, args, results, 0) } == ffi::LUA_OK { Ok(()) } else { Err(Fault::Top) }
+        if unsafe { ffi::lua_pcall(self.state, args, results, 0) } == ffi::LUA_OK {
+            Ok(())
+        } else {
+            Err(Fault::Top)
+        }
     }
 
     pub fn pop(&self, count: c_int) {
@@ -500,7 +533,8 @@ impl<'a> Call<'a> {
         unsafe { ffi::lua_topointer(self.state, at) }
     }
 
-    /// `tostring` of a value for texts: strings and numbers as they are, others as `table: 0x…`, without metamethods.
+    /// `tostring` of a value for texts: strings and numbers as they are, others as `table: 0x…`,
+    /// without metamethods.
     pub fn display(&self, at: c_int) -> String {
         match self.kind(at) {
             Kind::String => String::from_utf8_lossy(self.bytes(at)).into_owned(),
@@ -511,13 +545,21 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Lets the collector work as much as `bytes` of new memory call for. By itself it takes one small step for each allocation, however
-    /// large, so that large ones in a row would reach the memory limit though nobody holds them. Small ones are left to it.
+    /// Lets the collector work as much as `bytes` of new memory call for. By itself it takes one
+    /// small step for each allocation, however large, so that large ones in a row would reach the
+    /// memory limit though nobody holds them. Small ones are left to it.
     #[inline]
     pub fn collect_for(&self, bytes: usize) {
         if bytes >= COLLECT_BYTES_MIN {
-            // SAFETY: collecting may run finalizers, which are ours; inside a protected call, as everything here.
-            unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, c_int::try_from(bytes >> 10).unwrap_or(c_int::MAX)) };
+            // SAFETY: collecting may run finalizers, which are ours; inside a protected call, as
+            // everything here.
+            unsafe {
+                ffi::lua_gc(
+                    self.state,
+                    ffi::LUA_GCSTEP,
+                    c_int::try_from(bytes >> 10).unwrap_or(c_int::MAX),
+                )
+            };
         }
     }
 

@@ -1,9 +1,11 @@
 //! Lua values to and from [`Value`]: copies, both ways.
 //!
-//! The list rule of the specification (`entrypoints.md` 8): a table is a list if iterating it meets exactly the keys 1..n in order
-//! and no other; float keys are truncated for this test; the empty table is a list. Functions, userdata and threads become their
-//! `tostring` text. Bounds: [`DEPTH_MAX`] levels; a cycle runs into it and raises. [`BYTES_MAX`] of copies: a table or text that is met
-//! twice is copied twice, so a few tables that share their members could otherwise fill any memory and take for ever.
+//! The list rule of the specification (`entrypoints.md` 8): a table is a list if iterating it meets
+//! exactly the keys 1..n in order and no other; float keys are truncated for this test; the empty
+//! table is a list. Functions, userdata and threads become their `tostring` text. Bounds:
+//! [`DEPTH_MAX`] levels; a cycle runs into it and raises. [`BYTES_MAX`] of copies: a table or text
+//! that is met twice is copied twice, so a few tables that share their members could otherwise fill
+//! any memory and take for ever.
 
 use super::call::{Call, Kind};
 use super::function::Fault;
@@ -20,7 +22,8 @@ impl Call<'_> {
     /// A deep copy of the value at `at`.
     ///
     /// # Errors
-    /// A table nested deeper than [`DEPTH_MAX`] (cyclic, then), a copy larger than [`BYTES_MAX`], or a table or other object as key.
+    /// A table nested deeper than [`DEPTH_MAX`] (cyclic, then), a copy larger than [`BYTES_MAX`],
+    /// or a table or other object as key.
     pub fn value(&self, at: c_int) -> Result<Value, Fault> {
         self.value_at(at, DEPTH_MAX, &mut { BYTES_MAX })
     }
@@ -28,14 +31,18 @@ impl Call<'_> {
     /// `left`: how many bytes may still be copied.
     fn value_at(&self, at: c_int, depth: usize, left: &mut usize) -> Result<Value, Fault> {
         let bytes = if self.kind(at) == Kind::String { self.bytes(at).len() } else { 0 };
-        *left = left.checked_sub(bytes + size_of::<Value>()).ok_or_else(|| Fault::message("value is too large to be copied"))?;
+        *left = left
+            .checked_sub(bytes + size_of::<Value>())
+            .ok_or_else(|| Fault::message("value is too large to be copied"))?;
         Ok(match self.kind(at) {
             Kind::None | Kind::Nil => Value::Nil,
             Kind::Bool => Value::Bool(self.truthy(at)),
             Kind::Number => Value::Number(self.raw_number(at)),
             Kind::String => Value::String(self.bytes(at).to_vec()),
             Kind::Table => return self.table_value(at, depth, left),
-            Kind::Function | Kind::Userdata | Kind::Thread => Value::String(self.display(at).into_bytes()),
+            Kind::Function | Kind::Userdata | Kind::Thread => {
+                Value::String(self.display(at).into_bytes())
+            }
         })
     }
 
@@ -50,12 +57,17 @@ impl Call<'_> {
                 return Err(Fault::message("a table cannot be a key"));
             }
             let key = call.value_at(-2, 1, left)?;
-            is_list = is_list && matches!(key, Value::Number(n) if n.trunc() == (pairs.len() + 1) as f64);
+            is_list =
+                is_list && matches!(key, Value::Number(n) if n.trunc() == (pairs.len() + 1) as f64);
             let value = call.value_at(-1, depth - 1, left)?;
             pairs.push((key, value));
             Ok(())
         })?;
-        Ok(if is_list { Value::List(pairs.into_iter().map(|(_, value)| value).collect()) } else { Value::Map(pairs) })
+        Ok(if is_list {
+            Value::List(pairs.into_iter().map(|(_, value)| value).collect())
+        } else {
+            Value::Map(pairs)
+        })
     }
 
     /// Pushes a fresh copy of `value`.

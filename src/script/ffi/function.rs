@@ -1,8 +1,9 @@
 //! Host functions: safe Rust functions over [`Call`], and the trampolines that let Lua call them.
 //!
-//! A plain function returns how many values it pushed. A waiting function is split in two: `start` notes an [`Op`] and the script's
-//! coroutine yields; when the answer is in, its [`Finish`] runs inside the coroutine and pushes the results. The Lua half of
-//! that (`lua/host/wait.lua`) is `function(...) return hand(start(...)) end`.
+//! A plain function returns how many values it pushed. A waiting function is split in two: `start`
+//! notes an [`Op`] and the script's coroutine yields; when the answer is in, its [`Finish`] runs
+//! inside the coroutine and pushes the results. The Lua half of that (`lua/host/wait.lua`) is
+//! `function(...) return hand(start(...)) end`.
 
 use super::call::Call;
 use super::shared::{Binding, Wait};
@@ -63,7 +64,8 @@ impl Fault {
 /// # Safety
 /// Only as a C function of a state whose closures were made by [`push_closure`].
 pub(super) unsafe extern "C-unwind" fn plain(state: *mut lua_State) -> c_int {
-    // SAFETY: the upvalue is what `push_closure` put there; it and what it points to outlive the state.
+    // SAFETY: the upvalue is what `push_closure` put there; it and what it points to outlive the
+    // state.
     let (function, call) = unsafe {
         let binding = binding(state);
         (&*binding.function.cast::<Function>(), Call::new(state, &*binding.shared))
@@ -99,7 +101,8 @@ pub(super) unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
 pub(super) unsafe extern "C-unwind" fn finish(state: *mut lua_State) -> c_int {
     // SAFETY: as in `plain`.
     let call = unsafe { Call::new(state, &*binding(state).shared) };
-    let outcome = match call.run().and_then(|run| run.answer.borrow_mut().take().ok_or_else(stray)) {
+    let outcome = match call.run().and_then(|run| run.answer.borrow_mut().take().ok_or_else(stray))
+    {
         Ok((answer, Finish::Plain(body, note))) => body(&call, answer, note).map(Start::Done),
         Ok((answer, Finish::Boxed(body))) => body(&call, answer),
         Err(fault) => Err(fault),
@@ -137,7 +140,8 @@ fn begin(call: &Call<'_>, start: Start) -> Result<c_int, Fault> {
 }
 
 unsafe extern "C-unwind" {
-    /// LuaJIT has it, mlua does not declare it: whether a yield would reach the resume without meeting a C function.
+    /// LuaJIT has it, mlua does not declare it: whether a yield would reach the resume without
+    /// meeting a C function.
     fn lua_isyieldable(state: *mut lua_State) -> c_int;
 }
 
@@ -159,7 +163,8 @@ unsafe fn binding<'a>(state: *mut lua_State) -> &'a Binding {
 /// # Safety
 /// From a C function of `state`; the caller must have nothing left to drop.
 unsafe fn raise(state: *mut lua_State, name: &str, fault: Fault) -> ! {
-    // SAFETY: plain stack work on the running function's own stack; the message is pushed before its owner is dropped.
+    // SAFETY: plain stack work on the running function's own stack; the message is pushed before
+    // its owner is dropped.
     unsafe {
         if !matches!(fault, Fault::Top) {
             let text = match &fault {
@@ -177,12 +182,14 @@ unsafe fn raise(state: *mut lua_State, name: &str, fault: Fault) -> ! {
     }
 }
 
-/// Pushes `file:line: ` of the innermost function that is the script's own, skipping C functions and the Lua half of the host.
+/// Pushes `file:line: ` of the innermost function that is the script's own, skipping C functions
+/// and the Lua half of the host.
 ///
 /// # Safety
 /// From a C function of `state`.
 pub(super) unsafe fn push_position(state: *mut lua_State) {
-    // SAFETY: lua_getstack fills `about` before lua_getinfo reads it; short_src is NUL-terminated by Lua.
+    // SAFETY: lua_getstack fills `about` before lua_getinfo reads it; short_src is NUL-terminated
+    // by Lua.
     unsafe {
         let mut about: ffi::lua_Debug = std::mem::zeroed();
         for level in 1..64 {

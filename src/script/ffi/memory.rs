@@ -1,9 +1,12 @@
-//! The memory of one Lua state: its allocator, its limit, and the state itself, which is closed when this is dropped.
+//! The memory of one Lua state: its allocator, its limit, and the state itself, which is closed
+//! when this is dropped.
 //!
-//! A login makes and drops some hundred small Lua objects. The general allocator, reached through mlua's own bookkeeping, takes five
-//! times as long for each as a free list does: so small blocks ([`SMALL_MAX`] bytes) come from one region per state, by size, and go back to
-//! the list of their size. The region is address space until it is touched; when it is used up, and for larger blocks, the
-//! general allocator serves. What the region has once held stays with the state. A state is one thread's; nothing here is locked.
+//! A login makes and drops some hundred small Lua objects. The general allocator, reached through
+//! mlua's own bookkeeping, takes five times as long for each as a free list does: so small blocks
+//! ([`SMALL_MAX`] bytes) come from one region per state, by size, and go back to the list of their
+//! size. The region is address space until it is touched; when it is used up, and for larger
+//! blocks, the general allocator serves. What the region has once held stays with the state. A
+//! state is one thread's; nothing here is locked.
 
 use mlua::ffi::{self, lua_State};
 use mlua::{Lua, StdLib};
@@ -19,17 +22,20 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A new state with `libraries`, and mlua's view of it, which must be dropped first. None: out of memory.
+    /// A new state with `libraries`, and mlua's view of it, which must be dropped first. None: out
+    /// of memory.
     pub fn new_state(libraries: StdLib) -> Option<(Memory, Lua)> {
         let pool = Box::new(Pool::new()?);
         let address: *const Pool = &*pool;
-        // SAFETY: the allocator gets the pool's address, which is fixed by its box and outlives the state.
+        // SAFETY: the allocator gets the pool's address, which is fixed by its box and outlives the
+        // state.
         let state = unsafe { ffi::lua_newstate(allocate, address.cast_mut().cast()) };
         if state.is_null() {
             return None;
         }
         let memory = Memory { state, pool };
-        // SAFETY: a fresh state with room on its stack; there is no limit yet, and without memory the process could not start anyway.
+        // SAFETY: a fresh state with room on its stack; there is no limit yet, and without memory
+        // the process could not start anyway.
         unsafe {
             ffi::luaL_requiref(state, c"_G".as_ptr(), ffi::luaopen_base, 1);
             ffi::lua_settop(state, 0);
@@ -58,7 +64,8 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the state is ours and nobody uses it any more; the pool that its last objects go back to is dropped after it.
+        // SAFETY: the state is ours and nobody uses it any more; the pool that its last objects go
+        // back to is dropped after it.
         unsafe { ffi::lua_close(self.state) };
     }
 }
@@ -83,11 +90,18 @@ impl Pool {
         // SAFETY: the layout is not empty.
         let region = unsafe { alloc(REGION) };
         if !region.is_null() {
-            // SAFETY: the region is ours. It is advice: a system that has no large pages for us gives ordinary ones.
+            // SAFETY: the region is ours. It is advice: a system that has no large pages for us
+            // gives ordinary ones.
             unsafe { libc::madvise(region.cast(), REGION.size(), libc::MADV_HUGEPAGE) };
         }
         let free = [const { Cell::new(ptr::null_mut()) }; CLASSES];
-        (!region.is_null()).then(|| Pool { used: Cell::new(0), limit: Cell::new(0), free, region, touched: Cell::new(0) })
+        (!region.is_null()).then(|| Pool {
+            used: Cell::new(0),
+            limit: Cell::new(0),
+            free,
+            region,
+            touched: Cell::new(0),
+        })
     }
 
     fn owns(&self, block: *mut c_void) -> bool {
@@ -154,8 +168,14 @@ impl Drop for Pool {
     }
 }
 
-/// Lua's allocator (`lua_Alloc`): makes, resizes and frees blocks; null if there is no memory for it.
-unsafe extern "C" fn allocate(pool: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
+/// Lua's allocator (`lua_Alloc`): makes, resizes and frees blocks; null if there is no memory for
+/// it.
+unsafe extern "C" fn allocate(
+    pool: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
     // SAFETY: `Memory::new_state` gave the pool's address.
     let pool = unsafe { &*pool.cast::<Pool>() };
     if block.is_null() {
@@ -229,8 +249,9 @@ const ALIGN: usize = 16;
 const SMALL_MAX: usize = 1024;
 const CLASSES: usize = SMALL_MAX / ALIGN;
 
-/// Address space for small blocks; a state at work touches some megabytes of it. On large pages, for its objects lie scattered, and of
-/// ordinary pages they would need more than the processor remembers the addresses of.
+/// Address space for small blocks; a state at work touches some megabytes of it. On large pages,
+/// for its objects lie scattered, and of ordinary pages they would need more than the processor
+/// remembers the addresses of.
 const REGION: Layout = match Layout::from_size_align(16 << 20, 2 << 20) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two is an alignment"),
@@ -261,7 +282,11 @@ mod tests {
         let pool = Pool::new().unwrap();
         pool.limit.set(10_000);
         let large = call(&pool, ptr::null_mut(), 0, 9_990);
-        assert!(!large.is_null() && call(&pool, ptr::null_mut(), 0, 16).is_null() && call(&pool, large, 9_990, 10_001).is_null());
+        assert!(
+            !large.is_null()
+                && call(&pool, ptr::null_mut(), 0, 16).is_null()
+                && call(&pool, large, 9_990, 10_001).is_null()
+        );
         let large = call(&pool, large, 9_990, 5_000);
         assert_eq!(pool.used.get(), 5_000);
         call(&pool, large, 5_000, 0);
@@ -272,7 +297,8 @@ mod tests {
     fn a_used_up_region_is_no_end() {
         let pool = Pool::new().unwrap();
         let count = REGION.size() / SMALL_MAX + 10;
-        let blocks: Vec<_> = (0..count).map(|_| call(&pool, ptr::null_mut(), 0, SMALL_MAX)).collect();
+        let blocks: Vec<_> =
+            (0..count).map(|_| call(&pool, ptr::null_mut(), 0, SMALL_MAX)).collect();
         assert!(!pool.owns(blocks[count - 1]) && blocks.iter().all(|block| !block.is_null()));
         blocks.into_iter().for_each(|block| {
             call(&pool, block, SMALL_MAX, 0);
@@ -281,7 +307,8 @@ mod tests {
     }
 
     proptest! {
-        /// Blocks never overlap and keep their bytes, whatever is made, resized and freed in between.
+        /// Blocks never overlap and keep their bytes, whatever is made, resized and freed in
+        /// between.
         #[test]
         fn blocks_keep_their_bytes(steps in prop::collection::vec((any::<prop::sample::Index>(), 0usize..3000), 1..200)) {
             let pool = Pool::new().unwrap();

@@ -1,14 +1,18 @@
 //! The unsafe half of the Lua host: what runs for every request, on the raw API of `mlua::ffi`.
 //!
-//! Why raw: a login costs 18 µs this way against 30 to 35 µs through mlua's safe API, and with a memory limit set mlua's calls
-//! cost five times more while raw calls cost nothing extra (ARCHITECTURE.md, measurements). mlua still owns the state and does all
-//! set-up; this folder is the only place of the crate that may say `unsafe`.
+//! Why raw: a login costs 18 µs this way against 30 to 35 µs through mlua's safe API, and with a
+//! memory limit set mlua's calls cost five times more while raw calls cost nothing extra
+//! (ARCHITECTURE.md, measurements). mlua still owns the state and does all set-up; this folder is
+//! the only place of the crate that may say `unsafe`.
 //!
 //! The rules that make it sound:
 //! - One thread: a state and everything here that points into it stay on the thread that made them.
-//! - Whatever may raise a Lua error (allocation, above all) runs inside a coroutine or a protected call, never on the bare main state.
-//! - A Lua error unwinds through our frames ("C-unwind"; LuaJIT raises with the platform's unwinder), so destructors run.
-//! - Host functions are safe Rust over [`Call`]; only the trampolines in [`function`] touch the raw state for them.
+//! - Whatever may raise a Lua error (allocation, above all) runs inside a coroutine or a protected
+//!   call, never on the bare main state.
+//! - A Lua error unwinds through our frames ("C-unwind"; LuaJIT raises with the platform's
+//!   unwinder), so destructors run.
+//! - Host functions are safe Rust over [`Call`]; only the trampolines in [`function`] touch the raw
+//!   state for them.
 
 #![allow(unsafe_code)]
 

@@ -1,8 +1,10 @@
-//! What the scripts of one stage have to themselves: changes of library tables, packages, a random generator, open files.
+//! What the scripts of one stage have to themselves: changes of library tables, packages, a random
+//! generator, open files.
 //!
-//! `lua/host/base.lua` keeps the Lua half in a record per stage. All requests of a state share its library tables, so the changes that a stage
-//! made to them are put in before one of its coroutines runs and taken out when it pauses: no other request ever runs while they are there. A
-//! stage that changes nothing, as nearly all, costs a look at an empty set.
+//! `lua/host/base.lua` keeps the Lua half in a record per stage. All requests of a state share its
+//! library tables, so the changes that a stage made to them are put in before one of its coroutines
+//! runs and taken out when it pauses: no other request ever runs while they are there. A stage that
+//! changes nothing, as nearly all, costs a look at an empty set.
 
 use super::call::Call;
 use super::function::Fault;
@@ -42,16 +44,23 @@ struct LuaHalf {
 
 /// Files that the scripts of one stage may have open at once.
 ///
-/// A script reads a list or writes a log: four would do. With the usual limit of 1,024 descriptors, 16 such requests at once leave half.
+/// A script reads a list or writes a log: four would do. With the usual limit of 1,024 descriptors,
+/// 16 such requests at once leave half.
 pub const FILES_PER_STAGE_MAX: usize = 32;
 
-/// Files that all scripts of one state may have open at once: with the usual limit of 1,024 descriptors, four workers leave half for
-/// connections.
+/// Files that all scripts of one state may have open at once: with the usual limit of 1,024
+/// descriptors, four workers leave half for connections.
 pub const FILES_PER_STATE_MAX: usize = 128;
 
 impl Own {
     /// Tells the functions of `base.lua`, once per state.
-    pub fn set_lua_half(&self, apply: Anchor, withdraw: Anchor, records: Anchor, limit: *const Cell<usize>) {
+    pub fn set_lua_half(
+        &self,
+        apply: Anchor,
+        withdraw: Anchor,
+        records: Anchor,
+        limit: *const Cell<usize>,
+    ) {
         // A second call would come from the set-up of the same state and bring the same.
         let _ = self.lua.set(LuaHalf { apply, withdraw, records, limit });
     }
@@ -61,17 +70,20 @@ impl Own {
         self.known.borrow_mut().insert(stage);
     }
 
-    /// Notes that a stage, which is running, changed something that has to be taken out when it pauses.
+    /// Notes that a stage, which is running, changed something that has to be taken out when it
+    /// pauses.
     pub fn note_change(&self, stage: u32) {
         self.changed.borrow_mut().insert(stage);
         self.applied.set(true);
     }
 
-    /// Whether one more file may be opened. The files of scripts that forgot them may wait for the collector: try again after it ran.
+    /// Whether one more file may be opened. The files of scripts that forgot them may wait for the
+    /// collector: try again after it ran.
     pub fn admits_file(&self, stage: u32) -> bool {
         let mut files = self.files.borrow_mut();
         files.retain(|(_, file)| file.upgrade().is_some_and(|file| file.is_open()));
-        files.len() < FILES_PER_STATE_MAX && files.iter().filter(|(owner, _)| *owner == stage).count() < FILES_PER_STAGE_MAX
+        files.len() < FILES_PER_STATE_MAX
+            && files.iter().filter(|(owner, _)| *owner == stage).count() < FILES_PER_STAGE_MAX
     }
 
     /// Keeps an eye on an open file.
@@ -93,7 +105,8 @@ impl Own {
 }
 
 impl Call<'_> {
-    /// The owner of what the running script changes and opens ([`Run::owner`]); 0 while the state is set up.
+    /// The owner of what the running script changes and opens ([`Run::owner`]); 0 while the state
+    /// is set up.
     pub fn owner(&self) -> u32 {
         self.shared.run().map_or(0, Run::owner)
     }
@@ -103,14 +116,16 @@ impl Call<'_> {
         self.shared.own.note_record(self.owner());
     }
 
-    /// Notes that this owner changed something that has to be taken out when the script pauses. What is changed while the state is set up stays.
+    /// Notes that this owner changed something that has to be taken out when the script pauses.
+    /// What is changed while the state is set up stays.
     pub fn note_change(&self) {
         if let Some(run) = self.shared.run() {
             self.shared.own.note_change(run.owner());
         }
     }
 
-    /// Whether the running script may open one more file. Files that nobody refers to any more are closed first.
+    /// Whether the running script may open one more file. Files that nobody refers to any more are
+    /// closed first.
     ///
     /// # Errors
     /// While the state is set up.
@@ -119,7 +134,8 @@ impl Call<'_> {
         if self.shared.own.admits_file(owner) {
             return Ok(true);
         }
-        // SAFETY: collecting may run finalizers, which are ours; inside a protected call, as everything here.
+        // SAFETY: collecting may run finalizers, which are ours; inside a protected call, as
+        // everything here.
         unsafe { ffi::lua_gc(self.state, ffi::LUA_GCCOLLECT, 0) };
         Ok(self.shared.own.admits_file(owner))
     }
@@ -137,7 +153,8 @@ impl Call<'_> {
 }
 
 impl Shared {
-    /// Puts in what the stage of `run` has changed. False: the state is of no use any more, or out of memory.
+    /// Puts in what the stage of `run` has changed. False: the state is of no use any more, or out
+    /// of memory.
     pub(super) fn apply_changes(&self, run: &Run<'_>) -> bool {
         if self.own.broken.get() {
             return false;
@@ -162,8 +179,8 @@ impl Shared {
 
     fn swap(&self, stage: u32, function: fn(&LuaHalf) -> Anchor) -> bool {
         let Some(lua) = self.own.lua.get() else { return false };
-        // SAFETY: the limit is part of the state's memory, which outlives all runs; the main thread is idle with room on its stack, and what may
-        // raise runs protected.
+        // SAFETY: the limit is part of the state's memory, which outlives all runs; the main thread
+        // is idle with room on its stack, and what may raise runs protected.
         unsafe {
             let limit = (*lua.limit).replace(0);
             let main: *mut lua_State = self.main.get();
@@ -178,7 +195,8 @@ impl Shared {
         }
     }
 
-    /// Lets go of what the scripts of a stage had to themselves; open files are closed, whatever the collector does.
+    /// Lets go of what the scripts of a stage had to themselves; open files are closed, whatever
+    /// the collector does.
     pub fn release(&self, stage: u32) {
         if self.own.known.borrow().is_empty() || !self.own.known.borrow_mut().remove(&stage) {
             return;
@@ -187,7 +205,8 @@ impl Shared {
         self.own.close_files(stage);
         let Some(lua) = self.own.lua.get() else { return };
         let main = self.main.get();
-        // SAFETY: the main thread is idle with room on its stack. Assigning nil to a key that exists allocates nothing.
+        // SAFETY: the main thread is idle with room on its stack. Assigning nil to a key that
+        // exists allocates nothing.
         unsafe {
             lua.records.push(main);
             ffi::lua_rawgeti_(main, -1, c_int::try_from(stage).unwrap_or(c_int::MAX));

@@ -18,7 +18,11 @@ impl Anchor {
     pub fn new(lua: &mlua::Lua, value: impl mlua::IntoLua) -> mlua::Result<Anchor> {
         let mut reference = 0;
         // SAFETY: pops the one argument into the registry; mlua runs this protected.
-        unsafe { lua.exec_raw::<()>(value.into_lua(lua)?, |state| reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX))? };
+        unsafe {
+            lua.exec_raw::<()>(value.into_lua(lua)?, |state| {
+                reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
+            })?
+        };
         Ok(Anchor(reference))
     }
 
@@ -33,8 +37,9 @@ impl Anchor {
 /// The watchdog's hand on a state: arms the hook that stops whatever script runs in it.
 pub struct HookArm(*mut lua_State);
 
-// SAFETY: the only thing done with the pointer on another thread is lua_sethook, which LuaJIT allows while the state runs; `Registrar::forget`
-// keeps the watchdog from using it after the state is gone.
+// SAFETY: the only thing done with the pointer on another thread is lua_sethook, which LuaJIT
+// allows while the state runs; `Registrar::forget` keeps the watchdog from using it after the state
+// is gone.
 unsafe impl Send for HookArm {}
 
 impl HookArm {
@@ -55,7 +60,8 @@ impl Arm for HookArm {
             }
         }
 
-        // Sticky: every call, return and instruction from now on raises, until the worker takes the hook off.
+        // Sticky: every call, return and instruction from now on raises, until the worker takes the
+        // hook off.
         let events = ffi::LUA_MASKCALL | ffi::LUA_MASKRET | ffi::LUA_MASKCOUNT;
         // SAFETY: see the impl of Send.
         unsafe { ffi::lua_sethook(self.0, Some(stop), events, 1) };
@@ -86,13 +92,26 @@ pub fn main_state(lua: &mlua::Lua, shared: &Shared) -> mlua::Result<*mut lua_Sta
 }
 
 /// A Lua function for `function`.
-pub fn push_plain(lua: &mlua::Lua, shared: &Shared, function: &'static Function) -> mlua::Result<mlua::Function> {
-    // SAFETY: both upvalues outlive the state: a static, and the box that the state's owner drops after it.
-    unsafe { lua.exec_raw((), |state| push_closure(state, std::ptr::from_ref(function).cast(), shared, plain)) }
+pub fn push_plain(
+    lua: &mlua::Lua,
+    shared: &Shared,
+    function: &'static Function,
+) -> mlua::Result<mlua::Function> {
+    // SAFETY: both upvalues outlive the state: a static, and the box that the state's owner drops
+    // after it.
+    unsafe {
+        lua.exec_raw((), |state| {
+            push_closure(state, std::ptr::from_ref(function).cast(), shared, plain)
+        })
+    }
 }
 
 /// The `start` half of a waiting function, or with `None` the shared `finish` half.
-pub fn push_waiting(lua: &mlua::Lua, shared: &Shared, waiting: Option<&'static Waiting>) -> mlua::Result<mlua::Function> {
+pub fn push_waiting(
+    lua: &mlua::Lua,
+    shared: &Shared,
+    waiting: Option<&'static Waiting>,
+) -> mlua::Result<mlua::Function> {
     // SAFETY: as push_plain; `finish` does not look at upvalue 1.
     unsafe {
         lua.exec_raw((), |state| match waiting {
@@ -112,7 +131,12 @@ impl Call<'_> {
 
 /// # Safety
 /// The upvalues must outlive the state; inside a protected call.
-unsafe fn push_closure(state: *mut lua_State, function: *const c_void, shared: &Shared, entry: ffi::lua_CFunction) {
+unsafe fn push_closure(
+    state: *mut lua_State,
+    function: *const c_void,
+    shared: &Shared,
+    entry: ffi::lua_CFunction,
+) {
     // SAFETY: by the caller; the binding lives as long as `shared`.
     unsafe {
         ffi::lua_pushlightuserdata(state, shared.bind(function).cast_mut().cast());
@@ -163,7 +187,8 @@ pub(super) unsafe fn traceback(main: *mut lua_State, failed: *mut lua_State) -> 
             let mut len = 0;
             let start = ffi::lua_tolstring(state, -1, &raw mut len);
             if !start.is_null() {
-                trace.1 = String::from_utf8_lossy(std::slice::from_raw_parts(start.cast(), len)).into_owned();
+                trace.1 = String::from_utf8_lossy(std::slice::from_raw_parts(start.cast(), len))
+                    .into_owned();
             }
         }
         0

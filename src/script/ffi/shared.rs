@@ -1,4 +1,5 @@
-//! What every host function of one Lua state can reach: the state's services and the run it was called from.
+//! What every host function of one Lua state can reach: the state's services and the run it was
+//! called from.
 
 use crate::auth::login::Login;
 use crate::auth::scripts::StageKind;
@@ -17,14 +18,16 @@ use std::time::{Duration, Instant};
 
 use super::function::Finish;
 
-/// One per Lua state, at a fixed address for as long as the state lives: what every host function's upvalue leads to.
+/// One per Lua state, at a fixed address for as long as the state lives: what every host function's
+/// upvalue leads to.
 pub struct Shared {
     pub services: Services,
     /// The main thread of the state; hooks are armed on it.
     pub(super) main: Cell<*mut lua_State>,
     /// The run whose coroutine is executing right now; null between resumes.
     current: Cell<*const Run<'static>>,
-    /// Address of the metatable of request tables ([`super::Call::share_defaults`]); null until there is one.
+    /// Address of the metatable of request tables ([`super::Call::share_defaults`]); null until
+    /// there is one.
     pub(super) defaults: Cell<*const c_void>,
     /// What stages have to themselves.
     pub own: super::own::Own,
@@ -32,12 +35,14 @@ pub struct Shared {
     pub watch: Arc<Watch>,
     /// Metatables of our userdata types, by type (see `userdata`).
     pub(super) types: RefCell<Vec<super::userdata::Registered>>,
-    /// What the state's C closures point to; as long-lived as the state. Boxed: their addresses must not change.
+    /// What the state's C closures point to; as long-lived as the state. Boxed: their addresses
+    /// must not change.
     #[allow(clippy::vec_box, reason = "closures hold the addresses")]
     bindings: RefCell<Vec<Box<Binding>>>,
 }
 
-/// A host function in one state: the one upvalue of its C closure. Fetching an upvalue is a function call, so it is one and not two.
+/// A host function in one state: the one upvalue of its C closure. Fetching an upvalue is a
+/// function call, so it is one and not two.
 pub(super) struct Binding {
     /// A `Function` or a `Waiting`, as the closure's entry knows; null for the shared `finish`.
     pub function: *const c_void,
@@ -68,7 +73,8 @@ impl Shared {
 
     /// The run that is executing, if a script is.
     pub(super) fn run(&self) -> Option<&Run<'_>> {
-        // SAFETY: `enter` set the pointer to a run that outlives the guard, and the guard's drop takes it away again.
+        // SAFETY: `enter` set the pointer to a run that outlives the guard, and the guard's drop
+        // takes it away again.
         unsafe { self.current.get().as_ref() }
     }
 
@@ -119,7 +125,15 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(login: &'a Login, stage: StageKind, slot: u32, script: u32, entry: Entry, reuse: bool, now: Instant) -> Run<'a> {
+    pub fn new(
+        login: &'a Login,
+        stage: StageKind,
+        slot: u32,
+        script: u32,
+        entry: Entry,
+        reuse: bool,
+        now: Instant,
+    ) -> Run<'a> {
         Run {
             login,
             stage,
@@ -137,8 +151,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The owner of library changes, open files and the like that this run makes: its stage; or, if the script's environment outlives the run,
-    /// the script.
+    /// The owner of library changes, open files and the like that this run makes: its stage; or, if
+    /// the script's environment outlives the run, the script.
     pub fn owner(&self) -> u32 {
         if self.reuse { REUSED - self.script } else { self.slot }
     }
@@ -163,10 +177,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Owners that are scripts count down from here; stages count up from 1. Lua takes them for list indices, which are ints.
+/// Owners that are scripts count down from here; stages count up from 1. Lua takes them for list
+/// indices, which are ints.
 const REUSED: u32 = i32::MAX as u32;
 
-/// A connection of a run. Whoever is using it has taken the channel out meanwhile; none is left in a closed one.
+/// A connection of a run. Whoever is using it has taken the channel out meanwhile; none is left in
+/// a closed one.
 pub struct Connection {
     pub channel: RefCell<Option<Channel>>,
 }

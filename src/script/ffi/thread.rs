@@ -1,7 +1,8 @@
-//! Coroutines of one state: taken from a pool, resumed for a run, recycled when they finished, dropped when they failed.
+//! Coroutines of one state: taken from a pool, resumed for a run, recycled when they finished,
+//! dropped when they failed.
 //!
-//! LuaJIT cannot reset a coroutine that raised, but one that returned can be started again: recycling it costs 30 ns where a new
-//! one costs 140 ns and makes work for the collector.
+//! LuaJIT cannot reset a coroutine that raised, but one that returned can be started again:
+//! recycling it costs 30 ns where a new one costs 140 ns and makes work for the collector.
 
 use super::protected::{Anchor, new_thread, traceback};
 use super::shared::{Run, Shared};
@@ -29,12 +30,14 @@ pub enum Ended {
     Finished,
     /// It waits: [`Run::take_wait`] says for what.
     Waiting,
-    /// It raised, was stopped or ran out of memory: message and traceback. The coroutine is of no further use.
+    /// It raised, was stopped or ran out of memory: message and traceback. The coroutine is of no
+    /// further use.
     Failed(ScriptErrorKind, String),
 }
 
 impl Threads {
-    /// For the state whose main thread is `main` ([`super::main_state`]); must be dropped before it.
+    /// For the state whose main thread is `main` ([`super::main_state`]); must be dropped before
+    /// it.
     pub fn new(main: *mut lua_State) -> Threads {
         Threads { main, idle: RefCell::default() }
     }
@@ -60,7 +63,8 @@ impl Threads {
         }
     }
 
-    /// Lets go of a coroutine that failed or will not be resumed again; the collector takes it with all it held.
+    /// Lets go of a coroutine that failed or will not be resumed again; the collector takes it with
+    /// all it held.
     pub fn discard(&self, coroutine: Coroutine) {
         // SAFETY: the reference came from luaL_ref and is given back once.
         unsafe { ffi::luaL_unref(self.main, ffi::LUA_REGISTRYINDEX, coroutine.reference) };
@@ -69,7 +73,8 @@ impl Threads {
     /// Takes what `slot` holds, if anything, out of a table of `drive.lua`.
     pub fn clear(&self, table: Anchor, slot: u32) {
         let slot = c_int::try_from(slot).unwrap_or(c_int::MAX);
-        // SAFETY: the main thread is idle with room on its stack. Reading allocates nothing, nor does assigning nil to a key that exists.
+        // SAFETY: the main thread is idle with room on its stack. Reading allocates nothing, nor
+        // does assigning nil to a key that exists.
         unsafe {
             table.push(self.main);
             ffi::lua_rawgeti_(self.main, -1, slot);
@@ -84,8 +89,17 @@ impl Threads {
 
 impl Coroutine {
     /// Starts `driver(slot, script, name, load)` (`lua/host/drive.lua`).
-    pub fn start(&self, shared: &Shared, run: &Run<'_>, driver: Anchor, script: Anchor, name: Anchor, load: Load) -> Ended {
-        // SAFETY: the coroutine is fresh or finished, with an empty stack of at least 20 slots; nothing here allocates.
+    pub fn start(
+        &self,
+        shared: &Shared,
+        run: &Run<'_>,
+        driver: Anchor,
+        script: Anchor,
+        name: Anchor,
+        load: Load,
+    ) -> Ended {
+        // SAFETY: the coroutine is fresh or finished, with an empty stack of at least 20 slots;
+        // nothing here allocates.
         unsafe {
             driver.push(self.state);
             ffi::lua_pushnumber(self.state, f64::from(run.slot));
@@ -109,11 +123,13 @@ impl Coroutine {
         let (status, left) = {
             let _entered = shared.enter(run);
             shared.watch.enter();
-            // SAFETY: function and arguments are on the coroutine's stack; lua_resume is itself a protected call.
+            // SAFETY: function and arguments are on the coroutine's stack; lua_resume is itself a
+            // protected call.
             let status = unsafe { ffi::lua_resume_(self.state, args) };
             let left = shared.watch.leave();
             if left.overran {
-                // SAFETY: the watchdog armed the hook and is done with it; disarming is allowed at any time.
+                // SAFETY: the watchdog armed the hook and is done with it; disarming is allowed at
+                // any time.
                 unsafe { ffi::lua_sethook(shared.main.get(), None, 0, 0) };
             }
             (status, left)
@@ -134,7 +150,10 @@ impl Coroutine {
                 if run.wait.borrow().is_some() {
                     Ended::Waiting
                 } else {
-                    Ended::Failed(ScriptErrorKind::Raised, "attempt to yield from outside a coroutine".into())
+                    Ended::Failed(
+                        ScriptErrorKind::Raised,
+                        "attempt to yield from outside a coroutine".into(),
+                    )
                 }
             }
             error => self.failed(shared, error, left.overran),
@@ -142,8 +161,10 @@ impl Coroutine {
     }
 
     fn failed(&self, shared: &Shared, status: c_int, overran: bool) -> Ended {
-        // SAFETY: a failed coroutine has the error value on top of its stack; the main thread is idle.
-        let (message, trace) = unsafe { (error_text(self.state), traceback(shared.main.get(), self.state)) };
+        // SAFETY: a failed coroutine has the error value on top of its stack; the main thread is
+        // idle.
+        let (message, trace) =
+            unsafe { (error_text(self.state), traceback(shared.main.get(), self.state)) };
         let kind = if status == ffi::LUA_ERRMEM {
             ScriptErrorKind::OutOfMemory
         } else if overran {
@@ -177,5 +198,6 @@ unsafe fn error_text(state: *mut lua_State) -> String {
     }
 }
 
-/// Coroutines kept for reuse: as many as scripts usually wait at once on one core. Each costs about 1 KiB.
+/// Coroutines kept for reuse: as many as scripts usually wait at once on one core. Each costs about
+/// 1 KiB.
 const IDLE_MAX: usize = 1024;

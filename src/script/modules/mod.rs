@@ -1,7 +1,8 @@
 //! The Lua-visible modules, one file each: what `require` finds before anything else.
 //!
-//! [`MODULES`] lists them all. A module is a list of functions, of waiting functions, and perhaps a set-up function that adds constants and
-//! types to its table, or a Lua half. Rules: specification `lua/modules-*.md`.
+//! [`MODULES`] lists them all. A module is a list of functions, of waiting functions, and perhaps a
+//! set-up function that adds constants and types to its table, or a Lua half. Rules: specification
+//! `lua/modules-*.md`.
 
 pub mod data;
 pub mod nauthilus;
@@ -18,9 +19,11 @@ pub struct Module {
     pub names: &'static [&'static str],
     pub functions: &'static [Function],
     pub waiting: &'static [Waiting],
-    /// Called once per state with the module's table as its argument, to add constants, types and nested tables.
+    /// Called once per state with the module's table as its argument, to add constants, types and
+    /// nested tables.
     pub setup: Option<&'static Function>,
-    /// Source of a Lua half, called once per state with the module's table and the maker of waiting functions.
+    /// Source of a Lua half, called once per state with the module's table and the maker of waiting
+    /// functions.
     pub lua: Option<&'static str>,
 }
 

@@ -1,14 +1,18 @@
 //! Lower and upper case, letters outside ASCII included: user names pass through these.
 //!
-//! Pure; called by [`super::library`]. One character becomes one character, as in the reference (its language maps runes one to
-//! one); bytes that are no UTF-8 stay as they are.
+//! Pure; called by [`super::library`]. One character becomes one character, as in the reference
+//! (its language maps runes one to one); bytes that are no UTF-8 stay as they are.
 
 use std::borrow::Cow;
 
 /// `text` in lower case.
 pub fn lower(text: &[u8]) -> Cow<'_, [u8]> {
     if text.is_ascii() {
-        return if text.iter().any(u8::is_ascii_uppercase) { text.to_ascii_lowercase().into() } else { text.into() };
+        return if text.iter().any(u8::is_ascii_uppercase) {
+            text.to_ascii_lowercase().into()
+        } else {
+            text.into()
+        };
     }
     // Only İ has a lower case of two characters; the first one, i, is its simple mapping.
     map(text, |c| c.to_lowercase().next().unwrap_or(c))
@@ -17,7 +21,11 @@ pub fn lower(text: &[u8]) -> Cow<'_, [u8]> {
 /// `text` in upper case. A letter whose upper case is several characters stays: `ß`.
 pub fn upper(text: &[u8]) -> Cow<'_, [u8]> {
     if text.is_ascii() {
-        return if text.iter().any(u8::is_ascii_lowercase) { text.to_ascii_uppercase().into() } else { text.into() };
+        return if text.iter().any(u8::is_ascii_lowercase) {
+            text.to_ascii_uppercase().into()
+        } else {
+            text.into()
+        };
     }
     map(text, |c| {
         let mut upper = c.to_uppercase();
@@ -45,7 +53,10 @@ mod tests {
 
     #[test]
     fn letters_outside_ascii_change_case() {
-        assert_eq!(lower("ÄÖÜ-Test@EXAMPLE.org ΣΑΣ İ".as_bytes()), "äöü-test@example.org σασ i".as_bytes());
+        assert_eq!(
+            lower("ÄÖÜ-Test@EXAMPLE.org ΣΑΣ İ".as_bytes()),
+            "äöü-test@example.org σασ i".as_bytes()
+        );
         assert_eq!(upper("grüße äé ж".as_bytes()), "GRÜßE ÄÉ Ж".as_bytes());
     }
 

@@ -1,7 +1,8 @@
 //! Single-character classes of Lua patterns: `.`, `x`, `%a`, `[set]`.
 //!
-//! Pure; called by [`super::matcher`]. Sets are not compiled: they are read anew for each byte, which for the usual two or three
-//! members costs less than a table would; [`Item::cost`] has the matcher pay for long ones. Rules: the Lua 5.1 manual, 5.4.1.
+//! Pure; called by [`super::matcher`]. Sets are not compiled: they are read anew for each byte,
+//! which for the usual two or three members costs less than a table would; [`Item::cost`] has the
+//! matcher pay for long ones. Rules: the Lua 5.1 manual, 5.4.1.
 
 use super::matcher::Error;
 
@@ -94,7 +95,8 @@ pub fn set_contains(set: &[u8], byte: u8) -> bool {
         (found, rest) = match rest {
             [] => return negated,
             [b'%', member, rest @ ..] => (escaped(*member).matches(byte), rest),
-            // A range may end in a `%` that `set_end` took for the escape of the `]`: then that is left here alone.
+            // A range may end in a `%` that `set_end` took for the escape of the `]`: then that is
+            // left here alone.
             [b'%'] => return (byte == b']') != negated,
             [low, b'-', high, rest @ ..] => ((*low..=*high).contains(&byte), rest),
             [member, rest @ ..] => (*member == byte, rest),
@@ -114,7 +116,8 @@ const UPPER: u8 = 32;
 const LOWER: u8 = 64;
 const NUL: u8 = 128;
 
-/// What each byte is. Bytes outside ASCII are nothing of all this, as in LuaJIT, whatever the locale.
+/// What each byte is. Bytes outside ASCII are nothing of all this, as in LuaJIT, whatever the
+/// locale.
 static KINDS: [u8; 256] = {
     let mut kinds = [0; 256];
     let mut i = 0u8;

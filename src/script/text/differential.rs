@@ -1,4 +1,5 @@
-//! The matcher against LuaJIT's own: same arguments, same results, same errors. Then what LuaJIT cannot do: stop.
+//! The matcher against LuaJIT's own: same arguments, same results, same errors. Then what LuaJIT
+//! cannot do: stop.
 
 use super::matcher::{Captured, Error, Matcher, steps_for};
 use super::replace::{append, expand, substitute};
@@ -6,7 +7,8 @@ use mlua::{Lua, MultiValue, Value};
 use proptest::prelude::*;
 use std::ops::Range;
 
-/// A result of either side, in a form that can be compared: values as text, an error as its message.
+/// A result of either side, in a form that can be compared: values as text, an error as its
+/// message.
 type Outcome = Result<Vec<Vec<u8>>, String>;
 
 /// LuaJIT with its own string library, and what the comparisons call.
@@ -21,8 +23,15 @@ impl Reference {
 
     /// The results of the Lua function `code` (or its error) for these strings.
     fn call(&self, code: &str, args: &[&[u8]]) -> Outcome {
-        let function: mlua::Function = self.lua.load(format!("return function(...) return pcall({code}, ...) end")).eval().unwrap();
-        let args: MultiValue = args.iter().map(|bytes| Value::String(self.lua.create_string(bytes).unwrap())).collect();
+        let function: mlua::Function = self
+            .lua
+            .load(format!("return function(...) return pcall({code}, ...) end"))
+            .eval()
+            .unwrap();
+        let args: MultiValue = args
+            .iter()
+            .map(|bytes| Value::String(self.lua.create_string(bytes).unwrap()))
+            .collect();
         let mut values = function.call::<MultiValue>(args).unwrap();
         let ok = values.pop_front() == Some(Value::Boolean(true));
         let texts = values.iter().map(|value| match value {
@@ -42,7 +51,11 @@ fn message(text: &[u8]) -> String {
     text.rsplit_once(": ").map_or(text.as_ref(), |(_, message)| message).to_owned()
 }
 
-fn captures(matcher: &Matcher<'_>, whole: &Range<usize>, count: usize) -> Result<Vec<Vec<u8>>, Error> {
+fn captures(
+    matcher: &Matcher<'_>,
+    whole: &Range<usize>,
+    count: usize,
+) -> Result<Vec<Vec<u8>>, Error> {
     (0..count)
         .map(|index| {
             Ok(match matcher.captured(index, whole)? {
@@ -56,7 +69,8 @@ fn captures(matcher: &Matcher<'_>, whole: &Range<usize>, count: usize) -> Result
 fn find(subject: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     let mut matcher = Matcher::new(subject, pattern, steps_for(subject));
     let Some(whole) = matcher.search(0)? else { return Ok(vec![b"nil".to_vec()]) };
-    let mut out = vec![(whole.start + 1).to_string().into_bytes(), whole.end.to_string().into_bytes()];
+    let mut out =
+        vec![(whole.start + 1).to_string().into_bytes(), whole.end.to_string().into_bytes()];
     out.extend(captures(&matcher, &whole, matcher.capture_count())?);
     Ok(out)
 }
@@ -81,7 +95,9 @@ fn all_matches(subject: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
 
 fn gsub(subject: &[u8], pattern: &[u8], template: &[u8], max: i64) -> Result<Vec<Vec<u8>>, Error> {
     let mut matcher = Matcher::new(subject, pattern, steps_for(subject));
-    let (text, count) = substitute(&mut matcher, max, |matcher, whole, out| expand(template, matcher, &whole, out))?;
+    let (text, count) = substitute(&mut matcher, max, |matcher, whole, out| {
+        expand(template, matcher, &whole, out)
+    })?;
     Ok(vec![text, count.to_string().into_bytes()])
 }
 
@@ -110,7 +126,11 @@ const TWICE: &str = "function(s, p, r) return s:gsub(p, r, 2) end";
 
 /// Compares every function for these arguments.
 fn compare(reference: &Reference, subject: &[u8], pattern: &[u8], template: &[u8]) {
-    let shown = (String::from_utf8_lossy(subject), String::from_utf8_lossy(pattern), String::from_utf8_lossy(template));
+    let shown = (
+        String::from_utf8_lossy(subject),
+        String::from_utf8_lossy(pattern),
+        String::from_utf8_lossy(template),
+    );
     let same = |what: &str, ours: Result<Vec<Vec<u8>>, Error>, theirs: Outcome| {
         assert_eq!(ours.map_err(|error| error.to_string()), theirs, "{what} {shown:?}");
     };
@@ -118,11 +138,27 @@ fn compare(reference: &Reference, subject: &[u8], pattern: &[u8], template: &[u8
     if super::matcher::has_specials(pattern) {
         same("find", find(subject, pattern), reference.call("string.find", &[subject, pattern]));
     }
-    same("match", first_match(subject, pattern), reference.call("string.match", &[subject, pattern]));
+    same(
+        "match",
+        first_match(subject, pattern),
+        reference.call("string.match", &[subject, pattern]),
+    );
     same("gmatch", all_matches(subject, pattern), reference.call(MATCHES, &[subject, pattern]));
-    same("gsub", gsub(subject, pattern, template, i64::MAX), reference.call("string.gsub", &[subject, pattern, template]));
-    same("gsub, twice", gsub(subject, pattern, template, 2), reference.call(TWICE, &[subject, pattern, template]));
-    same("gsub, function", gsub_shown(subject, pattern), reference.call(SHOWN, &[subject, pattern]));
+    same(
+        "gsub",
+        gsub(subject, pattern, template, i64::MAX),
+        reference.call("string.gsub", &[subject, pattern, template]),
+    );
+    same(
+        "gsub, twice",
+        gsub(subject, pattern, template, 2),
+        reference.call(TWICE, &[subject, pattern, template]),
+    );
+    same(
+        "gsub, function",
+        gsub_shown(subject, pattern),
+        reference.call(SHOWN, &[subject, pattern]),
+    );
 }
 
 #[test]
@@ -149,8 +185,15 @@ fn replacements_are_as_in_luajit() {
 fn every_class_holds_the_same_bytes_as_in_luajit() {
     let reference = Reference::new();
     let all: Vec<u8> = (0..=255).collect();
-    for class in (b' '..=b'~').filter(|c| !c.is_ascii_digit() && !matches!(c, b'b' | b'f')).map(char::from) {
-        for pattern in [format!("%{class}"), format!("[%{class}]"), format!("[^%{class}]"), format!("[%{class}x-z]")] {
+    for class in
+        (b' '..=b'~').filter(|c| !c.is_ascii_digit() && !matches!(c, b'b' | b'f')).map(char::from)
+    {
+        for pattern in [
+            format!("%{class}"),
+            format!("[%{class}]"),
+            format!("[^%{class}]"),
+            format!("[%{class}x-z]"),
+        ] {
             compare(&reference, &all, pattern.as_bytes(), b"#");
         }
     }
@@ -191,9 +234,19 @@ fn a_nul_in_a_pattern_is_an_ordinary_byte() {
 fn catastrophic_patterns_run_out_of_steps() {
     let subject = [b'a'; 300];
     let steps = 1_000_000;
-    for pattern in [".-.-.-.-.-b", ".*.*.*.*.*b", "(.-)(.-)(.-)(.-)%1b", "a?a*a-a+a*a-a*b", "[^b]*[^b]*[^b]*[^b]*[^b]*b", ".-.-.-.-.-%f[b]"]
-    {
-        assert_eq!(Matcher::new(&subject, pattern.as_bytes(), steps).search(0), Err(Error::TooManySteps), "{pattern}");
+    for pattern in [
+        ".-.-.-.-.-b",
+        ".*.*.*.*.*b",
+        "(.-)(.-)(.-)(.-)%1b",
+        "a?a*a-a+a*a-a*b",
+        "[^b]*[^b]*[^b]*[^b]*[^b]*b",
+        ".-.-.-.-.-%f[b]",
+    ] {
+        assert_eq!(
+            Matcher::new(&subject, pattern.as_bytes(), steps).search(0),
+            Err(Error::TooManySteps),
+            "{pattern}"
+        );
     }
 }
 
@@ -270,7 +323,8 @@ fn pattern() -> impl Strategy<Value = String> {
 
 /// Anything from the bytes that patterns are made of.
 fn noise() -> impl Strategy<Value = String> {
-    prop::collection::vec(prop::sample::select(b"ab1 %[]^-()*+?.$fbwdz".to_vec()), 0..9).prop_map(|bytes| String::from_utf8(bytes).unwrap())
+    prop::collection::vec(prop::sample::select(b"ab1 %[]^-()*+?.$fbwdz".to_vec()), 0..9)
+        .prop_map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
 fn subject() -> impl Strategy<Value = Vec<u8>> {

@@ -1,7 +1,9 @@
-//! The replaced `string` functions as Lua sees them: arguments in, results out; the work is done beside this file.
+//! The replaced `string` functions as Lua sees them: arguments in, results out; the work is done
+//! beside this file.
 //!
-//! Called by scripts; [`table`] by `script::state` while a state is set up. What needs a closure or metamethods stands in
-//! `library.lua`. Each call has a budget of its own ([`steps_for`]): between calls the watchdog's hook can stop a script.
+//! Called by scripts; [`table`] by `script::state` while a state is set up. What needs a closure or
+//! metamethods stands in `library.lua`. Each call has a budget of its own ([`steps_for`]): between
+//! calls the watchdog's hook can stop a script.
 
 use super::case;
 use super::matcher::{Captured, Error, Matcher, has_specials, steps_for};
@@ -23,8 +25,8 @@ pub fn table(lua: &mlua::Lua, shared: &Shared) -> mlua::Result<mlua::Table> {
     lua.load(LUA_HALF).set_name(LUA_HALF_NAME).call(functions)
 }
 
-/// The host's half. `gmatch` and `gsub` get their final form in `library.lua`, which also takes `gmatch_step` away; their names
-/// here are those that error texts bear.
+/// The host's half. `gmatch` and `gsub` get their final form in `library.lua`, which also takes
+/// `gmatch_step` away; their names here are those that error texts bear.
 static FUNCTIONS: &[Function] = &[
     Function { name: "find", body: find },
     Function { name: "match", body: first_match },
@@ -36,13 +38,15 @@ static FUNCTIONS: &[Function] = &[
     Function { name: "rep", body: rep },
 ];
 
-/// `find(subject, pattern [, init [, plain]])`: first and last position of the first match and its captures, or nil.
+/// `find(subject, pattern [, init [, plain]])`: first and last position of the first match and its
+/// captures, or nil.
 fn find(call: &Call<'_>) -> Result<c_int, Fault> {
     let (subject, pattern) = (call.string(1)?, call.string(2)?);
     let from = start(call.opt_int(3)?, subject.len());
     if call.truthy(4) || !has_specials(&pattern) {
         let rest = subject.get(from..).unwrap_or_default();
-        let found = memchr::memmem::find(rest, &pattern).map(|at| from + at..from + at + pattern.len());
+        let found =
+            memchr::memmem::find(rest, &pattern).map(|at| from + at..from + at + pattern.len());
         return Ok(push_range(call, found));
     }
     let mut matcher = Matcher::new(&subject, &pattern, steps_for(&subject));
@@ -54,7 +58,8 @@ fn find(call: &Call<'_>) -> Result<c_int, Fault> {
     Ok(pushed + count(captures))
 }
 
-/// `match(subject, pattern [, init])`: the captures of the first match, or without captures all of it, or nil.
+/// `match(subject, pattern [, init])`: the captures of the first match, or without captures all of
+/// it, or nil.
 fn first_match(call: &Call<'_>) -> Result<c_int, Fault> {
     let (subject, pattern) = (call.string(1)?, call.string(2)?);
     let from = start(call.opt_int(3)?, subject.len());
@@ -68,7 +73,8 @@ fn first_match(call: &Call<'_>) -> Result<c_int, Fault> {
     }
 }
 
-/// First half of `gmatch(subject, pattern)`: the iterator's state, `{ subject, pattern, position }`, the position counted from 0.
+/// First half of `gmatch(subject, pattern)`: the iterator's state, `{ subject, pattern, position
+/// }`, the position counted from 0.
 fn gmatch(call: &Call<'_>) -> Result<c_int, Fault> {
     let (subject, pattern) = (call.string(1)?, call.string(2)?);
     call.push_table(3, 0);
@@ -82,7 +88,8 @@ fn gmatch(call: &Call<'_>) -> Result<c_int, Fault> {
     Ok(1)
 }
 
-/// One turn of the iterator, with the state that [`gmatch`] made: the captures of the next match, or nothing.
+/// One turn of the iterator, with the state that [`gmatch`] made: the captures of the next match,
+/// or nothing.
 fn gmatch_step(call: &Call<'_>) -> Result<c_int, Fault> {
     call.table(1)?;
     call.push_index(1, 1);
@@ -98,8 +105,8 @@ fn gmatch_step(call: &Call<'_>) -> Result<c_int, Fault> {
     push_match(call, &matcher, &whole)
 }
 
-/// `gsub(subject, pattern, replacement [, max])`, the replacement a string or function: the new text and the number of matches.
-/// (`library.lua` has made a function of a table.)
+/// `gsub(subject, pattern, replacement [, max])`, the replacement a string or function: the new
+/// text and the number of matches. (`library.lua` has made a function of a table.)
 fn gsub(call: &Call<'_>) -> Result<c_int, Fault> {
     let (subject, pattern) = (call.string(1)?, call.string(2)?);
     let max = call.opt_int(4)?.unwrap_or(i64::MAX);
@@ -107,25 +114,44 @@ fn gsub(call: &Call<'_>) -> Result<c_int, Fault> {
     let (text, replaced) = match call.kind(3) {
         Kind::String | Kind::Number => {
             let template = call.string(3)?;
-            replace::substitute(&mut matcher, max, |matcher, whole, out| replace::expand(&template, matcher, &whole, out))?
+            replace::substitute(&mut matcher, max, |matcher, whole, out| {
+                replace::expand(&template, matcher, &whole, out)
+            })?
         }
-        Kind::Function => replace::substitute(&mut matcher, max, |matcher, whole, out| replace_by_call(call, matcher, &whole, out))?,
-        kind => return Err(Fault::Argument(3, format!("string/function/table expected, got {}", kind.name()))),
+        Kind::Function => replace::substitute(&mut matcher, max, |matcher, whole, out| {
+            replace_by_call(call, matcher, &whole, out)
+        })?,
+        kind => {
+            return Err(Fault::Argument(
+                3,
+                format!("string/function/table expected, got {}", kind.name()),
+            ));
+        }
     };
     call.push_string(&text);
     call.push_number(replaced as f64);
     Ok(2)
 }
 
-/// Calls the function at 3 with the captures and appends what it returns; nil and false keep the match.
-fn replace_by_call(call: &Call<'_>, matcher: &Matcher<'_>, whole: &Range<usize>, out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Calls the function at 3 with the captures and appends what it returns; nil and false keep the
+/// match.
+fn replace_by_call(
+    call: &Call<'_>,
+    matcher: &Matcher<'_>,
+    whole: &Range<usize>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     call.push_copy(3);
     let args = push_match(call, matcher, whole)?;
     call.invoke(args, 1);
     match call.kind(-1) {
         Kind::String | Kind::Number => append(out, &call.string(-1)?)?,
-        _ if !call.truthy(-1) => append(out, matcher.subject().get(whole.clone()).unwrap_or_default())?,
-        kind => return Err(Fault::message(format!("invalid replacement value (a {})", kind.name()))),
+        _ if !call.truthy(-1) => {
+            append(out, matcher.subject().get(whole.clone()).unwrap_or_default())?
+        }
+        kind => {
+            return Err(Fault::message(format!("invalid replacement value (a {})", kind.name())));
+        }
     }
     call.pop(1);
     Ok(())
@@ -163,10 +189,13 @@ fn rep(call: &Call<'_>) -> Result<c_int, Fault> {
     Ok(1)
 }
 
-/// Where a search begins, from 0: `init` counts from 1, negative from the end; outside of the subject it is the nearest end.
+/// Where a search begins, from 0: `init` counts from 1, negative from the end; outside of the
+/// subject it is the nearest end.
 fn start(init: Option<i64>, length: usize) -> usize {
     match init.unwrap_or(1) {
-        back @ ..0 => length.saturating_sub(usize::try_from(back.unsigned_abs()).unwrap_or(usize::MAX)),
+        back @ ..0 => {
+            length.saturating_sub(usize::try_from(back.unsigned_abs()).unwrap_or(usize::MAX))
+        }
         from => usize::try_from(from).unwrap_or(usize::MAX).saturating_sub(1).min(length),
     }
 }
@@ -183,16 +212,27 @@ fn push_range(call: &Call<'_>, found: Option<Range<usize>>) -> c_int {
 }
 
 /// Pushes the captures of a match, or all of it if the pattern has none.
-fn push_match(call: &Call<'_>, matcher: &Matcher<'_>, whole: &Range<usize>) -> Result<c_int, Fault> {
+fn push_match(
+    call: &Call<'_>,
+    matcher: &Matcher<'_>,
+    whole: &Range<usize>,
+) -> Result<c_int, Fault> {
     let captures = matcher.capture_count().max(1);
     push_captures(call, matcher, whole, captures)?;
     Ok(count(captures))
 }
 
-fn push_captures(call: &Call<'_>, matcher: &Matcher<'_>, whole: &Range<usize>, captures: usize) -> Result<(), Fault> {
+fn push_captures(
+    call: &Call<'_>,
+    matcher: &Matcher<'_>,
+    whole: &Range<usize>,
+    captures: usize,
+) -> Result<(), Fault> {
     for index in 0..captures {
         match matcher.captured(index, whole)? {
-            Captured::Text(range) => call.push_string(matcher.subject().get(range).unwrap_or_default()),
+            Captured::Text(range) => {
+                call.push_string(matcher.subject().get(range).unwrap_or_default())
+            }
             Captured::Position(at) => call.push_number((at + 1) as f64),
         }
     }
@@ -327,9 +367,18 @@ mod tests {
             ("string.find(nil, 'x')", "bad argument #1 to find (string expected, got nil)"),
             ("string.match('x')", "bad argument #2 to match (string expected, got nil)"),
             ("string.gmatch({}, 'x')", "bad argument #1 to gmatch (string expected, got table)"),
-            ("(string.gsub('x', true, 'x'))", "bad argument #2 to gsub (string expected, got boolean)"),
-            ("(string.gsub('x', 'x'))", "bad argument #3 to gsub (string/function/table expected, got nil)"),
-            ("(string.gsub('x', 'x', 'x', {}))", "bad argument #4 to gsub (number expected, got table)"),
+            (
+                "(string.gsub('x', true, 'x'))",
+                "bad argument #2 to gsub (string expected, got boolean)",
+            ),
+            (
+                "(string.gsub('x', 'x'))",
+                "bad argument #3 to gsub (string/function/table expected, got nil)",
+            ),
+            (
+                "(string.gsub('x', 'x', 'x', {}))",
+                "bad argument #4 to gsub (number expected, got table)",
+            ),
             ("string.lower()", "bad argument #1 to lower (string expected, got nil)"),
             ("string.rep('x')", "bad argument #2 to rep (number expected, got nil)"),
         ] {
@@ -349,7 +398,9 @@ mod tests {
             ("(('x'):gsub('x', { x = true }))", "invalid replacement value (a boolean)"),
             ("(('x'):gsub('x', function() error('inner', 0) end))", "inner"),
         ] {
-            let raised = eval(&format!("return select(2, pcall(function() return {expression} end))")).unwrap();
+            let raised =
+                eval(&format!("return select(2, pcall(function() return {expression} end))"))
+                    .unwrap();
             let raised = String::from_utf8(raised.text().unwrap().into_owned()).unwrap();
             assert_eq!(raised.trim_start_matches("test/hook0.lua:1: "), message, "{expression}");
         }
@@ -371,16 +422,29 @@ mod tests {
             ("('x'):rep(1e9)", "resulting string too large"),
             ("('x'):rep(1e18, '-')", "resulting string too large"),
         ] {
-            let source = format!("function nauthilus_run_hook() return select(2, pcall(function() local value = {expression} end)) end");
-            let raised = Bench::with_limits(&[(StageKind::Hook, &source)], patient).hook(|op| panic!("nobody answers {op:?}"));
-            assert_eq!(raised, Ok(Value::string(format!("test/hook0.lua:1: {message}"))), "{expression}");
+            let source = format!(
+                "function nauthilus_run_hook() return select(2, pcall(function() local value = {expression} end)) end"
+            );
+            let raised = Bench::with_limits(&[(StageKind::Hook, &source)], patient)
+                .hook(|op| panic!("nobody answers {op:?}"));
+            assert_eq!(
+                raised,
+                Ok(Value::string(format!("test/hook0.lua:1: {message}"))),
+                "{expression}"
+            );
         }
     }
 
     #[test]
     fn a_callback_must_not_wait() {
-        let source = "return select(2, pcall(string.gsub, 'x', 'x', function() coroutine.yield() end))";
-        let raised = eval(&format!("local co = coroutine.wrap(function() {source} end) return co()")).unwrap();
-        assert!(raised.text().unwrap().ends_with(b"attempt to yield across C-call boundary"), "{raised:?}");
+        let source =
+            "return select(2, pcall(string.gsub, 'x', 'x', function() coroutine.yield() end))";
+        let raised =
+            eval(&format!("local co = coroutine.wrap(function() {source} end) return co()"))
+                .unwrap();
+        assert!(
+            raised.text().unwrap().ends_with(b"attempt to yield across C-call boundary"),
+            "{raised:?}"
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Lua 5.1 pattern matching over bytes, as LuaJIT 2.1 does it, within a budget of steps.
 //!
-//! Pure: no Lua, no clock. Called by [`super::library`] and [`super::replace`]. Like LuaJIT's, it interprets the pattern as it
-//! goes, so a mistake in a pattern is an error only when the matcher gets there. One difference is meant: a NUL
-//! in a pattern is a byte like any other, where LuaJIT's pattern ends (a user name must not cut off a pattern built with it).
+//! Pure: no Lua, no clock. Called by [`super::library`] and [`super::replace`]. Like LuaJIT's, it
+//! interprets the pattern as it goes, so a mistake in a pattern is an error only when the matcher
+//! gets there. One difference is meant: a NUL in a pattern is a byte like any other, where LuaJIT's
+//! pattern ends (a user name must not cut off a pattern built with it).
 //! Bounds: [`CAPTURES_MAX`], [`DEPTH_MAX`], [`steps_for`]. Rules: the Lua 5.1 manual, 5.4.1.
 
 use super::class::{Item, escaped, set_contains, set_end};
@@ -12,7 +13,8 @@ use std::ops::Range;
 pub struct Matcher<'t> {
     subject: &'t [u8],
     pattern: &'t [u8],
-    /// The pattern began with `^` (which `pattern` no longer does): it matches where a search begins or not at all.
+    /// The pattern began with `^` (which `pattern` no longer does): it matches where a search
+    /// begins or not at all.
     anchored: bool,
     /// The byte that every match begins with, if the pattern tells.
     leading: Option<u8>,
@@ -34,7 +36,8 @@ pub enum Captured {
     Position(usize),
 }
 
-/// Why a match cannot go on: a mistake in the pattern (or replacement), or a bound. The texts are LuaJIT's where it has one.
+/// Why a match cannot go on: a mistake in the pattern (or replacement), or a bound. The texts are
+/// LuaJIT's where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("malformed pattern (ends with '%')")]
@@ -62,15 +65,19 @@ pub enum Error {
 }
 
 impl<'t> Matcher<'t> {
-    /// For `find`, `match` and `gsub`: a leading `^` anchors. `steps` is the budget, usually [`steps_for`] the subject.
+    /// For `find`, `match` and `gsub`: a leading `^` anchors. `steps` is the budget, usually
+    /// [`steps_for`] the subject.
     pub fn new(subject: &'t [u8], pattern: &'t [u8], steps: u64) -> Matcher<'t> {
         match pattern.split_first() {
-            Some((b'^', rest)) => Matcher { anchored: true, ..Matcher::without_anchor(subject, rest, steps) },
+            Some((b'^', rest)) => {
+                Matcher { anchored: true, ..Matcher::without_anchor(subject, rest, steps) }
+            }
             _ => Matcher::without_anchor(subject, pattern, steps),
         }
     }
 
-    /// For `gmatch`, to which a leading `^` is an ordinary byte: an anchor would make no sense there.
+    /// For `gmatch`, to which a leading `^` is an ordinary byte: an anchor would make no sense
+    /// there.
     pub fn without_anchor(subject: &'t [u8], pattern: &'t [u8], steps: u64) -> Matcher<'t> {
         Matcher {
             subject,
@@ -124,16 +131,21 @@ impl<'t> Matcher<'t> {
         self.level
     }
 
-    /// Capture `index`, counted from 0, of the last match, which was `whole`. In a pattern without captures, capture 0 is the
-    /// whole match.
+    /// Capture `index`, counted from 0, of the last match, which was `whole`. In a pattern without
+    /// captures, capture 0 is the whole match.
     ///
     /// # Errors
-    /// [`Error::CaptureIndex`] if there is no such capture, [`Error::OpenCapture`] if its `)` is missing.
+    /// [`Error::CaptureIndex`] if there is no such capture, [`Error::OpenCapture`] if its `)` is
+    /// missing.
     pub fn captured(&self, index: usize, whole: &Range<usize>) -> Result<Captured, Error> {
         if index == 0 && self.level == 0 {
             return Ok(Captured::Text(whole.clone()));
         }
-        let capture = self.captures.get(..self.level).and_then(|used| used.get(index)).ok_or(Error::CaptureIndex)?;
+        let capture = self
+            .captures
+            .get(..self.level)
+            .and_then(|used| used.get(index))
+            .ok_or(Error::CaptureIndex)?;
         match capture.extent {
             Extent::Open => Err(Error::OpenCapture),
             Extent::Position => Ok(Captured::Position(capture.start)),
@@ -150,7 +162,8 @@ impl<'t> Matcher<'t> {
         Ok(())
     }
 
-    /// Matches the pattern from `p` on at place `s` of the subject; the end of the match if there is one.
+    /// Matches the pattern from `p` on at place `s` of the subject; the end of the match if there
+    /// is one.
     fn items(&mut self, mut s: usize, mut p: usize) -> Result<Option<usize>, Error> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
@@ -175,7 +188,8 @@ impl<'t> Matcher<'t> {
         Ok(end)
     }
 
-    /// Handles what stands at `p` if it is not a single-character class: end, captures, `%b`, `%f`, `%1`, `$`.
+    /// Handles what stands at `p` if it is not a single-character class: end, captures, `%b`, `%f`,
+    /// `%1`, `$`.
     fn special(&mut self, s: usize, p: usize) -> Result<Step, Error> {
         let moved = |to: Option<usize>, next| to.map_or(Step::End(None), |to| Step::Goto(to, next));
         Ok(match (self.pattern.get(p), self.pattern.get(p + 1)) {
@@ -189,7 +203,9 @@ impl<'t> Matcher<'t> {
                 let (set, next) = self.frontier_set(p + 2)?;
                 moved(self.is_frontier(s, set).then_some(s), next)
             }
-            (Some(b'%'), Some(digit)) if digit.is_ascii_digit() => moved(self.back_reference(s, *digit)?, p + 2),
+            (Some(b'%'), Some(digit)) if digit.is_ascii_digit() => {
+                moved(self.back_reference(s, *digit)?, p + 2)
+            }
             _ => Step::Item,
         })
     }
@@ -213,7 +229,8 @@ impl<'t> Matcher<'t> {
         })
     }
 
-    /// `*`: takes all bytes of the item, then gives back one at a time until the rest of the pattern matches.
+    /// `*`: takes all bytes of the item, then gives back one at a time until the rest of the
+    /// pattern matches.
     fn most(&mut self, item: Item<'t>, s: usize, p: usize) -> Result<Option<usize>, Error> {
         for end in (s..=s + self.run_length(item, s)?).rev() {
             if let Some(end) = self.items(end, p)? {
@@ -241,7 +258,9 @@ impl<'t> Matcher<'t> {
     fn run_length(&mut self, item: Item<'t>, s: usize) -> Result<usize, Error> {
         let rest = self.subject.get(s..).unwrap_or_default();
         // No further than the budget reaches: one byte more and `spend` refuses.
-        let affordable = usize::try_from(self.steps / item.cost() as u64).unwrap_or(usize::MAX).saturating_add(1);
+        let affordable = usize::try_from(self.steps / item.cost() as u64)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
         let rest = rest.get(..affordable).unwrap_or(rest);
         let end_of_run = match item {
             Item::Any => None,
@@ -255,7 +274,8 @@ impl<'t> Matcher<'t> {
     }
 
     fn open_capture(&mut self, s: usize, p: usize, extent: Extent) -> Result<Option<usize>, Error> {
-        *self.captures.get_mut(self.level).ok_or(Error::TooManyCaptures)? = Capture { start: s, extent };
+        *self.captures.get_mut(self.level).ok_or(Error::TooManyCaptures)? =
+            Capture { start: s, extent };
         self.level += 1;
         let end = self.items(s, p)?;
         if end.is_none() {
@@ -266,7 +286,12 @@ impl<'t> Matcher<'t> {
 
     fn close_capture(&mut self, s: usize, p: usize) -> Result<Option<usize>, Error> {
         let used = self.captures.iter().take(self.level);
-        let index = used.enumerate().rev().find(|(_, c)| c.extent == Extent::Open).ok_or(Error::StrayParenthesis)?.0;
+        let index = used
+            .enumerate()
+            .rev()
+            .find(|(_, c)| c.extent == Extent::Open)
+            .ok_or(Error::StrayParenthesis)?
+            .0;
         self.set_extent(index, Extent::Closed(s));
         let end = self.items(s, p)?;
         if end.is_none() {
@@ -281,23 +306,36 @@ impl<'t> Matcher<'t> {
         }
     }
 
-    /// `%1` to `%9`: the same bytes as that capture once more. A position capture has no bytes that could be met again.
+    /// `%1` to `%9`: the same bytes as that capture once more. A position capture has no bytes that
+    /// could be met again.
     fn back_reference(&mut self, s: usize, digit: u8) -> Result<Option<usize>, Error> {
         let index = usize::from(digit).checked_sub(usize::from(b'1')).ok_or(Error::CaptureIndex)?;
-        let capture = self.captures.get(..self.level).and_then(|used| used.get(index)).ok_or(Error::CaptureIndex)?;
+        let capture = self
+            .captures
+            .get(..self.level)
+            .and_then(|used| used.get(index))
+            .ok_or(Error::CaptureIndex)?;
         let text = match capture.extent {
             Extent::Open => return Err(Error::CaptureIndex),
             Extent::Position => return Ok(None),
             Extent::Closed(end) => self.subject.get(capture.start..end).unwrap_or_default(),
         };
         self.spend(text.len())?;
-        Ok(self.subject.get(s..).is_some_and(|rest| rest.starts_with(text)).then_some(s + text.len()))
+        Ok(self
+            .subject
+            .get(s..)
+            .is_some_and(|rest| rest.starts_with(text))
+            .then_some(s + text.len()))
     }
 
     /// `%bxy`: from an x to the y that balances it.
     fn balanced(&mut self, s: usize, p: usize) -> Result<Option<usize>, Error> {
-        let (Some(&open), Some(&close)) = (self.pattern.get(p), self.pattern.get(p + 1)) else { return Err(Error::Unbalanced) };
-        let Some((first, rest)) = self.subject.get(s..).and_then(<[u8]>::split_first) else { return Ok(None) };
+        let (Some(&open), Some(&close)) = (self.pattern.get(p), self.pattern.get(p + 1)) else {
+            return Err(Error::Unbalanced);
+        };
+        let Some((first, rest)) = self.subject.get(s..).and_then(<[u8]>::split_first) else {
+            return Ok(None);
+        };
         if *first != open {
             return Ok(None);
         }
@@ -329,7 +367,8 @@ impl<'t> Matcher<'t> {
         Ok((self.pattern.get(p + 1..end).unwrap_or_default(), end + 1))
     }
 
-    /// Whether the set begins to hold at `s`. Before the first and behind the last byte stands a NUL.
+    /// Whether the set begins to hold at `s`. Before the first and behind the last byte stands a
+    /// NUL.
     fn is_frontier(&self, s: usize, set: &[u8]) -> bool {
         let before = s.checked_sub(1).and_then(|i| self.subject.get(i)).copied().unwrap_or(0);
         let here = self.subject.get(s).copied().unwrap_or(0);
@@ -391,7 +430,8 @@ enum Extent {
     Closed(usize),
 }
 
-/// The byte that every match of `pattern` begins with: a search need not look elsewhere. `None` if that is not one certain byte.
+/// The byte that every match of `pattern` begins with: a search need not look elsewhere. `None` if
+/// that is not one certain byte.
 fn leading_byte(pattern: &[u8]) -> Option<u8> {
     let (byte, next) = match pattern {
         [b'%', byte, rest @ ..] if byte.is_ascii_punctuation() => (*byte, rest.first()),
@@ -404,14 +444,14 @@ fn leading_byte(pattern: &[u8]) -> Option<u8> {
 /// Most captures of a pattern: LuaJIT's number.
 pub const CAPTURES_MAX: usize = 32;
 
-/// Deepest recursion, one level per repetition, optional item or parenthesis on the way to a match: LuaJIT's number. With frames of a few
-/// hundred bytes that is less than 200 KiB of stack.
+/// Deepest recursion, one level per repetition, optional item or parenthesis on the way to a match:
+/// LuaJIT's number. With frames of a few hundred bytes that is less than 200 KiB of stack.
 const DEPTH_MAX: usize = 200;
 
-/// Steps that every call has: a step takes 6 to 12 ns, so about 100 ms, which is where scripts get a warning, and well below the second
-/// of computing after which the watchdog stops them.
+/// Steps that every call has: a step takes 6 to 12 ns, so about 100 ms, which is where scripts get
+/// a warning, and well below the second of computing after which the watchdog stops them.
 const STEPS_MIN: u64 = 10_000_000;
 
-/// Steps more for each byte of the subject, so that honest work on a large one always gets through: an attempt, a few items, a set of
-/// ten members.
+/// Steps more for each byte of the subject, so that honest work on a large one always gets through:
+/// an attempt, a few items, a set of ten members.
 const STEPS_PER_BYTE: u64 = 16;

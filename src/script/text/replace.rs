@@ -1,6 +1,7 @@
 //! The core of `gsub`: the subject with its matches replaced.
 //!
-//! Pure; called by [`super::library`]. Bounds: [`RESULT_BYTES_MAX`], and the matcher's steps, which a replacement string is charged too.
+//! Pure; called by [`super::library`]. Bounds: [`RESULT_BYTES_MAX`], and the matcher's steps, which
+//! a replacement string is charged too.
 
 use super::matcher::{Captured, Error, Matcher};
 use std::ops::Range;
@@ -34,12 +35,18 @@ pub fn substitute<E: From<Error>>(
     Ok((out, count))
 }
 
-/// Appends a replacement string for the match `whole`: `%0` is the match, `%1` to `%9` its captures, `%` before anything else that
-/// byte itself (and, as in LuaJIT, a `%` at the very end a NUL).
+/// Appends a replacement string for the match `whole`: `%0` is the match, `%1` to `%9` its
+/// captures, `%` before anything else that byte itself (and, as in LuaJIT, a `%` at the very end a
+/// NUL).
 ///
 /// # Errors
 /// Those of [`Matcher::captured`]; [`Error::TooManySteps`], [`Error::ResultTooLarge`].
-pub fn expand(template: &[u8], matcher: &mut Matcher<'_>, whole: &Range<usize>, out: &mut Vec<u8>) -> Result<(), Error> {
+pub fn expand(
+    template: &[u8],
+    matcher: &mut Matcher<'_>,
+    whole: &Range<usize>,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
     matcher.spend(template.len())?;
     let mut rest = template;
     while let Some(escape) = memchr::memchr(b'%', rest) {
@@ -48,7 +55,9 @@ pub fn expand(template: &[u8], matcher: &mut Matcher<'_>, whole: &Range<usize>, 
         match escaped.get(1).copied().unwrap_or(0) {
             b'0' => append(out, matcher.subject().get(whole.clone()).unwrap_or_default())?,
             digit @ b'1'..=b'9' => match matcher.captured(usize::from(digit - b'1'), whole)? {
-                Captured::Text(range) => append(out, matcher.subject().get(range).unwrap_or_default())?,
+                Captured::Text(range) => {
+                    append(out, matcher.subject().get(range).unwrap_or_default())?
+                }
                 Captured::Position(at) => append(out, (at + 1).to_string().as_bytes())?,
             },
             byte => append(out, &[byte])?,
@@ -70,8 +79,8 @@ pub fn append(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Longest string that `gsub` and `rep` make. It is put together outside of Lua's memory, where Lua's own limit does not
-/// reach: the default of that limit.
+/// Longest string that `gsub` and `rep` make. It is put together outside of Lua's memory, where
+/// Lua's own limit does not reach: the default of that limit.
 pub const RESULT_BYTES_MAX: usize = 64 << 20;
 
 #[cfg(test)]
@@ -79,7 +88,12 @@ mod tests {
     use super::*;
     use crate::script::text::matcher::steps_for;
 
-    fn gsub(subject: &[u8], pattern: &[u8], template: &[u8], max: i64) -> Result<(Vec<u8>, i64), Error> {
+    fn gsub(
+        subject: &[u8],
+        pattern: &[u8],
+        template: &[u8],
+        max: i64,
+    ) -> Result<(Vec<u8>, i64), Error> {
         let mut matcher = Matcher::new(subject, pattern, steps_for(subject));
         substitute(&mut matcher, max, |matcher, whole, out| expand(template, matcher, &whole, out))
     }
@@ -102,7 +116,11 @@ mod tests {
             ("a.b", "%.", "", 9, "ab", 1),
         ] {
             let replaced = gsub(subject.as_bytes(), pattern.as_bytes(), template.as_bytes(), max);
-            assert_eq!(replaced, Ok((text.as_bytes().to_vec(), count)), "{subject} {pattern} {template}");
+            assert_eq!(
+                replaced,
+                Ok((text.as_bytes().to_vec(), count)),
+                "{subject} {pattern} {template}"
+            );
         }
     }
 

@@ -1,8 +1,9 @@
 //! Answers that may be given again, for as long as their zones say.
 //!
-//! Two generations: what is used moves to the young one; when that is full it becomes the old one, and what nobody asked for since is
-//! gone. So the cache holds what is in use, without an order to keep. Bounds: [`GENERATION_MAX`] entries in each, [`ANSWER_BYTES_MAX`]
-//! bytes an answer: some megabytes at worst.
+//! Two generations: what is used moves to the young one; when that is full it becomes the old one,
+//! and what nobody asked for since is gone. So the cache holds what is in use, without an order to
+//! keep. Bounds: [`GENERATION_MAX`] entries in each, [`ANSWER_BYTES_MAX`] bytes an answer: some
+//! megabytes at worst.
 
 use crate::op::DnsAnswer;
 use crate::proto::dns::{Question, Record};
@@ -40,7 +41,8 @@ impl Cache {
             DnsAnswer::NoSuchName(_) | DnsAnswer::NoData(_) => NEGATIVE_TTL_MAX,
         };
         let ttl = Duration::from_secs(ttl.into()).min(longest);
-        let until = now.checked_add(ttl).filter(|_| !ttl.is_zero() && bytes(answer) <= ANSWER_BYTES_MAX);
+        let until =
+            now.checked_add(ttl).filter(|_| !ttl.is_zero() && bytes(answer) <= ANSWER_BYTES_MAX);
         if let Some(until) = until {
             self.insert(question.clone(), Entry { answer: answer.clone(), until });
         }
@@ -66,7 +68,8 @@ fn bytes(answer: &DnsAnswer) -> usize {
     }
 }
 
-/// A client's address is asked about in some lists at once; this holds the last few thousand clients.
+/// A client's address is asked about in some lists at once; this holds the last few thousand
+/// clients.
 const GENERATION_MAX: usize = 8192;
 
 /// Far above any answer that is asked for often; a zone full of text is fetched again.
@@ -75,7 +78,8 @@ const ANSWER_BYTES_MAX: usize = 4096;
 /// A day: a zone that says a week may still have made a mistake.
 const TTL_MAX: Duration = Duration::from_secs(86_400);
 
-/// RFC 2308 5 advises one to three hours at most. A blocklist's new entry should count sooner than that.
+/// RFC 2308 5 advises one to three hours at most. A blocklist's new entry should count sooner than
+/// that.
 const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(900);
 
 #[cfg(test)]
@@ -95,7 +99,10 @@ mod tests {
     fn an_answer_lives_as_long_as_it_says() {
         let (mut cache, now) = (Cache::default(), Instant::now());
         cache.put(&question("a.example"), &records(1), 60, now);
-        assert_eq!(cache.get(&question("A.EXAMPLE."), now + Duration::from_secs(59)), Some(records(1)));
+        assert_eq!(
+            cache.get(&question("A.EXAMPLE."), now + Duration::from_secs(59)),
+            Some(records(1))
+        );
         assert_eq!(cache.get(&question("a.example"), now + Duration::from_secs(60)), None);
         assert_eq!(cache.get(&Question::new("a.example", Kind::Aaaa).unwrap(), now), None);
     }

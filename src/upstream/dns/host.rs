@@ -1,15 +1,15 @@
 //! The addresses of a host, for clients of other protocols.
 //!
-//! Code that waits by itself awaits [`resolve_host`]; a Lua function in two halves asks [`host_op`] and reads the answer with
-//! [`addresses`].
+//! Code that waits by itself awaits [`resolve_host`]; a Lua function in two halves asks [`host_op`]
+//! and reads the answer with [`addresses`].
 
 use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Ops};
 use crate::proto::dns::{Kind, Record};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// The addresses of a host name or address literal, IPv4 before IPv6; never empty. Bounded by the resolver's own time limit and the
-/// task's deadline.
+/// The addresses of a host name or address literal, IPv4 before IPv6; never empty. Bounded by the
+/// resolver's own time limit and the task's deadline.
 ///
 /// # Errors
 /// As [`addresses`].
@@ -37,7 +37,9 @@ pub fn addresses(host: &str, answer: Answer) -> Result<Vec<IpAddr>, Failure> {
     let (mut found, mut failure, mut server) = (Vec::new(), None, None);
     for answer in answers {
         match answer {
-            Answer::Dns(DnsAnswer::Records(records)) => found.extend(records.iter().filter_map(Record::address)),
+            Answer::Dns(DnsAnswer::Records(records)) => {
+                found.extend(records.iter().filter_map(Record::address))
+            }
             Answer::Dns(DnsAnswer::NoSuchName(who) | DnsAnswer::NoData(who)) => server = who,
             Answer::Failed(why) => failure = Some(why),
             _ => {}
@@ -62,7 +64,9 @@ mod tests {
         let (ops, driver) = slot(now, now + Duration::from_secs(1));
         drive(async move { resolve_host(&ops, "mail.example").await }, &driver, |op| match op {
             Op::Dns(DnsOp { name, kind: Kind::A }) if name == "mail.example" => a.take().unwrap(),
-            Op::Dns(DnsOp { name, kind: Kind::Aaaa }) if name == "mail.example" => aaaa.take().unwrap(),
+            Op::Dns(DnsOp { name, kind: Kind::Aaaa }) if name == "mail.example" => {
+                aaaa.take().unwrap()
+            }
             op => panic!("{op:?}"),
         })
     }
@@ -95,6 +99,9 @@ mod tests {
 
     #[test]
     fn past_the_deadline_the_whole_question_fails() {
-        assert_eq!(addresses("mail.example", Answer::Failed(Failure::Deadline)), Err(Failure::Deadline));
+        assert_eq!(
+            addresses("mail.example", Answer::Failed(Failure::Deadline)),
+            Err(Failure::Deadline)
+        );
     }
 }

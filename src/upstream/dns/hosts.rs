@@ -1,7 +1,8 @@
 //! The hosts file: names and addresses that no server is asked about.
 //!
-//! A name has all the addresses of all its lines, an address all its names, in their order. Lines that cannot be read are passed
-//! over, as every resolver does. Bounds: [`FILE_BYTES_MAX`]. Rules: hosts(5).
+//! A name has all the addresses of all its lines, an address all its names, in their order. Lines
+//! that cannot be read are passed over, as every resolver does. Bounds: [`FILE_BYTES_MAX`]. Rules:
+//! hosts(5).
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -37,7 +38,8 @@ impl Hosts {
         hosts
     }
 
-    /// The addresses of a name; `localhost` and all below it are this host, whatever the file says or omits (RFC 6761 6.3).
+    /// The addresses of a name; `localhost` and all below it are this host, whatever the file says
+    /// or omits (RFC 6761 6.3).
     pub fn addresses(&self, name: &str) -> Option<&[IpAddr]> {
         let name = key(name);
         match self.addresses.get(&name) {
@@ -57,7 +59,8 @@ fn key(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)];
+const LOOPBACK: [IpAddr; 2] =
+    [IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)];
 
 /// Some tens of thousands of lines.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -76,10 +79,17 @@ mod tests {
             nonsense here\n192.0.2.1 again mail.example\n192.0.2.7\n";
         let hosts = Hosts::parse(text);
         for name in ["mail.example", "MAIL.EXAMPLE", "mail.example."] {
-            assert_eq!(hosts.addresses(name), Some(&[ip("192.0.2.1"), ip("2001:db8::1")][..]), "{name}");
+            assert_eq!(
+                hosts.addresses(name),
+                Some(&[ip("192.0.2.1"), ip("2001:db8::1")][..]),
+                "{name}"
+            );
         }
         assert_eq!(hosts.addresses("here"), None);
-        assert_eq!(hosts.names(ip("192.0.2.1")).unwrap(), ["Mail.example", "mail", "again", "mail.example"]);
+        assert_eq!(
+            hosts.names(ip("192.0.2.1")).unwrap(),
+            ["Mail.example", "mail", "again", "mail.example"]
+        );
         assert_eq!(hosts.names(ip("::ffff:127.0.0.1")).unwrap(), ["localhost"]);
         assert_eq!(hosts.names(ip("192.0.2.7")), None);
     }
@@ -92,6 +102,9 @@ mod tests {
         }
         assert_eq!(hosts.addresses("notlocalhost"), None);
         // What the file says of it counts.
-        assert_eq!(Hosts::parse("127.0.0.7 localhost").addresses("localhost"), Some(&[ip("127.0.0.7")][..]));
+        assert_eq!(
+            Hosts::parse("127.0.0.7 localhost").addresses("localhost"),
+            Some(&[ip("127.0.0.7")][..])
+        );
     }
 }

@@ -65,13 +65,15 @@ impl Lookup {
 
     /// Whether some server has tries left.
     pub fn has_tries(&self) -> bool {
-        (self.failed_tries as usize) < self.settings.servers.len() * self.settings.attempts as usize && self.exchange.number < QUERIES_MAX
+        (self.failed_tries as usize) < self.settings.servers.len() * self.settings.attempts as usize
+            && self.exchange.number < QUERIES_MAX
     }
 
     /// Notes that the present server could not say.
     pub fn note_trouble(&mut self, reason: impl Into<String>) {
         let name = self.op.name.clone();
-        self.trouble = Some(Failure::Lookup { name, server: self.server().1, reason: reason.into() });
+        self.trouble =
+            Some(Failure::Lookup { name, server: self.server().1, reason: reason.into() });
     }
 
     /// Notes that the present candidate has no such records.

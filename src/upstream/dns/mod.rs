@@ -1,4 +1,5 @@
-//! The stub resolver: [`Resolver`] asks recursive name servers, so that nothing on a worker ever waits for the system's resolver.
+//! The stub resolver: [`Resolver`] asks recursive name servers, so that nothing on a worker ever
+//! waits for the system's resolver.
 //!
 //! ```text
 //! resolver.rs      asks in, queries out; replies in, answers out; retries and time limits
@@ -9,8 +10,9 @@
 //! host.rs          the addresses of a host, for clients of other protocols
 //! ```
 //!
-//! Each worker has one. No sockets here: the worker opens one for each query and carries bytes (`worker::resolver`). What replies mean is
-//! `proto::dns`'s. Files are read at start and on reload. Rules: RFC 1035, 2308, 5452, 6761 (6.3), 6891, 7766; resolv.conf(5), hosts(5).
+//! Each worker has one. No sockets here: the worker opens one for each query and carries bytes
+//! (`worker::resolver`). What replies mean is `proto::dns`'s. Files are read at start and on
+//! reload. Rules: RFC 1035, 2308, 5452, 6761 (6.3), 6891, 7766; resolv.conf(5), hosts(5).
 
 mod cache;
 mod host;

@@ -1,13 +1,17 @@
 //! The resolver's state machine: asks in, queries out; bytes and time in, answers out.
 //!
-//! Order of calls: [`Resolver::recall`] for what is known already, else [`Resolver::ask`]; then [`Resolver::poll_command`] until it has no
-//! more, which opens a socket for each query and closes those that are done. What comes on a socket goes to
-//! [`Resolver::handle_bytes`] or [`Resolver::handle_failed`], time to [`Resolver::handle_timeout`]; answers come out of these, each ask's once.
+//! Order of calls: [`Resolver::recall`] for what is known already, else [`Resolver::ask`]; then
+//! [`Resolver::poll_command`] until it has no more, which opens a socket for each query and closes
+//! those that are done. What comes on a socket goes to [`Resolver::handle_bytes`] or
+//! [`Resolver::handle_failed`], time to [`Resolver::handle_timeout`]; answers come out of these,
+//! each ask's once.
 //!
-//! Equal questions share one lookup. A query has a random id and a socket (so a source port) of its own; bytes that are no reply to it are
-//! passed over, and after [`LIES_MAX`] of them it is asked over TCP, which cannot be forged from the side. A server that fails, or
-//! does not answer in its time, is followed by the next, every server [`Settings::attempts`] times; later lookups begin with the one that
-//! answered. "No such name" and "could not find out" never turn into each other. Bounds: [`LOOKUPS_MAX`], `QUERIES_MAX`, the cache's.
+//! Equal questions share one lookup. A query has a random id and a socket (so a source port) of its
+//! own; bytes that are no reply to it are passed over, and after [`LIES_MAX`] of them it is asked
+//! over TCP, which cannot be forged from the side. A server that fails, or does not answer in its
+//! time, is followed by the next, every server [`Settings::attempts`] times; later lookups begin
+//! with the one that answered. "No such name" and "could not find out" never turn into each other.
+//! Bounds: [`LOOKUPS_MAX`], `QUERIES_MAX`, the cache's.
 
 use super::Settings;
 use super::cache::Cache;
@@ -53,7 +57,8 @@ pub enum Transport {
 /// What is to be done with sockets.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Open a socket of its own to the server, from a port that nobody can guess, and send the bytes.
+    /// Open a socket of its own to the server, from a port that nobody can guess, and send the
+    /// bytes.
     Send { query: QueryId, server: SocketAddr, transport: Transport, bytes: Vec<u8> },
     /// Close the query's socket, if there is one.
     Close(QueryId),
@@ -84,7 +89,8 @@ impl Resolver {
         }
     }
 
-    /// The answer to what needs no asking: literals, names of the hosts file, what is no name, what the cache holds.
+    /// The answer to what needs no asking: literals, names of the hosts file, what is no name, what
+    /// the cache holds.
     pub fn recall(&mut self, op: &DnsOp, now: Instant) -> Option<Answer> {
         if let Some(answer) = self.look_here(op) {
             return Some(Answer::Dns(answer));
@@ -92,7 +98,9 @@ impl Resolver {
         let mut negative = None;
         for question in candidates(op, &self.settings) {
             match self.cache.get(&question, now)? {
-                DnsAnswer::NoSuchName(server) => negative = negative.or(Some(DnsAnswer::NoSuchName(server))),
+                DnsAnswer::NoSuchName(server) => {
+                    negative = negative.or(Some(DnsAnswer::NoSuchName(server)))
+                }
                 found @ DnsAnswer::NoData(_) => negative = Some(found),
                 found @ DnsAnswer::Records(_) => return Some(Answer::Dns(found)),
             }
@@ -128,7 +136,15 @@ impl Resolver {
             aliases: 0,
             ttl: u32::MAX,
             failed_tries: 0,
-            exchange: Exchange { number: 0, id: 0, transport: Transport::Datagram, edns: true, due: now, lies: 0, received: Vec::new() },
+            exchange: Exchange {
+                number: 0,
+                id: 0,
+                transport: Transport::Datagram,
+                edns: true,
+                due: now,
+                lies: 0,
+                received: Vec::new(),
+            },
             trouble: None,
             negative: None,
             op: op.clone(),
@@ -150,7 +166,13 @@ impl Resolver {
     }
 
     /// A datagram, or some bytes of a stream, that came on a query's socket.
-    pub fn handle_bytes(&mut self, query: QueryId, bytes: &[u8], now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_bytes(
+        &mut self,
+        query: QueryId,
+        bytes: &[u8],
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let Some((id, lookup)) = self.of(query) else { return };
         let exchange = &mut lookup.exchange;
         let parsed = match exchange.transport {
@@ -169,11 +191,19 @@ impl Resolver {
 
     /// Whether a query still waits for its reply.
     pub fn is_open(&self, query: QueryId) -> bool {
-        self.lookups.get(&(query.0 >> 8)).is_some_and(|lookup| query_id(query.0 >> 8, lookup.exchange.number) == query)
+        self.lookups
+            .get(&(query.0 >> 8))
+            .is_some_and(|lookup| query_id(query.0 >> 8, lookup.exchange.number) == query)
     }
 
     /// A query's socket could not be opened, or failed, or was closed by the server.
-    pub fn handle_failed(&mut self, query: QueryId, error: &io::Error, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_failed(
+        &mut self,
+        query: QueryId,
+        error: &io::Error,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let Some((id, lookup)) = self.of(query) else { return };
         let network = if lookup.exchange.transport == Transport::Datagram { "udp" } else { "tcp" };
         lookup.note_trouble(format!("{network}: {}", crate::upstream::error_text(error)));
@@ -182,7 +212,9 @@ impl Resolver {
 
     /// Sees to queries whose time is over.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
-        while let Some(Reverse((_, query))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+        while let Some(Reverse((_, query))) =
+            self.due.peek().copied().filter(|Reverse((at, _))| *at <= now)
+        {
             self.due.pop();
             let Some((id, lookup)) = self.of(query) else { continue };
             lookup.note_trouble("i/o timeout");
@@ -195,14 +227,27 @@ impl Resolver {
         let literal = op.name.parse::<IpAddr>().ok();
         let hosts = &self.settings.hosts;
         let records: Vec<Record> = match (op.kind, literal) {
-            (Kind::A | Kind::Aaaa, Some(address)) => [address].into_iter().filter(|ip| is_of(*ip, op.kind)).map(Record::Address).collect(),
-            (Kind::A | Kind::Aaaa, None) => {
-                hosts.addresses(&op.name)?.iter().filter(|ip| is_of(**ip, op.kind)).map(|ip| Record::Address(*ip)).collect()
+            (Kind::A | Kind::Aaaa, Some(address)) => [address]
+                .into_iter()
+                .filter(|ip| is_of(*ip, op.kind))
+                .map(Record::Address)
+                .collect(),
+            (Kind::A | Kind::Aaaa, None) => hosts
+                .addresses(&op.name)?
+                .iter()
+                .filter(|ip| is_of(**ip, op.kind))
+                .map(|ip| Record::Address(*ip))
+                .collect(),
+            (Kind::Ptr, Some(address)) => {
+                hosts.names(address)?.iter().cloned().map(Record::Name).collect()
             }
-            (Kind::Ptr, Some(address)) => hosts.names(address)?.iter().cloned().map(Record::Name).collect(),
             _ => return None,
         };
-        Some(if records.is_empty() { DnsAnswer::NoData(None) } else { DnsAnswer::Records(records.into()) })
+        Some(if records.is_empty() {
+            DnsAnswer::NoData(None)
+        } else {
+            DnsAnswer::Records(records.into())
+        })
     }
 
     fn handle_reply(&mut self, id: u64, reply: Reply, now: Instant, out: &mut Vec<(u64, Answer)>) {
@@ -236,12 +281,23 @@ impl Resolver {
                 self.good_server(id, at);
                 self.finish(id, Answer::Dns(answer), out);
             }
-            Reply::NoSuchName { ttl } => self.handle_negative(id, DnsAnswer::NoSuchName(Some(server)), ttl, now, out),
-            Reply::NoData { ttl } => self.handle_negative(id, DnsAnswer::NoData(Some(server)), ttl, now, out),
+            Reply::NoSuchName { ttl } => {
+                self.handle_negative(id, DnsAnswer::NoSuchName(Some(server)), ttl, now, out)
+            }
+            Reply::NoData { ttl } => {
+                self.handle_negative(id, DnsAnswer::NoData(Some(server)), ttl, now, out)
+            }
         }
     }
 
-    fn handle_negative(&mut self, id: u64, answer: DnsAnswer, ttl: Option<u32>, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn handle_negative(
+        &mut self,
+        id: u64,
+        answer: DnsAnswer,
+        ttl: Option<u32>,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         let at = lookup.server().0;
         if let Some(ttl) = ttl {
@@ -252,7 +308,8 @@ impl Resolver {
         self.next_candidate(id, now, out);
     }
 
-    /// Over UDP a lie is passed over: the server's own reply may still come. Over TCP only the server itself can have sent it.
+    /// Over UDP a lie is passed over: the server's own reply may still come. Over TCP only the
+    /// server itself can have sent it.
     fn handle_lie(&mut self, id: u64, lie: Lie, now: Instant, out: &mut Vec<(u64, Answer)>) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         if lookup.exchange.transport == Transport::Stream {
@@ -274,7 +331,8 @@ impl Resolver {
                 Some(negative) => self.lookups.get_mut(&id)?.note_negative(negative),
                 None => {
                     let lookup = self.lookups.get_mut(&id)?;
-                    (lookup.candidate, lookup.aliases, lookup.ttl) = (candidate.clone(), 0, u32::MAX);
+                    (lookup.candidate, lookup.aliases, lookup.ttl) =
+                        (candidate.clone(), 0, u32::MAX);
                     lookup.turn_to(candidate);
                     self.send(id, now);
                     return None;
@@ -310,7 +368,8 @@ impl Resolver {
     fn turn_to(&mut self, id: u64, question: Question, now: Instant, out: &mut Vec<(u64, Answer)>) {
         self.close(id);
         match self.cache.get(&question, now) {
-            // How long the rest of the chain may be remembered is known there; here nothing is added to it.
+            // How long the rest of the chain may be remembered is known there; here nothing is
+            // added to it.
             Some(found @ DnsAnswer::Records(_)) => self.finish(id, Answer::Dns(found), out),
             Some(negative) => {
                 if let Some(lookup) = self.lookups.get_mut(&id) {
@@ -328,7 +387,14 @@ impl Resolver {
     }
 
     /// The same server once more, in another way.
-    fn ask_again(&mut self, id: u64, transport: Transport, edns: bool, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn ask_again(
+        &mut self,
+        id: u64,
+        transport: Transport,
+        edns: bool,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         self.close(id);
         if let Some(lookup) = self.lookups.get_mut(&id) {
             lookup.begin_try(transport, edns);
@@ -382,11 +448,19 @@ impl Resolver {
             let length = u16::try_from(bytes.len()).unwrap_or_default().to_be_bytes();
             bytes.splice(..0, length);
         }
-        self.commands.push_back(Command::Send { query, server: lookup.server().1, transport, bytes });
+        self.commands.push_back(Command::Send {
+            query,
+            server: lookup.server().1,
+            transport,
+            bytes,
+        });
     }
 
     fn good_server(&mut self, id: u64, at: usize) {
-        let is_current = self.lookups.get(&id).is_some_and(|lookup| Arc::ptr_eq(&lookup.settings, &self.settings));
+        let is_current = self
+            .lookups
+            .get(&id)
+            .is_some_and(|lookup| Arc::ptr_eq(&lookup.settings, &self.settings));
         if is_current {
             self.good_server = at;
         }
@@ -420,21 +494,30 @@ impl Resolver {
     /// The lookup of a query, unless the query is an old one.
     fn of(&mut self, query: QueryId) -> Option<(u64, &mut Lookup)> {
         let id = query.0 >> 8;
-        let lookup = self.lookups.get_mut(&id).filter(|lookup| u64::from(lookup.exchange.number) == query.0 & 0xff)?;
+        let lookup = self
+            .lookups
+            .get_mut(&id)
+            .filter(|lookup| u64::from(lookup.exchange.number) == query.0 & 0xff)?;
         Some((id, lookup))
     }
 }
 
-/// The names to ask for, in their order (resolv.conf(5), `search` and `ndots`). None at all: it is no name.
+/// The names to ask for, in their order (resolv.conf(5), `search` and `ndots`). None at all: it is
+/// no name.
 fn candidates<'a>(op: &DnsOp, settings: &'a Settings) -> impl Iterator<Item = Question> + use<'a> {
     let (kind, name) = (op.kind, op.name.clone());
-    let reverse = if kind == Kind::Ptr { name.parse().ok().and_then(|ip: IpAddr| Question::names_of(ip.to_canonical())) } else { None };
+    let reverse = if kind == Kind::Ptr {
+        name.parse().ok().and_then(|ip: IpAddr| Question::names_of(ip.to_canonical()))
+    } else {
+        None
+    };
     let is_whole = name.ends_with('.') || reverse.is_some();
     let as_it_is = reverse.or_else(|| Question::new(&name, kind));
     let is_name = as_it_is.is_some();
     let as_it_is_first = is_whole || name.matches('.').count() >= settings.ndots;
     let search: &[String] = if is_whole || !is_name { &[] } else { &settings.search };
-    let searched = search.iter().filter_map(move |domain| Question::new(&format!("{name}.{domain}"), kind));
+    let searched =
+        search.iter().filter_map(move |domain| Question::new(&format!("{name}.{domain}"), kind));
     let (first, last) = if as_it_is_first { (as_it_is, None) } else { (None, as_it_is) };
     first.into_iter().chain(searched).chain(last)
 }
@@ -462,7 +545,8 @@ fn query_id(lookup: u64, number: u8) -> QueryId {
     QueryId(lookup << 8 | u64::from(number))
 }
 
-/// Lookups under way on one worker, each with a socket: a tenth of the file descriptors that a service usually gets.
+/// Lookups under way on one worker, each with a socket: a tenth of the file descriptors that a
+/// service usually gets.
 pub const LOOKUPS_MAX: usize = 1024;
 
 /// Somebody guesses: 16 bits of id are not tried many times before TCP takes over.

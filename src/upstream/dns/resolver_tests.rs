@@ -1,4 +1,5 @@
-//! The state machine against servers that a test plays: bytes and time go in, commands and answers come out.
+//! The state machine against servers that a test plays: bytes and time go in, commands and answers
+//! come out.
 
 use super::*;
 use crate::upstream::dns::Hosts;
@@ -31,7 +32,12 @@ impl Bench {
     }
 
     fn with(settings: Settings) -> Bench {
-        Bench { resolver: Resolver::new(Arc::new(settings), [7; 32]), now: Instant::now(), out: Vec::new(), asks: 0 }
+        Bench {
+            resolver: Resolver::new(Arc::new(settings), [7; 32]),
+            now: Instant::now(),
+            out: Vec::new(),
+            asks: 0,
+        }
     }
 
     /// Asks; the answer, if it came at once.
@@ -46,11 +52,19 @@ impl Bench {
         let mut sent = Vec::new();
         while let Some(command) = self.resolver.poll_command() {
             match command {
-                Command::Send { query, server, transport: transport @ Transport::Datagram, bytes } => {
+                Command::Send {
+                    query,
+                    server,
+                    transport: transport @ Transport::Datagram,
+                    bytes,
+                } => {
                     sent.push(Sent { query, server, transport, bytes });
                 }
                 Command::Send { query, server, transport, bytes } => {
-                    assert_eq!(usize::from(u16::from_be_bytes([bytes[0], bytes[1]])), bytes.len() - 2);
+                    assert_eq!(
+                        usize::from(u16::from_be_bytes([bytes[0], bytes[1]])),
+                        bytes.len() - 2
+                    );
                     sent.push(Sent { query, server, transport, bytes: bytes[2..].to_vec() });
                 }
                 Command::Close(query) => sent.retain(|open: &Sent| open.query != query),
@@ -125,7 +139,12 @@ fn asked(query: &[u8]) -> String {
 }
 
 /// A reply to `query` with records of the asked name: (type, ttl, data).
-fn reply(query: &[u8], flags: u16, answers: &[(u8, u32, &[u8])], soa_minimum: Option<u32>) -> Vec<u8> {
+fn reply(
+    query: &[u8],
+    flags: u16,
+    answers: &[(u8, u32, &[u8])],
+    soa_minimum: Option<u32>,
+) -> Vec<u8> {
     let mut reply = query[..2].to_vec();
     reply.extend(flags.to_be_bytes());
     reply.extend([0, 1, 0, answers.len() as u8, 0, u8::from(soa_minimum.is_some()), 0, 0]);
@@ -161,7 +180,9 @@ fn ip(last: u8) -> IpAddr {
 
 fn addresses(answer: &Answer) -> Vec<IpAddr> {
     match answer {
-        Answer::Dns(DnsAnswer::Records(records)) => records.iter().filter_map(Record::address).collect(),
+        Answer::Dns(DnsAnswer::Records(records)) => {
+            records.iter().filter_map(Record::address).collect()
+        }
         answer => panic!("{answer:?}"),
     }
 }
@@ -181,7 +202,10 @@ fn an_answer_comes_and_is_remembered() {
     let mut bench = Bench::new(ONE);
     assert!(bench.ask("mail.example", Kind::A).is_none());
     let sent = bench.one();
-    assert_eq!((sent.server, sent.transport), ("192.0.2.53:53".parse().unwrap(), Transport::Datagram));
+    assert_eq!(
+        (sent.server, sent.transport),
+        ("192.0.2.53:53".parse().unwrap(), Transport::Datagram)
+    );
     assert_eq!(asked(&sent.bytes), "mail.example.");
     bench.reply(&sent, &a(&sent.bytes, 1));
     assert_eq!(addresses(&bench.answer()), [ip(1)]);
@@ -214,7 +238,8 @@ fn ids_and_questions_of_queries_differ() {
     for number in 0..200 {
         bench.ask(&format!("n{number}.example"), Kind::A);
     }
-    let mut ids: Vec<[u8; 2]> = bench.sent().iter().map(|sent| [sent.bytes[0], sent.bytes[1]]).collect();
+    let mut ids: Vec<[u8; 2]> =
+        bench.sent().iter().map(|sent| [sent.bytes[0], sent.bytes[1]]).collect();
     assert!(!ids.is_sorted());
     ids.sort_unstable();
     ids.dedup();
@@ -299,7 +324,10 @@ fn servers_take_turns_and_all_failing_is_a_failure() {
         bench.reply(&sent, &reply(&sent.bytes, SERVFAIL, &[], None));
     }
     assert_eq!(asked_servers, [ip(53), ip(54), ip(53), ip(54)]);
-    assert_eq!(failure(&bench.answer()), "lookup mail.example on 192.0.2.54:53: server misbehaving");
+    assert_eq!(
+        failure(&bench.answer()),
+        "lookup mail.example on 192.0.2.54:53: server misbehaving"
+    );
     assert!(bench.sent().is_empty());
     // Nothing of it is remembered: the next one asks.
     assert!(bench.ask("mail.example", Kind::A).is_none());
@@ -333,7 +361,12 @@ fn who_answered_is_asked_first_until_it_fails() {
     bench.ask("b.example", Kind::A);
     let sent = bench.one();
     assert_eq!(sent.server.ip(), ip(54));
-    bench.resolver.handle_failed(sent.query, &io::ErrorKind::ConnectionRefused.into(), bench.now, &mut bench.out);
+    bench.resolver.handle_failed(
+        sent.query,
+        &io::ErrorKind::ConnectionRefused.into(),
+        bench.now,
+        &mut bench.out,
+    );
     assert_eq!(bench.one().server.ip(), ip(53));
     bench.ask("c.example", Kind::A);
     assert_eq!(bench.one().server.ip(), ip(53));
@@ -346,7 +379,10 @@ fn a_server_that_is_not_there_is_told_by_its_error() {
     let sent = bench.one();
     let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
     bench.resolver.handle_failed(sent.query, &refused, bench.now, &mut bench.out);
-    assert_eq!(failure(&bench.answer()), "lookup mail.example on 192.0.2.53:53: udp: connection refused");
+    assert_eq!(
+        failure(&bench.answer()),
+        "lookup mail.example on 192.0.2.53:53: udp: connection refused"
+    );
 }
 
 #[test]
@@ -368,7 +404,10 @@ fn old_servers_are_asked_without_edns() {
 #[test]
 fn a_no_is_remembered_as_long_as_its_zone_says_and_no_longer() {
     let mut bench = Bench::new(ONE);
-    for (flags, is_no) in [(NXDOMAIN, DnsAnswer::NoSuchName as fn(_) -> _), (NO_ERROR, DnsAnswer::NoData as fn(_) -> _)] {
+    for (flags, is_no) in [
+        (NXDOMAIN, DnsAnswer::NoSuchName as fn(_) -> _),
+        (NO_ERROR, DnsAnswer::NoData as fn(_) -> _),
+    ] {
         let name = format!("n{flags}.example");
         let no = is_no(Some("192.0.2.53:53".parse().unwrap()));
         bench.ask(&name, Kind::A);
@@ -451,13 +490,17 @@ fn the_search_list_counts_for_names_without_enough_dots() {
         assert_eq!(names, expected, "{name}");
         assert!(matches!(bench.answer(), Answer::Dns(DnsAnswer::NoSuchName(Some(_)))));
         // All of it is remembered.
-        assert!(matches!(bench.ask(name, Kind::A), Some(Answer::Dns(DnsAnswer::NoSuchName(Some(_))))));
+        assert!(matches!(
+            bench.ask(name, Kind::A),
+            Some(Answer::Dns(DnsAnswer::NoSuchName(Some(_))))
+        ));
     }
 }
 
 #[test]
 fn the_first_name_of_the_search_list_that_exists_wins() {
-    let mut bench = Bench::new("nameserver 192.0.2.53\nsearch one.example two.example\noptions attempts:1");
+    let mut bench =
+        Bench::new("nameserver 192.0.2.53\nsearch one.example two.example\noptions attempts:1");
     bench.ask("mail", Kind::A);
     let sent = bench.one();
     bench.reply(&sent, &reply(&sent.bytes, NXDOMAIN, &[], None));
@@ -483,14 +526,28 @@ fn literals_and_hosts_ask_nobody() {
     settings.hosts = Hosts::parse("192.0.2.1 Mail.example mail\n2001:db8::1 six.example");
     let mut bench = Bench::with(settings);
     assert_eq!(addresses(&bench.ask("192.0.2.7", Kind::A).unwrap()), [ip(7)]);
-    assert!(matches!(bench.ask("192.0.2.7", Kind::Aaaa), Some(Answer::Dns(DnsAnswer::NoData(None)))));
-    assert_eq!(addresses(&bench.ask("2001:db8::1", Kind::Aaaa).unwrap()), ["2001:db8::1".parse::<IpAddr>().unwrap()]);
+    assert!(matches!(
+        bench.ask("192.0.2.7", Kind::Aaaa),
+        Some(Answer::Dns(DnsAnswer::NoData(None)))
+    ));
+    assert_eq!(
+        addresses(&bench.ask("2001:db8::1", Kind::Aaaa).unwrap()),
+        ["2001:db8::1".parse::<IpAddr>().unwrap()]
+    );
     assert_eq!(addresses(&bench.ask("mail", Kind::A).unwrap()), [ip(1)]);
-    assert!(matches!(bench.ask("six.example", Kind::A), Some(Answer::Dns(DnsAnswer::NoData(None)))));
-    assert_eq!(addresses(&bench.ask("localhost", Kind::A).unwrap()), [IpAddr::from([127, 0, 0, 1])]);
+    assert!(matches!(
+        bench.ask("six.example", Kind::A),
+        Some(Answer::Dns(DnsAnswer::NoData(None)))
+    ));
+    assert_eq!(
+        addresses(&bench.ask("localhost", Kind::A).unwrap()),
+        [IpAddr::from([127, 0, 0, 1])]
+    );
     let names = bench.ask("192.0.2.1", Kind::Ptr);
     let expected = [Record::Name("Mail.example".into()), Record::Name("mail".into())];
-    assert!(matches!(names, Some(Answer::Dns(DnsAnswer::Records(records))) if *records == expected));
+    assert!(
+        matches!(names, Some(Answer::Dns(DnsAnswer::Records(records))) if *records == expected)
+    );
     // Other kinds of record are not in the file.
     assert!(bench.ask("mail.example", Kind::Mx).is_none());
 }
@@ -500,7 +557,10 @@ fn what_is_no_name_does_not_exist() {
     let mut bench = Bench::new("nameserver 192.0.2.53\nsearch one.example");
     for name in ["", ".", "a b", "a..b", "-a.example", "a\0b", "ä.example", "x\r\ny"] {
         for kind in [Kind::A, Kind::Txt, Kind::Ptr] {
-            assert!(matches!(bench.ask(name, kind), Some(Answer::Dns(DnsAnswer::NoSuchName(None)))), "{name:?}");
+            assert!(
+                matches!(bench.ask(name, kind), Some(Answer::Dns(DnsAnswer::NoSuchName(None)))),
+                "{name:?}"
+            );
         }
     }
 }
@@ -511,7 +571,10 @@ fn addresses_are_asked_for_in_their_reverse_zone() {
     for (address, name) in [
         ("192.0.2.9", "9.2.0.192.in-addr.arpa."),
         ("::ffff:192.0.2.8", "8.2.0.192.in-addr.arpa."),
-        ("2001:db8::1", "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa."),
+        (
+            "2001:db8::1",
+            "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.",
+        ),
     ] {
         assert!(bench.ask(address, Kind::Ptr).is_none());
         assert_eq!(asked(&bench.one().bytes), name);
@@ -542,7 +605,10 @@ fn other_settings_forget_what_the_old_servers_said() {
     bench.ask("under-way.example", Kind::A);
     let under_way = bench.one();
     bench.resolver.configure(Arc::new(Settings::parse(ONE, 4 * SECOND)));
-    assert!(bench.ask("known.example", Kind::A).is_some(), "the same settings again change nothing");
+    assert!(
+        bench.ask("known.example", Kind::A).is_some(),
+        "the same settings again change nothing"
+    );
     bench.resolver.configure(Arc::new(Settings::parse("nameserver 192.0.2.99", 4 * SECOND)));
     bench.reply(&under_way, &a(&under_way.bytes, 2));
     assert_eq!(addresses(&bench.answer()), [ip(2)]);

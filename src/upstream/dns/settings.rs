@@ -36,7 +36,8 @@ impl Settings {
         settings
     }
 
-    /// Reads a resolv.conf. What it does not know it passes over, as every resolver does: such files are not written for us.
+    /// Reads a resolv.conf. What it does not know it passes over, as every resolver does: such
+    /// files are not written for us.
     pub fn parse(text: &str, timeout: Duration) -> Settings {
         let mut settings = Settings {
             servers: Vec::new(),
@@ -53,10 +54,18 @@ impl Settings {
             match words.next() {
                 Some("nameserver") if settings.servers.len() < SERVERS_MAX => {
                     let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
-                    settings.servers.extend(address.map(|address| SocketAddr::new(address, DNS_PORT)));
+                    settings
+                        .servers
+                        .extend(address.map(|address| SocketAddr::new(address, DNS_PORT)));
                 }
                 Some("domain") => settings.search = words.take(1).map(str::to_owned).collect(),
-                Some("search") => settings.search = words.filter(|word| *word != ".").take(SEARCH_MAX).map(str::to_owned).collect(),
+                Some("search") => {
+                    settings.search = words
+                        .filter(|word| *word != ".")
+                        .take(SEARCH_MAX)
+                        .map(str::to_owned)
+                        .collect()
+                }
                 Some("options") => words.for_each(|word| settings.option(word)),
                 _ => {}
             }
@@ -68,7 +77,11 @@ impl Settings {
     }
 
     fn option(&mut self, word: &str) {
-        let Some((name, Ok(value))) = word.split_once(':').map(|(name, value)| (name, value.parse::<u32>())) else { return };
+        let Some((name, Ok(value))) =
+            word.split_once(':').map(|(name, value)| (name, value.parse::<u32>()))
+        else {
+            return;
+        };
         match name {
             "ndots" => self.ndots = value.min(15) as usize,
             "attempts" => self.attempts = value.clamp(1, 5),
@@ -79,7 +92,10 @@ impl Settings {
 
     /// How long to wait for one reply: no longer than leaves time for all the others.
     pub fn try_timeout(&self) -> Duration {
-        let tries = self.attempts.saturating_mul(u32::try_from(self.servers.len()).unwrap_or(u32::MAX)).max(1);
+        let tries = self
+            .attempts
+            .saturating_mul(u32::try_from(self.servers.len()).unwrap_or(u32::MAX))
+            .max(1);
         self.reply_timeout.min(self.timeout / tries)
     }
 }
@@ -114,9 +130,16 @@ mod tests {
             domain old.example\nsearch one.example two.example . ; both\noptions ndots:2 timeout:3 attempts:4 rotate edns0 ndots:x\n\
             nameserver 192.0.2.54\nnameserver 192.0.2.55\nsortlist 130.155.160.0\n";
         let settings = Settings::parse(text, TIMEOUT);
-        assert_eq!(settings.servers, ["192.0.2.53:53", "[2001:db8::53]:53", "192.0.2.54:53"].map(|text| text.parse().unwrap()));
+        assert_eq!(
+            settings.servers,
+            ["192.0.2.53:53", "[2001:db8::53]:53", "192.0.2.54:53"]
+                .map(|text| text.parse().unwrap())
+        );
         assert_eq!(settings.search, ["one.example", "two.example"]);
-        assert_eq!((settings.ndots, settings.attempts, settings.reply_timeout), (2, 4, Duration::from_secs(3)));
+        assert_eq!(
+            (settings.ndots, settings.attempts, settings.reply_timeout),
+            (2, 4, Duration::from_secs(3))
+        );
     }
 
     #[test]
@@ -128,8 +151,14 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_cut() {
-        let settings = Settings::parse("options ndots:99 attempts:0 timeout:4000000000\nsearch a b c d e f g h", TIMEOUT);
-        assert_eq!((settings.ndots, settings.attempts, settings.reply_timeout), (15, 1, Duration::from_secs(30)));
+        let settings = Settings::parse(
+            "options ndots:99 attempts:0 timeout:4000000000\nsearch a b c d e f g h",
+            TIMEOUT,
+        );
+        assert_eq!(
+            (settings.ndots, settings.attempts, settings.reply_timeout),
+            (15, 1, Duration::from_secs(30))
+        );
         assert_eq!(settings.search.len(), SEARCH_MAX);
     }
 

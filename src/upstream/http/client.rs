@@ -54,7 +54,9 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub fn outcome(answer: Answer, label: &Label) -> Result<Response, Error> {
-        answer.done::<Result<Response, Error>>().unwrap_or_else(|failure| Err(label.error(failure.into())))
+        answer
+            .done::<Result<Response, Error>>()
+            .unwrap_or_else(|failure| Err(label.error(failure.into())))
     }
 
     /// Asks, and follows redirects, within the request's time and the caller's.
@@ -64,7 +66,8 @@ impl Client {
     pub async fn send(&self, ops: &Ops, mut request: Request) -> Result<Response, Error> {
         let clock = Clock::new(ops, request.timeout);
         let (headers, body) = (std::mem::take(&mut request.headers), request.body.take());
-        let mut hop = Hop { method: request.method.clone(), url: request.url.clone(), headers, body };
+        let mut hop =
+            Hop { method: request.method.clone(), url: request.url.clone(), headers, body };
         for _ in 0..=REDIRECTS_MAX {
             let failed = |cause| Label::new(&request.method, &hop.url).error(cause);
             let answer = self.ask(&clock, &request, &hop).await.map_err(failed)?;
@@ -73,7 +76,14 @@ impl Client {
             }
             match hop.next(request.redirects, &answer.head).map_err(failed)? {
                 Some(next) => hop = next,
-                None => return Ok(Response { status: answer.head.status, headers: answer.head.headers, body: answer.body, url: hop.url }),
+                None => {
+                    return Ok(Response {
+                        status: answer.head.status,
+                        headers: answer.head.headers,
+                        body: answer.body,
+                        url: hop.url,
+                    });
+                }
             }
         }
         Err(Label::new(&request.method, &hop.url).error(Cause::Redirects(REDIRECTS_MAX)))
@@ -92,13 +102,25 @@ impl Client {
             &path
         };
         let authority = hop.url.authority();
-        let head = RequestHead { method: &hop.method, target: asked_for, host: &authority, headers: &headers };
-        let body = hop.body.as_deref().or(matches!(hop.method.as_str(), "POST" | "PUT" | "PATCH").then_some(&[]));
+        let head = RequestHead {
+            method: &hop.method,
+            target: asked_for,
+            host: &authority,
+            headers: &headers,
+        };
+        let body = hop
+            .body
+            .as_deref()
+            .or(matches!(hop.method.as_str(), "POST" | "PUT" | "PATCH").then_some(&[]));
         let bytes = head.compose(body)?;
         let keep = !headers.has_token("Connection", "close");
         // A server knows by the key that it is the same request once more.
-        let may_repeat = is_idempotent(&hop.method) || headers.contains("Idempotency-Key") || headers.contains("X-Idempotency-Key");
-        let mut answer = self.exchange(clock, request, target, bytes, (Asked::by(&hop.method), keep, may_repeat)).await?;
+        let may_repeat = is_idempotent(&hop.method)
+            || headers.contains("Idempotency-Key")
+            || headers.contains("X-Idempotency-Key");
+        let mut answer = self
+            .exchange(clock, request, target, bytes, (Asked::by(&hop.method), keep, may_repeat))
+            .await?;
         if asks_gzip && answer.head.headers.has_token("Content-Encoding", "gzip") {
             answer.body = uncompressed(clock, answer.body, request.limits.body_bytes_max).await?;
             answer.head.headers.remove("Content-Encoding");
@@ -107,8 +129,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// On an idle connection if there is one, else on a new one; on a new one too if the idle one turns out to be closed and the request
-    /// may be repeated.
+    /// On an idle connection if there is one, else on a new one; on a new one too if the idle one
+    /// turns out to be closed and the request may be repeated.
     async fn exchange(
         &self,
         clock: &Clock<'_>,
@@ -137,7 +159,8 @@ impl Client {
         Ok(decoded)
     }
 
-    /// Waits until the target may have one more connection in use. What it has idle is used first, so that it never has more than that.
+    /// Waits until the target may have one more connection in use. What it has idle is used first,
+    /// so that it never has more than that.
     async fn enter(&self, clock: &Clock<'_>, target: &Target) -> Result<Option<Permit>, Cause> {
         let permits = self.0.settings.per_host_max;
         if permits == 0 {
@@ -183,7 +206,8 @@ fn headers(request: &Request, hop: &Hop, target: &Target) -> (Headers, bool) {
     if let Some(proxy) = target.plain_proxy().filter(|proxy| !proxy.authorization.is_empty()) {
         headers.set("Proxy-Authorization", proxy.authorization.expose());
     }
-    let asks_gzip = !headers.contains("Accept-Encoding") && !headers.contains("Range") && hop.method != "HEAD";
+    let asks_gzip =
+        !headers.contains("Accept-Encoding") && !headers.contains("Range") && hop.method != "HEAD";
     if asks_gzip {
         headers.set("Accept-Encoding", "gzip");
     }
@@ -191,7 +215,11 @@ fn headers(request: &Request, hop: &Hop, target: &Target) -> (Headers, bool) {
 }
 
 /// A compressed body's content; on a helper thread, unless it cannot be much.
-async fn uncompressed(clock: &Clock<'_>, body: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, Cause> {
+async fn uncompressed(
+    clock: &Clock<'_>,
+    body: Vec<u8>,
+    bytes_max: usize,
+) -> Result<Vec<u8>, Cause> {
     if body.len() <= GUNZIP_AT_ONCE_MAX {
         return Ok(gunzip(&body, bytes_max)?);
     }
@@ -214,7 +242,8 @@ const GATES_MAX: usize = 1024;
 /// Who we say we are, unless the request says otherwise.
 const USER_AGENT: &str = concat!("loligo/", env!("CARGO_PKG_VERSION"));
 
-/// Compressed bytes that are uncompressed on the loop: they can grow a thousandfold, which takes some milliseconds.
+/// Compressed bytes that are uncompressed on the loop: they can grow a thousandfold, which takes
+/// some milliseconds.
 const GUNZIP_AT_ONCE_MAX: usize = 4 << 10;
 
 #[cfg(test)]

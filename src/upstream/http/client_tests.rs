@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// A server in the test: connections by number, what was sent on each, and what comes back, piece by piece.
+/// A server in the test: connections by number, what was sent on each, and what comes back, piece
+/// by piece.
 #[derive(Default)]
 struct Wire {
     /// Pieces for the connections in the order of their opening; an empty piece is the end.
@@ -22,7 +23,8 @@ struct Wire {
 
 impl Wire {
     fn new(scripts: &[&[&str]]) -> Wire {
-        let pieces = |script: &&[&str]| script.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+        let pieces =
+            |script: &&[&str]| script.iter().map(|piece| piece.as_bytes().to_vec()).collect();
         Wire { scripts: scripts.iter().map(pieces).collect(), ..Wire::default() }
     }
 
@@ -32,24 +34,33 @@ impl Wire {
             ChannelOp::Open(address) => {
                 self.opened.push(address.to_string());
                 let Some(script) = self.scripts.pop_front() else {
-                    return Answer::Failed(Failure::Refused(format!("dial tcp {address}: connect: connection refused")));
+                    return Answer::Failed(Failure::Refused(format!(
+                        "dial tcp {address}: connect: connection refused"
+                    )));
                 };
                 self.pieces.push(script.into());
-                Answer::Opened(Handle::new(ChannelId(self.pieces.len() as u64 - 1), self.dropped.clone()))
+                Answer::Opened(Handle::new(
+                    ChannelId(self.pieces.len() as u64 - 1),
+                    self.dropped.clone(),
+                ))
             }
             ChannelOp::Send(_, bytes) => {
                 self.sent.push(String::from_utf8(bytes).unwrap());
                 Answer::Passed
             }
-            ChannelOp::Receive(ChannelId(id), mut buffer) => match self.pieces[id as usize].pop_front() {
-                Some(piece) => {
-                    buffer.extend(piece);
-                    Answer::Received(buffer)
+            ChannelOp::Receive(ChannelId(id), mut buffer) => {
+                match self.pieces[id as usize].pop_front() {
+                    Some(piece) => {
+                        buffer.extend(piece);
+                        Answer::Received(buffer)
+                    }
+                    None => Answer::Failed(Failure::TimedOut),
                 }
-                None => Answer::Failed(Failure::TimedOut),
-            },
+            }
             ChannelOp::Check(ChannelId(id)) => Answer::Fresh(!self.closed.contains(&id)),
-            ChannelOp::StartTls(..) => Answer::Failed(Failure::Refused("tls: invalid peer certificate: UnknownIssuer".into())),
+            ChannelOp::StartTls(..) => Answer::Failed(Failure::Refused(
+                "tls: invalid peer certificate: UnknownIssuer".into(),
+            )),
         }
     }
 
@@ -64,7 +75,9 @@ impl Wire {
 
     fn text(&mut self, client: &Client, request: Request) -> String {
         match self.send(client, request) {
-            Ok(response) => format!("{} {}", response.status, String::from_utf8_lossy(&response.body)),
+            Ok(response) => {
+                format!("{} {}", response.status, String::from_utf8_lossy(&response.body))
+            }
             Err(error) => error.to_string(),
         }
     }
@@ -83,13 +96,26 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 #[test]
 fn a_request_goes_out_and_its_answer_comes_back_in_pieces() {
-    let mut wire = Wire::new(&[&["HTTP/1.1 20", "1 Created\r\nX-A: b\r\nContent-Le", "ngth: 4\r\n\r\nbo", "dy"]]);
-    let request = Request::post("http://127.0.0.1:81/a b?c", "text/plain", "in").unwrap().header("user-agent", "Kit");
+    let mut wire = Wire::new(&[&[
+        "HTTP/1.1 20",
+        "1 Created\r\nX-A: b\r\nContent-Le",
+        "ngth: 4\r\n\r\nbo",
+        "dy",
+    ]]);
+    let request = Request::post("http://127.0.0.1:81/a b?c", "text/plain", "in")
+        .unwrap()
+        .header("user-agent", "Kit");
     let response = wire.send(&client(), request).unwrap();
-    assert_eq!((response.status, response.body.as_slice(), response.headers.get("x-a")), (201, &b"body"[..], Some(&b"b"[..])));
+    assert_eq!(
+        (response.status, response.body.as_slice(), response.headers.get("x-a")),
+        (201, &b"body"[..], Some(&b"b"[..]))
+    );
     let expected = "POST /a%20b?c HTTP/1.1\r\nHost: 127.0.0.1:81\r\nContent-Type: text/plain\r\nUser-Agent: Kit\r\nAccept-Encoding: gzip\r\n\
         Content-Length: 2\r\n\r\nin";
-    assert_eq!((wire.opened, wire.sent), (vec!["127.0.0.1:81".to_owned()], vec![expected.to_owned()]));
+    assert_eq!(
+        (wire.opened, wire.sent),
+        (vec!["127.0.0.1:81".to_owned()], vec![expected.to_owned()])
+    );
 }
 
 #[test]
@@ -97,7 +123,8 @@ fn the_headers_that_are_ours_can_be_set_and_left_out() {
     let mut wire = Wire::new(&[&[OK, OK, OK, OK]]);
     let client = client();
     wire.send(&client, get(URL)).unwrap();
-    wire.send(&client, get(URL).header("User-Agent", "").header("Accept-Encoding", "identity")).unwrap();
+    wire.send(&client, get(URL).header("User-Agent", "").header("Accept-Encoding", "identity"))
+        .unwrap();
     wire.send(&client, get("http://us%20er:p%40@127.0.0.1:81/x")).unwrap();
     let mut other = get("http://user:p@127.0.0.1:81/x");
     other.set_basic_auth(b"other", b"");
@@ -106,7 +133,10 @@ fn the_headers_that_are_ours_can_be_set_and_left_out() {
     let agent = format!("User-Agent: {USER_AGENT}\r\n");
     assert_eq!(wire.sent[0], format!("{bare}{agent}Accept-Encoding: gzip\r\n\r\n"));
     assert_eq!(wire.sent[1], format!("{bare}Accept-Encoding: identity\r\n\r\n"));
-    assert_eq!(wire.sent[2], format!("{bare}{agent}Authorization: Basic dXMgZXI6cEA=\r\nAccept-Encoding: gzip\r\n\r\n"));
+    assert_eq!(
+        wire.sent[2],
+        format!("{bare}{agent}Authorization: Basic dXMgZXI6cEA=\r\nAccept-Encoding: gzip\r\n\r\n")
+    );
     assert!(wire.sent[3].contains("Authorization: Basic b3RoZXI6\r\n") && wire.opened.len() == 1);
 }
 
@@ -153,7 +183,9 @@ fn an_idle_connection_that_was_closed_is_replaced() {
     assert_eq!(wire.text(&client_a, Request::post(URL, "text/plain", "x").unwrap()), "200 ok");
     // Seen only when the answer is waited for: once, and only what may be repeated.
     let post = || Request::post(URL, "text/plain", "x").unwrap();
-    for (request, expected) in [(get(URL), "200 ok"), (post(), "Post \"http://127.0.0.1:81/x\": EOF")] {
+    for (request, expected) in
+        [(get(URL), "200 ok"), (post(), "Post \"http://127.0.0.1:81/x\": EOF")]
+    {
         let mut wire = Wire::new(&[&[OK, ""], &[OK]]);
         let client = client();
         wire.send(&client, get(URL)).unwrap();
@@ -173,23 +205,47 @@ fn an_idle_connection_that_was_closed_is_replaced() {
 #[test]
 fn failures_say_what_and_where() {
     for (request, script, expected) in [
-        (get(URL), None, "Get \"http://127.0.0.1:81/x\": dial tcp 127.0.0.1:81: connect: connection refused"),
+        (
+            get(URL),
+            None,
+            "Get \"http://127.0.0.1:81/x\": dial tcp 127.0.0.1:81: connect: connection refused",
+        ),
         (get(URL), Some(vec![]), "Get \"http://127.0.0.1:81/x\": context deadline exceeded"),
-        (get(URL), Some(vec!["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", ""]), "Get \"http://127.0.0.1:81/x\": unexpected EOF"),
-        (get(URL), Some(vec!["220 smtp.example.org ESMTP\r\n"]), "Get \"http://127.0.0.1:81/x\": malformed HTTP response"),
+        (
+            get(URL),
+            Some(vec!["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", ""]),
+            "Get \"http://127.0.0.1:81/x\": unexpected EOF",
+        ),
+        (
+            get(URL),
+            Some(vec!["220 smtp.example.org ESMTP\r\n"]),
+            "Get \"http://127.0.0.1:81/x\": malformed HTTP response",
+        ),
         (
             get(URL),
             Some(vec!["HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n"]),
             "Get \"http://127.0.0.1:81/x\": response body too large",
         ),
-        (get(URL).timeout(Duration::ZERO), None, "Get \"http://127.0.0.1:81/x\": context deadline exceeded"),
+        (
+            get(URL).timeout(Duration::ZERO),
+            None,
+            "Get \"http://127.0.0.1:81/x\": context deadline exceeded",
+        ),
         (get("no scheme"), None, "Get \"no%20scheme\": unsupported protocol scheme \"\""),
         (get(""), None, "Get \"\": unsupported protocol scheme \"\""),
         (get("ftp://h/"), None, "Get \"ftp://h/\": unsupported protocol scheme \"ftp\""),
         (get("http:///x"), None, "Get \"http:///x\": http: no Host in request URL"),
         (get("http://h:99999/"), None, "Get \"http://h:99999/\": invalid port \"99999\""),
-        (get(URL).header("X-A", "1\r\nX-B: 2"), None, "Get \"http://127.0.0.1:81/x\": net/http: invalid header field value for \"X-A\""),
-        (get(URL).header("X A", "1"), None, "Get \"http://127.0.0.1:81/x\": net/http: invalid header field name \"X A\""),
+        (
+            get(URL).header("X-A", "1\r\nX-B: 2"),
+            None,
+            "Get \"http://127.0.0.1:81/x\": net/http: invalid header field value for \"X-A\"",
+        ),
+        (
+            get(URL).header("X A", "1"),
+            None,
+            "Get \"http://127.0.0.1:81/x\": net/http: invalid header field name \"X A\"",
+        ),
         (get("https://127.0.0.1/"), None, "Get \"https://127.0.0.1/\": tls: no certificates"),
     ] {
         let mut wire = Wire::new(script.as_deref().as_slice());
@@ -201,16 +257,28 @@ fn failures_say_what_and_where() {
 
 #[test]
 fn redirects_are_followed_ten_times() {
-    let to = |location: &str| format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+    let to = |location: &str| {
+        format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
+    };
     let (there, on) = (to("/there?q#f"), to("/x"));
     let mut wire = Wire::new(&[&[&there, OK]]);
-    let response = wire.send(&client(), Request::post(URL, "text/plain", "secret").unwrap()).unwrap();
-    assert_eq!((response.status, response.url.expose().as_str()), (200, "http://127.0.0.1:81/there?q#f"));
-    assert!(wire.sent[1].starts_with("GET /there?q HTTP/1.1\r\n") && wire.sent[1].contains("Referer: http://127.0.0.1:81/x\r\n"));
+    let response =
+        wire.send(&client(), Request::post(URL, "text/plain", "secret").unwrap()).unwrap();
+    assert_eq!(
+        (response.status, response.url.expose().as_str()),
+        (200, "http://127.0.0.1:81/there?q#f")
+    );
+    assert!(
+        wire.sent[1].starts_with("GET /there?q HTTP/1.1\r\n")
+            && wire.sent[1].contains("Referer: http://127.0.0.1:81/x\r\n")
+    );
     assert!(!wire.sent[1].contains("secret") && !wire.sent[1].contains("Content-"));
 
     let mut wire = Wire::new(&[&[on.as_str(); 20]]);
-    assert_eq!(wire.text(&client(), get(URL)), "Get \"http://127.0.0.1:81/x\": stopped after 10 redirects");
+    assert_eq!(
+        wire.text(&client(), get(URL)),
+        "Get \"http://127.0.0.1:81/x\": stopped after 10 redirects"
+    );
     assert_eq!(wire.sent.len(), REDIRECTS_MAX + 1);
 
     let mut wire = Wire::new(&[&[on.as_str()]]);
@@ -223,7 +291,10 @@ fn compressed_bodies_come_uncompressed_unless_they_were_asked_for() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&[b'x'; 9000]).unwrap();
     let body = encoder.finish().unwrap();
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     let script = [head.as_bytes(), &body].concat();
     let with = |request: Request| {
         let mut wire = Wire { scripts: VecDeque::from([vec![script.clone()]]), ..Wire::default() };
@@ -232,10 +303,16 @@ fn compressed_bodies_come_uncompressed_unless_they_were_asked_for() {
     let response = with(get(URL)).unwrap();
     assert_eq!((response.body.len(), response.headers.is_empty()), (9000, true));
     let response = with(get(URL).header("Accept-Encoding", "gzip")).unwrap();
-    assert_eq!((response.body, response.headers.contains("Content-Encoding")), (body.clone(), true));
+    assert_eq!(
+        (response.body, response.headers.contains("Content-Encoding")),
+        (body.clone(), true)
+    );
     let mut small = get(URL);
     small.limits.body_bytes_max = 8999;
-    assert_eq!(with(small).unwrap_err().to_string(), "Get \"http://127.0.0.1:81/x\": response body too large");
+    assert_eq!(
+        with(small).unwrap_err().to_string(),
+        "Get \"http://127.0.0.1:81/x\": response body too large"
+    );
 }
 
 #[test]
@@ -246,18 +323,25 @@ fn cookies_are_kept_in_the_jar_that_is_given() {
     let with_jar = Request { jar: Some(jar), ..get(URL).header("Cookie", "own=2") };
     wire.send(&client, with_jar).unwrap();
     wire.send(&client, get(URL)).unwrap();
-    assert!(!wire.sent[0].contains("a=1") && wire.sent[1].contains("Cookie: own=2; a=1\r\n") && !wire.sent[2].contains("Cookie"));
+    assert!(
+        !wire.sent[0].contains("a=1")
+            && wire.sent[1].contains("Cookie: own=2; a=1\r\n")
+            && !wire.sent[2].contains("Cookie")
+    );
 }
 
 #[test]
 fn a_proxy_is_asked_for_whole_urls() {
     let proxy = Arc::new(Proxy::parse(b"http://u:p@127.0.0.9:3128").unwrap());
-    let client = Client::new(Arc::new(Settings { proxies: Proxies::All(proxy), ..Settings::plain() }));
+    let client =
+        Client::new(Arc::new(Settings { proxies: Proxies::All(proxy), ..Settings::plain() }));
     let mut wire = Wire::new(&[&[OK, OK]]);
     wire.send(&client, get("http://example.org/a?b")).unwrap();
     wire.send(&client, get("http://example.net/")).unwrap();
     assert_eq!(wire.opened, ["127.0.0.9:3128"]);
-    assert!(wire.sent[0].starts_with("GET http://example.org/a?b HTTP/1.1\r\nHost: example.org\r\n"));
+    assert!(
+        wire.sent[0].starts_with("GET http://example.org/a?b HTTP/1.1\r\nHost: example.org\r\n")
+    );
     assert!(wire.sent[0].contains("Proxy-Authorization: Basic dTpw\r\n"));
 }
 
@@ -266,9 +350,24 @@ fn a_proxy_tunnels_what_is_encrypted() {
     let proxy = Some(Arc::new(Proxy::parse(b"http://u:p@127.0.0.9:3128").unwrap()));
     let settings = crate::tls::ClientTlsSettings { skip_verify: true, ..Default::default() };
     let tls = Some(crate::tls::ClientTls::new(&settings).unwrap());
-    let request = || Request { proxy: proxy.clone(), tls: tls.clone(), ..get("https://example.org/") };
-    let mut wire = Wire::new(&[&["HTTP/1.1 200 Connected\r\n\r\n"], &["HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"]]);
-    assert_eq!(wire.text(&client(), request()), "Get \"https://example.org/\": tls: failed to verify certificate: UnknownIssuer");
-    assert_eq!(wire.sent, ["CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\nProxy-Authorization: Basic dTpw\r\n\r\n"]);
-    assert_eq!(wire.text(&client(), request()), "Get \"https://example.org/\": proxy answered CONNECT with status 407");
+    let request =
+        || Request { proxy: proxy.clone(), tls: tls.clone(), ..get("https://example.org/") };
+    let mut wire = Wire::new(&[
+        &["HTTP/1.1 200 Connected\r\n\r\n"],
+        &["HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"],
+    ]);
+    assert_eq!(
+        wire.text(&client(), request()),
+        "Get \"https://example.org/\": tls: failed to verify certificate: UnknownIssuer"
+    );
+    assert_eq!(
+        wire.sent,
+        [
+            "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\nProxy-Authorization: Basic dTpw\r\n\r\n"
+        ]
+    );
+    assert_eq!(
+        wire.text(&client(), request()),
+        "Get \"https://example.org/\": proxy answered CONNECT with status 407"
+    );
 }

@@ -1,4 +1,5 @@
-//! Connections: an idle one of the same kind, or a new one, straight or through a proxy, with TLS or without.
+//! Connections: an idle one of the same kind, or a new one, straight or through a proxy, with TLS
+//! or without.
 
 use super::error::Cause;
 use super::exchange::{Clock, exchange};
@@ -40,7 +41,9 @@ impl Target {
         let proxy = request.proxy.clone().or_else(|| settings.proxies.for_url(url));
         Ok(match proxy {
             // The proxy itself is asked, for whatever host.
-            Some(proxy) if tls.is_none() => Target { host: proxy.host.clone(), port: proxy.port, tls, proxy: Some(proxy) },
+            Some(proxy) if tls.is_none() => {
+                Target { host: proxy.host.clone(), port: proxy.port, tls, proxy: Some(proxy) }
+            }
             proxy => Target { host: url.host.clone(), port, tls, proxy },
         })
     }
@@ -52,16 +55,21 @@ impl Target {
 
     /// A new connection.
     pub(super) async fn open(&self, clock: &Clock<'_>) -> Result<Channel, Cause> {
-        let (host, port) = self.proxy.as_ref().map_or((&self.host, self.port), |proxy| (&proxy.host, proxy.port));
+        let (host, port) =
+            self.proxy.as_ref().map_or((&self.host, self.port), |proxy| (&proxy.host, proxy.port));
         let limit = clock.left()?.min(CONNECT_MAX);
-        let mut channel = Channel::connect(clock.ops, host, port, limit).await.map_err(|failure| clock.cause(failure))?;
+        let mut channel = Channel::connect(clock.ops, host, port, limit)
+            .await
+            .map_err(|failure| clock.cause(failure))?;
         if let Some(tls) = &self.tls {
             if let Some(proxy) = &self.proxy {
                 self.tunnel(&mut channel, proxy, clock).await?;
             }
             let limit = clock.left()?.min(HANDSHAKE_MAX);
             match channel.start_tls(clock.ops, tls, &self.host, limit).await {
-                Err(Failure::TimedOut) if clock.left().is_ok() => return Err(Cause::Tls("handshake timeout".into())),
+                Err(Failure::TimedOut) if clock.left().is_ok() => {
+                    return Err(Cause::Tls("handshake timeout".into()));
+                }
                 outcome => outcome.map_err(|failure| clock.cause(failure))?,
             }
         }
@@ -69,15 +77,29 @@ impl Target {
     }
 
     /// Has the proxy connect to the target (RFC 9110 9.3.6).
-    async fn tunnel(&self, channel: &mut Channel, proxy: &Proxy, clock: &Clock<'_>) -> Result<(), Cause> {
-        let host = if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) };
+    async fn tunnel(
+        &self,
+        channel: &mut Channel,
+        proxy: &Proxy,
+        clock: &Clock<'_>,
+    ) -> Result<(), Cause> {
+        let host = if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        };
         let mut headers = Headers::default();
         if !proxy.authorization.is_empty() {
             headers.set("Proxy-Authorization", proxy.authorization.expose());
         }
-        let bytes = RequestHead { method: "CONNECT", target: &host, host: &host, headers: &headers }.compose(None)?;
-        let limits = ResponseLimits { body_bytes_max: TUNNEL_BODY_MAX, ..ResponseLimits::default() };
-        let answer = exchange(channel, clock, bytes, Asked::Connect, limits).await.map_err(|broken| broken.cause)?;
+        let bytes =
+            RequestHead { method: "CONNECT", target: &host, host: &host, headers: &headers }
+                .compose(None)?;
+        let limits =
+            ResponseLimits { body_bytes_max: TUNNEL_BODY_MAX, ..ResponseLimits::default() };
+        let answer = exchange(channel, clock, bytes, Asked::Connect, limits)
+            .await
+            .map_err(|broken| broken.cause)?;
         match answer.head.status {
             200..=299 => Ok(()),
             status => Err(Cause::Proxy(status)),

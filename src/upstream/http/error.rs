@@ -4,7 +4,8 @@ use crate::op::Failure;
 use crate::proto::http::client::{GzipError, HeaderError, ResponseError};
 use crate::proto::url::Url;
 
-/// What failed, and what it was about: `Get "http://127.0.0.1:1/": dial tcp 127.0.0.1:1: connect: connection refused`.
+/// What failed, and what it was about: `Get "http://127.0.0.1:1/": dial tcp 127.0.0.1:1: connect:
+/// connection refused`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{label}: {cause}")]
 pub struct Error {
@@ -94,13 +95,18 @@ mod tests {
                 "dial tcp h:80: connect: connection refused",
             ),
             (
-                Cause::from(Failure::Refused("tls: invalid peer certificate: UnknownIssuer".into())),
+                Cause::from(Failure::Refused(
+                    "tls: invalid peer certificate: UnknownIssuer".into(),
+                )),
                 "tls: failed to verify certificate: UnknownIssuer",
             ),
             (ResponseError::NoResponse.into(), "EOF"),
             (Cause::Scheme("ftp".into()), "unsupported protocol scheme \"ftp\""),
         ] {
-            assert_eq!(label.error(cause).to_string(), format!("Post \"http://u:***@h/x%20y\": {text}"));
+            assert_eq!(
+                label.error(cause).to_string(),
+                format!("Post \"http://u:***@h/x%20y\": {text}")
+            );
         }
     }
 }

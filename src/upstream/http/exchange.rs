@@ -14,7 +14,8 @@ pub(super) struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     pub(super) fn new(ops: &'a Ops, limit: Duration) -> Clock<'a> {
-        let until = ops.now().checked_add(limit).map_or(ops.deadline(), |until| until.min(ops.deadline()));
+        let until =
+            ops.now().checked_add(limit).map_or(ops.deadline(), |until| until.min(ops.deadline()));
         Clock { ops, until }
     }
 
@@ -33,7 +34,8 @@ impl<'a> Clock<'a> {
 /// An exchange that came to nothing.
 pub(super) struct Broken {
     pub(super) cause: Cause,
-    /// The connection had ended before anything of a response came: an idle one, that the server closed as we took it.
+    /// The connection had ended before anything of a response came: an idle one, that the server
+    /// closed as we took it.
     pub(super) is_stale: bool,
 }
 

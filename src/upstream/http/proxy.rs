@@ -1,7 +1,8 @@
 //! Which proxy a request goes through.
 //!
-//! An operator's own setting counts for all requests; else the environment's `HTTP_PROXY` and `HTTPS_PROXY` (either case), but for what
-//! `NO_PROXY` names and for this machine itself. Only proxies that are spoken to in plain HTTP are known. Rules: `decisions.md`, "Outgoing TLS".
+//! An operator's own setting counts for all requests; else the environment's `HTTP_PROXY` and
+//! `HTTPS_PROXY` (either case), but for what `NO_PROXY` names and for this machine itself. Only
+//! proxies that are spoken to in plain HTTP are known. Rules: `decisions.md`, "Outgoing TLS".
 
 use super::request::basic;
 use crate::proto::url::{Url, UrlError};
@@ -57,7 +58,8 @@ enum Except {
     Network(IpNet),
     /// An address, with a port or any.
     Address(IpAddr, Option<u16>),
-    /// A domain in lower case without its first dot; whether the domain itself counts besides what is below it; with a port or any.
+    /// A domain in lower case without its first dot; whether the domain itself counts besides what
+    /// is below it; with a port or any.
     Domain(String, bool, Option<u16>),
 }
 
@@ -68,20 +70,24 @@ impl Proxy {
     /// [`ProxyError`].
     pub fn parse(text: &[u8]) -> Result<Proxy, ProxyError> {
         let has_scheme = memchr::memmem::find(text, b"://").is_some();
-        let url = if has_scheme { Url::parse(text)? } else { Url::parse([b"http://", text].concat())? };
+        let url =
+            if has_scheme { Url::parse(text)? } else { Url::parse([b"http://", text].concat())? };
         if url.scheme != "http" {
             return Err(ProxyError::Scheme(url.scheme));
         }
         let port = url.port_number().filter(|_| !url.host.is_empty()).ok_or(ProxyError::Address)?;
-        let authorization =
-            url.user.map_or_else(Secret::default, |user| basic(user.name.expose(), user.password.unwrap_or_default().expose()));
+        let authorization = url.user.map_or_else(Secret::default, |user| {
+            basic(user.name.expose(), user.password.unwrap_or_default().expose())
+        });
         Ok(Proxy { host: url.host, port, authorization })
     }
 }
 
 impl PartialEq for Proxy {
     fn eq(&self, other: &Proxy) -> bool {
-        self.host == other.host && self.port == other.port && self.authorization.matches(other.authorization.expose())
+        self.host == other.host
+            && self.port == other.port
+            && self.authorization.matches(other.authorization.expose())
     }
 }
 
@@ -99,8 +105,12 @@ impl Proxies {
         match self {
             Proxies::All(proxy) => Some(proxy.clone()),
             Proxies::Environment(environment) => {
-                let proxy = if url.scheme == "https" { &environment.https } else { &environment.http };
-                proxy.clone().filter(|_| !is_this_machine(&url.host) && !environment.except.names(&url.host, url.port_number()))
+                let proxy =
+                    if url.scheme == "https" { &environment.https } else { &environment.http };
+                proxy.clone().filter(|_| {
+                    !is_this_machine(&url.host)
+                        && !environment.except.names(&url.host, url.port_number())
+                })
             }
         }
     }
@@ -114,11 +124,15 @@ impl Default for Proxies {
 }
 
 impl Environment {
-    /// From variables, looked up by name. The second value: what could not be understood, for the log.
+    /// From variables, looked up by name. The second value: what could not be understood, for the
+    /// log.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> (Environment, Vec<String>) {
         let mut problems = Vec::new();
-        let either =
-            |upper: &str| [upper.to_owned(), upper.to_ascii_lowercase()].iter().find_map(|name| variable(name).filter(|v| !v.is_empty()));
+        let either = |upper: &str| {
+            [upper.to_owned(), upper.to_ascii_lowercase()]
+                .iter()
+                .find_map(|name| variable(name).filter(|v| !v.is_empty()))
+        };
         let mut proxy = |name: &str| match Proxy::parse(either(name)?.as_bytes()) {
             Ok(proxy) => Some(Arc::new(proxy)),
             Err(error) => {
@@ -127,14 +141,28 @@ impl Environment {
             }
         };
         let (http, https) = (proxy("HTTP_PROXY"), proxy("HTTPS_PROXY"));
-        (Environment { http, https, except: NoProxy::parse(&either("NO_PROXY").unwrap_or_default()) }, problems)
+        (
+            Environment {
+                http,
+                https,
+                except: NoProxy::parse(&either("NO_PROXY").unwrap_or_default()),
+            },
+            problems,
+        )
     }
 }
 
 impl NoProxy {
-    /// A list between commas: `*`, addresses, networks, domains (with what is below them; with a dot in front, only that), each with a port or not.
+    /// A list between commas: `*`, addresses, networks, domains (with what is below them; with a
+    /// dot in front, only that), each with a port or not.
     pub fn parse(text: &str) -> NoProxy {
-        NoProxy(text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(Except::parse).collect())
+        NoProxy(
+            text.split(',')
+                .map(str::trim)
+                .filter(|entry| !entry.is_empty())
+                .map(Except::parse)
+                .collect(),
+        )
     }
 
     /// Whether a host is among them.
@@ -153,7 +181,8 @@ impl Except {
         if let Ok(network) = entry.parse() {
             return Except::Network(network);
         }
-        let bare = |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+        let bare =
+            |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
         if let Some(ip) = bare(entry) {
             return Except::Address(ip, None);
         }
@@ -178,7 +207,8 @@ impl Except {
             Except::Network(network) => ip.is_some_and(|ip| network.contains(&ip)),
             Except::Address(address, wanted) => ip == Some(*address) && fits(wanted),
             Except::Domain(domain, itself, wanted) => {
-                let below = || host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.'));
+                let below =
+                    || host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.'));
                 fits(wanted) && ((*itself && host == domain) || below())
             }
         }
@@ -187,7 +217,8 @@ impl Except {
 
 /// What a proxy elsewhere would take for itself.
 fn is_this_machine(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -224,7 +255,9 @@ mod tests {
 
     #[test]
     fn no_proxy_names_hosts_networks_and_ports() {
-        let except = NoProxy::parse("example.org, .internal,*.star.net,10.0.0.0/8, 192.0.2.1,2001:db8::/32,[::2]:81,h:8080, ,");
+        let except = NoProxy::parse(
+            "example.org, .internal,*.star.net,10.0.0.0/8, 192.0.2.1,2001:db8::/32,[::2]:81,h:8080, ,",
+        );
         for (host, port, named) in [
             ("example.org", 443, true),
             ("EXAMPLE.org.", 443, true),
@@ -246,7 +279,10 @@ mod tests {
         ] {
             assert_eq!(except.names(host, Some(port)), named, "{host}:{port}");
         }
-        assert!(NoProxy::parse("*").names("anything", None) && !NoProxy::parse("").names("anything", None));
+        assert!(
+            NoProxy::parse("*").names("anything", None)
+                && !NoProxy::parse("").names("anything", None)
+        );
     }
 
     #[test]
@@ -269,7 +305,11 @@ mod tests {
             ("http://127.0.0.3/", None),
             ("http://[::1]/", None),
         ] {
-            assert_eq!(proxies.for_url(&url(text)).map(|proxy| proxy.host.clone()).as_deref(), host, "{text}");
+            assert_eq!(
+                proxies.for_url(&url(text)).map(|proxy| proxy.host.clone()).as_deref(),
+                host,
+                "{text}"
+            );
         }
         let all = Proxies::All(Arc::new(Proxy::parse(b"one").unwrap()));
         assert!(all.for_url(&url("http://127.0.0.1/")).is_some());
@@ -278,7 +318,8 @@ mod tests {
 
     #[test]
     fn what_is_no_proxy_is_a_warning_without_its_password() {
-        let (environment, problems) = Environment::read(|name| (name == "HTTP_PROXY").then(|| "socks5://u:secret@h".into()));
+        let (environment, problems) =
+            Environment::read(|name| (name == "HTTP_PROXY").then(|| "socks5://u:secret@h".into()));
         assert!(environment.http.is_none());
         assert_eq!(problems, ["HTTP_PROXY: proxy scheme \"socks5\" is not supported, only http"]);
     }

@@ -1,7 +1,8 @@
 //! Where a redirect leads, and what of the request goes along.
 //!
-//! 301, 302 and 303 make a GET of everything but HEAD, without its body; 307 and 308 repeat the request. Credentials stay on the host that they
-//! were meant for. Rules: RFC 9110 15.4; specification `lua/modules-glua.md` 4.2 and 4.9.
+//! 301, 302 and 303 make a GET of everything but HEAD, without its body; 307 and 308 repeat the
+//! request. Credentials stay on the host that they were meant for. Rules: RFC 9110 15.4;
+//! specification `lua/modules-glua.md` 4.2 and 4.9.
 
 use super::error::Cause;
 use super::request::Redirects;
@@ -22,7 +23,11 @@ impl Hop {
     ///
     /// # Errors
     /// It leads nowhere: a location that is no URL.
-    pub(super) fn next(&self, redirects: Redirects, answer: &ResponseHead) -> Result<Option<Hop>, Cause> {
+    pub(super) fn next(
+        &self,
+        redirects: Redirects,
+        answer: &ResponseHead,
+    ) -> Result<Option<Hop>, Cause> {
         let repeats = match answer.status {
             301..=303 => false,
             307 | 308 => true,
@@ -35,7 +40,10 @@ impl Hop {
             Redirects::Always => true,
         };
         // An empty one leads nowhere: the answer itself is the answer, as in Go.
-        let location = answer.headers.get("Location").filter(|location| is_followed && !location.trim_ascii().is_empty());
+        let location = answer
+            .headers
+            .get("Location")
+            .filter(|location| is_followed && !location.trim_ascii().is_empty());
         let Some(location) = location else { return Ok(None) };
         let location = Url::parse(location).map_err(|error| Cause::Location(error.to_string()))?;
         let mut hop = Hop { url: self.url.join(&location), ..self.clone() };
@@ -61,7 +69,10 @@ impl Hop {
 fn stays(from: &Url, to: &Url) -> bool {
     let same_host = from.host.eq_ignore_ascii_case(&to.host);
     let same_port = from.scheme == to.scheme && from.port_number() == to.port_number();
-    let encrypted_now = from.scheme == "http" && to.scheme == "https" && from.port_number() == Some(80) && to.port_number() == Some(443);
+    let encrypted_now = from.scheme == "http"
+        && to.scheme == "https"
+        && from.port_number() == Some(80)
+        && to.port_number() == Some(443);
     same_host && (same_port || encrypted_now)
 }
 
@@ -77,7 +88,8 @@ fn referer(from: &Url, to: &Url) -> Option<String> {
 }
 
 /// Headers about a body that is not sent any more.
-const CONTENT: [&str; 4] = ["Content-Type", "Content-Encoding", "Content-Language", "Content-Location"];
+const CONTENT: [&str; 4] =
+    ["Content-Type", "Content-Encoding", "Content-Language", "Content-Location"];
 
 /// Headers that other hosts must not see.
 const CREDENTIALS: [&str; 4] = ["Authorization", "Cookie", "Cookie2", "Www-Authenticate"];
@@ -86,11 +98,29 @@ const CREDENTIALS: [&str; 4] = ["Authorization", "Cookie", "Cookie2", "Www-Authe
 mod tests {
     use super::*;
 
-    fn follow(method: &str, body: &str, from: &str, status: u16, location: &str, redirects: Redirects) -> Option<Hop> {
-        let headers = [("Authorization", "Basic x"), ("Cookie", "a=b"), ("Content-Type", "text/plain"), ("X-A", "1")];
+    fn follow(
+        method: &str,
+        body: &str,
+        from: &str,
+        status: u16,
+        location: &str,
+        redirects: Redirects,
+    ) -> Option<Hop> {
+        let headers = [
+            ("Authorization", "Basic x"),
+            ("Cookie", "a=b"),
+            ("Content-Type", "text/plain"),
+            ("X-A", "1"),
+        ];
         let body = (!body.is_empty()).then(|| body.as_bytes().to_vec());
-        let hop = Hop { method: method.into(), url: Url::parse(from).unwrap(), headers: headers.into_iter().collect(), body };
-        let headers = [("Location", location)].into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let hop = Hop {
+            method: method.into(),
+            url: Url::parse(from).unwrap(),
+            headers: headers.into_iter().collect(),
+            body,
+        };
+        let headers =
+            [("Location", location)].into_iter().filter(|(_, value)| !value.is_empty()).collect();
         hop.next(redirects, &ResponseHead { status, headers }).unwrap()
     }
 
@@ -112,7 +142,10 @@ mod tests {
             let found = hop.as_ref().map(|hop| (hop.method.as_str(), hop.body.as_deref()));
             assert_eq!(found, expected, "{status} {method}");
             if let Some(hop) = hop {
-                assert_eq!((hop.url.to_string().as_str(), hop.headers.contains("Content-Type")), ("http://h/b", status > 303));
+                assert_eq!(
+                    (hop.url.to_string().as_str(), hop.headers.contains("Content-Type")),
+                    ("http://h/b", status > 303)
+                );
                 assert_eq!(hop.headers.get("Referer"), Some(&b"http://h/a"[..]));
             }
         }
@@ -136,22 +169,40 @@ mod tests {
             ("http://h:8080/", "https://h/", false),
         ] {
             let hop = follow("GET", "", from, 302, to, Redirects::Always).unwrap();
-            assert_eq!((hop.headers.contains("Authorization"), hop.headers.contains("Cookie")), (kept, kept), "{from} → {to}");
+            assert_eq!(
+                (hop.headers.contains("Authorization"), hop.headers.contains("Cookie")),
+                (kept, kept),
+                "{from} → {to}"
+            );
             assert!(hop.headers.contains("X-A"));
         }
     }
 
     #[test]
     fn the_referer_holds_no_secrets() {
-        let referer = |from, to| follow("GET", "", from, 302, to, Redirects::Always).unwrap().headers.get("Referer").map(<[u8]>::to_vec);
+        let referer = |from, to| {
+            follow("GET", "", from, 302, to, Redirects::Always)
+                .unwrap()
+                .headers
+                .get("Referer")
+                .map(<[u8]>::to_vec)
+        };
         assert_eq!(referer("http://u:p@h/a?b#c", "/d"), Some(b"http://h/a?b".to_vec()));
         assert_eq!(referer("https://h/a", "http://h/"), None);
     }
 
     #[test]
     fn a_location_that_is_none_is_an_error() {
-        let hop = Hop { method: "GET".into(), url: Url::parse("http://h/").unwrap(), headers: Headers::default(), body: None };
-        let answer = ResponseHead { status: 302, headers: [("Location", "http://h/%zz")].into_iter().collect() };
+        let hop = Hop {
+            method: "GET".into(),
+            url: Url::parse("http://h/").unwrap(),
+            headers: Headers::default(),
+            body: None,
+        };
+        let answer = ResponseHead {
+            status: 302,
+            headers: [("Location", "http://h/%zz")].into_iter().collect(),
+        };
         assert!(matches!(hop.next(Redirects::Always, &answer), Err(Cause::Location(_))));
     }
 }

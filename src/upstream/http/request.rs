@@ -14,12 +14,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One request, with all that is to be observed about it. The fields' defaults are those of [`Request::new`].
+/// One request, with all that is to be observed about it. The fields' defaults are those of
+/// [`Request::new`].
 #[derive(Clone)]
 pub struct Request {
     pub(super) method: String,
     pub url: Url,
-    /// Host and length are ours; ours too, unless set: `User-Agent`, `Accept-Encoding`. An empty `User-Agent` means none.
+    /// Host and length are ours; ours too, unless set: `User-Agent`, `Accept-Encoding`. An empty
+    /// `User-Agent` means none.
     pub headers: Headers,
     /// `None`: no body. (POST, PUT and PATCH then announce an empty one.)
     pub body: Option<Vec<u8>>,
@@ -71,14 +73,16 @@ impl Request {
     /// An empty method is GET.
     ///
     /// # Errors
-    /// [`RequestError`]. A URL that cannot be asked (no scheme, another than HTTP's) is an error of the sending.
+    /// [`RequestError`]. A URL that cannot be asked (no scheme, another than HTTP's) is an error of
+    /// the sending.
     pub fn new(method: &str, url: impl AsRef<[u8]>) -> Result<Request, RequestError> {
         let method = if method.is_empty() { "GET" } else { method };
         if !is_method(method.as_bytes()) {
             return Err(RequestError::Method(method.to_owned()));
         }
         let url = url.as_ref();
-        let parsed = Url::parse(url).map_err(|error| RequestError::Url(String::from_utf8_lossy(url).into_owned(), error))?;
+        let parsed = Url::parse(url)
+            .map_err(|error| RequestError::Url(String::from_utf8_lossy(url).into_owned(), error))?;
         Ok(Request {
             method: method.to_owned(),
             url: parsed,
@@ -101,7 +105,11 @@ impl Request {
 
     /// # Errors
     /// As [`Request::new`].
-    pub fn post(url: impl AsRef<[u8]>, content_type: &str, body: impl Into<Vec<u8>>) -> Result<Request, RequestError> {
+    pub fn post(
+        url: impl AsRef<[u8]>,
+        content_type: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Result<Request, RequestError> {
         Ok(Request::new("POST", url)?.header("Content-Type", content_type).body(body))
     }
 
@@ -160,7 +168,11 @@ mod tests {
         for (method, url, error) in [
             ("B AD", "http://h/", "net/http: invalid method \"B AD\""),
             ("GET", "::bad", "parse \"::bad\": missing protocol scheme"),
-            ("GET", "http://h/\n", "parse \"http://h/\\n\": net/url: invalid control character in URL"),
+            (
+                "GET",
+                "http://h/\n",
+                "parse \"http://h/\\n\": net/url: invalid control character in URL",
+            ),
         ] {
             assert_eq!(Request::new(method, url).unwrap_err().to_string(), error);
         }

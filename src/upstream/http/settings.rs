@@ -19,7 +19,8 @@ pub struct Settings {
 /// How to speak TLS: made once, for reading the system's certificates takes milliseconds.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    /// As the operator has set it. The error, of a system without certificates, fails the requests that need it and no others.
+    /// As the operator has set it. The error, of a system without certificates, fails the requests
+    /// that need it and no others.
     pub usual: Result<ClientTls, String>,
     /// Without a look at certificates, for scripts that ask for it.
     pub unverified: Result<ClientTls, String>,
@@ -44,7 +45,8 @@ impl Tls {
     /// # Errors
     /// A file that the operator named is unusable.
     pub fn new(settings: &ClientTlsSettings) -> Result<Tls, TlsError> {
-        let unverified = ClientTls::new(&ClientTlsSettings { skip_verify: true, ..settings.clone() })?;
+        let unverified =
+            ClientTls::new(&ClientTlsSettings { skip_verify: true, ..settings.clone() })?;
         let usual = match ClientTls::new(settings) {
             Err(TlsError::NoRoots(why)) => Err(TlsError::NoRoots(why).to_string()),
             tls => Ok(tls?),
@@ -63,7 +65,8 @@ pub fn limits(per_host: usize, total: usize, idle: Duration) -> Limits {
     }
 }
 
-/// One worker's part of a limit for the process, which has `workers` and one more for the background. 0 stays none.
+/// One worker's part of a limit for the process, which has `workers` and one more for the
+/// background. 0 stays none.
 pub fn share(limit: usize, workers: usize) -> usize {
     if limit == 0 { 0 } else { (limit / (workers + 1)).max(1) }
 }
@@ -71,7 +74,8 @@ pub fn share(limit: usize, workers: usize) -> usize {
 /// What the reference keeps if nothing is set.
 const IDLE_PER_HOST: usize = 2;
 
-/// Idle connections of one worker, where the operator has set no limit: each costs a file descriptor.
+/// Idle connections of one worker, where the operator has set no limit: each costs a file
+/// descriptor.
 const IDLE_MAX: usize = 256;
 
 #[cfg(test)]

@@ -6,10 +6,12 @@
 //! mod.rs      pools of them
 //! ```
 //!
-//! One [`Ldap`] per worker, with a pool per configured name. A request takes an idle connection or opens one, at most [`Settings::connections_max`]
-//! of a worker at a time; who finds none free waits in line for one. What was kept and turns out to be closed is replaced once. The servers of a pool
-//! are tried in their order. Runs as a subtask: an asker that is gone takes its connection along. Rules: RFC 4511, 4513, 2830; specification
-//! `config.md` 8.20. Bounds: the pool's times, [`ENTRIES_MAX`], [`RESULT_BYTES_MAX`], the line of its [`Semaphore`].
+//! One [`Ldap`] per worker, with a pool per configured name. A request takes an idle connection or
+//! opens one, at most [`Settings::connections_max`] of a worker at a time; who finds none free
+//! waits in line for one. What was kept and turns out to be closed is replaced once. The servers of
+//! a pool are tried in their order. Runs as a subtask: an asker that is gone takes its connection
+//! along. Rules: RFC 4511, 4513, 2830; specification `config.md` 8.20. Bounds: the pool's times,
+//! [`ENTRIES_MAX`], [`RESULT_BYTES_MAX`], the line of its [`Semaphore`].
 
 mod session;
 mod uri;
@@ -51,7 +53,8 @@ pub struct Settings {
     /// What the server is told; 0: its own limits.
     pub size_limit: u32,
     pub time_limit: u32,
-    /// How often a request is tried again whose connection broke or could not be opened, with pauses that double.
+    /// How often a request is tried again whose connection broke or could not be opened, with
+    /// pauses that double.
     pub retries: u32,
     pub retry_pause: Duration,
     pub retry_pause_max: Duration,
@@ -88,7 +91,8 @@ impl Error {
     /// Another connection may do better.
     fn is_about_the_connection(&self) -> bool {
         match self {
-            Error::Failure(Failure::Refused(_) | Failure::Closed(_) | Failure::Protocol(_)) | Error::Malformed(_) => true,
+            Error::Failure(Failure::Refused(_) | Failure::Closed(_) | Failure::Protocol(_))
+            | Error::Malformed(_) => true,
             // Busy, unavailable, unwilling for now (RFC 4511, A.2).
             Error::Refused { code, .. } => matches!(code, 51 | 52),
             _ => false,
@@ -116,12 +120,19 @@ pub struct Client(Rc<Pool>);
 impl Ldap {
     pub fn new(pools: &Pools) -> Ldap {
         let pool = |settings: &Arc<Settings>| {
-            let limits = Limits { per_key: settings.idle_max, total: settings.idle_max, idle: IDLE_MAX };
+            let limits =
+                Limits { per_key: settings.idle_max, total: settings.idle_max, idle: IDLE_MAX };
             let line_max = if settings.waiting_max == 0 { QUEUE_MAX } else { settings.waiting_max };
             let semaphore = Semaphore::with_queue(settings.connections_max, line_max);
-            Rc::new(Pool { settings: settings.clone(), idle: RefCell::new(Idle::new(limits)), semaphore })
+            Rc::new(Pool {
+                settings: settings.clone(),
+                idle: RefCell::new(Idle::new(limits)),
+                semaphore,
+            })
         };
-        Ldap { pools: pools.iter().map(|(name, settings)| (name.clone(), pool(settings))).collect() }
+        Ldap {
+            pools: pools.iter().map(|(name, settings)| (name.clone(), pool(settings))).collect(),
+        }
     }
 
     /// # Errors
@@ -146,14 +157,19 @@ impl Client {
     }
 
     /// # Errors
-    /// [`Error`]. A connection that broke leaves open whether it was done; it is not tried again then.
+    /// [`Error`]. A connection that broke leaves open whether it was done; it is not tried again
+    /// then.
     pub async fn modify(&self, ops: &Ops, modify: &Modify) -> Result<(), Error> {
         let limit = self.settings().modify_time;
         self.run(ops, async |session: &mut Session| session.modify(ops, modify, limit).await).await
     }
 
     /// Does `request` on a connection, and keeps the connection if it is still good.
-    async fn run<T>(&self, ops: &Ops, request: impl AsyncFn(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
+    async fn run<T>(
+        &self,
+        ops: &Ops,
+        request: impl AsyncFn(&mut Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let settings = self.settings();
         let _place = self.place(ops).await?;
         let mut pause = settings.retry_pause;
@@ -187,7 +203,8 @@ impl Client {
                 None => break,
             }
         }
-        let mut failure = Error::Failure(Failure::Unavailable("no LDAP server_uri is configured".into()));
+        let mut failure =
+            Error::Failure(Failure::Unavailable("no LDAP server_uri is configured".into()));
         for server in &self.settings().servers {
             match Session::open(ops, server, self.settings()).await {
                 Ok(session) => return Ok(session),
@@ -197,7 +214,8 @@ impl Client {
         Err(failure)
     }
 
-    /// Waits until fewer connections are in use than the pool has, for as long as a connection may take.
+    /// Waits until fewer connections are in use than the pool has, for as long as a connection may
+    /// take.
     async fn place(&self, ops: &Ops) -> Result<Permit, Error> {
         Ok(self.0.semaphore.acquire(ops, self.settings().connect_time).await?)
     }

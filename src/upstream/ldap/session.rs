@@ -2,7 +2,9 @@
 
 use super::{Bind, Error, Server, Settings};
 use crate::op::{Failure, Ops};
-use crate::proto::ldap::{Message, Modify, Outcome, Request, Response, Search, compose, message_length, parse};
+use crate::proto::ldap::{
+    Message, Modify, Outcome, Request, Response, Search, compose, message_length, parse,
+};
 use crate::upstream::channel::Channel;
 use std::time::{Duration, Instant};
 
@@ -29,8 +31,12 @@ impl Session {
     pub async fn open(ops: &Ops, server: &Server, settings: &Settings) -> Result<Session, Error> {
         let limit = settings.connect_time;
         let (channel, host, encrypted) = match server {
-            Server::Tcp { host, port, tls } => (Channel::connect(ops, host, *port, limit).await?, host.as_str(), *tls),
-            Server::Unix(path) => (Channel::connect_unix(ops, path, limit).await?, "localhost", false),
+            Server::Tcp { host, port, tls } => {
+                (Channel::connect(ops, host, *port, limit).await?, host.as_str(), *tls)
+            }
+            Server::Unix(path) => {
+                (Channel::connect_unix(ops, path, limit).await?, "localhost", false)
+            }
         };
         let mut session = Session { channel, id: 0, busy: false };
         if encrypted {
@@ -46,7 +52,12 @@ impl Session {
     }
 
     /// The entries found.
-    pub async fn search(&mut self, ops: &Ops, search: &Search, limit: Duration) -> Result<Vec<Entry>, Error> {
+    pub async fn search(
+        &mut self,
+        ops: &Ops,
+        search: &Search,
+        limit: Duration,
+    ) -> Result<Vec<Entry>, Error> {
         let until = until(ops, limit);
         self.send(ops, &Request::Search(search), until).await?;
         let (mut entries, mut bytes) = (Vec::new(), 0);
@@ -76,14 +87,19 @@ impl Session {
         }
     }
 
-    pub async fn modify(&mut self, ops: &Ops, modify: &Modify, limit: Duration) -> Result<(), Error> {
+    pub async fn modify(
+        &mut self,
+        ops: &Ops,
+        modify: &Modify,
+        limit: Duration,
+    ) -> Result<(), Error> {
         match self.ask(ops, &Request::Modify(modify), until(ops, limit)).await {
             Ok(Response::Modify(outcome)) => done(outcome),
             Ok(_) => Err(stray()),
             // It may or may not have been carried out, so it must not be tried again.
-            Err(Error::Failure(Failure::Closed(peer))) => {
-                Err(Error::Failure(Failure::Unavailable(format!("connection closed by {peer} before it answered"))))
-            }
+            Err(Error::Failure(Failure::Closed(peer))) => Err(Error::Failure(
+                Failure::Unavailable(format!("connection closed by {peer} before it answered")),
+            )),
             Err(error) => Err(error),
         }
     }
@@ -117,14 +133,24 @@ impl Session {
     }
 
     /// Sends a request that has one response, and waits for that.
-    async fn ask(&mut self, ops: &Ops, request: &Request<'_>, until: Instant) -> Result<Response, Error> {
+    async fn ask(
+        &mut self,
+        ops: &Ops,
+        request: &Request<'_>,
+        until: Instant,
+    ) -> Result<Response, Error> {
         self.send(ops, request, until).await?;
         let (response, _) = self.response(ops, until).await?;
         self.busy = false;
         Ok(response)
     }
 
-    async fn send(&mut self, ops: &Ops, request: &Request<'_>, until: Instant) -> Result<(), Error> {
+    async fn send(
+        &mut self,
+        ops: &Ops,
+        request: &Request<'_>,
+        until: Instant,
+    ) -> Result<(), Error> {
         self.id = self.id % ID_MAX + 1;
         self.busy = true;
         Ok(self.channel.send(ops, compose(self.id, request), left(ops, until)).await?)
@@ -137,11 +163,14 @@ impl Session {
                 self.channel.more(ops, left(ops, until)).await?;
                 continue;
             };
-            let Message { id, response } = parse(self.channel.input().get(..length).unwrap_or_default())?;
+            let Message { id, response } =
+                parse(self.channel.input().get(..length).unwrap_or_default())?;
             self.channel.consume(length);
             match (id, response) {
                 // A notice of disconnection is the only one of its kind (RFC 4511, 4.4.1).
-                (0, Response::Extended(outcome)) => return Err(Failure::Closed(outcome.text).into()),
+                (0, Response::Extended(outcome)) => {
+                    return Err(Failure::Closed(outcome.text).into());
+                }
                 (0, _) => {}
                 (id, response) if id == self.id => return Ok((response, length)),
                 _ => return Err(stray()),
@@ -151,7 +180,11 @@ impl Session {
 }
 
 fn done(outcome: Outcome) -> Result<(), Error> {
-    if outcome.code == 0 { Ok(()) } else { Err(Error::Refused { code: outcome.code, text: outcome.text }) }
+    if outcome.code == 0 {
+        Ok(())
+    } else {
+        Err(Error::Refused { code: outcome.code, text: outcome.text })
+    }
 }
 
 fn stray() -> Error {

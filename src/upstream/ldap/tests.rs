@@ -1,4 +1,5 @@
-//! The client against canned servers: what goes out, what is made of what comes, when it tries again.
+//! The client against canned servers: what goes out, what is made of what comes, when it tries
+//! again.
 
 use super::*;
 use crate::op::{Answer, ChannelOp};
@@ -28,12 +29,21 @@ fn settings() -> Settings {
 }
 
 fn client(settings: Settings) -> Client {
-    Ldap::new(&BTreeMap::from([("default".to_owned(), Arc::new(settings))])).pool("default").unwrap()
+    Ldap::new(&BTreeMap::from([("default".to_owned(), Arc::new(settings))]))
+        .pool("default")
+        .unwrap()
 }
 
 fn search() -> Search {
     let filter = compose_filter(b"(uid=ada)").unwrap();
-    Search { base: "o=x".into(), scope: Scope::Sub, filter, attributes: Vec::new(), size_limit: 0, time_limit: 0 }
+    Search {
+        base: "o=x".into(),
+        scope: Scope::Sub,
+        filter,
+        attributes: Vec::new(),
+        size_limit: 0,
+        time_limit: 0,
+    }
 }
 
 /// `tag` of a response to request `id`, ended with `code`.
@@ -43,7 +53,11 @@ fn ended(id: u8, tag: u8, code: u8) -> Vec<u8> {
 
 /// An entry `o=x` with `cn: ab`.
 fn entry(id: u8) -> Vec<u8> {
-    [&[0x30, 0x18, 2, 1, id, 0x64, 0x13][..], b"\x04\x03o=x\x30\x0c\x30\x0a\x04\x02cn\x31\x04\x04\x02ab"].concat()
+    [
+        &[0x30, 0x18, 2, 1, id, 0x64, 0x13][..],
+        b"\x04\x03o=x\x30\x0c\x30\x0a\x04\x02cn\x31\x04\x04\x02ab",
+    ]
+    .concat()
 }
 
 /// Runs searches one after the other; sleeps pass.
@@ -57,7 +71,9 @@ fn searches(client: &Client, server: &mut Canned, count: usize) -> Vec<Result<Ve
         }
         outcomes
     };
-    crate::op::drive(task, &driver, |op| if matches!(op, Op::Sleep(_)) { Answer::Slept } else { server.answer(op) })
+    crate::op::drive(task, &driver, |op| {
+        if matches!(op, Op::Sleep(_)) { Answer::Slept } else { server.answer(op) }
+    })
 }
 
 fn found() -> Vec<Entry> {
@@ -66,7 +82,8 @@ fn found() -> Vec<Entry> {
 
 #[test]
 fn a_connection_is_opened_once_and_used_again() {
-    let mut server = Canned::of_bytes(vec![entry(1), ended(1, 0x65, 0), [entry(2), ended(2, 0x65, 0)].concat()]);
+    let mut server =
+        Canned::of_bytes(vec![entry(1), ended(1, 0x65, 0), [entry(2), ended(2, 0x65, 0)].concat()]);
     let outcomes = searches(&client(settings()), &mut server, 2);
     assert_eq!(outcomes, [Ok(found()), Ok(found())]);
     assert_eq!(server.transcript.matches("<open 192.0.2.1:389>").count(), 1);
@@ -74,19 +91,36 @@ fn a_connection_is_opened_once_and_used_again() {
 
 #[test]
 fn it_binds_and_encrypts_first() {
-    let tls = ClientTls::new(&ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() }).unwrap();
+    let tls =
+        ClientTls::new(&ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() })
+            .unwrap();
     let bind = || Bind::Simple("cn=me".into(), Secret::from("pw"));
-    let by_start_tls = Settings { start_tls: true, tls: Some(tls.clone()), bind: bind(), ..settings() };
+    let by_start_tls =
+        Settings { start_tls: true, tls: Some(tls.clone()), bind: bind(), ..settings() };
     let pieces = vec![ended(1, 0x78, 0), ended(2, 0x61, 0), ended(3, 0x65, 0)];
     let mut server = Canned::of_bytes(pieces);
     assert_eq!(searches(&client(by_start_tls), &mut server, 1), [Ok(Vec::new())]);
-    let bind_bytes = String::from_utf8_lossy(&compose(2, &Request::Bind("cn=me", b"pw"))).into_owned();
-    assert!(server.transcript.contains(&format!("<tls 192.0.2.1>{bind_bytes}")), "{:?}", server.transcript);
+    let bind_bytes =
+        String::from_utf8_lossy(&compose(2, &Request::Bind("cn=me", b"pw"))).into_owned();
+    assert!(
+        server.transcript.contains(&format!("<tls 192.0.2.1>{bind_bytes}")),
+        "{:?}",
+        server.transcript
+    );
 
-    let ldaps = Settings { servers: vec![Server::parse("ldaps://192.0.2.1").unwrap()], tls: Some(tls), bind: bind(), ..settings() };
+    let ldaps = Settings {
+        servers: vec![Server::parse("ldaps://192.0.2.1").unwrap()],
+        tls: Some(tls),
+        bind: bind(),
+        ..settings()
+    };
     let mut server = Canned::of_bytes(vec![ended(1, 0x61, 0), ended(2, 0x65, 0)]);
     assert_eq!(searches(&client(ldaps), &mut server, 1), [Ok(Vec::new())]);
-    assert!(server.transcript.starts_with("<open 192.0.2.1:636><tls 192.0.2.1>"), "{:?}", server.transcript);
+    assert!(
+        server.transcript.starts_with("<open 192.0.2.1:636><tls 192.0.2.1>"),
+        "{:?}",
+        server.transcript
+    );
 }
 
 #[test]
@@ -99,8 +133,13 @@ fn a_refused_bind_is_an_error_without_the_password() {
 
 #[test]
 fn no_such_object_is_no_entry_and_any_other_code_an_error() {
-    for (code, expected) in [(32, Ok(Vec::new())), (4, Err(Error::Refused { code: 4, text: String::new() }))] {
-        assert_eq!(searches(&client(settings()), &mut Canned::of_bytes(vec![ended(1, 0x65, code)]), 1), [expected]);
+    for (code, expected) in
+        [(32, Ok(Vec::new())), (4, Err(Error::Refused { code: 4, text: String::new() }))]
+    {
+        assert_eq!(
+            searches(&client(settings()), &mut Canned::of_bytes(vec![ended(1, 0x65, code)]), 1),
+            [expected]
+        );
     }
 }
 
@@ -111,13 +150,17 @@ fn a_broken_connection_is_tried_again_as_often_as_is_set() {
     let mut server = Canned::of_bytes(vec![Vec::new(), ended(1, 0x65, 0)]);
     assert_eq!(searches(&hopeful(), &mut server, 1), [Ok(Vec::new())]);
     let mut server = Canned::of_bytes(vec![]);
-    assert!(matches!(searches(&hopeful(), &mut server, 1)[..], [Err(Error::Failure(Failure::Closed(_)))]));
+    assert!(matches!(
+        searches(&hopeful(), &mut server, 1)[..],
+        [Err(Error::Failure(Failure::Closed(_)))]
+    ));
     assert_eq!(server.transcript.matches("<open").count(), 2);
 }
 
 #[test]
 fn servers_are_tried_in_their_order() {
-    let two = ["ldap://192.0.2.1", "ldap://192.0.2.2"].map(|uri| Server::parse(uri).unwrap()).to_vec();
+    let two =
+        ["ldap://192.0.2.1", "ldap://192.0.2.2"].map(|uri| Server::parse(uri).unwrap()).to_vec();
     let client = client(Settings { servers: two, ..settings() });
     let mut server = Canned::of_bytes(vec![ended(1, 0x65, 0)]);
     let mut asked = Vec::new();
@@ -139,9 +182,17 @@ fn server_run(client: &Client, answer: impl FnMut(Op) -> Answer) -> Result<Vec<E
 
 #[test]
 fn what_nobody_asked_for_ends_the_connection() {
-    for piece in [ended(9, 0x65, 0), ended(1, 0x61, 0), b"HTTP/1.1 400".to_vec(), vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff]] {
+    for piece in [
+        ended(9, 0x65, 0),
+        ended(1, 0x61, 0),
+        b"HTTP/1.1 400".to_vec(),
+        vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff],
+    ] {
         let client = client(settings());
-        assert!(searches(&client, &mut Canned::of_bytes(vec![piece.clone()]), 1)[0].is_err(), "{piece:x?}");
+        assert!(
+            searches(&client, &mut Canned::of_bytes(vec![piece.clone()]), 1)[0].is_err(),
+            "{piece:x?}"
+        );
         assert!(client.0.idle.borrow().is_empty());
     }
     // A notice of disconnection.
@@ -162,7 +213,8 @@ fn no_more_connections_than_the_pool_has() {
     let now = std::time::Instant::now();
     let enter = || crate::op::slot(now, now + Duration::from_secs(60));
     let (ops, driver) = enter();
-    let mut busy = Some(crate::op::drive(client.place(&ops), &driver, |op| panic!("{op:?}")).unwrap());
+    let mut busy =
+        Some(crate::op::drive(client.place(&ops), &driver, |op| panic!("{op:?}")).unwrap());
     let mut server = Canned::of_bytes(vec![ended(1, 0x65, 0)]);
     let outcome = server_run(&client, |op| match op {
         Op::Notified(notify) => {
@@ -188,7 +240,11 @@ fn no_more_connections_than_the_pool_has() {
 #[test]
 fn a_modification_is_not_tried_again_once_it_is_sent() {
     let client = client(Settings { retries: 3, ..settings() });
-    let modify = Modify { dn: "o=x".into(), operation: Operation::Add, attributes: vec![(b"cn".to_vec(), b"x".to_vec())] };
+    let modify = Modify {
+        dn: "o=x".into(),
+        operation: Operation::Add,
+        attributes: vec![(b"cn".to_vec(), b"x".to_vec())],
+    };
     let mut server = Canned::of_bytes(vec![]);
     let outcome = server.run(|ops| async move { client.modify(&ops, &modify).await });
     assert!(matches!(outcome, Err(Error::Failure(Failure::Unavailable(_)))), "{outcome:?}");

@@ -19,7 +19,8 @@ pub enum Server {
 pub struct UriError(pub String);
 
 impl Server {
-    /// Reads a URI; what stands behind host and port (a base, a filter) does not count. The path of `ldapi` is percent-encoded.
+    /// Reads a URI; what stands behind host and port (a base, a filter) does not count. The path of
+    /// `ldapi` is percent-encoded.
     ///
     /// # Errors
     /// It is none of the three forms.
@@ -28,8 +29,13 @@ impl Server {
         let (scheme, rest) = uri.split_once("://").ok_or_else(wrong)?;
         if scheme.eq_ignore_ascii_case("ldapi") {
             // Clients spell the path both ways: ldapi://%2Frun%2Fldapi and ldapi:///run/ldapi.
-            let path = crate::proto::http::percent_decode(rest.as_bytes()).ok().and_then(|path| String::from_utf8(path.into_owned()).ok());
-            return path.filter(|path| path.starts_with('/')).map(|path| Server::Unix(path.into())).ok_or_else(wrong);
+            let path = crate::proto::http::percent_decode(rest.as_bytes())
+                .ok()
+                .and_then(|path| String::from_utf8(path.into_owned()).ok());
+            return path
+                .filter(|path| path.starts_with('/'))
+                .map(|path| Server::Unix(path.into()))
+                .ok_or_else(wrong);
         }
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "ldap" => false,
@@ -77,8 +83,17 @@ mod tests {
         ] {
             assert_eq!(Server::parse(uri), Ok(expected), "{uri}");
         }
-        for uri in ["", "ldap.example.org", "http://x", "ldap://", "ldap://:389", "ldap://x:99999", "ldap://u@x", "ldapi://", "ldapi://%zz"]
-        {
+        for uri in [
+            "",
+            "ldap.example.org",
+            "http://x",
+            "ldap://",
+            "ldap://:389",
+            "ldap://x:99999",
+            "ldap://u@x",
+            "ldapi://",
+            "ldapi://%zz",
+        ] {
             assert_eq!(Server::parse(uri), Err(UriError(uri.into())), "{uri}");
         }
     }

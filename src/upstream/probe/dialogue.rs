@@ -1,4 +1,5 @@
-//! Some words with a mail server: enough to see that its protocol is alive, and a login where there is a test user.
+//! Some words with a mail server: enough to see that its protocol is alive, and a login where there
+//! is a test user.
 
 use super::{Fault, Protocol, STEP_MAX, Target};
 use crate::op::Ops;
@@ -39,7 +40,8 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// STARTTLS of ManageSieve (RFC 5804, 2.2). The server repeats its greeting behind the handshake.
+    /// STARTTLS of ManageSieve (RFC 5804, 2.2). The server repeats its greeting behind the
+    /// handshake.
     pub async fn sieve_start_tls(&mut self, tls: &ClientTls) -> Result<(), Fault> {
         self.sieve_response("greeting").await?;
         self.say("STARTTLS").await?;
@@ -112,8 +114,14 @@ impl<'a> Talk<'a> {
             return Err(Fault::Settings("request_uri holds a blank or a control character"));
         }
         let slash = if request_uri.starts_with('/') { "" } else { "/" };
-        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
-        let head = format!("GET {slash}{request_uri} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {HELO}\r\nConnection: close\r\n");
+        let host = if host.contains(':') && !host.starts_with('[') {
+            format!("[{host}]")
+        } else {
+            host.clone()
+        };
+        let head = format!(
+            "GET {slash}{request_uri} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {HELO}\r\nConnection: close\r\n"
+        );
         self.say(head).await?;
         let status = self.line().await?;
         expect("GET", &status, &[b"HTTP/1.1 200", b"HTTP/1.0 200"])
@@ -126,7 +134,9 @@ impl<'a> Talk<'a> {
             return Ok(None);
         }
         if [user, password].concat().iter().any(u8::is_ascii_control) {
-            return Err(Fault::Settings("the test user's name or password holds a control character"));
+            return Err(Fault::Settings(
+                "the test user's name or password holds a control character",
+            ));
         }
         Ok(Some((user, password)))
     }
@@ -141,7 +151,10 @@ impl<'a> Talk<'a> {
 }
 
 fn expect(step: &'static str, line: &[u8], good: &[&[u8]]) -> Result<(), Fault> {
-    if good.iter().any(|good| line.get(..good.len()).is_some_and(|start| start.eq_ignore_ascii_case(good))) {
+    if good
+        .iter()
+        .any(|good| line.get(..good.len()).is_some_and(|start| start.eq_ignore_ascii_case(good)))
+    {
         return Ok(());
     }
     let shown = line.get(..SHOWN_BYTES_MAX).unwrap_or(line);

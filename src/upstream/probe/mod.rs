@@ -1,8 +1,10 @@
 //! Probes: whether a mail server answers, as far as one can tell without a mailbox.
 //!
-//! In this order: TCP connect, a PROXY header if it wants one, TLS if it speaks it, and with `deep_check` some words of its protocol
-//! (`dialogue`). Used by the worker that watches the configured servers and by scripts (`check_backend_connection`). Rules: specification
-//! `pipeline.md` 15, `config.md` 8.17. Each step may take [`STEP_MAX`], a probe altogether [`PROBE_MAX`].
+//! In this order: TCP connect, a PROXY header if it wants one, TLS if it speaks it, and with
+//! `deep_check` some words of its protocol (`dialogue`). Used by the worker that watches the
+//! configured servers and by scripts (`check_backend_connection`). Rules: specification
+//! `pipeline.md` 15, `config.md` 8.17. Each step may take [`STEP_MAX`], a probe altogether
+//! [`PROBE_MAX`].
 
 mod dialogue;
 
@@ -21,7 +23,8 @@ pub struct Target {
     pub host: String,
     pub port: u16,
     pub tls: Option<ClientTls>,
-    /// The server expects a PROXY header (HAProxy's version 2): it is told that nobody is behind this connection.
+    /// The server expects a PROXY header (HAProxy's version 2): it is told that nobody is behind
+    /// this connection.
     pub haproxy_v2: bool,
     /// Speak the protocol instead of only connecting.
     pub deep_check: bool,
@@ -98,9 +101,14 @@ async fn connect(ops: &Ops, target: &Target) -> Result<Channel, Fault> {
     Ok(channel)
 }
 
-/// ManageSieve servers mostly want STARTTLS (RFC 5804 knows nothing else), some have a port with TLS from the start. The former show
-/// themselves by their greeting, which no handshake survives.
-async fn sieve_over_tls(ops: &Ops, target: &Target, tls: &ClientTls, mut channel: Channel) -> Result<(), Fault> {
+/// ManageSieve servers mostly want STARTTLS (RFC 5804 knows nothing else), some have a port with
+/// TLS from the start. The former show themselves by their greeting, which no handshake survives.
+async fn sieve_over_tls(
+    ops: &Ops,
+    target: &Target,
+    tls: &ClientTls,
+    mut channel: Channel,
+) -> Result<(), Fault> {
     if channel.start_tls(ops, tls, &target.host, STEP_MAX).await.is_ok() {
         return Talk::new(ops, channel, target).deep_check().await;
     }
@@ -115,7 +123,8 @@ pub const STEP_MAX: Duration = Duration::from_secs(5);
 /// How long a probe may take: a slow server that is on time with each of its answers is up.
 pub const PROBE_MAX: Duration = Duration::from_secs(30);
 
-/// Version 2, command LOCAL, no addresses: "nobody is behind this connection, it is a health check" (the PROXY protocol, 2.2).
+/// Version 2, command LOCAL, no addresses: "nobody is behind this connection, it is a health check"
+/// (the PROXY protocol, 2.2).
 const PROXY_LOCAL: [u8; 16] = *b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
 #[cfg(test)]

@@ -19,7 +19,9 @@ fn target(protocol: &str) -> Target {
 }
 
 fn over_tls(protocol: &str) -> Target {
-    let tls = ClientTls::new(&ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() }).unwrap();
+    let tls =
+        ClientTls::new(&ClientTlsSettings { skip_verify: true, ..ClientTlsSettings::default() })
+            .unwrap();
     Target { tls: Some(tls), ..target(protocol) }
 }
 
@@ -42,7 +44,11 @@ fn each_protocol_is_spoken() {
             "GET /health?a=b HTTP/1.1\r\nHost: 127.0.0.1:143\r\nUser-Agent: loligo\r\nConnection: close\r\n\r\n",
         ),
     ] {
-        assert_eq!(run(target(protocol), Canned::new(pieces)), (Ok(()), said.to_owned()), "{protocol}");
+        assert_eq!(
+            run(target(protocol), Canned::new(pieces)),
+            (Ok(()), said.to_owned()),
+            "{protocol}"
+        );
     }
 }
 
@@ -54,8 +60,16 @@ fn test_users_log_in_over_tls() {
             &["* OK ready\r\n", "* CAPABILITY X\r\na OK in\r\n"][..],
             "a LOGIN \"test \\\"user\\\"\" \"pass\\\\word\"\r\nb LOGOUT\r\n",
         ),
-        ("pop3", &["+OK ready\r\n", "+OK\r\n", "+OK in\r\n"], "USER test \"user\"\r\nPASS pass\\word\r\nQUIT\r\n"),
-        ("sieve", &["OK ready\r\n", "OK in\r\n"], "AUTHENTICATE \"PLAIN\" \"AHRlc3QgInVzZXIiAHBhc3Ncd29yZA==\"\r\nLOGOUT\r\n"),
+        (
+            "pop3",
+            &["+OK ready\r\n", "+OK\r\n", "+OK in\r\n"],
+            "USER test \"user\"\r\nPASS pass\\word\r\nQUIT\r\n",
+        ),
+        (
+            "sieve",
+            &["OK ready\r\n", "OK in\r\n"],
+            "AUTHENTICATE \"PLAIN\" \"AHRlc3QgInVzZXIiAHBhc3Ncd29yZA==\"\r\nLOGOUT\r\n",
+        ),
         ("smtp", &["220 b\r\n", "250 a\r\n"], "EHLO loligo\r\nQUIT\r\n"),
     ] {
         let expected = format!("<tls 127.0.0.1>{said}");
@@ -65,23 +79,38 @@ fn test_users_log_in_over_tls() {
 
 #[test]
 fn sieve_falls_back_to_starttls() {
-    let server = || Canned { broken_handshakes: 1, ..Canned::new(&["\"STARTTLS\"\r\nOK\r\n", "OK go\r\n", "OK again\r\n", "OK in\r\n"]) };
+    let server = || Canned {
+        broken_handshakes: 1,
+        ..Canned::new(&["\"STARTTLS\"\r\nOK\r\n", "OK go\r\n", "OK again\r\n", "OK in\r\n"])
+    };
     let said = "<tls 127.0.0.1><open 127.0.0.1:143>STARTTLS\r\n<tls 127.0.0.1>AUTHENTICATE \"PLAIN\" \"AHRlc3QgInVzZXIiAHBhc3Ncd29yZA==\"\r\nLOGOUT\r\n";
     assert_eq!(run(over_tls("sieve"), server()), (Ok(()), said.to_owned()));
     let said = "<tls 127.0.0.1><open 127.0.0.1:143>STARTTLS\r\n<tls 127.0.0.1>";
-    assert_eq!(run(Target { deep_check: false, ..over_tls("sieve") }, server()), (Ok(()), said.to_owned()));
+    assert_eq!(
+        run(Target { deep_check: false, ..over_tls("sieve") }, server()),
+        (Ok(()), said.to_owned())
+    );
 }
 
 #[test]
 fn a_proxy_header_comes_first() {
     let target = Target { haproxy_v2: true, deep_check: false, ..over_tls("imap") };
-    assert_eq!(run(target, Canned::new(&[])), (Ok(()), "\r\n\r\n\0\r\nQUIT\n \0\0\0<tls 127.0.0.1>".to_owned()));
+    assert_eq!(
+        run(target, Canned::new(&[])),
+        (Ok(()), "\r\n\r\n\0\r\nQUIT\n \0\0\0<tls 127.0.0.1>".to_owned())
+    );
 }
 
 #[test]
 fn without_a_deep_check_connecting_is_enough() {
-    assert_eq!(run(Target { deep_check: false, ..target("whatever") }, Canned::new(&[])), (Ok(()), String::new()));
-    assert_eq!(run(target("whatever"), Canned::new(&[])).0, Err(Fault::Settings("no deep check for this protocol")));
+    assert_eq!(
+        run(Target { deep_check: false, ..target("whatever") }, Canned::new(&[])),
+        (Ok(()), String::new())
+    );
+    assert_eq!(
+        run(target("whatever"), Canned::new(&[])).0,
+        Err(Fault::Settings("no deep check for this protocol"))
+    );
 }
 
 #[test]
@@ -113,8 +142,14 @@ fn servers_in_trouble_are_told_from_healthy_ones() {
 #[test]
 fn endless_talk_is_cut_off() {
     let (many, long) = ("* NOISE\r\n".repeat(200), "x".repeat(10_000));
-    assert!(matches!(run(over_tls("imap"), Canned::new(&["* OK\r\n", &many])).0, Err(Fault::Unexpected { step: "LOGIN", .. })));
-    assert!(matches!(run(target("imap"), Canned::new(&[&long])).0, Err(Fault::Failure(Failure::Protocol(_)))));
+    assert!(matches!(
+        run(over_tls("imap"), Canned::new(&["* OK\r\n", &many])).0,
+        Err(Fault::Unexpected { step: "LOGIN", .. })
+    ));
+    assert!(matches!(
+        run(target("imap"), Canned::new(&[&long])).0,
+        Err(Fault::Failure(Failure::Protocol(_)))
+    ));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Backoff: how long to wait before the next attempt to connect.
 //!
-//! The first attempt after a loss is made at once, further ones after 25, 50, 100 … ms, at most [`DELAY_MAX`], each cut by up to half at
-//! random so that the workers of many servers do not come back in step. A connection that lasted less than [`STABLE`] counts as a
-//! failed attempt: a server that takes connections only to drop them must not be asked in a tight loop.
+//! The first attempt after a loss is made at once, further ones after 25, 50, 100 … ms, at most
+//! [`DELAY_MAX`], each cut by up to half at random so that the workers of many servers do not come
+//! back in step. A connection that lasted less than [`STABLE`] counts as a failed attempt: a server
+//! that takes connections only to drop them must not be asked in a tight loop.
 
 use std::time::Duration;
 
@@ -22,11 +23,13 @@ impl Backoff {
     /// An attempt failed; how long to wait before the next.
     pub(super) fn failed(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let doubled = DELAY_MIN.saturating_mul(1 << (self.failures - 1).min(DOUBLINGS_MAX)).min(DELAY_MAX);
+        let doubled =
+            DELAY_MIN.saturating_mul(1 << (self.failures - 1).min(DOUBLINGS_MAX)).min(DELAY_MAX);
         self.jitter(doubled)
     }
 
-    /// A connection was lost that had been ready for `lasted`; how long to wait before the next attempt.
+    /// A connection was lost that had been ready for `lasted`; how long to wait before the next
+    /// attempt.
     pub(super) fn lost(&mut self, lasted: Duration) -> Duration {
         if lasted < STABLE {
             return self.failed();
@@ -57,7 +60,8 @@ impl Backoff {
 
 const DELAY_MIN: Duration = Duration::from_millis(25);
 
-/// At most this between attempts: a server that is back is found within two seconds, the attempt itself included.
+/// At most this between attempts: a server that is back is found within two seconds, the attempt
+/// itself included.
 pub(super) const DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// 25 ms doubled so often is past [`DELAY_MAX`].
@@ -77,7 +81,10 @@ mod tests {
             for full in [25, 50, 100, 200, 400, 800, 1000, 1000, 1000] {
                 let delay = backoff.failed();
                 let full = Duration::from_millis(full);
-                assert!(delay > full / 2 - Duration::from_nanos(2) && delay <= full, "{delay:?} of {full:?}");
+                assert!(
+                    delay > full / 2 - Duration::from_nanos(2) && delay <= full,
+                    "{delay:?} of {full:?}"
+                );
             }
             backoff.failures = u32::MAX;
             assert!(backoff.failed() <= DELAY_MAX);

@@ -1,12 +1,17 @@
-//! Link: the state machine of one pipelined connection. Bytes, events and the time in; bytes, answers and wishes out.
+//! Link: the state machine of one pipelined connection. Bytes, events and the time in; bytes,
+//! answers and wishes out.
 //!
-//! An ask on the hot path is a copy into the outgoing buffer and one entry in a queue; a reply is matched to the front of that queue,
-//! for Redis answers in order. Everything else (connecting, greeting, timeouts, losses) is off that path.
+//! An ask on the hot path is a copy into the outgoing buffer and one entry in a queue; a reply is
+//! matched to the front of that queue, for Redis answers in order. Everything else (connecting,
+//! greeting, timeouts, losses) is off that path.
 //!
-//! What holds: every ask accepted is answered exactly once. What was in flight when a connection ended fails with
-//! [`Failure::Closed`] and is never sent again, since it may have been carried out; what was only queued for a connection that did not come
-//! about fails with [`Failure::Refused`] and was certainly not. Nothing is sent for an asker whose time ran out before.
-//! Bounds: [`Settings::asks_max`] asks, [`OUTGOING_BYTES_MAX`] unsent bytes, one partial reply (`proto::resp`).
+//! What holds: every ask accepted is answered exactly once. What was in flight when a connection
+//! ended fails with [`Failure::Closed`] and is never sent again, since it may have been carried
+//! out; what was only queued for a connection that did not come about fails with
+//! [`Failure::Refused`] and was certainly not. Nothing is sent for an asker whose time ran out
+//! before.
+//! Bounds: [`Settings::asks_max`] asks, [`OUTGOING_BYTES_MAX`] unsent bytes, one partial reply
+//! (`proto::resp`).
 
 use super::backoff::{Backoff, STABLE};
 use super::greeting::{Greeting, Outcome};
@@ -21,12 +26,14 @@ use std::time::Instant;
 
 /// A link. The order of calls, turn by turn:
 ///
-/// 1. Events: [`handle_connected`](Link::handle_connected) when the stream is open, [`handle_bytes`](Link::handle_bytes) with what it
-///    gave, [`handle_closed`](Link::handle_closed) when it could not be opened, failed or ended;
+/// 1. Events: [`handle_connected`](Link::handle_connected) when the stream is open,
+///    [`handle_bytes`](Link::handle_bytes) with what it gave,
+///    [`handle_closed`](Link::handle_closed) when it could not be opened, failed or ended;
 ///    [`handle_timeout`](Link::handle_timeout) when [`next_timeout`](Link::next_timeout) is over.
 /// 2. [`ask`](Link::ask), any number of times.
 /// 3. If [`wants_connection`](Link::wants_connection): drop the stream there may be, tell
-///    [`handle_connecting`](Link::handle_connecting) and begin to connect (failing at once is a `handle_closed`). Else, if it [`is_disconnected`](Link::is_disconnected): drop the stream.
+///    [`handle_connecting`](Link::handle_connecting) and begin to connect (failing at once is a
+///    `handle_closed`). Else, if it [`is_disconnected`](Link::is_disconnected): drop the stream.
 /// 4. Write [`transmit`](Link::transmit), report [`transmitted`](Link::transmitted).
 #[derive(Debug)]
 pub struct Link {
@@ -39,12 +46,14 @@ pub struct Link {
     /// Commands of this connection; those before `sent` are with the kernel.
     outgoing: Vec<u8>,
     sent: usize,
-    /// Bytes of commands ever asked and ever sent on this connection. Invariant: `asked - transmitted == outgoing.len() - sent`.
+    /// Bytes of commands ever asked and ever sent on this connection. Invariant: `asked -
+    /// transmitted == outgoing.len() - sent`.
     asked: u64,
     transmitted: u64,
     /// Who waits for replies, in the order of their commands.
     waiting: VecDeque<Asker>,
-    /// No living asker's time is over before this. May be too early: those answered since do not count.
+    /// No living asker's time is over before this. May be too early: those answered since do not
+    /// count.
     earliest: Option<Instant>,
     /// Connections that were in use and are over.
     losses: u64,
@@ -54,7 +63,8 @@ pub struct Link {
 
 #[derive(Debug)]
 enum State {
-    /// There is no connection. Until `retry_at` asks are refused with `why`; from then on one is wanted, and asks are queued.
+    /// There is no connection. Until `retry_at` asks are refused with `why`; from then on one is
+    /// wanted, and asks are queued.
     Disconnected { retry_at: Instant, why: String },
     /// The worker connects; asks are queued.
     Connecting { until: Instant },
@@ -79,7 +89,8 @@ struct Asker {
 }
 
 impl Link {
-    /// A link that wants its first connection at once. `seed` sets its backoff apart from other links'.
+    /// A link that wants its first connection at once. `seed` sets its backoff apart from other
+    /// links'.
     pub fn new(settings: Settings, seed: u64, now: Instant) -> Link {
         Link {
             protocol: settings.protocol,
@@ -98,11 +109,18 @@ impl Link {
         }
     }
 
-    /// Asks on behalf of `who`, which is handed back with the answer. None: it will come, by `until` at the latest (then
-    /// [`Failure::TimedOut`]). Some: this is the answer, nothing was sent: the server is known to be away
-    /// ([`Failure::Refused`]), too many wait already ([`Failure::Full`]), the time is over, or no command was given.
+    /// Asks on behalf of `who`, which is handed back with the answer. None: it will come, by
+    /// `until` at the latest (then [`Failure::TimedOut`]). Some: this is the answer, nothing was
+    /// sent: the server is known to be away ([`Failure::Refused`]), too many wait already
+    /// ([`Failure::Full`]), the time is over, or no command was given.
     #[inline]
-    pub fn ask(&mut self, who: u64, until: Instant, commands: &Commands, now: Instant) -> Option<Answer> {
+    pub fn ask(
+        &mut self,
+        who: u64,
+        until: Instant,
+        commands: &Commands,
+        now: Instant,
+    ) -> Option<Answer> {
         if let Some(answer) = self.answer_at_once(until, commands, now) {
             return Some(answer);
         }
@@ -110,7 +128,14 @@ impl Link {
         self.outgoing.extend_from_slice(bytes);
         self.asked += bytes.len() as u64;
         let count = commands.count();
-        self.waiting.push_back(Asker { who: Some(who), until, ends_at: self.asked, count, due: count, replies: Vec::new() });
+        self.waiting.push_back(Asker {
+            who: Some(who),
+            until,
+            ends_at: self.asked,
+            count,
+            due: count,
+            replies: Vec::new(),
+        });
         self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
         None
     }
@@ -149,8 +174,8 @@ impl Link {
         self.losses
     }
 
-    /// Whether, since the last call, the server told of changes ([`Settings::tracking`]) or the connection that it would have told over
-    /// has ended.
+    /// Whether, since the last call, the server told of changes ([`Settings::tracking`]) or the
+    /// connection that it would have told over has ended.
     #[inline]
     pub fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.has_news)
@@ -164,7 +189,8 @@ impl Link {
         }
     }
 
-    /// The server is somewhere else from now on: a connection is wanted at once. What was in flight fails; what has not been sent goes there.
+    /// The server is somewhere else from now on: a connection is wanted at once. What was in flight
+    /// fails; what has not been sent goes there.
     pub fn redirect(&mut self, address: &str, now: Instant, out: &mut Vec<(u64, Answer)>) {
         if self.is_ready() {
             self.lose(Failure::Closed(self.settings.address.clone()), now, out);
@@ -188,14 +214,17 @@ impl Link {
         self.state = State::Connecting { until: now + self.settings.connect_timeout };
     }
 
-    /// The connection is open. A TLS handshake may still be under way: the stream holds our bytes back until it is over.
+    /// The connection is open. A TLS handshake may still be under way: the stream holds our bytes
+    /// back until it is over.
     pub fn handle_connected(&mut self, _now: Instant) {
         if let State::Connecting { until } = self.state {
-            self.state = State::Greeting { until, greeting: Greeting::new(&self.settings, self.protocol) };
+            self.state =
+                State::Greeting { until, greeting: Greeting::new(&self.settings, self.protocol) };
         }
     }
 
-    /// Takes bytes from the server and appends the answers they complete. A server that breaks the protocol is disconnected.
+    /// Takes bytes from the server and appends the answers they complete. A server that breaks the
+    /// protocol is disconnected.
     pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant, out: &mut Vec<(u64, Answer)>) {
         let mut input = bytes;
         while !matches!(self.state, State::Disconnected { .. } | State::Connecting { .. }) {
@@ -210,13 +239,24 @@ impl Link {
     }
 
     /// The connection could not be opened, failed, or was closed by the server (`error` None).
-    pub fn handle_closed(&mut self, error: Option<&io::Error>, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_closed(
+        &mut self,
+        error: Option<&io::Error>,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let address = &self.settings.address;
         match (&self.state, error) {
             (State::Disconnected { .. }, _) => {}
-            (State::Connecting { .. }, Some(error)) => self.refuse(dial_text(address, error), now, out),
-            (State::Greeting { .. }, Some(error)) => self.refuse(format!("connection to {address}: {}", error_text(error)), now, out),
-            (State::Connecting { .. } | State::Greeting { .. }, None) => self.refuse(format!("connection closed by {address}"), now, out),
+            (State::Connecting { .. }, Some(error)) => {
+                self.refuse(dial_text(address, error), now, out)
+            }
+            (State::Greeting { .. }, Some(error)) => {
+                self.refuse(format!("connection to {address}: {}", error_text(error)), now, out)
+            }
+            (State::Connecting { .. } | State::Greeting { .. }, None) => {
+                self.refuse(format!("connection closed by {address}"), now, out)
+            }
             (State::Ready { .. }, _) => self.lose(Failure::Closed(address.clone()), now, out),
         }
     }
@@ -258,7 +298,8 @@ impl Link {
         }
     }
 
-    /// When [`Link::handle_timeout`] (or a look at [`Link::wants_connection`]) is due; O(1), asked each turn. May be early.
+    /// When [`Link::handle_timeout`] (or a look at [`Link::wants_connection`]) is due; O(1), asked
+    /// each turn. May be early.
     pub fn next_timeout(&self) -> Option<Instant> {
         let own = match &self.state {
             State::Disconnected { retry_at, .. } => Some(*retry_at),
@@ -295,9 +336,13 @@ impl Link {
     /// The answer to an ask that is not taken.
     fn answer_at_once(&self, until: Instant, commands: &Commands, now: Instant) -> Option<Answer> {
         let failure = match &self.state {
-            State::Disconnected { retry_at, why } if *retry_at > now => Failure::Refused(why.clone()),
+            State::Disconnected { retry_at, why } if *retry_at > now => {
+                Failure::Refused(why.clone())
+            }
             _ if self.waiting.len() >= self.settings.asks_max => Failure::Full("redis"),
-            _ if self.outgoing.len() - self.sent + commands.bytes().len() > OUTGOING_BYTES_MAX => Failure::Full("redis"),
+            _ if self.outgoing.len() - self.sent + commands.bytes().len() > OUTGOING_BYTES_MAX => {
+                Failure::Full("redis")
+            }
             _ if until <= now => Failure::TimedOut,
             _ if commands.count() == 0 => return Some(Answer::Replies(Vec::new())),
             _ => return None,
@@ -312,7 +357,9 @@ impl Link {
         match greeting.handle_reply(&reply, &self.settings.password) {
             Outcome::Pending => {}
             // Willing before it has heard us out? Then its replies are not to ours.
-            Outcome::Done if !greeting.unsent().is_empty() => self.refuse(EARLY_REPLY.to_owned(), now, out),
+            Outcome::Done if !greeting.unsent().is_empty() => {
+                self.refuse(EARLY_REPLY.to_owned(), now, out)
+            }
             Outcome::Done => self.state = State::Ready { since: now },
             Outcome::Refused(text) => self.refuse(text, now, out),
             Outcome::Downgrade => {
@@ -327,7 +374,11 @@ impl Link {
     /// Matches a reply to who waits for it.
     fn deliver(&mut self, reply: Reply, now: Instant, out: &mut Vec<(u64, Answer)>) {
         let Some(asker) = self.waiting.front_mut() else {
-            return self.lose(Failure::Protocol("a reply that nobody asked for".to_owned()), now, out);
+            return self.lose(
+                Failure::Protocol("a reply that nobody asked for".to_owned()),
+                now,
+                out,
+            );
         };
         if asker.due == 1 && asker.ends_at > self.transmitted {
             // Whatever it answers, it is not this; nor would any later reply belong to its asker.
@@ -363,13 +414,21 @@ impl Link {
         }
     }
 
-    /// Gives the connection up if the refusal says that it is good for nothing. A server that is no master any more is left once a second
-    /// at most: it may be the one that the operator means.
-    fn heed(&mut self, refusal: Refusal, failure: Failure, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    /// Gives the connection up if the refusal says that it is good for nothing. A server that is no
+    /// master any more is left once a second at most: it may be the one that the operator means.
+    fn heed(
+        &mut self,
+        refusal: Refusal,
+        failure: Failure,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let State::Ready { since } = self.state else { return };
         let gives_up = match refusal {
             Refusal::Passing => false,
-            Refusal::ReadOnly => self.settings.role == Role::Master && now.saturating_duration_since(since) >= STABLE,
+            Refusal::ReadOnly => {
+                self.settings.role == Role::Master && now.saturating_duration_since(since) >= STABLE
+            }
             Refusal::Unwilling => true,
         };
         if gives_up {
@@ -381,8 +440,8 @@ impl Link {
         }
     }
 
-    /// Tells those whose time is over. What they asked, if it is not even sent, is forgotten: an attempt that was answered with a temporary
-    /// failure must not be counted seconds later.
+    /// Tells those whose time is over. What they asked, if it is not even sent, is forgotten: an
+    /// attempt that was answered with a temporary failure must not be counted seconds later.
     fn expire(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
         for asker in &mut self.waiting {
             if asker.until <= now
@@ -392,7 +451,8 @@ impl Link {
                 out.push((who, Answer::Failed(Failure::TimedOut)));
             }
         }
-        self.earliest = self.waiting.iter().filter(|asker| asker.who.is_some()).map(|asker| asker.until).min();
+        self.earliest =
+            self.waiting.iter().filter(|asker| asker.who.is_some()).map(|asker| asker.until).min();
         if !self.is_ready() {
             self.forget_abandoned();
         }
@@ -417,7 +477,9 @@ impl Link {
 
     /// When the connection is to be given up because the oldest reply is too late.
     fn stuck_at(&self) -> Option<Instant> {
-        self.waiting.front().map(|asker| asker.until.checked_add(self.settings.overdue_max).unwrap_or(asker.until))
+        self.waiting
+            .front()
+            .map(|asker| asker.until.checked_add(self.settings.overdue_max).unwrap_or(asker.until))
     }
 
     /// A connection did not come about. Nothing has been sent for those who wait.
@@ -426,7 +488,8 @@ impl Link {
         self.state = State::Disconnected { retry_at: now + self.backoff.failed(), why };
     }
 
-    /// A connection that was in use is over. Called in the greeting, too, when the server does not speak the protocol.
+    /// A connection that was in use is over. Called in the greeting, too, when the server does not
+    /// speak the protocol.
     fn lose(&mut self, failure: Failure, now: Instant, out: &mut Vec<(u64, Answer)>) {
         let State::Ready { since } = self.state else {
             return self.refuse(failure.to_string(), now, out);
@@ -439,7 +502,11 @@ impl Link {
 
     /// Answers everybody, and forgets all that belonged to the connection.
     fn answer_all(&mut self, failure: &Failure, out: &mut Vec<(u64, Answer)>) {
-        out.extend(self.waiting.drain(..).filter_map(|asker| Some((asker.who?, Answer::Failed(failure.clone())))));
+        out.extend(
+            self.waiting
+                .drain(..)
+                .filter_map(|asker| Some((asker.who?, Answer::Failed(failure.clone())))),
+        );
         self.has_news = true;
         self.earliest = None;
         self.decoder = Decoder::default();
@@ -450,10 +517,12 @@ impl Link {
 
 const EARLY_REPLY: &str = "a reply before its command";
 
-/// Bytes that may wait to be written: some seconds' worth for a server that has stopped reading, and no more.
+/// Bytes that may wait to be written: some seconds' worth for a server that has stopped reading,
+/// and no more.
 const OUTGOING_BYTES_MAX: usize = 32 << 20;
 
-/// Memory that the outgoing buffer keeps between turns, and the least that is worth moving bytes for: a turn's commands at full speed.
+/// Memory that the outgoing buffer keeps between turns, and the least that is worth moving bytes
+/// for: a turn's commands at full speed.
 const OUTGOING_BYTES_KEEP: usize = 256 << 10;
 
 #[cfg(test)]

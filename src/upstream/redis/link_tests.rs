@@ -79,7 +79,10 @@ impl Bench {
 
     /// The answers since the last look, as text.
     fn answers(&mut self) -> Vec<(u64, String)> {
-        std::mem::take(&mut self.out).into_iter().map(|(who, answer)| (who, shown(&answer))).collect()
+        std::mem::take(&mut self.out)
+            .into_iter()
+            .map(|(who, answer)| (who, shown(&answer)))
+            .collect()
     }
 }
 
@@ -449,7 +452,9 @@ fn events_of_a_dropped_connection_change_nothing() {
     bench.close();
     bench.link.handle_connected(bench.now);
     bench.link.transmitted(10);
-    assert!(bench.link.is_disconnected() && bench.link.transmit().is_empty() && bench.out.is_empty());
+    assert!(
+        bench.link.is_disconnected() && bench.link.transmit().is_empty() && bench.out.is_empty()
+    );
 }
 
 #[derive(Clone, Debug)]
@@ -479,7 +484,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Echoes the second word of each command, and greets back; its replies wait in `saying` until they are carried over.
+/// Echoes the second word of each command, and greets back; its replies wait in `saying` until they
+/// are carried over.
 #[derive(Default)]
 struct Echo {
     hearing: Decoder,
@@ -490,7 +496,12 @@ impl Echo {
     fn hear(&mut self, bytes: &[u8]) {
         self.hearing.feed(bytes);
         while let Some(command) = self.hearing.poll_reply().unwrap() {
-            let words: Vec<Vec<u8>> = command.view().items().unwrap().map(|word| word.as_bytes().unwrap().to_vec()).collect();
+            let words: Vec<Vec<u8>> = command
+                .view()
+                .items()
+                .unwrap()
+                .map(|word| word.as_bytes().unwrap().to_vec())
+                .collect();
             match words[0].as_slice() {
                 b"HELLO" => self.saying.extend_from_slice(b"%0\r\n"),
                 b"PING" => self.saying.extend_from_slice(b">1\r\n+notice\r\n+PONG\r\n"),
@@ -503,8 +514,8 @@ impl Echo {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Whatever is cut where, times out, closes or refuses: every ask is answered exactly once, replies are its own, no command is sent
-    /// twice, and nothing is answered later than its time.
+    /// Whatever is cut where, times out, closes or refuses: every ask is answered exactly once,
+    /// replies are its own, no command is sent twice, and nothing is answered later than its time.
     #[test]
     fn every_ask_is_answered_once_and_with_its_own(steps in prop::collection::vec(step(), 0..300)) {
         let mut bench = Bench::new(Settings { asks_max: 40, ..Settings::new("127.0.0.1:6379") });
@@ -584,7 +595,8 @@ proptest! {
             bench.say(part);
         }
         bench.close();
-        // Disguised as a refusal of RESP3, garbage may also send the link back to connecting, the queue intact.
+        // Disguised as a refusal of RESP3, garbage may also send the link back to connecting, the
+        // queue intact.
         bench.pass(10 * SECOND);
         let mut who: Vec<u64> = bench.answers().into_iter().map(|(who, _)| who).collect();
         who.sort_unstable();

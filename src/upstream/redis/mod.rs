@@ -1,8 +1,11 @@
-//! Redis, as a pool sees it: one server, a master with replicas, a set watched by sentinels, a cluster.
+//! Redis, as a pool sees it: one server, a master with replicas, a set watched by sentinels, a
+//! cluster.
 //!
-//! Each worker has one pipelined connection per server, so that all commands of a turn leave in one write and nothing is shared between
-//! threads. A [`Pool`] knows the servers of one [`Plan`] and sends each command where it belongs; what bytes mean is `proto::resp`'s,
-//! sockets are `worker::links`'s. An error that is about the server rather than the command is a failure, never a reply.
+//! Each worker has one pipelined connection per server, so that all commands of a turn leave in one
+//! write and nothing is shared between threads. A [`Pool`] knows the servers of one [`Plan`] and
+//! sends each command where it belongs; what bytes mean is `proto::resp`'s, sockets are
+//! `worker::links`'s. An error that is about the server rather than the command is a failure, never
+//! a reply.
 //!
 //! ```text
 //! pool.rs       which server: the worker's side of all of this
@@ -41,14 +44,16 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub layout: Layout,
-    /// For the servers that hold the data. The address and what a server's role implies are filled in by the pool.
+    /// For the servers that hold the data. The address and what a server's role implies are filled
+    /// in by the pool.
     pub settings: Settings,
 }
 
 /// Which servers there are. Addresses are `host:port` or a path.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layout {
-    /// One master. Reads go to its replicas in turn, and to the master if there are none or none is there.
+    /// One master. Reads go to its replicas in turn, and to the master if there are none or none is
+    /// there.
     Direct { master: String, replicas: Vec<String> },
     /// A master, perhaps with replicas, that sentinels know of.
     Sentinel {
@@ -131,7 +136,8 @@ pub struct Settings {
     pub identify: bool,
     /// From the start of connecting to the end of the greeting.
     pub connect_timeout: Duration,
-    /// A reply overdue by this much, after its asker's own time limit, means that the connection is stuck.
+    /// A reply overdue by this much, after its asker's own time limit, means that the connection is
+    /// stuck.
     pub overdue_max: Duration,
     /// Asks that may wait for replies at a time.
     pub asks_max: usize,
@@ -167,12 +173,15 @@ impl Settings {
     }
 }
 
-/// With at most a second between attempts ([`backoff`]), a server that comes back is found within two.
+/// With at most a second between attempts ([`backoff`]), a server that comes back is found within
+/// two.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Longer than a server's usual pauses (a slow script, a fork), shorter than anyone's patience at a login.
+/// Longer than a server's usual pauses (a slow script, a fork), shorter than anyone's patience at a
+/// login.
 const OVERDUE_MAX: Duration = Duration::from_secs(1);
 
-/// Each task has at most one op in flight, so this is a bound on logins waiting for one Redis on one core: a third of a second's
-/// worth at full speed, after which turning logins away is kinder than letting them time out.
+/// Each task has at most one op in flight, so this is a bound on logins waiting for one Redis on
+/// one core: a third of a second's worth at full speed, after which turning logins away is kinder
+/// than letting them time out.
 const ASKS_MAX: usize = 16_384;

@@ -1,6 +1,8 @@
-//! Nodes: the servers of a pool, each with its link, at places that stay the same for as long as the server is in use.
+//! Nodes: the servers of a pool, each with its link, at places that stay the same for as long as
+//! the server is in use.
 //!
-//! A place is what a worker keeps a socket at; one that became free is used again. Bound: [`NODES_MAX`].
+//! A place is what a worker keeps a socket at; one that became free is used again. Bound:
+//! [`NODES_MAX`].
 
 use super::{Link, Settings};
 use crate::op::Answer;
@@ -87,7 +89,11 @@ impl Nodes {
     }
 
     /// Why nothing at all can be reached; None while some server is there or being tried.
-    pub(super) fn hopeless(&self, candidates: impl Iterator<Item = usize>, now: Instant) -> Option<&str> {
+    pub(super) fn hopeless(
+        &self,
+        candidates: impl Iterator<Item = usize>,
+        now: Instant,
+    ) -> Option<&str> {
         let mut why = None;
         for node in candidates.filter_map(|at| self.get(at)) {
             why = Some(node.link.refuses(now)?);

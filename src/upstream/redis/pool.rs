@@ -1,7 +1,8 @@
 //! [`Pool`]: the servers of one plan, and which of them each command goes to.
 //!
-//! One master is the usual case and costs nothing here: its link answers to the asker directly. Where a pool has to look at answers first (a
-//! cluster's redirections, a sentinel's word) they are gathered inside and passed on from [`Pool::turn`].
+//! One master is the usual case and costs nothing here: its link answers to the asker directly.
+//! Where a pool has to look at answers first (a cluster's redirections, a sentinel's word) they are
+//! gathered inside and passed on from [`Pool::turn`].
 
 use super::cluster::Cluster;
 use super::nodes::{Node, Nodes};
@@ -11,8 +12,10 @@ use crate::op::{Answer, Failure, RedisOp, Route};
 use std::io;
 use std::time::Instant;
 
-/// A pool. The order of calls, turn by turn: events of its servers' sockets by place ([`Pool::handle_bytes`] and its kin), then
-/// [`Pool::ask`] any number of times, then [`Pool::turn`], and then what [`Link`](super::Link) says of connecting and sending, for each node.
+/// A pool. The order of calls, turn by turn: events of its servers' sockets by place
+/// ([`Pool::handle_bytes`] and its kin), then [`Pool::ask`] any number of times, then
+/// [`Pool::turn`], and then what [`Link`](super::Link) says of connecting and sending, for each
+/// node.
 #[derive(Debug)]
 pub struct Pool {
     nodes: Nodes,
@@ -51,7 +54,8 @@ pub struct Health {
 }
 
 impl Pool {
-    /// A pool whose links want their first connections at once. `seed` sets their backoff apart from other workers'.
+    /// A pool whose links want their first connections at once. `seed` sets their backoff apart
+    /// from other workers'.
     pub fn new(plan: Plan, seed: u64, now: Instant) -> Pool {
         let mut nodes = Nodes::new(seed);
         let Plan { layout, settings } = plan;
@@ -64,18 +68,39 @@ impl Pool {
                 Routing::Direct(Direct { replicas, turn: 0, all_to_replicas: false })
             }
             Layout::Sentinel { sentinels, name, username, password, serve } => {
-                let watchers = Settings { username, password, database: 0, tracking: false, ..settings.clone() };
+                let watchers = Settings {
+                    username,
+                    password,
+                    database: 0,
+                    tracking: false,
+                    ..settings.clone()
+                };
                 let all_to_replicas = serve == Serve::Replicas;
                 let role = if all_to_replicas { Role::Replica } else { Role::Master };
-                // Where the server at the first place is, the sentinels will say; until then its link gathers what is asked.
-                let first = nodes.add(Settings { address: String::new(), role, verify_role: true, ..settings.clone() }, now);
+                // Where the server at the first place is, the sentinels will say; until then its
+                // link gathers what is asked.
+                let first = nodes.add(
+                    Settings {
+                        address: String::new(),
+                        role,
+                        verify_role: true,
+                        ..settings.clone()
+                    },
+                    now,
+                );
                 let replicas = first.filter(|_| all_to_replicas).into_iter().collect();
-                let sentinels = Sentinels::new(name, sentinels, watchers, settings, serve, &mut nodes, seed, now);
-                Routing::Sentinel(Direct { replicas, turn: 0, all_to_replicas }, Box::new(sentinels))
+                let sentinels = Sentinels::new(
+                    name, sentinels, watchers, settings, serve, &mut nodes, seed, now,
+                );
+                Routing::Sentinel(
+                    Direct { replicas, turn: 0, all_to_replicas },
+                    Box::new(sentinels),
+                )
             }
             Layout::Cluster { seeds, reads_at_replicas, redirects_max } => {
                 // A command and its CLIENT CACHING need not go to the same server.
-                let settings = Settings { database: 0, reads_at_replicas, tracking: false, ..settings };
+                let settings =
+                    Settings { database: 0, reads_at_replicas, tracking: false, ..settings };
                 Routing::Cluster(Box::new(Cluster::new(seeds, settings, redirects_max, seed, now)))
             }
         };
@@ -88,19 +113,25 @@ impl Pool {
     #[inline]
     pub fn ask(&mut self, op: &RedisOp, who: u64, until: Instant, now: Instant) -> Option<Answer> {
         let at = match &mut self.routing {
-            Routing::Direct(direct) | Routing::Sentinel(direct, _) => direct.place(op.route, &self.nodes),
+            Routing::Direct(direct) | Routing::Sentinel(direct, _) => {
+                direct.place(op.route, &self.nodes)
+            }
             Routing::Cluster(cluster) => return cluster.ask(op, who, until, &mut self.nodes, now),
         };
         match self.nodes.get_mut(at) {
             Some(node) => node.link.ask(who, until, &op.commands, now),
-            None => Some(Answer::Failed(Failure::Unavailable("this Redis pool has no server".to_owned()))),
+            None => Some(Answer::Failed(Failure::Unavailable(
+                "this Redis pool has no server".to_owned(),
+            ))),
         }
     }
 
-    /// Whether what was read from any server may have changed; as [`Link::take_news`](super::Link::take_news). What several have to tell
-    /// comes one call after the other.
+    /// Whether what was read from any server may have changed; as
+    /// [`Link::take_news`](super::Link::take_news). What several have to tell comes one call after
+    /// the other.
     pub fn take_news(&mut self) -> bool {
-        (0..self.nodes.places()).any(|at| self.nodes.get_mut(at).is_some_and(|node| node.link.take_news()))
+        (0..self.nodes.places())
+            .any(|at| self.nodes.get_mut(at).is_some_and(|node| node.link.take_news()))
     }
 
     /// How many places there are; some may be empty.
@@ -113,14 +144,26 @@ impl Pool {
         self.nodes.get_mut(at)
     }
 
-    pub fn handle_bytes(&mut self, at: usize, bytes: &[u8], now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_bytes(
+        &mut self,
+        at: usize,
+        bytes: &[u8],
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let out = if self.looks_at(at) { &mut self.inner } else { out };
         if let Some(node) = self.nodes.get_mut(at) {
             node.link.handle_bytes(bytes, now, out);
         }
     }
 
-    pub fn handle_closed(&mut self, at: usize, error: Option<&io::Error>, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_closed(
+        &mut self,
+        at: usize,
+        error: Option<&io::Error>,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let out = if self.looks_at(at) { &mut self.inner } else { out };
         if let Some(node) = self.nodes.get_mut(at) {
             node.link.handle_closed(error, now, out);
@@ -128,7 +171,13 @@ impl Pool {
     }
 
     /// There is no way to the server at a place: its name is not known, say.
-    pub fn handle_unreachable(&mut self, at: usize, why: String, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_unreachable(
+        &mut self,
+        at: usize,
+        why: String,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         let out = if self.looks_at(at) { &mut self.inner } else { out };
         if let Some(node) = self.nodes.get_mut(at) {
             node.link.handle_unreachable(why, now, out);
@@ -161,7 +210,9 @@ impl Pool {
         }
         match &mut self.routing {
             Routing::Direct(_) => {}
-            Routing::Sentinel(direct, sentinels) => sentinels.turn(direct, &mut self.nodes, &mut self.inner, now, out),
+            Routing::Sentinel(direct, sentinels) => {
+                sentinels.turn(direct, &mut self.nodes, &mut self.inner, now, out)
+            }
             Routing::Cluster(cluster) => cluster.turn(&mut self.nodes, &mut self.inner, now, out),
         }
     }
@@ -173,7 +224,9 @@ impl Pool {
 
     /// When [`Pool::turn`] is due without an event.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let due = |node: &Node| if node.is_addressed { node.link.next_timeout() } else { node.link.next_expiry() };
+        let due = |node: &Node| {
+            if node.is_addressed { node.link.next_timeout() } else { node.link.next_expiry() }
+        };
         let links = self.nodes.iter().filter_map(|(_, node)| due(node)).min();
         let own = match &self.routing {
             Routing::Direct(_) => None,
@@ -193,7 +246,9 @@ impl Pool {
             }
             health.losses += node.link.losses();
             if !is_sentinel {
-                health.in_flight = health.in_flight.saturating_add(u32::try_from(node.link.waiting()).unwrap_or(u32::MAX));
+                health.in_flight = health
+                    .in_flight
+                    .saturating_add(u32::try_from(node.link.waiting()).unwrap_or(u32::MAX));
             }
         }
         health.is_up = match &self.routing {

@@ -5,7 +5,10 @@ use super::*;
 use crate::proto::resp::Reply;
 
 fn layout(replicas: &[&str]) -> Layout {
-    Layout::Direct { master: "m:1".into(), replicas: replicas.iter().map(|address| (*address).to_owned()).collect() }
+    Layout::Direct {
+        master: "m:1".into(),
+        replicas: replicas.iter().map(|address| (*address).to_owned()).collect(),
+    }
 }
 
 /// Every server says who it is.
@@ -35,7 +38,11 @@ fn reads_take_turns_at_replicas_and_writes_do_not() {
     bench.run(who);
     let answers = bench.answers();
     for replica in ["r:1", "r:2"] {
-        assert_eq!(answers[..4].iter().filter(|(_, text)| text == replica).count(), 2, "{answers:?}");
+        assert_eq!(
+            answers[..4].iter().filter(|(_, text)| text == replica).count(),
+            2,
+            "{answers:?}"
+        );
     }
     assert_eq!(answers[4].1, "m:1");
 }
@@ -43,13 +50,15 @@ fn reads_take_turns_at_replicas_and_writes_do_not() {
 #[test]
 fn without_a_replica_that_is_there_reads_go_to_the_master() {
     let mut bench = Bench::new(layout(&["r:1", "r:2"]));
-    let only_master = |address: &str, words: &[&str]| if address == "m:1" { who(address, words) } else { None };
+    let only_master =
+        |address: &str, words: &[&str]| if address == "m:1" { who(address, words) } else { None };
     bench.run(only_master);
     bench.read(1, "GET k");
     bench.run(only_master);
     assert_eq!(bench.answers(), answered(&[(1, "m:1")]));
     // One comes up.
-    let one = |address: &str, words: &[&str]| if address == "r:2" { None } else { who(address, words) };
+    let one =
+        |address: &str, words: &[&str]| if address == "r:2" { None } else { who(address, words) };
     bench.pass(2 * SECOND, one);
     bench.read(2, "GET k");
     bench.run(one);
@@ -61,9 +70,21 @@ fn a_replica_without_its_master_is_left_until_it_serves_again() {
     let mut bench = Bench::new(layout(&["r:1"]));
     bench.run(who);
     bench.read(1, "GET k");
-    let down = Reply::error("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
-    bench.run(|address: &str, words: &[&str]| if address == "r:1" { Some(down.clone()) } else { who(address, words) });
-    assert_eq!(bench.answers(), answered(&[(1, "!!MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")]));
+    let down = Reply::error(
+        "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    );
+    bench.run(
+        |address: &str, words: &[&str]| {
+            if address == "r:1" { Some(down.clone()) } else { who(address, words) }
+        },
+    );
+    assert_eq!(
+        bench.answers(),
+        answered(&[(
+            1,
+            "!!MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+        )])
+    );
     bench.read(2, "GET k");
     bench.run(who);
     assert_eq!(bench.answers(), answered(&[(2, "m:1")]));
@@ -95,13 +116,19 @@ fn a_master_that_became_a_replica_is_looked_for_again() {
 
 #[test]
 fn closing_a_pool_answers_everybody() {
-    for layout in [layout(&["r:1"]), Layout::Cluster { seeds: vec!["c:1".into()], reads_at_replicas: false, redirects_max: 3 }] {
+    for layout in [
+        layout(&["r:1"]),
+        Layout::Cluster { seeds: vec!["c:1".into()], reads_at_replicas: false, redirects_max: 3 },
+    ] {
         let mut bench = Bench::new(layout);
         bench.write(1, "SET k v");
         bench.read(2, "GET k");
         bench.pool.close(bench.now, &mut bench.out);
         let answers = bench.answers();
         assert_eq!(answers.iter().map(|(who, _)| *who).collect::<Vec<_>>(), [1, 2]);
-        assert!(answers.iter().all(|(_, text)| text.starts_with("!connection closed by ")), "{answers:?}");
+        assert!(
+            answers.iter().all(|(_, text)| text.starts_with("!connection closed by ")),
+            "{answers:?}"
+        );
     }
 }

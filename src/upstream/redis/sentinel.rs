@@ -1,9 +1,11 @@
 //! Sentinels: who is master of a set, and who its replicas are, by their word.
 //!
-//! There is a link to each of them. The one whose turn it is is asked: at once when the master is unknown or its connection is lost, then
-//! every [`LOOK_AGAIN`] until there is one, and every [`LOOK`] while all is well (a master cut off from its sentinels goes on taking writes
-//! that are lost afterwards). What they say may be out of date, so a server must confirm its role in the greeting; if it does not, the next
-//! sentinel is asked. A master that moves takes along what was not sent yet; what was in flight at the old one fails.
+//! There is a link to each of them. The one whose turn it is is asked: at once when the master is
+//! unknown or its connection is lost, then every [`LOOK_AGAIN`] until there is one, and every
+//! [`LOOK`] while all is well (a master cut off from its sentinels goes on taking writes that are
+//! lost afterwards). What they say may be out of date, so a server must confirm its role in the
+//! greeting; if it does not, the next sentinel is asked. A master that moves takes along what was
+//! not sent yet; what was in flight at the old one fails.
 //! Rules: "Guidelines for Redis clients with support for Redis Sentinel", redis.io.
 
 use super::address::address;
@@ -34,7 +36,10 @@ pub(super) struct Sentinels {
 }
 
 impl Sentinels {
-    #[allow(clippy::too_many_arguments, reason = "called once, by the pool, with what it was made from")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "called once, by the pool, with what it was made from"
+    )]
     pub(super) fn new(
         name: String,
         addresses: Vec<String>,
@@ -45,12 +50,26 @@ impl Sentinels {
         seed: u64,
         now: Instant,
     ) -> Sentinels {
-        let places = addresses.into_iter().filter_map(|address| nodes.add(Settings { address, ..watchers.clone() }, now)).collect();
-        let mut questions = Commands::one(&[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", name.as_bytes()]);
+        let places = addresses
+            .into_iter()
+            .filter_map(|address| nodes.add(Settings { address, ..watchers.clone() }, now))
+            .collect();
+        let mut questions =
+            Commands::one(&[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", name.as_bytes()]);
         if serve != Serve::Master {
             questions.push(&[b"SENTINEL", b"REPLICAS", name.as_bytes()]);
         }
-        Sentinels { name, places, settings, serve, questions, turn: 0, is_asked: false, answered: None, spread: Backoff::new(seed) }
+        Sentinels {
+            name,
+            places,
+            settings,
+            serve,
+            questions,
+            turn: 0,
+            is_asked: false,
+            answered: None,
+            spread: Backoff::new(seed),
+        }
     }
 
     pub(super) fn is_sentinel(&self, at: usize) -> bool {
@@ -99,7 +118,9 @@ impl Sentinels {
 
     fn ask(&mut self, nodes: &mut Nodes, now: Instant, out: &mut Vec<(u64, Answer)>) {
         let Some(at) = nodes.ready_in_turn(&self.places, self.turn) else {
-            let why = nodes.hopeless(self.places.iter().copied(), now).map(|why| format!("no sentinel answers: {why}"));
+            let why = nodes
+                .hopeless(self.places.iter().copied(), now)
+                .map(|why| format!("no sentinel answers: {why}"));
             if let Some(why) = why {
                 give_up(nodes, why, now, out);
             }
@@ -139,10 +160,12 @@ impl Sentinels {
         let mut wanted = replicas.map(replica_addresses).unwrap_or_default();
         let first = match self.serve {
             Serve::Master | Serve::MasterAndReplicas => master,
-            // The first place is a replica like the others; one that is still among them stays there.
+            // The first place is a replica like the others; one that is still among them stays
+            // there.
             Serve::Replicas => {
                 let known = nodes.get(MASTER).and_then(|node| node.address());
-                let at = wanted.iter().position(|address| Some(address.as_str()) == known).unwrap_or(0);
+                let at =
+                    wanted.iter().position(|address| Some(address.as_str()) == known).unwrap_or(0);
                 if wanted.is_empty() {
                     return Err(format!("the sentinels know no replica of {:?}", self.name));
                 }
@@ -160,19 +183,37 @@ impl Sentinels {
     }
 
     /// Drops replicas that are gone and adds new ones.
-    fn keep_replicas(&self, wanted: &[String], direct: &mut Direct, nodes: &mut Nodes, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn keep_replicas(
+        &self,
+        wanted: &[String],
+        direct: &mut Direct,
+        nodes: &mut Nodes,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         direct.replicas.retain(|&at| {
             let keep = at == MASTER
-                || nodes.get(at).and_then(|node| node.address()).is_some_and(|address| wanted.iter().any(|one| one == address));
+                || nodes
+                    .get(at)
+                    .and_then(|node| node.address())
+                    .is_some_and(|address| wanted.iter().any(|one| one == address));
             if !keep {
                 nodes.remove(at, now, out);
             }
             keep
         });
         for address in wanted {
-            let is_known = direct.replicas.iter().any(|&at| nodes.get(at).and_then(|node| node.address()) == Some(address));
+            let is_known = direct
+                .replicas
+                .iter()
+                .any(|&at| nodes.get(at).and_then(|node| node.address()) == Some(address));
             if !is_known {
-                let settings = Settings { address: address.clone(), role: Role::Replica, verify_role: true, ..self.settings.clone() };
+                let settings = Settings {
+                    address: address.clone(),
+                    role: Role::Replica,
+                    verify_role: true,
+                    ..self.settings.clone()
+                };
                 direct.replicas.extend(nodes.add(settings, now));
             }
         }
@@ -223,7 +264,8 @@ fn replica_address(fields: View<'_>) -> Option<String> {
 /// Flags of a replica that is not there.
 const AWAY: [&[u8]; 3] = [b"s_down", b"o_down", b"disconnected"];
 
-/// How often the sentinels are asked while all is well: what is written to a master that is none any more is lost.
+/// How often the sentinels are asked while all is well: what is written to a master that is none
+/// any more is lost.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// How often they are asked while there is no master, cut by up to half at random.

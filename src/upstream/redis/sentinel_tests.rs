@@ -7,7 +7,13 @@ use crate::op::Route;
 
 fn bench(serve: Serve) -> Bench {
     let sentinels = ["s:1", "s:2", "s:3"].map(str::to_owned).to_vec();
-    Bench::new(Layout::Sentinel { sentinels, name: "set".into(), username: String::new(), password: "secret".into(), serve })
+    Bench::new(Layout::Sentinel {
+        sentinels,
+        name: "set".into(),
+        username: String::new(),
+        password: "secret".into(),
+        serve,
+    })
 }
 
 /// A set whose master and replicas are these; sentinels that are `away` do not answer.
@@ -26,7 +32,11 @@ impl World {
             return None;
         }
         let text = |text: &str| Reply::bulk(text.as_bytes());
-        let said = self.says.iter().find(|(sentinel, _)| *sentinel == address).map_or(self.master, |(_, said)| said);
+        let said = self
+            .says
+            .iter()
+            .find(|(sentinel, _)| *sentinel == address)
+            .map_or(self.master, |(_, said)| said);
         Some(match words {
             ["CONNECT"] => Reply::nil(),
             ["AUTH", "secret"] if address.starts_with("s:") => Reply::simple("OK"),
@@ -37,11 +47,22 @@ impl World {
             ["SENTINEL", "REPLICAS", "set"] => {
                 let each = self.replicas.iter().map(|replica| {
                     let (host, port) = replica.split_once(':').unwrap();
-                    Reply::array(&[text("name"), text("x"), text("ip"), text(host), text("port"), text(port), text("flags"), text("slave")])
+                    Reply::array(&[
+                        text("name"),
+                        text("x"),
+                        text("ip"),
+                        text(host),
+                        text("port"),
+                        text(port),
+                        text("flags"),
+                        text("slave"),
+                    ])
                 });
                 Reply::array(&each.collect::<Vec<_>>())
             }
-            ["ROLE"] => Reply::array(&[text(if address == self.master { "master" } else { "slave" })]),
+            ["ROLE"] => {
+                Reply::array(&[text(if address == self.master { "master" } else { "slave" })])
+            }
             _ => Reply::simple(address),
         })
     }
@@ -156,7 +177,10 @@ fn a_sentinel_that_is_out_of_date_does_not_mislead() {
 #[test]
 fn without_sentinels_or_without_a_master_asks_are_refused() {
     for (world, text) in [
-        (World { away: vec!["s:1", "s:2", "s:3"], ..world() }, "!no sentinel answers: dial tcp s:3: connect: connection refused"),
+        (
+            World { away: vec!["s:1", "s:2", "s:3"], ..world() },
+            "!no sentinel answers: dial tcp s:3: connect: connection refused",
+        ),
         (World { master: "nobody", ..world() }, "!the sentinels know no master \"set\""),
     ] {
         let mut bench = bench(Serve::Master);
@@ -195,14 +219,29 @@ fn addresses_that_are_none_are_nobody() {
         ("h", "65536", None),
         ("h", "x", None),
     ] {
-        assert_eq!(master_address(&Reply::array(&[text(host), text(port)])).as_deref(), expected, "{host}:{port}");
+        assert_eq!(
+            master_address(&Reply::array(&[text(host), text(port)])).as_deref(),
+            expected,
+            "{host}:{port}"
+        );
     }
-    for reply in [Reply::nil(), Reply::int(1), Reply::array(&[]), Reply::array(&[text("h")]), Reply::error("IDONTKNOW")] {
+    for reply in [
+        Reply::nil(),
+        Reply::int(1),
+        Reply::array(&[]),
+        Reply::array(&[text("h")]),
+        Reply::error("IDONTKNOW"),
+    ] {
         assert_eq!(master_address(&reply), None);
         assert!(replica_addresses(&reply).is_empty());
     }
     let down = ["ip", "h", "port", "1", "flags", "s_down,slave,disconnected"].map(text);
     let fine = ["ip", "h", "port", "2", "flags", "slave"].map(text);
-    let list = Reply::array(&[Reply::array(&down), Reply::array(&fine), Reply::array(&[text("ip")]), Reply::int(1)]);
+    let list = Reply::array(&[
+        Reply::array(&down),
+        Reply::array(&fine),
+        Reply::array(&[text("ip")]),
+        Reply::int(1),
+    ]);
     assert_eq!(replica_addresses(&list), ["h:2"]);
 }

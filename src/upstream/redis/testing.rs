@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 pub const MILLI: Duration = Duration::from_millis(1);
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// What the servers do: an address and a command's words in, a reply out; None closes the connection. CONNECT comes first: None refuses.
-/// PING is answered by itself.
+/// What the servers do: an address and a command's words in, a reply out; None closes the
+/// connection. CONNECT comes first: None refuses. PING is answered by itself.
 pub trait Servers: FnMut(&str, &[&str]) -> Option<Reply> {}
 impl<F: FnMut(&str, &[&str]) -> Option<Reply>> Servers for F {}
 
@@ -42,7 +42,8 @@ impl Bench {
     pub fn run(&mut self, mut servers: impl Servers) {
         for _ in 0..1000 {
             self.pool.turn(self.now, &mut self.out);
-            let moved = (0..self.pool.places()).fold(false, |moved, place| self.drive(place, &mut servers) | moved);
+            let moved = (0..self.pool.places())
+                .fold(false, |moved, place| self.drive(place, &mut servers) | moved);
             if !moved {
                 return;
             }
@@ -85,7 +86,10 @@ impl Bench {
 
     /// The answers since the last look, as text, by asker.
     pub fn answers(&mut self) -> Vec<(u64, String)> {
-        let mut answers: Vec<_> = std::mem::take(&mut self.out).into_iter().map(|(who, answer)| (who, shown(&answer))).collect();
+        let mut answers: Vec<_> = std::mem::take(&mut self.out)
+            .into_iter()
+            .map(|(who, answer)| (who, shown(&answer)))
+            .collect();
         answers.sort();
         answers
     }
@@ -111,7 +115,8 @@ impl Bench {
 
     /// The connection to a server breaks.
     pub fn cut(&mut self, address: &str) {
-        let place = self.wires.iter().find(|(_, wire)| wire.address == address).map(|(place, _)| *place);
+        let place =
+            self.wires.iter().find(|(_, wire)| wire.address == address).map(|(place, _)| *place);
         if let Some(place) = place {
             self.wires.remove(&place);
             self.pool.handle_closed(place, None, self.now, &mut self.out);
@@ -129,7 +134,10 @@ impl Bench {
             node.link.handle_connecting(self.now);
             if servers(&address, &["CONNECT"]).is_some() {
                 node.link.handle_connected(self.now);
-                self.wires.insert(place, Wire { address, hearing: Decoder::default(), saying: Vec::new() });
+                self.wires.insert(
+                    place,
+                    Wire { address, hearing: Decoder::default(), saying: Vec::new() },
+                );
             } else {
                 let error = io::Error::from_raw_os_error(libc::ECONNREFUSED);
                 self.pool.handle_closed(place, Some(&error), self.now, &mut self.out);
@@ -146,10 +154,18 @@ impl Bench {
         wire.hearing.feed(&bytes);
         let mut closes = false;
         while let (false, Some(command)) = (closes, wire.hearing.poll_reply().unwrap()) {
-            let words: Vec<String> =
-                command.view().items().unwrap().map(|word| String::from_utf8_lossy(word.as_bytes().unwrap()).into_owned()).collect();
+            let words: Vec<String> = command
+                .view()
+                .items()
+                .unwrap()
+                .map(|word| String::from_utf8_lossy(word.as_bytes().unwrap()).into_owned())
+                .collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            let reply = if words == ["PING"] { Some(Reply::simple("PONG")) } else { servers(&wire.address, &words) };
+            let reply = if words == ["PING"] {
+                Some(Reply::simple("PONG"))
+            } else {
+                servers(&wire.address, &words)
+            };
             match reply {
                 Some(reply) => wire.saying.extend_from_slice(reply.frame()),
                 None => closes = true,
@@ -180,7 +196,9 @@ pub fn commands(text: &str) -> Commands {
 pub fn shown(answer: &Answer) -> String {
     match answer {
         Answer::Reply(reply) => content(reply.view()),
-        Answer::Replies(replies) => replies.iter().map(|reply| content(reply.view())).collect::<Vec<_>>().join(";"),
+        Answer::Replies(replies) => {
+            replies.iter().map(|reply| content(reply.view())).collect::<Vec<_>>().join(";")
+        }
         Answer::Failed(Failure::NotServing(text)) => format!("!!{text}"),
         Answer::Failed(failure) => format!("!{failure}"),
         other => panic!("no answer of Redis: {other:?}"),

@@ -1,6 +1,7 @@
 //! [`Database`]: what a script's handle stands for.
 //!
-//! Bounds: `max_connections` open at once, [`IDLE_MAX`] idle; who wants one more waits in line for [`WAIT_MAX`].
+//! Bounds: `max_connections` open at once, [`IDLE_MAX`] idle; who wants one more waits in line for
+//! [`WAIT_MAX`].
 
 use super::harmless::may_change_session;
 use super::mysql;
@@ -18,7 +19,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// An address, its idle connections and a bound on all of them. It connects when it is first asked for something.
+/// An address, its idle connections and a bound on all of them. It connects when it is first asked
+/// for something.
 #[derive(Debug)]
 pub struct Database {
     target: Target,
@@ -73,7 +75,9 @@ impl Database {
     pub fn open(driver: &str, address: &str, options: Options) -> Result<Rc<Database>, OpenError> {
         let target = match driver {
             "mysql" => Target::Mysql(Rc::new(mysql_dsn::Dsn::parse(address)?)),
-            "postgres" => Target::Postgres(postgres_dsn::Dsn::parse(address, |name| std::env::var(name).ok()).map(Rc::new)),
+            "postgres" => Target::Postgres(
+                postgres_dsn::Dsn::parse(address, |name| std::env::var(name).ok()).map(Rc::new),
+            ),
             "sqlite3" => Target::Sqlite(Rc::new(sqlite::Address::parse(address))),
             other => return Err(OpenError::Driver(other.to_owned())),
         };
@@ -96,25 +100,32 @@ impl Database {
     /// [`Error`].
     pub async fn run(self: Rc<Database>, ops: Ops, request: Request) -> Result<Outcome, Error> {
         let permit = self.semaphore.acquire(&ops, WAIT_MAX).await;
-        let _permit = permit.map_err(|failure| if failure == Failure::TimedOut { Error::Busy } else { failure.into() })?;
+        let _permit = permit.map_err(|failure| {
+            if failure == Failure::TimedOut { Error::Busy } else { failure.into() }
+        })?;
         loop {
             if self.closed.get() {
                 return Err(Error::Closed);
             }
             let (mut session, used_before) = match self.take_idle(&ops) {
-                Some(session) if !self.checks_liveness() || session.is_fresh(&ops).await => (session, true),
+                Some(session) if !self.checks_liveness() || session.is_fresh(&ops).await => {
+                    (session, true)
+                }
                 Some(_) => continue,
                 None => (self.connect(&ops).await?, false),
             };
             match session.perform(&ops, &request, self.options.read_only).await {
                 Performed::NotSent(_) if used_before => {}
                 Performed::NotSent(error) => return Err(error),
-                Performed::Ended(outcome) => return self.put_back(session, &request, outcome, &ops).await,
+                Performed::Ended(outcome) => {
+                    return self.put_back(session, &request, outcome, &ops).await;
+                }
             }
         }
     }
 
-    /// Closes it for whoever holds it. Statements under way end as they would; their connections are closed then.
+    /// Closes it for whoever holds it. Statements under way end as they would; their connections
+    /// are closed then.
     pub fn close(&self) {
         self.closed.set(true);
         let limits = Limits { per_key: 0, total: 0, idle: Duration::ZERO };
@@ -139,11 +150,13 @@ impl Database {
         if !session.is_in_step() || self.closed.get() {
             return outcome;
         }
-        // The next to use the connection may be somebody else, who must not find a stranger's transaction. Closing rolls it back.
+        // The next to use the connection may be somebody else, who must not find a stranger's
+        // transaction. Closing rolls it back.
         if self.options.shared && session.is_in_transaction() {
             return outcome.and(Err(Error::LeftInTransaction));
         }
-        // Nor must they find temporary tables, variables or locks. A connection that cannot be reset is closed.
+        // Nor must they find temporary tables, variables or locks. A connection that cannot be
+        // reset is closed.
         if self.options.shared && may_change_session(request) && !session.reset(ops).await {
             return outcome;
         }
@@ -166,7 +179,9 @@ impl Database {
         };
         let database = self.clone();
         let connecting = Subtask::new(move |ops| async move { database.dial(&ops).await });
-        ops.ask(Op::Run(connecting), limit.unwrap_or(CONNECT_MAX)).await.done::<Result<Session, Error>>()?
+        ops.ask(Op::Run(connecting), limit.unwrap_or(CONNECT_MAX))
+            .await
+            .done::<Result<Session, Error>>()?
     }
 
     async fn dial(&self, ops: &Ops) -> Result<Session, Error> {
@@ -186,7 +201,9 @@ impl Database {
                 };
                 Session::Postgres(Box::new(postgres::Session::connect(ops, dsn, tls).await?))
             }
-            Target::Sqlite(address) => Session::Sqlite(Box::new(sqlite::Session::open(ops, address).await?)),
+            Target::Sqlite(address) => {
+                Session::Sqlite(Box::new(sqlite::Session::open(ops, address).await?))
+            }
         })
     }
 
@@ -196,12 +213,16 @@ impl Database {
             return Ok(tls.clone());
         }
         let work = BlockingJob::new(move || ClientTls::new(&settings));
-        let made = ops.ask(Op::Blocking(work), Duration::MAX).await.done::<Result<ClientTls, TlsError>>()?;
+        let made = ops
+            .ask(Op::Blocking(work), Duration::MAX)
+            .await
+            .done::<Result<ClientTls, TlsError>>()?;
         let tls = made.map_err(|error| Error::Refused(error.to_string()))?;
         *self.tls.borrow_mut() = Some(tls.clone());
         Ok(tls)
     }
 }
 
-/// For how long an idle connection is kept: less than the servers' own limits (MySQL 8 h) and than those of most firewalls.
+/// For how long an idle connection is kept: less than the servers' own limits (MySQL 8 h) and than
+/// those of most firewalls.
 const IDLE_MAX: Duration = Duration::from_secs(240);

@@ -1,12 +1,13 @@
 //! Which statements leave nothing behind on their connection.
 //!
-//! A shared connection is reset before somebody else gets it (`database`), which costs a round trip. The usual statement of a login, a plain
-//! SELECT, is known to need none. Whatever is not known counts as changing the session: there are too many ways to do so.
+//! A shared connection is reset before somebody else gets it (`database`), which costs a round
+//! trip. The usual statement of a login, a plain SELECT, is known to need none. Whatever is not
+//! known counts as changing the session: there are too many ways to do so.
 
 use super::{How, Request};
 
-/// Whether the next user of the connection could find something of this request on it: a variable, a temporary table, a lock, an id that was
-/// inserted last.
+/// Whether the next user of the connection could find something of this request on it: a variable,
+/// a temporary table, a lock, an id that was inserted last.
 pub(super) fn may_change_session(request: &Request) -> bool {
     match request.how {
         // The server only reads it.
@@ -15,13 +16,15 @@ pub(super) fn may_change_session(request: &Request) -> bool {
     }
 }
 
-/// One SELECT without assignments, INTO, locks, and calls of functions other than [`FUNCTIONS`]. Words in texts and comments count as if
-/// they were outside.
+/// One SELECT without assignments, INTO, locks, and calls of functions other than [`FUNCTIONS`].
+/// Words in texts and comments count as if they were outside.
 fn is_plain_select(sql: &[u8]) -> bool {
     let sql = sql.trim_ascii();
     let sql = sql.strip_suffix(b";").unwrap_or(sql);
     // Variables, more statements, and comments that MySQL executes.
-    if sql.iter().any(|byte| matches!(byte, b'@' | b';')) || memchr::memmem::find(sql, b"/*").is_some() {
+    if sql.iter().any(|byte| matches!(byte, b'@' | b';'))
+        || memchr::memmem::find(sql, b"/*").is_some()
+    {
         return false;
     }
     let mut words = Words { rest: sql };
@@ -29,7 +32,8 @@ fn is_plain_select(sql: &[u8]) -> bool {
         return false;
     }
     words.all(|(word, is_called)| {
-        let is = |list: &[&str]| list.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
+        let is =
+            |list: &[&str]| list.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
         !is(REFUSED) && (!is_called || is(FUNCTIONS))
     })
 }
@@ -44,7 +48,10 @@ impl<'a> Iterator for Words<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // Quotes belong to words, so that a quoted name is never a known function.
-        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'"' | b'`' | b'[' | b']' | 0x80..);
+        let is_word = |byte: &u8| {
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'_' | b'$' | b'.' | b'"' | b'`' | b'[' | b']' | 0x80..)
+        };
         let start = self.rest.iter().position(is_word)?;
         let rest = self.rest.get(start..)?;
         let len = rest.iter().position(|byte| !is_word(byte)).unwrap_or(rest.len());
@@ -55,7 +62,19 @@ impl<'a> Iterator for Words<'a> {
 }
 
 /// Words that make a SELECT more than that.
-const REFUSED: &[&str] = &["into", "lock", "share", "procedure", "create", "insert", "update", "delete", "set", "merge", "replace"];
+const REFUSED: &[&str] = &[
+    "into",
+    "lock",
+    "share",
+    "procedure",
+    "create",
+    "insert",
+    "update",
+    "delete",
+    "set",
+    "merge",
+    "replace",
+];
 
 /// What may stand before a parenthesis: functions that only compute, and keywords.
 const FUNCTIONS: &[&str] = &[

@@ -7,9 +7,10 @@
 //! registry.rs              the databases that handles of one worker share
 //! ```
 //!
-//! A connection is used by one script at a time. One that died while it was idle is replaced before anything is sent on it; one that
-//! dies later is an error to the script, for nobody knows how far it came. A script that goes away in the middle of a statement takes its
-//! connection along. No error holds a password. Rules: specification `lua/modules-glua.md` 4.4 and 7.
+//! A connection is used by one script at a time. One that died while it was idle is replaced before
+//! anything is sent on it; one that dies later is an error to the script, for nobody knows how far
+//! it came. A script that goes away in the middle of a statement takes its connection along. No
+//! error holds a password. Rules: specification `lua/modules-glua.md` 4.4 and 7.
 
 mod database;
 mod harmless;
@@ -66,7 +67,8 @@ pub enum Error {
     /// The database refuses, in its words.
     #[error("{0}")]
     Refused(String),
-    /// The connection did not come about, or is gone; a statement on its way may or may not have been carried out.
+    /// The connection did not come about, or is gone; a statement on its way may or may not have
+    /// been carried out.
     #[error("{0}")]
     Link(Failure),
     #[error("sql: {0}")]

@@ -1,6 +1,7 @@
 //! One connection to MySQL or MariaDB: connecting, and statements of both protocols.
 //!
-//! The codec is `proto::sql::mysql`. A session that fails in the middle of an answer is out of step and must be dropped.
+//! The codec is `proto::sql::mysql`. A session that fails in the middle of an answer is out of step
+//! and must be dropped.
 
 use super::session::Dialogue;
 use super::statements::Statements;
@@ -8,7 +9,9 @@ use super::{Error, Outcome};
 use crate::op::Ops;
 use crate::proto::sql::mysql::dsn::{Dsn, Net, TlsMode};
 use crate::proto::sql::mysql::login::{self, Account, Login, LoginError, Privacy, Step};
-use crate::proto::sql::mysql::packet::{self, Chunk, Column, Done, Prepared, Reply, RowOrEnd, ServerError};
+use crate::proto::sql::mysql::packet::{
+    self, Chunk, Column, Done, Prepared, Reply, RowOrEnd, ServerError,
+};
 use crate::proto::sql::mysql::row::{binary_row, text_row};
 use crate::proto::sql::{Malformed, Parameter, Table};
 use crate::tls::{ClientTls, ClientTlsSettings};
@@ -56,7 +59,11 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Link`], [`Error::Refused`].
-    pub async fn connect(ops: &Ops, dsn: Rc<Dsn>, tls: Option<ClientTls>) -> Result<Session, Error> {
+    pub async fn connect(
+        ops: &Ops,
+        dsn: Rc<Dsn>,
+        tls: Option<ClientTls>,
+    ) -> Result<Session, Error> {
         let channel = match &dsn.net {
             Net::Tcp(host, port) => Channel::connect(ops, host, *port, Duration::MAX).await?,
             Net::Unix(path) => Channel::connect_unix(ops, Path::new(path), Duration::MAX).await?,
@@ -88,8 +95,8 @@ impl Session {
         self.in_transaction
     }
 
-    /// Back to what it was after the login (COM_RESET_CONNECTION, MySQL 5.7.3 and MariaDB 10.2.4), but for the database that `USE` chose: that
-    /// is chosen anew.
+    /// Back to what it was after the login (COM_RESET_CONNECTION, MySQL 5.7.3 and MariaDB 10.2.4),
+    /// but for the database that `USE` chose: that is chosen anew.
     ///
     /// # Errors
     /// The server cannot do it, or the connection is gone.
@@ -109,7 +116,8 @@ impl Session {
         self.receive(ops).await?;
         let greeting = login::greeting(&self.payload)?;
         let wanted = self.wanted();
-        let mut privacy = if matches!(self.dsn.net, Net::Unix(_)) { Privacy::Unix } else { Privacy::None };
+        let mut privacy =
+            if matches!(self.dsn.net, Net::Unix(_)) { Privacy::Unix } else { Privacy::None };
         if let (Some(tls), Net::Tcp(host, _)) = (tls, &self.dsn.net) {
             if greeting.offers_tls() {
                 let host = host.trim_matches(['[', ']']).to_owned();
@@ -153,8 +161,13 @@ impl Session {
     /// Character set and session variables of the address.
     async fn settle(&mut self, ops: &Ops) -> Result<(), Error> {
         let dsn = self.dsn.clone();
-        let collate = if dsn.collation.is_empty() { String::new() } else { format!(" COLLATE {}", dsn.collation) };
-        let mut names: Vec<String> = dsn.charsets.iter().map(|name| format!("SET NAMES {name}{collate}")).collect();
+        let collate = if dsn.collation.is_empty() {
+            String::new()
+        } else {
+            format!(" COLLATE {}", dsn.collation)
+        };
+        let mut names: Vec<String> =
+            dsn.charsets.iter().map(|name| format!("SET NAMES {name}{collate}")).collect();
         if names.is_empty() && !collate.is_empty() {
             names.push(format!("SET NAMES utf8mb4{collate}"));
         }
@@ -166,7 +179,8 @@ impl Session {
             }
         }
         outcome?;
-        let variables: Vec<String> = dsn.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let variables: Vec<String> =
+            dsn.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if !variables.is_empty() {
             self.plain(ops, format!("SET {}", variables.join(",")).as_bytes(), false).await?;
         }
@@ -182,7 +196,11 @@ impl Session {
     }
 
     async fn command_payload(&mut self, ops: &Ops, payload: &[u8]) -> Result<(), Error> {
-        let max = if self.dsn.packet_bytes_max == 0 { STATEMENT_BYTES_MAX } else { self.dsn.packet_bytes_max.min(STATEMENT_BYTES_MAX) };
+        let max = if self.dsn.packet_bytes_max == 0 {
+            STATEMENT_BYTES_MAX
+        } else {
+            self.dsn.packet_bytes_max.min(STATEMENT_BYTES_MAX)
+        };
         if payload.len() > max {
             return Err(Error::StatementTooLarge(max));
         }
@@ -222,14 +240,24 @@ impl Session {
             let (outcome, status) = match packet::reply(&self.payload)? {
                 Reply::Done(Done { affected_rows, last_insert_id, status }) => {
                     let last_insert_id = Some(i64::try_from(last_insert_id).unwrap_or(i64::MAX));
-                    (Outcome { table: Table::default(), rows_affected: affected_rows, last_insert_id }, status)
+                    (
+                        Outcome {
+                            table: Table::default(),
+                            rows_affected: affected_rows,
+                            last_insert_id,
+                        },
+                        status,
+                    )
                 }
                 Reply::Error(error) => return Err(self.refused(&error)),
                 // A server may ask for any file of ours: never.
-                Reply::LocalInfile => return Err(Malformed::Protocol("the server asks for a local file").into()),
+                Reply::LocalInfile => {
+                    return Err(Malformed::Protocol("the server asks for a local file").into());
+                }
                 Reply::Columns(count) => {
                     let columns = self.columns(ops, count).await?;
-                    let (table, status) = self.rows(ops, &columns, form, rows && first.is_none()).await?;
+                    let (table, status) =
+                        self.rows(ops, &columns, form, rows && first.is_none()).await?;
                     (Outcome { table, rows_affected: 0, last_insert_id: Some(0) }, status)
                 }
             };
@@ -254,7 +282,13 @@ impl Session {
         Ok(columns)
     }
 
-    async fn rows(&mut self, ops: &Ops, columns: &[Column], form: Form, wanted: bool) -> Result<(Table, packet::Status), Error> {
+    async fn rows(
+        &mut self,
+        ops: &Ops,
+        columns: &[Column],
+        form: Form,
+        wanted: bool,
+    ) -> Result<(Table, packet::Status), Error> {
         let mut table = Table::new(columns.iter().map(|column| self.shown_name(column)).collect());
         loop {
             self.receive(ops).await?;
@@ -323,7 +357,13 @@ impl Dialogue for Session {
         self.prepared(ops, sql).await.map(drop)
     }
 
-    async fn execute(&mut self, ops: &Ops, sql: &[u8], parameters: &[Parameter], rows: bool) -> Result<Outcome, Error> {
+    async fn execute(
+        &mut self,
+        ops: &Ops,
+        sql: &[u8],
+        parameters: &[Parameter],
+        rows: bool,
+    ) -> Result<Outcome, Error> {
         let prepared = self.prepared(ops, sql).await?;
         if prepared.parameters != parameters.len() {
             return Err(Error::Arguments { expected: prepared.parameters, got: parameters.len() });
@@ -368,7 +408,8 @@ fn value(parameter: &Parameter) -> Value {
     }
 }
 
-/// Errors of a server that became a replica: ER_OPTION_PREVENTS_STATEMENT, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, ER_READ_ONLY_MODE.
+/// Errors of a server that became a replica: ER_OPTION_PREVENTS_STATEMENT,
+/// ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, ER_READ_ONLY_MODE.
 const READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 
 /// As `maxAllowedPacket` is by default.

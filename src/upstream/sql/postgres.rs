@@ -1,6 +1,7 @@
 //! One connection to PostgreSQL: connecting, simple and extended protocol.
 //!
-//! The codec is `proto::sql::postgres`. A session that fails in the middle of an answer is out of step and must be dropped.
+//! The codec is `proto::sql::postgres`. A session that fails in the middle of an answer is out of
+//! step and must be dropped.
 
 use super::session::Dialogue;
 use super::statements::Statements;
@@ -58,7 +59,8 @@ pub fn tls_settings(dsn: &Dsn) -> Option<ClientTlsSettings> {
     if dsn.tls == TlsMode::Disable || dsn.socket().is_some() {
         return None;
     }
-    let certificate = dsn.certificate.clone().map(|(certificate, key)| CertificateFiles { certificate, key });
+    let certificate =
+        dsn.certificate.clone().map(|(certificate, key)| CertificateFiles { certificate, key });
     Some(ClientTlsSettings {
         ca_file: dsn.root_certificate.clone(),
         certificate,
@@ -89,7 +91,13 @@ impl Session {
             channel.consume(1);
             channel.start_tls(ops, &tls, &dsn.host, Duration::MAX).await?;
         }
-        let mut session = Session { channel, statements: Statements::default(), prepared: 0, in_step: false, in_transaction: false };
+        let mut session = Session {
+            channel,
+            statements: Statements::default(),
+            prepared: 0,
+            in_step: false,
+            in_transaction: false,
+        };
         session.log_in(ops, dsn).await?;
         session.in_step = true;
         Ok(session)
@@ -120,12 +128,19 @@ impl Session {
         let own = [("user", dsn.user.as_str()), ("database", dsn.database.as_str())];
         let others = dsn.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut out = BytesMut::new();
-        frontend::startup_message(own.into_iter().chain(others), &mut out).map_err(|_| UNSENDABLE)?;
+        frontend::startup_message(own.into_iter().chain(others), &mut out)
+            .map_err(|_| UNSENDABLE)?;
         self.channel.send(ops, out, Duration::MAX).await?;
-        let password = if dsn.password.is_empty() { password_of_file(ops, dsn).await? } else { dsn.password.clone() };
+        let password = if dsn.password.is_empty() {
+            password_of_file(ops, dsn).await?
+        } else {
+            dsn.password.clone()
+        };
         let mut login = Login::new(&dsn.user, &password);
         loop {
-            let Some(message) = self.receive(ops, &[], &mut Table::default(), false).await? else { continue };
+            let Some(message) = self.receive(ops, &[], &mut Table::default(), false).await? else {
+                continue;
+            };
             match login.answer(&message)? {
                 Step::Send(bytes) => self.channel.send(ops, bytes, Duration::MAX).await?,
                 Step::Wait => {}
@@ -141,7 +156,13 @@ impl Session {
     }
 
     /// The next message; `None` for a row, which is appended to `table` if rows are `wanted`.
-    async fn receive(&mut self, ops: &Ops, columns: &[Column], table: &mut Table, wanted: bool) -> Result<Option<Box<Message>>, Error> {
+    async fn receive(
+        &mut self,
+        ops: &Ops,
+        columns: &[Column],
+        table: &mut Table,
+        wanted: bool,
+    ) -> Result<Option<Box<Message>>, Error> {
         loop {
             let (found, consumed) = match message::take(self.channel.input())? {
                 Taken::Short(count) => {
@@ -171,7 +192,9 @@ impl Session {
                 Ok(Some(message)) => message,
                 Ok(None) => continue,
                 // A server that ends says why before it closes the connection.
-                Err(Error::Link(failure)) => return Err(collected.refused.map_or(Error::Link(failure), refused)),
+                Err(Error::Link(failure)) => {
+                    return Err(collected.refused.map_or(Error::Link(failure), refused));
+                }
                 Err(error) => return Err(error),
             };
             match *message {
@@ -182,7 +205,8 @@ impl Session {
                 }
                 Message::CopyInResponse(_) => {
                     let mut out = BytesMut::new();
-                    frontend::copy_fail("COPY is not supported", &mut out).map_err(|_| UNSENDABLE)?;
+                    frontend::copy_fail("COPY is not supported", &mut out)
+                        .map_err(|_| UNSENDABLE)?;
                     self.channel.send(ops, out, Duration::MAX).await?;
                 }
                 message => collected.take(message, sql)?,
@@ -213,17 +237,35 @@ impl Session {
         Ok(prepared)
     }
 
-    /// One run of a prepared statement. Its columns are asked for each time: a table may have changed since.
-    async fn run(&mut self, ops: &Ops, sql: &str, parameters: &[Parameter], rows: bool) -> Result<Collected, Error> {
+    /// One run of a prepared statement. Its columns are asked for each time: a table may have
+    /// changed since.
+    async fn run(
+        &mut self,
+        ops: &Ops,
+        sql: &str,
+        parameters: &[Parameter],
+        rows: bool,
+    ) -> Result<Collected, Error> {
         let prepared = self.prepared(ops, sql).await?;
         if prepared.parameters.len() != parameters.len() {
-            return Err(Error::Arguments { expected: prepared.parameters.len(), got: parameters.len() });
+            return Err(Error::Arguments {
+                expected: prepared.parameters.len(),
+                got: parameters.len(),
+            });
         }
         let mut out = BytesMut::new();
         // Bytes go as they are: in text form a backslash in them would begin an escape.
-        let formats = prepared.parameters.iter().map(|kind| if *kind == BYTEA { BINARY } else { TEXT });
-        let bound =
-            frontend::bind("", &name(prepared.number), formats, parameters, |value, out| Ok(push_parameter(value, out)), [], &mut out);
+        let formats =
+            prepared.parameters.iter().map(|kind| if *kind == BYTEA { BINARY } else { TEXT });
+        let bound = frontend::bind(
+            "",
+            &name(prepared.number),
+            formats,
+            parameters,
+            |value, out| Ok(push_parameter(value, out)),
+            [],
+            &mut out,
+        );
         bound.map_err(|_| UNSENDABLE)?;
         frontend::describe(b'P', "", &mut out).map_err(|_| UNSENDABLE)?;
         frontend::execute("", 0, &mut out).map_err(|_| UNSENDABLE)?;
@@ -246,11 +288,19 @@ impl Dialogue for Session {
         self.prepared(ops, text(sql)?).await.map(drop)
     }
 
-    async fn execute(&mut self, ops: &Ops, sql: &[u8], parameters: &[Parameter], rows: bool) -> Result<Outcome, Error> {
+    async fn execute(
+        &mut self,
+        ops: &Ops,
+        sql: &[u8],
+        parameters: &[Parameter],
+        rows: bool,
+    ) -> Result<Outcome, Error> {
         let sql = text(sql)?;
         let collected = self.run(ops, sql, parameters, rows).await?;
-        // A table was altered, or somebody discarded the statement: nothing has been done yet, so it is prepared anew, once.
-        let is_stale = collected.refused.as_ref().is_some_and(|error| STALE.contains(&error.code.as_str()));
+        // A table was altered, or somebody discarded the statement: nothing has been done yet, so
+        // it is prepared anew, once.
+        let is_stale =
+            collected.refused.as_ref().is_some_and(|error| STALE.contains(&error.code.as_str()));
         if !is_stale || self.in_transaction {
             return collected.finish();
         }
@@ -269,7 +319,8 @@ impl Collected {
         match message {
             Message::RowDescription(body) if !self.ended => {
                 self.columns = message::columns(&body)?;
-                self.outcome.table = Table::new(self.columns.iter().map(|column| column.name.clone()).collect());
+                self.outcome.table =
+                    Table::new(self.columns.iter().map(|column| column.name.clone()).collect());
             }
             Message::CommandComplete(body) if !self.ended => {
                 self.outcome.rows_affected = message::rows_affected(body.tag().unwrap_or_default());
@@ -277,11 +328,19 @@ impl Collected {
             }
             Message::EmptyQueryResponse => self.ended = true,
             Message::ParameterDescription(body) => {
-                self.parameters = body.parameters().collect().map_err(|_| Malformed::Protocol("parameters are not understood"))?;
+                self.parameters = body
+                    .parameters()
+                    .collect()
+                    .map_err(|_| Malformed::Protocol("parameters are not understood"))?;
             }
-            Message::ErrorResponse(body) if self.refused.is_none() => self.refused = Some(ServerError::read(body.fields(), sql)),
+            Message::ErrorResponse(body) if self.refused.is_none() => {
+                self.refused = Some(ServerError::read(body.fields(), sql))
+            }
             Message::CopyOutResponse(_) if self.refused.is_none() => {
-                self.refused = Some(ServerError { message: "COPY is not supported".into(), ..ServerError::default() });
+                self.refused = Some(ServerError {
+                    message: "COPY is not supported".into(),
+                    ..ServerError::default()
+                });
             }
             // Also rows of further results, notices, and what else goes along.
             _ => {}
@@ -312,7 +371,9 @@ fn refused(error: ServerError) -> Error {
 
 /// The protocol takes texts without zero bytes, in UTF-8.
 fn text(sql: &[u8]) -> Result<&str, Error> {
-    std::str::from_utf8(sql).map_err(|_| Error::Refused("pq: invalid byte sequence for encoding \"UTF8\" (22021)".into()))
+    std::str::from_utf8(sql).map_err(|_| {
+        Error::Refused("pq: invalid byte sequence for encoding \"UTF8\" (22021)".into())
+    })
 }
 
 fn name(number: u64) -> String {
@@ -324,7 +385,9 @@ fn push_parameter(parameter: &Parameter, out: &mut BytesMut) -> IsNull {
     match parameter {
         Parameter::Null => return IsNull::Yes,
         Parameter::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-        Parameter::Number(value) if value.is_infinite() => out.extend_from_slice(if *value > 0.0 { b"Infinity" } else { b"-Infinity" }),
+        Parameter::Number(value) if value.is_infinite() => {
+            out.extend_from_slice(if *value > 0.0 { b"Infinity" } else { b"-Infinity" })
+        }
         // Plain digits, as many as it takes: what an integer column wants, too.
         Parameter::Number(value) => out.extend_from_slice(value.to_string().as_bytes()),
         Parameter::Text(text) => out.extend_from_slice(text),
@@ -332,16 +395,24 @@ fn push_parameter(parameter: &Parameter, out: &mut BytesMut) -> IsNull {
     IsNull::No
 }
 
-/// The password that the password file has for this address. A file that others may read is not read, as in libpq.
+/// The password that the password file has for this address. A file that others may read is not
+/// read, as in libpq.
 async fn password_of_file(ops: &Ops, dsn: &Dsn) -> Result<Secret, Error> {
     let Some(path) = dsn.password_file.clone() else { return Ok(Secret::default()) };
     let read = move |path: PathBuf| {
         let about = std::fs::metadata(&path).ok()?;
-        let is_private = about.is_file() && about.permissions().mode() & 0o077 == 0 && about.len() <= PASSWORD_FILE_BYTES_MAX;
+        let is_private = about.is_file()
+            && about.permissions().mode() & 0o077 == 0
+            && about.len() <= PASSWORD_FILE_BYTES_MAX;
         if is_private { std::fs::read(&path).ok().map(Secret::new) } else { None }
     };
-    let file = ops.ask(Op::Blocking(BlockingJob::new(move || read(path))), Duration::MAX).await.done::<Option<Secret>>()?;
-    Ok(file.and_then(|file| dsn.password_in(&String::from_utf8_lossy(file.expose()))).unwrap_or_default())
+    let file = ops
+        .ask(Op::Blocking(BlockingJob::new(move || read(path))), Duration::MAX)
+        .await
+        .done::<Option<Secret>>()?;
+    Ok(file
+        .and_then(|file| dsn.password_in(&String::from_utf8_lossy(file.expose())))
+        .unwrap_or_default())
 }
 
 /// feature_not_supported, for a plan that does not fit any more; invalid_sql_statement_name.
@@ -354,4 +425,5 @@ const BINARY: i16 = 1;
 
 const PASSWORD_FILE_BYTES_MAX: u64 = 1 << 20;
 
-const UNSENDABLE: Malformed = Malformed::Protocol("a text with a zero byte, or too many parameters");
+const UNSENDABLE: Malformed =
+    Malformed::Protocol("a text with a zero byte, or too many parameters");

@@ -1,6 +1,7 @@
 //! The databases that handles of one worker share: one for each driver and address.
 //!
-//! The first to open one fixes its other options. A statement under way holds its database, too. Bound: [`DATABASES_MAX`]; those that nobody holds make room.
+//! The first to open one fixes its other options. A statement under way holds its database, too.
+//! Bound: [`DATABASES_MAX`]; those that nobody holds make room.
 
 use super::{Database, OpenError, Options};
 use crate::secret::Secret;
@@ -24,12 +25,18 @@ impl Registry {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(&self, driver: &str, address: &str, options: Options) -> Result<Rc<Database>, OpenError> {
+    pub fn open(
+        &self,
+        driver: &str,
+        address: &str,
+        options: Options,
+    ) -> Result<Rc<Database>, OpenError> {
         if !options.shared {
             return Database::open(driver, address, options);
         }
         let mut entries = self.0.borrow_mut();
-        let is_it = |entry: &&Entry| entry.driver == driver && entry.address.matches(address.as_bytes());
+        let is_it =
+            |entry: &&Entry| entry.driver == driver && entry.address.matches(address.as_bytes());
         if let Some(entry) = entries.iter().find(is_it) {
             return Ok(entry.database.clone());
         }
@@ -38,12 +45,17 @@ impl Registry {
             let idle = entries.iter().position(|entry| Rc::strong_count(&entry.database) == 1);
             entries.remove(idle.ok_or(OpenError::TooMany)?);
         }
-        entries.push(Entry { driver: driver.to_owned(), address: address.into(), database: database.clone() });
+        entries.push(Entry {
+            driver: driver.to_owned(),
+            address: address.into(),
+            database: database.clone(),
+        });
         Ok(database)
     }
 }
 
-/// Shared databases per Lua state. A script that builds addresses out of user names must not fill the memory.
+/// Shared databases per Lua state. A script that builds addresses out of user names must not fill
+/// the memory.
 const DATABASES_MAX: usize = 64;
 
 #[cfg(test)]
@@ -56,16 +68,21 @@ mod tests {
     fn the_same_address_is_the_same_database() {
         let registry = Registry::default();
         let first = registry.open("mysql", "u@/a", SHARED).unwrap();
-        let again = registry.open("mysql", "u@/a", Options { max_connections: 9, ..SHARED }).unwrap();
+        let again =
+            registry.open("mysql", "u@/a", Options { max_connections: 9, ..SHARED }).unwrap();
         let other = registry.open("mysql", "u@/b", SHARED).unwrap();
         let own = registry.open("mysql", "u@/a", Options::default()).unwrap();
-        assert!(Rc::ptr_eq(&first, &again) && !Rc::ptr_eq(&first, &other) && !Rc::ptr_eq(&first, &own));
+        assert!(
+            Rc::ptr_eq(&first, &again) && !Rc::ptr_eq(&first, &other) && !Rc::ptr_eq(&first, &own)
+        );
     }
 
     #[test]
     fn those_that_nobody_holds_make_room() {
         let registry = Registry::default();
-        let held: Vec<_> = (1..DATABASES_MAX).map(|at| registry.open("mysql", &format!("/{at}"), SHARED).unwrap()).collect();
+        let held: Vec<_> = (1..DATABASES_MAX)
+            .map(|at| registry.open("mysql", &format!("/{at}"), SHARED).unwrap())
+            .collect();
         drop(registry.open("mysql", "/loose", SHARED).unwrap());
         let next = registry.open("mysql", "/next", SHARED).unwrap();
         assert_eq!(registry.open("mysql", "/more", SHARED).err(), Some(OpenError::TooMany));
@@ -76,7 +93,10 @@ mod tests {
     #[test]
     fn what_cannot_be_opened_is_an_error() {
         let registry = Registry::default();
-        assert_eq!(registry.open("oracle", "x", SHARED).err().map(|e| e.to_string()).as_deref(), Some("unknown driver: oracle"));
+        assert_eq!(
+            registry.open("oracle", "x", SHARED).err().map(|e| e.to_string()).as_deref(),
+            Some("unknown driver: oracle")
+        );
         assert!(matches!(registry.open("mysql", "x", SHARED), Err(OpenError::Mysql(_))));
     }
 }

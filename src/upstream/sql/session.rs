@@ -30,7 +30,13 @@ pub trait Dialogue {
     /// Prepares a statement, or finds it prepared.
     async fn prepare(&mut self, ops: &Ops, sql: &[u8]) -> Result<(), Error>;
     /// Runs a statement prepared, with values for its placeholders.
-    async fn execute(&mut self, ops: &Ops, sql: &[u8], parameters: &[Parameter], rows: bool) -> Result<Outcome, Error>;
+    async fn execute(
+        &mut self,
+        ops: &Ops,
+        sql: &[u8],
+        parameters: &[Parameter],
+        rows: bool,
+    ) -> Result<Outcome, Error>;
     /// The statement that begins a transaction.
     fn begin_text(read_only: bool) -> &'static [u8];
 }
@@ -45,7 +51,8 @@ impl Session {
         }
     }
 
-    /// Whether it is where the next statement may be sent: false after a failure in the middle of one.
+    /// Whether it is where the next statement may be sent: false after a failure in the middle of
+    /// one.
     pub fn is_in_step(&self) -> bool {
         match self {
             Session::Mysql(session) => session.is_in_step(),
@@ -54,7 +61,8 @@ impl Session {
         }
     }
 
-    /// Takes everything off the connection that statements have left on it. False: it cannot be used again.
+    /// Takes everything off the connection that statements have left on it. False: it cannot be
+    /// used again.
     pub async fn reset(&mut self, ops: &Ops) -> bool {
         match self {
             Session::Mysql(session) => session.reset(ops).await.is_ok(),
@@ -76,12 +84,19 @@ impl Session {
         match self {
             Session::Mysql(session) => perform(&mut **session, ops, request, read_only).await,
             Session::Postgres(session) => perform(&mut **session, ops, request, read_only).await,
-            Session::Sqlite(session) => Performed::Ended(session.perform(ops, request, read_only).await),
+            Session::Sqlite(session) => {
+                Performed::Ended(session.perform(ops, request, read_only).await)
+            }
         }
     }
 }
 
-async fn perform<D: Dialogue>(dialogue: &mut D, ops: &Ops, request: &Request, read_only: bool) -> Performed {
+async fn perform<D: Dialogue>(
+    dialogue: &mut D,
+    ops: &Ops,
+    request: &Request,
+    read_only: bool,
+) -> Performed {
     let sql = &request.sql;
     Performed::Ended(match &request.how {
         How::Plain => dialogue.plain(ops, sql, request.rows).await,
@@ -99,7 +114,11 @@ async fn perform<D: Dialogue>(dialogue: &mut D, ops: &Ops, request: &Request, re
 }
 
 /// The statement and its end. A COMMIT that fails is a failure: nothing was stored.
-async fn in_transaction<D: Dialogue>(dialogue: &mut D, ops: &Ops, request: &Request) -> Result<Outcome, Error> {
+async fn in_transaction<D: Dialogue>(
+    dialogue: &mut D,
+    ops: &Ops,
+    request: &Request,
+) -> Result<Outcome, Error> {
     match dialogue.plain(ops, &request.sql, request.rows).await {
         Ok(outcome) => dialogue.plain(ops, b"COMMIT", false).await.map(|_| outcome),
         Err(error @ Error::Refused(_)) => {

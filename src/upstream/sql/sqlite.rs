@@ -1,8 +1,9 @@
 //! One SQLite database, opened: its statements run on the helper threads.
 //!
-//! A script that goes away, or whose time is over, interrupts its statement. Addresses are paths, `:memory:`, or `file:` URIs with the
-//! parameters of SQLite and `_busy_timeout`, `_foreign_keys`, `_journal_mode`, `_query_only`. Values are what SQLite holds: integers and
-//! reals are numbers, texts and blobs are strings. Statements never load extensions.
+//! A script that goes away, or whose time is over, interrupts its statement. Addresses are paths,
+//! `:memory:`, or `file:` URIs with the parameters of SQLite and `_busy_timeout`, `_foreign_keys`,
+//! `_journal_mode`, `_query_only`. Values are what SQLite holds: integers and reals are numbers,
+//! texts and blobs are strings. Statements never load extensions.
 
 use super::{Error, How, Outcome, Request};
 use crate::op::{BlockingJob, Op, Ops};
@@ -40,7 +41,9 @@ impl Address {
         for (name, value) in form_pairs(query.as_bytes()) {
             let value = String::from_utf8_lossy(&value).into_owned();
             match &*name {
-                b"_busy_timeout" | b"_timeout" => address.busy_limit = value.parse().ok().map(Duration::from_millis),
+                b"_busy_timeout" | b"_timeout" => {
+                    address.busy_limit = value.parse().ok().map(Duration::from_millis)
+                }
                 b"_foreign_keys" | b"_fk" => address.pragmas.push(("foreign_keys", value)),
                 b"_journal_mode" | b"_journal" => address.pragmas.push(("journal_mode", value)),
                 b"_query_only" => address.pragmas.push(("query_only", value)),
@@ -48,8 +51,13 @@ impl Address {
             }
         }
         // What is left is for SQLite, which takes parameters of URIs only.
-        let rest: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with('_')).collect();
-        address.path = if path.starts_with("file:") && !rest.is_empty() { format!("{path}?{}", rest.join("&")) } else { path.to_owned() };
+        let rest: Vec<&str> =
+            query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with('_')).collect();
+        address.path = if path.starts_with("file:") && !rest.is_empty() {
+            format!("{path}?{}", rest.join("&"))
+        } else {
+            path.to_owned()
+        };
         address
     }
 
@@ -76,18 +84,27 @@ impl Session {
     /// [`Error::Refused`], in SQLite's words.
     pub async fn open(ops: &Ops, address: &Address) -> Result<Session, Error> {
         let address = address.clone();
-        let is_in_memory = address.path.is_empty() || address.path.contains(":memory:") || address.path.contains("mode=memory");
-        let opened =
-            ops.ask(Op::Blocking(BlockingJob::new(move || address.open())), Duration::MAX).await.done::<rusqlite::Result<Connection>>()?;
-        Ok(Session { is_in_memory, connection: Some(opened.map_err(refused)?), in_transaction: false })
+        let is_in_memory = address.path.is_empty()
+            || address.path.contains(":memory:")
+            || address.path.contains("mode=memory");
+        let opened = ops
+            .ask(Op::Blocking(BlockingJob::new(move || address.open())), Duration::MAX)
+            .await
+            .done::<rusqlite::Result<Connection>>()?;
+        Ok(Session {
+            is_in_memory,
+            connection: Some(opened.map_err(refused)?),
+            in_transaction: false,
+        })
     }
 
     pub fn is_in_step(&self) -> bool {
         self.connection.is_some()
     }
 
-    /// Whether the connection holds the data themselves. Then whoever shares it shares all that is on it; any other is opened anew, for
-    /// SQLite has no way to reset a connection, and opening a file is cheap.
+    /// Whether the connection holds the data themselves. Then whoever shares it shares all that is
+    /// on it; any other is opened anew, for SQLite has no way to reset a connection, and opening a
+    /// file is cheap.
     pub fn is_database_itself(&self) -> bool {
         self.is_in_memory
     }
@@ -100,7 +117,12 @@ impl Session {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn perform(&mut self, ops: &Ops, request: &Request, read_only: bool) -> Result<Outcome, Error> {
+    pub async fn perform(
+        &mut self,
+        ops: &Ops,
+        request: &Request,
+        read_only: bool,
+    ) -> Result<Outcome, Error> {
         let Some(connection) = self.connection.take() else { return Err(Error::Closed) };
         let mut interrupting = Interrupting(Some(connection.get_interrupt_handle()));
         let job = Job::of(request, read_only)?;
@@ -108,7 +130,10 @@ impl Session {
             let outcome = job.run(&connection);
             (connection, outcome)
         });
-        let (connection, outcome) = ops.ask(Op::Blocking(work), Duration::MAX).await.done::<(Connection, Result<Outcome, Error>)>()?;
+        let (connection, outcome) = ops
+            .ask(Op::Blocking(work), Duration::MAX)
+            .await
+            .done::<(Connection, Result<Outcome, Error>)>()?;
         interrupting.0 = None;
         self.in_transaction = !connection.is_autocommit();
         self.connection = Some(connection);
@@ -149,7 +174,8 @@ impl Job {
             How::Prepare => Kind::Prepare,
             How::Prepared(parameters) => Kind::Prepared(parameters.clone()),
         };
-        let sql = String::from_utf8(request.sql.clone()).map_err(|_| Error::Refused("the statement is no UTF-8".into()))?;
+        let sql = String::from_utf8(request.sql.clone())
+            .map_err(|_| Error::Refused("the statement is no UTF-8".into()))?;
         Ok(Job { sql, how, rows: request.rows })
     }
 
@@ -157,7 +183,9 @@ impl Job {
         match &self.how {
             Kind::InTransaction { read_only } => self.in_transaction(connection, *read_only),
             Kind::Plain => self.plain(connection),
-            Kind::Prepare => connection.prepare(&self.sql).map(|_| Outcome::default()).map_err(refused),
+            Kind::Prepare => {
+                connection.prepare(&self.sql).map(|_| Outcome::default()).map_err(refused)
+            }
             Kind::Prepared(parameters) => self.prepared(connection, parameters),
         }
     }
@@ -168,7 +196,8 @@ impl Job {
             execute("PRAGMA query_only=1")?;
         }
         execute("BEGIN")?;
-        let outcome = self.plain(connection).and_then(|outcome| execute("COMMIT").map(|()| outcome));
+        let outcome =
+            self.plain(connection).and_then(|outcome| execute("COMMIT").map(|()| outcome));
         if !connection.is_autocommit() {
             execute("ROLLBACK")?;
         }
@@ -189,7 +218,11 @@ impl Job {
         Ok(first.unwrap_or_default())
     }
 
-    fn prepared(&self, connection: &Connection, parameters: &[Parameter]) -> Result<Outcome, Error> {
+    fn prepared(
+        &self,
+        connection: &Connection,
+        parameters: &[Parameter],
+    ) -> Result<Outcome, Error> {
         let mut statement = connection.prepare(&self.sql).map_err(refused)?;
         let expected = statement.parameter_count();
         if expected != parameters.len() {
@@ -199,13 +232,19 @@ impl Job {
     }
 }
 
-fn run(connection: &Connection, statement: &mut rusqlite::Statement<'_>, parameters: &[Parameter], wanted: bool) -> Result<Outcome, Error> {
+fn run(
+    connection: &Connection,
+    statement: &mut rusqlite::Statement<'_>,
+    parameters: &[Parameter],
+    wanted: bool,
+) -> Result<Outcome, Error> {
     for (at, parameter) in parameters.iter().enumerate() {
         statement.raw_bind_parameter(at + 1, parameter).map_err(refused)?;
     }
     let before = connection.total_changes();
     let last_id = connection.last_insert_rowid();
-    let mut table = Table::new(statement.column_names().map(|name| name.as_bytes().to_vec()).collect());
+    let mut table =
+        Table::new(statement.column_names().map(|name| name.as_bytes().to_vec()).collect());
     let width = table.columns().len();
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(refused)? {
@@ -217,7 +256,11 @@ fn run(connection: &Connection, statement: &mut rusqlite::Statement<'_>, paramet
     drop(rows);
     let changed = connection.total_changes() != before;
     let rows_affected = if changed { connection.changes() } else { 0 };
-    Ok(Outcome { table, rows_affected, last_insert_id: Some(if changed { connection.last_insert_rowid() } else { last_id }) })
+    Ok(Outcome {
+        table,
+        rows_affected,
+        last_insert_id: Some(if changed { connection.last_insert_rowid() } else { last_id }),
+    })
 }
 
 fn push(value: ValueRef<'_>, table: &mut Table) -> Result<(), Error> {
@@ -235,8 +278,11 @@ impl ToSql for Parameter {
         Ok(ToSqlOutput::Borrowed(match self {
             Parameter::Null => ValueRef::Null,
             Parameter::Bool(value) => ValueRef::Integer(i64::from(*value)),
-            // Lua has one kind of number; SQLite compares integers and reals alike, but stores them as they come.
-            Parameter::Number(number) if number.fract() == 0.0 && number.abs() < EXACT_MAX => ValueRef::Integer(*number as i64),
+            // Lua has one kind of number; SQLite compares integers and reals alike, but stores them
+            // as they come.
+            Parameter::Number(number) if number.fract() == 0.0 && number.abs() < EXACT_MAX => {
+                ValueRef::Integer(*number as i64)
+            }
             Parameter::Number(number) => ValueRef::Real(*number),
             Parameter::Text(text) => ValueRef::Text(text),
         }))

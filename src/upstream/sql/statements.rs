@@ -1,5 +1,6 @@
-//! Prepared statements of one connection, by their text: a script that prepares the same one for every request costs one round trip, not
-//! three. Bound: [`STATEMENTS_MAX`] per connection; the one not used for longest goes.
+//! Prepared statements of one connection, by their text: a script that prepares the same one for
+//! every request costs one round trip, not three. Bound: [`STATEMENTS_MAX`] per connection; the one
+//! not used for longest goes.
 
 /// Statements of type `P`, the one used last at the end.
 #[derive(Debug)]

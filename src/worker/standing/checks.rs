@@ -1,8 +1,9 @@
 //! Checks of the monitored mail servers: a standing task for each.
 //!
-//! Each server has its own pace: the next check begins [`PERIOD`] after the last one began, or when that one has ended. So a server that
-//! swallows packets delays no news of another. Changes are logged, and noted where all workers look. Rules: specification
-//! `pipeline.md` 15. Bound: [`AT_ONCE_MAX`] checks at a time, each of at most [`PROBE_MAX`].
+//! Each server has its own pace: the next check begins [`PERIOD`] after the last one began, or when
+//! that one has ended. So a server that swallows packets delays no news of another. Changes are
+//! logged, and noted where all workers look. Rules: specification `pipeline.md` 15. Bound:
+//! [`AT_ONCE_MAX`] checks at a time, each of at most [`PROBE_MAX`].
 
 use super::Notices;
 use crate::log::Level;
@@ -43,9 +44,12 @@ impl Checks {
     /// Checks a server once; when that began.
     async fn check(&self, server: &Arc<Server>, ops: &Ops) -> Instant {
         // If even the line is full, a later check will tell.
-        let Ok(_permit) = self.semaphore.acquire(ops, Duration::MAX).await else { return ops.now() };
+        let Ok(_permit) = self.semaphore.acquire(ops, Duration::MAX).await else {
+            return ops.now();
+        };
         let (began, probed) = (ops.now(), server.clone());
-        let probe = Subtask::new(move |ops| async move { probe::check(&ops, &probed.target).await });
+        let probe =
+            Subtask::new(move |ops| async move { probe::check(&ops, &probed.target).await });
         let outcome: Result<Result<(), Fault>, _> = ops.ask(Op::Run(probe), PROBE_MAX).await.done();
         let outcome = outcome.unwrap_or_else(|failure| Err(failure.into()));
         if server.note(outcome.is_ok()) {
@@ -59,13 +63,20 @@ impl Checks {
         let protocol = ("protocol", server.protocol.clone());
         match outcome {
             Ok(()) => self.notices.add(Level::Info, format!("Server up: {at}"), [protocol]),
-            Err(fault) => self.notices.add(Level::Warn, format!("Server down: {at}"), [protocol, ("error", fault.to_string())]),
+            Err(fault) => self.notices.add(
+                Level::Warn,
+                format!("Server down: {at}"),
+                [protocol, ("error", fault.to_string())],
+            ),
         }
         self.count_servers();
     }
 
     fn count_servers(&self) {
-        for (gauge, count) in [(Gauge::ServersWanted, self.monitor.servers.len()), (Gauge::ServersAlive, self.monitor.alive().count())] {
+        for (gauge, count) in [
+            (Gauge::ServersWanted, self.monitor.servers.len()),
+            (Gauge::ServersAlive, self.monitor.alive().count()),
+        ] {
             self.metrics.set(gauge, i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
@@ -74,8 +85,8 @@ impl Checks {
 /// From one check of a server to its next.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// Checks at a time. Connecting to servers that swallow packets takes seconds each: with this many, a hundred of them still get their turn
-/// within a minute.
+/// Checks at a time. Connecting to servers that swallow packets takes seconds each: with this many,
+/// a hundred of them still get their turn within a minute.
 const AT_ONCE_MAX: usize = 64;
 
 #[cfg(test)]
@@ -113,7 +124,9 @@ mod tests {
         let mut task = pin!(checks.repeat(server.clone(), ops));
         let (mut now, mut log) = (start, Vec::new());
         // How long each check takes, and whether the server is found alive.
-        for (began, seconds, alive) in [(0, 1, false), (10, 3, false), (20, 25, true), (45, 0, true), (55, 1, false)] {
+        for (began, seconds, alive) in
+            [(0, 1, false), (10, 3, false), (20, 25, true), (45, 0, true), (55, 1, false)]
+        {
             driver.set_now(now);
             assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             assert_eq!((now - start).as_secs(), began);
@@ -121,18 +134,34 @@ mod tests {
             assert_eq!(until, now + PROBE_MAX);
             now += Duration::from_secs(seconds);
             driver.set_now(now);
-            let outcome: Result<(), Fault> = if alive { Ok(()) } else { Err(Failure::TimedOut.into()) };
+            let outcome: Result<(), Fault> =
+                if alive { Ok(()) } else { Err(Failure::TimedOut.into()) };
             driver.put_answer(Answer::Done(crate::op::Done::new(outcome)));
             assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             assert_eq!(server.is_alive(), alive);
             let Some((Op::Sleep(rest), _)) = driver.take_op() else { panic!("no rest") };
             now += rest;
             driver.put_answer(Answer::Slept);
-            log.extend(notices.take().into_iter().map(|notice| format!("{} {notice:?}", (now - rest - start).as_secs())));
+            log.extend(
+                notices
+                    .take()
+                    .into_iter()
+                    .map(|notice| format!("{} {notice:?}", (now - rest - start).as_secs())),
+            );
         }
         let told: Vec<_> = log.iter().map(|line| line.split(',').next().unwrap()).collect();
-        assert_eq!(told, ["1 Notice { level: Warn", "45 Notice { level: Info", "56 Notice { level: Warn"]);
-        assert!(log[0].contains("Server down: 192.0.2.1:143") && log[1].contains("Server up"), "{log:?}");
-        assert!(registry.render(Now::read()).contains("backend_servers_status{server_status=\"alive\"} 0\n"));
+        assert_eq!(
+            told,
+            ["1 Notice { level: Warn", "45 Notice { level: Info", "56 Notice { level: Warn"]
+        );
+        assert!(
+            log[0].contains("Server down: 192.0.2.1:143") && log[1].contains("Server up"),
+            "{log:?}"
+        );
+        assert!(
+            registry
+                .render(Now::read())
+                .contains("backend_servers_status{server_status=\"alive\"} 0\n")
+        );
     }
 }

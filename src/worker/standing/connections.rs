@@ -1,4 +1,5 @@
-//! The counts of `nauthilus_psnet`, and the addresses of its targets. Rules: specification `lua/modules-nauthilus.md` 10.
+//! The counts of `nauthilus_psnet`, and the addresses of its targets. Rules: specification
+//! `lua/modules-nauthilus.md` 10.
 
 use crate::op::{BlockingJob, Op, Ops};
 use crate::script::modules::net::psnet::targets::Targets;
@@ -74,7 +75,11 @@ mod tests {
                 }
                 Op::All(parts) => {
                     looked_up.push(counted);
-                    let found = || Answer::Dns(DnsAnswer::Records([Record::Address([192, 0, 2, 1].into())].into()));
+                    let found = || {
+                        Answer::Dns(DnsAnswer::Records(
+                            [Record::Address([192, 0, 2, 1].into())].into(),
+                        ))
+                    };
                     Answer::All(parts.iter().map(|_| found()).collect())
                 }
                 op => panic!("{op:?}"),

@@ -1,7 +1,8 @@
 //! The public keys of an issuer of tokens, read again and again (`server.oidc_auth`).
 //!
-//! From a URL by the worker's HTTP client, from a file on a helper thread: neither holds up the loop. What cannot be read is read again after
-//! [`AGAIN_AFTER`]; the keys that are known stay good meanwhile. Bounds: [`ASK_MAX`], those of `auth::caller::jwks`.
+//! From a URL by the worker's HTTP client, from a file on a helper thread: neither holds up the
+//! loop. What cannot be read is read again after [`AGAIN_AFTER`]; the keys that are known stay good
+//! meanwhile. Bounds: [`ASK_MAX`], those of `auth::caller::jwks`.
 
 use super::Notices;
 use crate::auth::caller::jwks::{self, JWKS_BYTES_MAX};
@@ -30,7 +31,11 @@ pub(super) async fn keep(epoch: Arc<Epoch>, client: Client, notices: Notices, op
                 Err(error) => {
                     // Once, not every few seconds.
                     if !failed {
-                        notices.add(Level::Error, "keys of the token issuer cannot be read", [("error", error)]);
+                        notices.add(
+                            Level::Error,
+                            "keys of the token issuer cannot be read",
+                            [("error", error)],
+                        );
                     }
                     failed = true;
                     ops.ask(Op::Sleep(AGAIN_AFTER), Duration::MAX).await;
@@ -41,11 +46,17 @@ pub(super) async fn keep(epoch: Arc<Epoch>, client: Client, notices: Notices, op
     }
 }
 
-async fn read(source: &KeySource, client: &Client, ops: &Ops) -> Result<Vec<jwks::PublicKey>, String> {
+async fn read(
+    source: &KeySource,
+    client: &Client,
+    ops: &Ops,
+) -> Result<Vec<jwks::PublicKey>, String> {
     let json = match &source.from {
         KeysFrom::Url(url) => {
-            let mut request = Request::get(url).map_err(|error| error.to_string())?.timeout(ASK_MAX);
-            request.limits = ResponseLimits { body_bytes_max: JWKS_BYTES_MAX, ..ResponseLimits::default() };
+            let mut request =
+                Request::get(url).map_err(|error| error.to_string())?.timeout(ASK_MAX);
+            request.limits =
+                ResponseLimits { body_bytes_max: JWKS_BYTES_MAX, ..ResponseLimits::default() };
             let answer = client.send(ops, request).await.map_err(|error| error.to_string())?;
             if answer.status != 200 {
                 return Err(format!("the issuer answered with status {}", answer.status));
@@ -54,10 +65,15 @@ async fn read(source: &KeySource, client: &Client, ops: &Ops) -> Result<Vec<jwks
         }
         KeysFrom::File(path) => {
             let path = path.clone();
-            let read =
-                move || crate::files::read(&path, jwks::JWKS_BYTES_MAX as u64).map_err(|error| format!("{}: {error}", path.display()));
+            let read = move || {
+                crate::files::read(&path, jwks::JWKS_BYTES_MAX as u64)
+                    .map_err(|error| format!("{}: {error}", path.display()))
+            };
             let work = Op::Blocking(BlockingJob::new(read));
-            ops.ask(work, ASK_MAX).await.done::<Result<Vec<u8>, String>>().map_err(|failure| failure.to_string())??
+            ops.ask(work, ASK_MAX)
+                .await
+                .done::<Result<Vec<u8>, String>>()
+                .map_err(|failure| failure.to_string())??
         }
     };
     jwks::parse(&json).map_err(|error| format!("the key set {error}"))
@@ -66,7 +82,8 @@ async fn read(source: &KeySource, client: &Client, ops: &Ops) -> Result<Vec<jwks
 /// How long the issuer may take.
 const ASK_MAX: Duration = Duration::from_secs(10);
 
-/// When to look whether it is time to read: how long a caller with a new key waits at most, besides the reading.
+/// When to look whether it is time to read: how long a caller with a new key waits at most, besides
+/// the reading.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After a failure.

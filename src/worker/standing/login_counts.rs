@@ -1,10 +1,12 @@
 //! Login counters that survive a restart, if Redis keeps the state.
 //!
-//! What the last process of this name saved is loaded once in the life of a process, when Redis first answers, and added to what this one
-//! has counted; from then on the sums are saved every [`SAVE_EVERY`] and at the drain. Nothing is saved before it is loaded: so a Redis that is
-//! away at the start loses nothing. A save writes sums, not differences: one whose outcome is unknown may be repeated, and a Redis that lost
-//! everything gets them back. The price is that of two processes of one name at a time the later save stands.
-//! A process that is killed loses what it counted since its last save. Rules: specification `pipeline.md` 14.
+//! What the last process of this name saved is loaded once in the life of a process, when Redis
+//! first answers, and added to what this one has counted; from then on the sums are saved every
+//! [`SAVE_EVERY`] and at the drain. Nothing is saved before it is loaded: so a Redis that is away
+//! at the start loses nothing. A save writes sums, not differences: one whose outcome is unknown
+//! may be repeated, and a Redis that lost everything gets them back. The price is that of two
+//! processes of one name at a time the later save stands. A process that is killed loses what it
+//! counted since its last save. Rules: specification `pipeline.md` 14.
 
 use super::Notices;
 use crate::log::Level;
@@ -32,7 +34,11 @@ impl LoginCounts {
         let mut fails = false;
         loop {
             // After a reload they are loaded already; where they are kept may be new.
-            let outcome = if self.registry.has_restored_logins() { self.save(&ops).await } else { self.load(&ops).await };
+            let outcome = if self.registry.has_restored_logins() {
+                self.save(&ops).await
+            } else {
+                self.load(&ops).await
+            };
             if let (Err(error), false) = (&outcome, fails) {
                 self.complain(error);
             }
@@ -68,8 +74,11 @@ impl LoginCounts {
     }
 
     fn complain(&self, error: &Error) {
-        let message =
-            if self.registry.has_restored_logins() { "Login counters cannot be saved" } else { "Login counters cannot be loaded" };
+        let message = if self.registry.has_restored_logins() {
+            "Login counters cannot be saved"
+        } else {
+            "Login counters cannot be loaded"
+        };
         self.notices.add(Level::Warn, message, [("error", error.to_string())]);
     }
 }
@@ -104,13 +113,22 @@ mod tests {
     }
 
     impl Bench {
-        fn new<F: Future<Output = ()> + 'static>(successes: u64, begin: impl FnOnce(LoginCounts, Ops) -> F) -> Bench {
+        fn new<F: Future<Output = ()> + 'static>(
+            successes: u64,
+            begin: impl FnOnce(LoginCounts, Ops) -> F,
+        ) -> Bench {
             let registry = Registry::new("mail 1", "", Now::read());
             let worker = registry.worker("0");
             (0..successes).for_each(|_| worker.count(Count::LoginsSucceeded));
-            let store = Store::Redis(RedisStore::new("nt_", LIMIT, LIMIT, Duration::ZERO, Arc::default()));
+            let store =
+                Store::Redis(RedisStore::new("nt_", LIMIT, LIMIT, Duration::ZERO, Arc::default()));
             let notices = Notices::default();
-            let counts = LoginCounts { registry: registry.clone(), store, instance: "mail 1".into(), notices: notices.clone() };
+            let counts = LoginCounts {
+                registry: registry.clone(),
+                store,
+                instance: "mail 1".into(),
+                notices: notices.clone(),
+            };
             let now = Instant::now();
             let (ops, driver) = slot(now, now + super::super::FOREVER);
             let task = Box::pin(begin(counts, ops));
@@ -125,7 +143,11 @@ mod tests {
                     Op::Sleep(time) => format!("sleep {}", time.as_secs()),
                     Op::Redis(RedisOp { commands, .. }) => {
                         let words = String::from_utf8(commands.bytes().to_vec()).unwrap();
-                        words.split("\r\n").filter(|line| !line.is_empty() && !line.starts_with(['*', '$'])).collect::<Vec<_>>().join(" ")
+                        words
+                            .split("\r\n")
+                            .filter(|line| !line.is_empty() && !line.starts_with(['*', '$']))
+                            .collect::<Vec<_>>()
+                            .join(" ")
                     }
                     op => panic!("{op:?}"),
                 },
@@ -139,7 +161,9 @@ mod tests {
     }
 
     fn saved(success: &str, failure: &str) -> Answer {
-        Answer::Reply(Reply::array(&[success, failure].map(|digits| Reply::bulk(digits.as_bytes()))))
+        Answer::Reply(Reply::array(
+            &[success, failure].map(|digits| Reply::bulk(digits.as_bytes())),
+        ))
     }
 
     fn away() -> Answer {
@@ -205,7 +229,12 @@ mod tests {
 
     #[test]
     fn what_is_no_counter_is_left_alone() {
-        for reply in [Reply::error("WRONGTYPE no"), Reply::array(&[Reply::bulk(b"many"), Reply::nil()]), Reply::nil(), Reply::array(&[])] {
+        for reply in [
+            Reply::error("WRONGTYPE no"),
+            Reply::array(&[Reply::bulk(b"many"), Reply::nil()]),
+            Reply::nil(),
+            Reply::array(&[]),
+        ] {
             let mut bench = Bench::new(3, LoginCounts::keep);
             bench.next();
             assert_eq!(bench.then(Answer::Reply(reply)), "sleep 5");
@@ -215,7 +244,10 @@ mod tests {
 
     #[test]
     fn in_memory_there_is_nothing_to_do() {
-        let in_memory = |counts: LoginCounts| LoginCounts { store: Store::Memory(Arc::new(MemoryStore::default())), ..counts };
+        let in_memory = |counts: LoginCounts| LoginCounts {
+            store: Store::Memory(Arc::new(MemoryStore::default())),
+            ..counts
+        };
         assert_eq!(Bench::new(3, |counts, ops| in_memory(counts).keep(ops)).next(), "end");
         assert_eq!(Bench::new(3, |counts, ops| in_memory(counts).keep_finally(ops)).next(), "end");
     }

@@ -1,8 +1,9 @@
 //! Standing tasks: what the background worker does again and again, by the configuration in force.
 //!
-//! They are tasks like any other and wait through the same door; they are nobody's request, so what they have to say to the log they leave
-//! as a [`Notice`]. A reload ends them and begins those of the new configuration. The drain ends them, too, and then only waits for the
-//! login counters to be saved once more.
+//! They are tasks like any other and wait through the same door; they are nobody's request, so what
+//! they have to say to the log they leave as a [`Notice`]. A reload ends them and begins those of
+//! the new configuration. The drain ends them, too, and then only waits for the login counters to
+//! be saved once more.
 //!
 //! ```text
 //! checks.rs        are the monitored mail servers alive
@@ -39,14 +40,19 @@ impl Worker {
         }
         let targets = self.process.targets.clone();
         self.stand(FOREVER, |ops| connections::count(targets, ops));
-        let checks = Checks::new(self.local.epoch.monitor.clone(), self.metrics.clone(), self.notices.clone());
+        let checks = Checks::new(
+            self.local.epoch.monitor.clone(),
+            self.metrics.clone(),
+            self.notices.clone(),
+        );
         for server in &self.local.epoch.monitor.clone().servers {
             self.stand(FOREVER, |ops| checks.clone().repeat(server.clone(), ops));
         }
         let counts = self.login_counts();
         self.stand(FOREVER, |ops| counts.keep(ops));
         if self.local.epoch.key_source.is_some() {
-            let (epoch, client) = (self.local.epoch.clone(), self.local.host.state().services().http.clone());
+            let (epoch, client) =
+                (self.local.epoch.clone(), self.local.host.state().services().http.clone());
             let notices = self.notices.clone();
             self.stand(FOREVER, |ops| keys::keep(epoch, client, notices, ops));
         }
@@ -69,7 +75,11 @@ impl Worker {
     }
 
     /// Begins a task that must have ended after `limit`.
-    fn stand<F: Future<Output = ()> + 'static>(&mut self, limit: Duration, body: impl FnOnce(Ops) -> F) {
+    fn stand<F: Future<Output = ()> + 'static>(
+        &mut self,
+        limit: Duration,
+        body: impl FnOnce(Ops) -> F,
+    ) {
         let (ops, driver) = op::slot(self.now.mono, self.now.mono + limit);
         let future = body(ops);
         let future = async {
@@ -131,8 +141,17 @@ pub struct Notice {
 pub struct Notices(Rc<RefCell<Vec<Notice>>>);
 
 impl Notices {
-    fn add(&self, level: Level, message: impl Into<String>, fields: impl IntoIterator<Item = (&'static str, String)>) {
-        self.0.borrow_mut().push(Notice { level, message: message.into(), fields: fields.into_iter().collect() });
+    fn add(
+        &self,
+        level: Level,
+        message: impl Into<String>,
+        fields: impl IntoIterator<Item = (&'static str, String)>,
+    ) {
+        self.0.borrow_mut().push(Notice {
+            level,
+            message: message.into(),
+            fields: fields.into_iter().collect(),
+        });
     }
 
     fn take(&self) -> Vec<Notice> {
@@ -143,5 +162,6 @@ impl Notices {
 /// A hundred years.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// How long a drain waits for a Redis that does not answer. The process's own counters are all that is at stake.
+/// How long a drain waits for a Redis that does not answer. The process's own counters are all that
+/// is at stake.
 pub const LAST_SAVE_MAX: Duration = Duration::from_secs(2);

@@ -14,7 +14,9 @@ fn start(service: &WebStub) -> Server {
             return nauthilus_builtin.ACTION_RESULT_OK
         end
     "#;
-    let site = Site::new().feature("blocklist", &example("features/blocklist.lua")).post_action("shows", shows);
+    let site = Site::new()
+        .feature("blocklist", &example("features/blocklist.lua"))
+        .post_action("shows", shows);
     site.env("BLOCKLIST_URL", service.url("/check")).start()
 }
 
@@ -37,9 +39,13 @@ fn a_listed_client_is_turned_away() {
 fn without_a_usable_answer_nobody_is_judged() {
     let mut service = WebStub::answering(200, json!({ "found": false }));
     let server = start(&service);
-    for (status, body) in
-        [(503, r#"{"found": false}"#), (200, "sorry"), (200, "null"), (200, "{}"), (200, r#"{"found": false, "error": "database"}"#)]
-    {
+    for (status, body) in [
+        (503, r#"{"found": false}"#),
+        (200, "sorry"),
+        (200, "null"),
+        (200, "{}"),
+        (200, r#"{"found": false, "error": "database"}"#),
+    ] {
         service.answer(status, body);
         let answer = login(&server, "ada", "right");
         assert!(is_temporary(&answer), "{status} {body}: {answer:?}");

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 const CLIENT: &str = "198.18.0.1";
 
 fn start(service: &WebStub) -> Server {
-    let site = Site::new().filter("geoip", &example("filters/geoip.lua")).env("GEOIP_POLICY_URL", service.url("/json"));
+    let site = Site::new()
+        .filter("geoip", &example("filters/geoip.lua"))
+        .env("GEOIP_POLICY_URL", service.url("/json"));
     let init = root().join("lua/examples/init/init.lua");
     let site = site.env("REDIS_SCRIPTS", root().join("lua/examples/redis").to_str().unwrap());
     site.set(json!({ "lua": { "config": { "init_script_path": init } } })).start()
@@ -29,8 +31,14 @@ fn a_login_that_the_service_objects_to_is_turned_away() {
     let mut server = start(&service);
     assert_eq!(status(&server, CLIENT, "ada", "right"), 200);
     let asked = service.last_asked();
-    assert_eq!(asked.json(), json!({ "key": "client", "value": { "address": CLIENT, "sender": "ada" } }));
-    assert_eq!((asked.line.as_str(), asked.header("content-type")), ("POST /json", Some("application/json")));
+    assert_eq!(
+        asked.json(),
+        json!({ "key": "client", "value": { "address": CLIENT, "sender": "ada" } })
+    );
+    assert_eq!(
+        (asked.line.as_str(), asked.header("content-type")),
+        ("POST /json", Some("application/json"))
+    );
     server.wait_for_log("geoippolicyd_guid=g-1 geoippolicyd_countries=DE,FR");
 
     service.answer(200, verdict(true));
@@ -43,8 +51,14 @@ fn a_login_that_the_service_objects_to_is_turned_away() {
         let line = format!("geoippolicyd_count{{country=\"DE\",status=\"{status}\"}} 1\n");
         assert!(metrics.contains(&line), "{line} is missing in {metrics}");
     }
-    assert!(metrics.contains("http_client_concurrent_requests_total{service=\"geoippolicyd\"} 0\n"), "{metrics}");
-    assert!(metrics.contains("geoippolicyd_duration_seconds_count{http=\"post\"} 2\n"), "{metrics}");
+    assert!(
+        metrics.contains("http_client_concurrent_requests_total{service=\"geoippolicyd\"} 0\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("geoippolicyd_duration_seconds_count{http=\"post\"} 2\n"),
+        "{metrics}"
+    );
 }
 
 #[test]
@@ -53,7 +67,9 @@ fn what_is_no_login_from_outside_passes_as_it_is() {
     let server = start(&service);
     assert_eq!(status(&server, "10.0.0.1", "ada", "right"), 200);
     assert_eq!(status(&server, CLIENT, "ada", "wrong"), 403);
-    let lookup = Request::get("/api/v1/auth/header?mode=no-auth").header("Auth-User", "ada").header("Auth-Protocol", "imap");
+    let lookup = Request::get("/api/v1/auth/header?mode=no-auth")
+        .header("Auth-User", "ada")
+        .header("Auth-Protocol", "imap");
     assert_eq!(server.ask(&lookup.header("Client-IP", CLIENT)).status, 200);
     assert_eq!(service.asked().len(), 0);
 }
@@ -62,9 +78,12 @@ fn what_is_no_login_from_outside_passes_as_it_is() {
 fn without_a_usable_answer_nobody_is_judged() {
     let mut service = WebStub::answering(500, verdict(false));
     let server = start(&service);
-    for (code, body) in
-        [(500, verdict(false).to_string()), (202, "{".into()), (202, "{}".into()), (202, r#"{"err": "no database"}"#.into())]
-    {
+    for (code, body) in [
+        (500, verdict(false).to_string()),
+        (202, "{".into()),
+        (202, "{}".into()),
+        (202, r#"{"err": "no database"}"#.into()),
+    ] {
         service.answer(code, &body);
         assert_eq!(status(&server, CLIENT, "ada", "right"), 500, "{code} {body}");
     }

@@ -1,5 +1,5 @@
-//! The scripts of `lua/examples`, each under the real server and beside the services it asks: what it lets in, what it refuses, and what
-//! becomes of a login while its service is down.
+//! The scripts of `lua/examples`, each under the real server and beside the services it asks: what
+//! it lets in, what it refuses, and what becomes of a login while its service is down.
 
 mod actions;
 mod blocklist;
@@ -25,15 +25,22 @@ fn example(path: &str) -> String {
 /// A site with a Redis, whose scripts `init.lua` uploads.
 fn site_with_redis(redis: &Redis) -> Site {
     let init = root().join("lua/examples/init/init.lua");
-    let settings =
-        json!({ "server": { "redis": { "master": { "address": redis.address() } } }, "lua": { "config": { "init_script_path": init } } });
-    Site::new().set(settings).env("REDIS_SCRIPTS", root().join("lua/examples/redis").to_str().unwrap())
+    let settings = json!({ "server": { "redis": { "master": { "address": redis.address() } } }, "lua": { "config": { "init_script_path": init } } });
+    Site::new()
+        .set(settings)
+        .env("REDIS_SCRIPTS", root().join("lua/examples/redis").to_str().unwrap())
 }
 
-/// A login by IMAP from some client, whose result neither comes from the server's memory nor goes there.
+/// A login by IMAP from some client, whose result neither comes from the server's memory nor goes
+/// there.
 fn login_from(client_ip: &str, client_port: u16, user: &str, password: &str) -> Request {
-    let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", user).header("Auth-Pass", password);
-    request.header("Auth-Protocol", "imap").header("Client-IP", client_ip).header("X-Client-Port", client_port.to_string())
+    let request = Request::get("/api/v1/auth/header?in-memory=0")
+        .header("Auth-User", user)
+        .header("Auth-Pass", password);
+    request
+        .header("Auth-Protocol", "imap")
+        .header("Client-IP", client_ip)
+        .header("X-Client-Port", client_port.to_string())
 }
 
 /// The status of a login and what the client is told.
@@ -49,7 +56,9 @@ fn look_up(server: &Server, user: &str) -> u16 {
 
 /// All accounts, as a provider of mailboxes asks for them.
 fn accounts(server: &Server) -> (u16, Value) {
-    let answer = server.ask(&Request::get("/api/v1/auth/json?mode=list-accounts").header("Accept", "application/json"));
+    let answer = server.ask(
+        &Request::get("/api/v1/auth/json?mode=list-accounts").header("Accept", "application/json"),
+    );
     (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
 }
 

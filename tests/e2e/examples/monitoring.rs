@@ -1,4 +1,5 @@
-//! `filters/monitoring.lua` and `hooks/dovecot_session_cleaner.lua`: sessions find a live server, and are forgotten when they end.
+//! `filters/monitoring.lua` and `hooks/dovecot_session_cleaner.lua`: sessions find a live server,
+//! and are forgotten when they end.
 
 use super::{example, login_from, site_with_redis};
 use crate::support::redis::Redis;
@@ -11,7 +12,11 @@ struct MailServers(Vec<TcpListener>);
 
 impl MailServers {
     fn start() -> MailServers {
-        MailServers(["127.0.0.1:0", "127.0.0.2:0"].map(|address| TcpListener::bind(address).unwrap()).into())
+        MailServers(
+            ["127.0.0.1:0", "127.0.0.2:0"]
+                .map(|address| TcpListener::bind(address).unwrap())
+                .into(),
+        )
     }
 
     fn settings(&self) -> Value {
@@ -26,11 +31,19 @@ impl MailServers {
 
 fn start(redis: &Redis, mail: &MailServers) -> Server {
     let cleaner = json!({ "http_location": "dovecot-session", "http_method": "POST", "script_path": "cleaner.lua" });
-    let site = site_with_redis(redis).filter("monitoring", &example("filters/monitoring.lua")).set(mail.settings());
-    let site = site.file("cleaner.lua", &example("hooks/dovecot_session_cleaner.lua")).set(json!({ "lua": { "custom_hooks": [cleaner] } }));
+    let site = site_with_redis(redis)
+        .filter("monitoring", &example("filters/monitoring.lua"))
+        .set(mail.settings());
+    let site = site
+        .file("cleaner.lua", &example("hooks/dovecot_session_cleaner.lua"))
+        .set(json!({ "lua": { "custom_hooks": [cleaner] } }));
     let server = site.start();
     until("the servers to be found alive", || {
-        server.ask(&Request::get("/metrics")).text().contains("backend_servers_status{server_status=\"alive\"} 2\n").then_some(())
+        server
+            .ask(&Request::get("/metrics"))
+            .text()
+            .contains("backend_servers_status{server_status=\"alive\"} 2\n")
+            .then_some(())
     });
     server
 }
@@ -44,7 +57,11 @@ fn login(server: &Server, user: &str, client_port: u16) -> (u16, String) {
 fn session_ends(server: &Server, event: &str, client_port: u16) -> Value {
     let fields = json!({ "user": "ada", "remote_ip": "192.0.2.1", "remote_port": client_port });
     let body = json!({ "event": event, "categories": ["imap", "service:imap"], "fields": fields });
-    let answer = server.ask(&Request::post("/api/v1/custom/dovecot-session", "application/json", body.to_string()));
+    let answer = server.ask(&Request::post(
+        "/api/v1/custom/dovecot-session",
+        "application/json",
+        body.to_string(),
+    ));
     assert_eq!(answer.status, 200, "{}", answer.text());
     serde_json::from_slice(&answer.body).unwrap()
 }
@@ -63,20 +80,30 @@ fn sessions_of_an_account_go_to_one_server() {
     }
     server.wait_for_log("backend_server=127.0.0.2");
 
-    let nginx = Request::login_at("/api/v1/auth/nginx?in-memory=0", "bob", "right").header("X-Client-Port", "1005");
+    let nginx = Request::login_at("/api/v1/auth/nginx?in-memory=0", "bob", "right")
+        .header("X-Client-Port", "1005");
     let answer = server.ask(&nginx);
     let port = mail.0[1].local_addr().unwrap().port().to_string();
-    assert_eq!((answer.header("auth-server"), answer.header("auth-port")), (Some("127.0.0.2"), Some(port.as_str())));
+    assert_eq!(
+        (answer.header("auth-server"), answer.header("auth-port")),
+        (Some("127.0.0.2"), Some(port.as_str()))
+    );
 
     // A look-up follows and leaves no trace; a failed login neither.
     let lookup = Request::login_at("/api/v1/auth/header?mode=no-auth", "bob", "");
     assert_eq!(server.ask(&lookup).header("x-nauthilus-host"), Some("127.0.0.2"));
     assert_eq!(server.ask(&login_from("192.0.2.1", 1, "carl", "wrong")).status, 403);
     assert_eq!(redis.ask::<Vec<String>>("KEYS sessions:*").len(), 2);
-    let by_http =
-        Request::get("/api/v1/auth/header").header("Auth-User", "ada").header("Auth-Pass", "right").header("Auth-Protocol", "http");
+    let by_http = Request::get("/api/v1/auth/header")
+        .header("Auth-User", "ada")
+        .header("Auth-Pass", "right")
+        .header("Auth-Protocol", "http");
     let answer = server.ask(&by_http.header("Client-IP", "192.0.2.1"));
-    assert_eq!((answer.status, answer.header("x-nauthilus-host")), (200, None), "a protocol without servers");
+    assert_eq!(
+        (answer.status, answer.header("x-nauthilus-host")),
+        (200, None),
+        "a protocol without servers"
+    );
 }
 
 #[test]
@@ -84,14 +111,22 @@ fn a_session_that_ended_is_forgotten() {
     let (mut redis, mail) = (Redis::start(), MailServers::start());
     let server = start(&redis, &mail);
     assert_eq!((login(&server, "ada", 1001).0, login(&server, "ada", 1002).0), (200, 200));
-    assert_eq!(session_ends(&server, "mail_user_session_started", 1001), json!({ "status": "ignored" }));
-    assert_eq!(session_ends(&server, "mail_user_session_finished", 1001), json!({ "session": "192.0.2.1:1001", "status": "removed" }));
+    assert_eq!(
+        session_ends(&server, "mail_user_session_started", 1001),
+        json!({ "status": "ignored" })
+    );
+    assert_eq!(
+        session_ends(&server, "mail_user_session_finished", 1001),
+        json!({ "session": "192.0.2.1:1001", "status": "removed" })
+    );
     assert_eq!(session_ends(&server, "mail_user_session_finished", 1001)["status"], "unknown");
     assert_eq!(redis.ask::<Vec<String>>("HKEYS sessions:ada"), ["192.0.2.1:1002"]);
     assert_eq!(session_ends(&server, "proxy_session_finished", 1002)["status"], "removed");
     assert_eq!(redis.ask::<Vec<String>>("KEYS session*"), [""; 0]);
 
-    let post = |content_type: &str, body: &str| server.ask(&Request::post("/api/v1/custom/dovecot-session", content_type, body)).status;
+    let post = |content_type: &str, body: &str| {
+        server.ask(&Request::post("/api/v1/custom/dovecot-session", content_type, body)).status
+    };
     assert_eq!(post("application/json; charset=utf-8", "{"), 400);
     assert_eq!(post("application/json", "[]"), 400);
     assert_eq!(post("application/jsonx", "{}"), 415);
@@ -109,7 +144,9 @@ fn without_a_live_server_or_redis_nobody_is_judged() {
     mail.0.pop();
     // A reload checks at once.
     assert!(server.reload());
-    until("ada to be sent elsewhere", || (login(&server, "ada", 1001) == (200, "127.0.0.1".into())).then_some(()));
+    until("ada to be sent elsewhere", || {
+        (login(&server, "ada", 1001) == (200, "127.0.0.1".into())).then_some(())
+    });
     assert_eq!(redis.ask::<Vec<String>>("HGETALL sessions:ada"), ["192.0.2.1:1001", "127.0.0.1"]);
     mail.0.clear();
     assert!(server.reload());

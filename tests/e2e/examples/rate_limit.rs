@@ -5,7 +5,10 @@ use crate::support::redis::Redis;
 use crate::support::{Server, until};
 
 fn start(redis: &Redis) -> Server {
-    site_with_redis(redis).feature("rate_limit", &example("features/rate_limit.lua")).env("RATE_LIMIT_ATTEMPTS", "3").start()
+    site_with_redis(redis)
+        .feature("rate_limit", &example("features/rate_limit.lua"))
+        .env("RATE_LIMIT_ATTEMPTS", "3")
+        .start()
 }
 
 fn status(server: &Server, client_ip: &str, password: &str) -> u16 {
@@ -21,7 +24,10 @@ fn who_tries_too_often_is_turned_away_until_the_window_ends() {
     assert_eq!(status(&server, "192.0.2.1", "right"), 200);
 
     let answer = server.ask(&login_from("192.0.2.1", 4711, "ada", "right"));
-    assert_eq!((answer.status, answer.header("auth-status")), (403, Some("Too many login attempts")));
+    assert_eq!(
+        (answer.status, answer.header("auth-status")),
+        (403, Some("Too many login attempts"))
+    );
     server.wait_for_log("rate_limit_attempts=4");
     assert_eq!(status(&server, "192.0.2.2", "right"), 200, "another client");
 
@@ -51,7 +57,10 @@ fn redis_may_come_after_the_server() {
     redis.stop();
     let server = start(&redis);
     assert_eq!(status(&server, "192.0.2.1", "right"), 500);
-    assert!(server.log().contains("script=count_attempt"), "init.lua says what it could not upload");
+    assert!(
+        server.log().contains("script=count_attempt"),
+        "init.lua says what it could not upload"
+    );
     redis.restart();
     until("logins to work", || (status(&server, "192.0.2.1", "right") == 200).then_some(()));
     assert_eq!(redis.ask::<i64>("EXISTS rate_limit:192.0.2.1"), 1);

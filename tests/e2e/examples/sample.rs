@@ -20,11 +20,16 @@ fn check_finds_it_sound_without_a_warning() {
 fn it_wires_every_example() {
     let config = std::fs::read_to_string(root().join(CONFIG)).unwrap();
     for stage in ["features", "backends", "filters", "actions", "hooks", "init"] {
-        let Ok(entries) = std::fs::read_dir(root().join("lua/examples").join(stage)) else { continue };
+        let Ok(entries) = std::fs::read_dir(root().join("lua/examples").join(stage)) else {
+            continue;
+        };
         for entry in entries {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let path = format!("lua/examples/{stage}/{name}\n");
-            assert!(name.ends_with("_test.lua") || config.contains(&path), "{path} is missing in {CONFIG}");
+            assert!(
+                name.ends_with("_test.lua") || config.contains(&path),
+                "{path} is missing in {CONFIG}"
+            );
         }
     }
 }
@@ -52,7 +57,8 @@ fn a_login_goes_through_all_of_it() {
         // The sample's mail servers are nobody's.
         ("MONITORING_PROTOCOLS", "none"),
     ];
-    let (mut process, address) = serve(root(), CONFIG.as_ref(), &environment, &folder.path().join("server.log"));
+    let (mut process, address) =
+        serve(root(), CONFIG.as_ref(), &environment, &folder.path().join("server.log"));
     let answer = Client::tcp(address).ask(&login_from("198.18.0.1", 4711, "ada", "right"));
     assert_eq!((answer.status, answer.header("auth-user")), (200, Some("ada@example.org")));
     assert_eq!((blocklist.asked().len(), policy.asked().len()), (1, 1));

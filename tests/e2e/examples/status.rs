@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 
 fn status(server: &Server) -> (u16, Value) {
     let answer = server.ask(&Request::get("/api/v1/custom/status"));
-    (answer.status, serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.text())))
+    (
+        answer.status,
+        serde_json::from_slice(&answer.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", answer.text())),
+    )
 }
 
 #[test]
@@ -22,7 +26,8 @@ fn it_tells_whether_redis_is_there() {
     assert!(report["cache_entries"].is_number(), "{report}");
 
     redis.stop();
-    let report = until("Redis to be missed", || Some(status(&server)).filter(|(code, _)| *code == 503)).1;
+    let report =
+        until("Redis to be missed", || Some(status(&server)).filter(|(code, _)| *code == 503)).1;
     assert_eq!(report["status"], "degraded");
     assert_ne!(report["redis"], "up");
     redis.restart();

@@ -1,11 +1,13 @@
-//! Against servers that keep to nothing: each costs its request an error within its time, and the next request nothing.
+//! Against servers that keep to nothing: each costs its request an error within its time, and the
+//! next request nothing.
 
 use super::{GET, ask, error, site};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-/// A server that reads a request's head and then does `vice` with the connection, for as many connections as come.
+/// A server that reads a request's head and then does `vice` with the connection, for as many
+/// connections as come.
 pub fn server(vice: impl Fn(TcpStream) + Send + Clone + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -41,7 +43,9 @@ pub fn endless(first: &'static str, again: Vec<u8>, pause: Duration) -> String {
 
 /// Says nothing until the other side closes.
 pub fn silent() -> String {
-    server(|stream| while BufReader::new(&stream).fill_buf().is_ok_and(|bytes| !bytes.is_empty()) {})
+    server(
+        |stream| while BufReader::new(&stream).fill_buf().is_ok_and(|bytes| !bytes.is_empty()) {},
+    )
 }
 
 #[test]
@@ -52,24 +56,74 @@ fn each_is_an_error_within_its_time() {
     for (what, url, timeout, expected) in [
         ("nobody there", format!("http://{closed}/"), "", "connect: connection refused"),
         ("silence", silent(), "200ms", "context deadline exceeded"),
-        ("a head byte by byte", endless("HTTP/1.1 200 OK\r\nX: ", b"x".to_vec(), drip), "300ms", "context deadline exceeded"),
-        ("a body byte by byte", endless("HTTP/1.1 200 OK\r\n\r\n", b"x".to_vec(), drip), "300ms", "context deadline exceeded"),
+        (
+            "a head byte by byte",
+            endless("HTTP/1.1 200 OK\r\nX: ", b"x".to_vec(), drip),
+            "300ms",
+            "context deadline exceeded",
+        ),
+        (
+            "a body byte by byte",
+            endless("HTTP/1.1 200 OK\r\n\r\n", b"x".to_vec(), drip),
+            "300ms",
+            "context deadline exceeded",
+        ),
         (
             "half a chunk",
             endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", vec![], drip),
             "300ms",
             "deadline exceeded",
         ),
-        ("an endless head", endless("HTTP/1.1 200 OK\r\n", b"A: b\r\n".repeat(999), Duration::ZERO), "", "response headers too large"),
-        ("an endless body", endless("HTTP/1.1 200 OK\r\n\r\n", vec![b'x'; 1 << 20], Duration::ZERO), "", "response body too large"),
-        ("interim answers", endless("", b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(), Duration::ZERO), "", "malformed HTTP response"),
+        (
+            "an endless head",
+            endless("HTTP/1.1 200 OK\r\n", b"A: b\r\n".repeat(999), Duration::ZERO),
+            "",
+            "response headers too large",
+        ),
+        (
+            "an endless body",
+            endless("HTTP/1.1 200 OK\r\n\r\n", vec![b'x'; 1 << 20], Duration::ZERO),
+            "",
+            "response body too large",
+        ),
+        (
+            "interim answers",
+            endless("", b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(), Duration::ZERO),
+            "",
+            "malformed HTTP response",
+        ),
         ("closing at once", saying(""), "", "EOF"),
         ("closing in the head", saying("HTTP/1.1 200 OK\r\nX-A"), "", "unexpected EOF"),
-        ("closing in the body", saying("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), "", "unexpected EOF"),
-        ("an announced monster", saying("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"), "", "response body too large"),
-        ("two lengths", saying("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), "", "malformed HTTP response"),
-        ("another protocol", saying("220 mail.example.org ESMTP\r\n"), "", "malformed HTTP response"),
-        ("no gzip", saying("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nraw"), "", "gzip: invalid data"),
+        (
+            "closing in the body",
+            saying("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+            "",
+            "unexpected EOF",
+        ),
+        (
+            "an announced monster",
+            saying("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"),
+            "",
+            "response body too large",
+        ),
+        (
+            "two lengths",
+            saying("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"),
+            "",
+            "malformed HTTP response",
+        ),
+        (
+            "another protocol",
+            saying("220 mail.example.org ESMTP\r\n"),
+            "",
+            "malformed HTTP response",
+        ),
+        (
+            "no gzip",
+            saying("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nraw"),
+            "",
+            "gzip: invalid data",
+        ),
     ] {
         let text = error(&server, &url, timeout);
         assert!(text.ends_with(expected), "{what}: {text}");
@@ -87,14 +141,22 @@ fn a_bomb_does_not_go_off() {
         encoder.write_all(&[0; 1 << 20]).unwrap();
     }
     let body = encoder.finish().unwrap();
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     let url = saying([head.as_bytes(), &body].concat());
-    assert_eq!(error(&site(GET).start(), &url, ""), format!("Get \"{url}\": response body too large"));
+    assert_eq!(
+        error(&site(GET).start(), &url, ""),
+        format!("Get \"{url}\": response body too large")
+    );
 }
 
 #[test]
 fn what_comes_behind_an_answer_is_not_taken_for_the_next() {
-    let url = saying("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled");
+    let url = saying(
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled",
+    );
     let server = site(GET).start();
     for _ in 0..3 {
         assert_eq!(ask(&server, &url, "")["body"], "ok");

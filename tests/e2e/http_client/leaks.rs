@@ -38,7 +38,9 @@ fn clients_that_leave_and_deadlines_that_pass_leave_nothing_behind() {
     assert_eq!(server.metric("loligo_channels_open"), 2.0 * EACH as f64);
 
     drop(leaving);
-    until("the connections of those that left to close", || (connected.load(Ordering::SeqCst) <= EACH).then_some(()));
+    until("the connections of those that left to close", || {
+        (connected.load(Ordering::SeqCst) <= EACH).then_some(())
+    });
 
     for client in &mut staying {
         // The script gets its error in time, or the whole request's time is over.
@@ -46,7 +48,8 @@ fn clients_that_leave_and_deadlines_that_pass_leave_nothing_behind() {
     }
     until("all connections to close", || (connected.load(Ordering::SeqCst) == 0).then_some(()));
     until("the gauges to return", || {
-        let now = (server.metric("loligo_channels_open"), server.metric("server_concurrent_requests"));
+        let now =
+            (server.metric("loligo_channels_open"), server.metric("server_concurrent_requests"));
         (now.0 == 0.0 && now.1 <= idle).then_some(())
     });
     assert_eq!(server.login("ada", "right").status, 200);

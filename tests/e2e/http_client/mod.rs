@@ -1,4 +1,5 @@
-//! HTTP requests of scripts, by `glua_http` and `http`: against nginx, and against servers that keep to nothing.
+//! HTTP requests of scripts, by `glua_http` and `http`: against nginx, and against servers that
+//! keep to nothing.
 
 mod bots;
 mod hostile;
@@ -9,7 +10,8 @@ mod proxy;
 use crate::support::{Request, Server, Site};
 use serde_json::Value;
 
-/// A site whose hook `ask` runs the Lua code in `body` with `url` and `timeout` from its query and answers what that returns.
+/// A site whose hook `ask` runs the Lua code in `body` with `url` and `timeout` from its query and
+/// answers what that returns.
 fn site(body: &str) -> Site {
     let hook = format!(
         r#"

@@ -1,4 +1,5 @@
-//! Against nginx: connections are kept, bodies come in every framing, redirects are followed, certificates are checked.
+//! Against nginx: connections are kept, bodies come in every framing, redirects are followed,
+//! certificates are checked.
 
 use super::{GET, ask, error, site};
 use crate::support::web::{Certificate, Web};
@@ -7,7 +8,8 @@ use serde_json::{Value, json};
 #[test]
 fn connections_are_used_again() {
     let (server, web) = (site(GET).start(), Web::start());
-    let counts: Vec<Value> = (0..3).map(|_| ask(&server, &web.url("/connection"), "")["body"].clone()).collect();
+    let counts: Vec<Value> =
+        (0..3).map(|_| ask(&server, &web.url("/connection"), "")["body"].clone()).collect();
     // The first to connect to nginx was the test's own look whether it is up.
     assert_eq!(counts, ["1", "2", "3"]);
 }
@@ -40,17 +42,29 @@ fn a_host_gets_no_more_connections_than_it_may() {
     let limit = json!({ "server": { "http_client": { "max_connections_per_host": 1 } } });
     let (server, web) = (site(batch).set(limit).start(), Web::start());
     // All on one connection, one after the other.
-    assert_eq!(ask(&server, &web.url("/connection"), "")["counts"], json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
+    assert_eq!(
+        ask(&server, &web.url("/connection"), "")["counts"],
+        json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    );
 }
 
 #[test]
 fn bodies_come_chunked_and_compressed() {
     let (server, web) = (site(GET).start(), Web::start());
     let chunked = ask(&server, &web.url("/included.txt?x=yes"), "");
-    assert_eq!((&chunked["body"], &chunked["headers"]["Transfer-Encoding"]), (&json!("yes, chunked\n"), &json!("chunked")));
+    assert_eq!(
+        (&chunked["body"], &chunked["headers"]["Transfer-Encoding"]),
+        (&json!("yes, chunked\n"), &json!("chunked"))
+    );
     let compressed = ask(&server, &web.url("/big.txt"), "");
-    assert_eq!((&compressed["size"], &compressed["headers"]["Content-Encoding"]), (&json!(320_000), &Value::Null));
-    assert_eq!(compressed["body"].as_str().map(|body| body.starts_with("0123456789abcdef0123")), Some(true));
+    assert_eq!(
+        (&compressed["size"], &compressed["headers"]["Content-Encoding"]),
+        (&json!(320_000), &Value::Null)
+    );
+    assert_eq!(
+        compressed["body"].as_str().map(|body| body.starts_with("0123456789abcdef0123")),
+        Some(true)
+    );
     assert_eq!(ask(&server, &web.url("/nothing"), "")["size"], 0);
     assert_eq!(ask(&server, &web.url("/status"), "")["status"], 503);
 }
@@ -67,8 +81,14 @@ fn redirects_are_followed_without_taking_credentials_elsewhere() {
     let referer = web.url("/redirect");
     assert_eq!(answer["body"], format!("GET /echo?from=redirect Kit Basic dTpw  {referer}"));
     assert_eq!(answer["url"], web.url("/echo?from=redirect"));
-    assert_eq!(to("GET", "/elsewhere")["body"], format!("GET /echo Kit   {}", web.url("/elsewhere")));
-    assert_eq!(to("GET", "/loop")["err"], format!("Get \"{}\": stopped after 10 redirects", web.url("/loop")));
+    assert_eq!(
+        to("GET", "/elsewhere")["body"],
+        format!("GET /echo Kit   {}", web.url("/elsewhere"))
+    );
+    assert_eq!(
+        to("GET", "/loop")["err"],
+        format!("Get \"{}\": stopped after 10 redirects", web.url("/loop"))
+    );
     assert_eq!(to("POST", "/again")["status"], 200);
 }
 
@@ -99,11 +119,18 @@ fn certificates_are_checked_against_the_systems_authorities() {
 
     let stranger = Web::start_tls(Certificate::Good);
     let text = error(&server, &stranger.url("/hello"), "");
-    assert!(text.starts_with(&format!("Get \"{}\": tls: failed to verify certificate: ", stranger.url("/hello"))), "{text}");
+    assert!(
+        text.starts_with(&format!(
+            "Get \"{}\": tls: failed to verify certificate: ",
+            stranger.url("/hello")
+        )),
+        "{text}"
+    );
 }
 
 #[test]
-fn expired_certificates_and_those_of_others_are_refused_unless_the_operator_or_the_script_says_otherwise() {
+fn expired_certificates_and_those_of_others_are_refused_unless_the_operator_or_the_script_says_otherwise()
+ {
     let body = r#"
         local response, err = glua_http.get(url)
         local insecure, insecure_err = http.client({ insecure_ssl = true }):do_request(http.request("GET", url))
@@ -119,7 +146,10 @@ fn expired_certificates_and_those_of_others_are_refused_unless_the_operator_or_t
         let text = strict["err"].as_str().unwrap();
         assert!(text.contains("tls: failed to verify certificate: "), "{text}");
         assert_eq!(strict["insecure"], "hello");
-        assert_eq!(with(json!({ "http_client": { "tls": { "skip_verify": true } } }))["body"], "hello");
+        assert_eq!(
+            with(json!({ "http_client": { "tls": { "skip_verify": true } } }))["body"],
+            "hello"
+        );
         assert_eq!(with(json!({ "tls": { "http_client_skip_verify": true } }))["body"], "hello");
     }
 }
@@ -129,6 +159,9 @@ fn an_authority_of_ones_own_takes_the_place_of_the_systems() {
     let web = Web::start_tls(Certificate::Good);
     let own = json!({ "server": { "http_client": { "tls": { "ca_file": web.authority() } } } });
     assert_eq!(ask(&site(GET).set(own).start(), &web.url("/hello"), "")["body"], "hello");
-    let body = format!("return http.client({{ root_cas_pem_file = {:?} }}):do_request(http.request('GET', url))", web.authority());
+    let body = format!(
+        "return http.client({{ root_cas_pem_file = {:?} }}):do_request(http.request('GET', url))",
+        web.authority()
+    );
     assert_eq!(ask(&site(&body).start(), &web.url("/hello"), "")["body"], "hello");
 }

@@ -7,7 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A proxy that writes down the heads of what it is asked. It knows CONNECT, and GET for a whole URL. Without the right password: 407.
+/// A proxy that writes down the heads of what it is asked. It knows CONNECT, and GET for a whole
+/// URL. Without the right password: 407.
 fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -32,7 +33,9 @@ fn serve(mut client: &TcpStream, notes: &Mutex<Vec<String>>) {
     }
     notes.lock().unwrap().push(head.clone());
     if !head.contains("Proxy-Authorization: Basic dTpw\r\n") {
-        client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").unwrap();
+        client
+            .write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
         return;
     }
     if !head.starts_with("CONNECT ") {
@@ -51,15 +54,23 @@ fn serve(mut client: &TcpStream, notes: &Mutex<Vec<String>>) {
 fn the_configured_one_is_used_for_everything() {
     let (address, asked) = proxy();
     let web = Web::start_tls(Certificate::Good);
-    let settings = json!({ "server": { "http_client": { "proxy": format!("http://u:p@{address}") } } });
-    let server = site(GET).env("SSL_CERT_FILE", web.authority().to_str().unwrap()).set(settings).start();
+    let settings =
+        json!({ "server": { "http_client": { "proxy": format!("http://u:p@{address}") } } });
+    let server =
+        site(GET).env("SSL_CERT_FILE", web.authority().to_str().unwrap()).set(settings).start();
     assert_eq!(ask(&server, "http://nowhere.test/a?b", "")["body"], "proxied");
     assert_eq!(ask(&server, &web.url("/connection"), "")["body"], "1");
     // The tunnel is kept.
     assert_eq!(ask(&server, &web.url("/connection"), "")["body"], "2");
     let asked = asked.lock().unwrap();
-    assert!(asked[0].starts_with("GET http://nowhere.test/a?b HTTP/1.1\r\nHost: nowhere.test\r\n"), "{asked:?}");
-    assert!(asked[1].starts_with(&format!("CONNECT {}", web.url("").trim_start_matches("https://"))), "{asked:?}");
+    assert!(
+        asked[0].starts_with("GET http://nowhere.test/a?b HTTP/1.1\r\nHost: nowhere.test\r\n"),
+        "{asked:?}"
+    );
+    assert!(
+        asked[1].starts_with(&format!("CONNECT {}", web.url("").trim_start_matches("https://"))),
+        "{asked:?}"
+    );
     assert_eq!(asked.len(), 2);
 }
 
@@ -67,7 +78,10 @@ fn the_configured_one_is_used_for_everything() {
 fn the_environments_is_used_but_for_this_machine_and_exceptions() {
     let (address, asked) = proxy();
     let web = Web::start();
-    let server = site(GET).env("HTTP_PROXY", format!("http://u:p@{address}")).env("NO_PROXY", "direct.invalid").start();
+    let server = site(GET)
+        .env("HTTP_PROXY", format!("http://u:p@{address}"))
+        .env("NO_PROXY", "direct.invalid")
+        .start();
     assert_eq!(ask(&server, "http://nowhere.test/", "")["body"], "proxied");
     assert_eq!(ask(&server, &web.url("/hello"), "")["body"], "hello");
     assert!(error(&server, "http://direct.invalid/", "").contains("lookup direct.invalid"));
@@ -79,7 +93,8 @@ fn a_proxy_that_refuses_is_an_error_that_says_so() {
     let (address, _) = proxy();
     let settings = json!({ "server": { "http_client": { "proxy": address } } });
     let web = Web::start_tls(Certificate::Good);
-    let server = site(GET).env("SSL_CERT_FILE", web.authority().to_str().unwrap()).set(settings).start();
+    let server =
+        site(GET).env("SSL_CERT_FILE", web.authority().to_str().unwrap()).set(settings).start();
     assert_eq!(ask(&server, "http://nowhere.test/", "")["status"], 407);
     let expected = format!("Get \"{}\": proxy answered CONNECT with status 407", web.url("/hello"));
     assert_eq!(error(&server, &web.url("/hello"), ""), expected);

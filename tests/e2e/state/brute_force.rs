@@ -3,7 +3,8 @@
 use super::{Subject, bare, behaviours};
 use loligo::op::Ops;
 use loligo::state::{
-    Counters, Evidence, Failed, FailedFrom, Kind, LoginEffects, NewBlock, Owner, Standing, Store, Tolerance, WrongPassword,
+    Counters, Evidence, Failed, FailedFrom, Kind, LoginEffects, NewBlock, Owner, Standing, Store,
+    Tolerance, WrongPassword,
 };
 use std::time::Duration;
 
@@ -31,7 +32,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn counters(address: &str) -> Counters {
     let mut counters = Counters::default();
     for (period, cidr, limit) in [(MINUTE, 32, 3), (HOUR, 24, 6)] {
-        counters.push(&Kind { period, cidr, limit, protocol: None, oidc_cid: None }, address.parse().unwrap());
+        counters.push(
+            &Kind { period, cidr, limit, protocol: None, oidc_cid: None },
+            address.parse().unwrap(),
+        );
     }
     counters
 }
@@ -63,7 +67,13 @@ async fn block(store: &Store, ops: &Ops, network: &str, bucket: &str, time: Opti
 
 async fn blocks(store: &Store, ops: &Ops) -> Vec<String> {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    store.blocks(ops).await.unwrap().into_iter().map(|(network, bucket)| text(network) + " " + &text(bucket)).collect()
+    store
+        .blocks(ops)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(network, bucket)| text(network) + " " + &text(bucket))
+        .collect()
 }
 
 fn failures_are_counted_per_network(subject: &mut Subject) {
@@ -89,7 +99,9 @@ fn shorter_buckets_can_be_left_out(subject: &mut Subject) {
 fn a_block_is_met_by_every_client_of_its_network(subject: &mut Subject) {
     subject.run(async |store, ops| {
         block(store, ops, "192.0.2.0/24", "hour", Some(HOUR)).await;
-        for (address, blocked) in [("192.0.2.1", Some(1)), ("192.0.2.200", Some(1)), ("192.0.3.1", None)] {
+        for (address, blocked) in
+            [("192.0.2.1", Some(1)), ("192.0.2.200", Some(1)), ("192.0.3.1", None)]
+        {
             // Twice: what the first look has met, the second knows.
             for _ in 0..2 {
                 assert_eq!(standing(store, ops, address).await.blocked, blocked, "{address}");
@@ -99,7 +111,10 @@ fn a_block_is_met_by_every_client_of_its_network(subject: &mut Subject) {
         block(store, ops, "192.0.2.1/32", "minute", Some(HOUR)).await;
         assert_eq!(standing(store, ops, "192.0.2.1").await.blocked, Some(0));
         assert_eq!(blocks(store, ops).await, ["192.0.2.0/24 hour", "192.0.2.1/32 minute"]);
-        assert_eq!(store.blocking(ops, &counters("192.0.2.1")).await, Ok(vec![b"hour".to_vec(), b"minute".to_vec()]));
+        assert_eq!(
+            store.blocking(ops, &counters("192.0.2.1")).await,
+            Ok(vec![b"hour".to_vec(), b"minute".to_vec()])
+        );
         assert_eq!(store.blocking(ops, &Counters::default()).await, Ok(vec![]));
     });
 }
@@ -127,12 +142,16 @@ fn a_block_without_a_time_does_not_end(subject: &mut Subject) {
         block(store, ops, "192.0.2.0/24", "hour", None).await;
     });
     subject.pass(Duration::from_millis(5));
-    subject.run(async |store, ops| assert_eq!(standing(store, ops, "192.0.2.1").await.blocked, Some(1)));
+    subject.run(async |store, ops| {
+        assert_eq!(standing(store, ops, "192.0.2.1").await.blocked, Some(1))
+    });
 }
 
 fn a_flush_removes_what_is_meant(subject: &mut Subject) {
     let prefix = subject.prefix.clone();
-    let removed = |removed: Vec<Vec<u8>>| -> Vec<String> { removed.iter().map(|key| bare(key, &prefix)).collect() };
+    let removed = |removed: Vec<Vec<u8>>| -> Vec<String> {
+        removed.iter().map(|key| bare(key, &prefix)).collect()
+    };
     subject.run(async |store, ops| {
         let counters = counters("192.0.2.1");
         block(store, ops, "192.0.2.1/32", "minute", Some(HOUR)).await;
@@ -154,15 +173,28 @@ fn a_flush_removes_what_is_meant(subject: &mut Subject) {
 
 fn affected_accounts_come_with_their_addresses(subject: &mut Subject) {
     subject.run(async |store, ops| {
-        for (account, client) in [("alice", "192.0.2.9"), ("alice", "192.0.2.1"), ("alice", "192.0.2.9"), ("bob", "192.0.2.2")] {
-            let failed_from = Some(FailedFrom { account: account.as_bytes(), client: client.as_bytes(), ttl: HOUR });
+        for (account, client) in [
+            ("alice", "192.0.2.9"),
+            ("alice", "192.0.2.1"),
+            ("alice", "192.0.2.9"),
+            ("bob", "192.0.2.2"),
+        ] {
+            let failed_from = Some(FailedFrom {
+                account: account.as_bytes(),
+                client: client.as_bytes(),
+                ttl: HOUR,
+            });
             leave(store, ops, &LoginEffects { failed_from, ..LoginEffects::default() }).await;
         }
         for account in [b"carol".as_slice(), b"alice", b"alice"] {
-            leave(store, ops, &LoginEffects { affected: Some(account), ..LoginEffects::default() }).await;
+            leave(store, ops, &LoginEffects { affected: Some(account), ..LoginEffects::default() })
+                .await;
         }
         let addresses = vec![b"192.0.2.1".to_vec(), b"192.0.2.9".to_vec()];
-        assert_eq!(store.affected_accounts(ops).await, Ok(vec![(b"alice".to_vec(), addresses), (b"carol".to_vec(), vec![])]));
+        assert_eq!(
+            store.affected_accounts(ops).await,
+            Ok(vec![(b"alice".to_vec(), addresses), (b"carol".to_vec(), vec![])])
+        );
     });
 }
 
@@ -175,12 +207,20 @@ fn wrong_passwords_are_remembered(subject: &mut Subject) {
             ("alice", *b"00000002", true, false),
             ("bob", *b"00000003", false, true),
         ] {
-            let password = Some(WrongPassword { owner: owner(name), hash, ttl: HOUR, of_account, of_client });
+            let password =
+                Some(WrongPassword { owner: owner(name), hash, ttl: HOUR, of_account, of_client });
             leave(store, ops, &LoginEffects { password, ..LoginEffects::default() }).await;
         }
-        let Evidence { account, client, .. } = store.evidence(ops, &owner("alice"), None).await.unwrap();
-        assert_eq!([account.count(b"00000001"), account.count(b"00000002"), account.count(b"00000003")], [2, 1, 0]);
-        assert_eq!([client.count(b"00000001"), client.count(b"00000002"), client.count(b"00000003")], [2, 0, 1]);
+        let Evidence { account, client, .. } =
+            store.evidence(ops, &owner("alice"), None).await.unwrap();
+        assert_eq!(
+            [account.count(b"00000001"), account.count(b"00000002"), account.count(b"00000003")],
+            [2, 1, 0]
+        );
+        assert_eq!(
+            [client.count(b"00000001"), client.count(b"00000002"), client.count(b"00000003")],
+            [2, 0, 1]
+        );
         assert_eq!(account.merged(&client).len(), 3);
         assert!(store.evidence(ops, &owner("bob"), None).await.unwrap().account.is_empty());
     });
@@ -191,7 +231,9 @@ fn users_of_an_address_are_counted_once(subject: &mut Subject) {
     let owner = Owner { name: b"x", client: b"192.0.2.9" };
     subject.run(async |store, ops| {
         assert_eq!(store.recorded_users(ops, b"192.0.2.9").await, Ok(None));
-        for (user, positive) in [("u1", true), ("U1", true), ("u2", true), ("eve", false), ("u1", false)] {
+        for (user, positive) in
+            [("u1", true), ("U1", true), ("u2", true), ("eve", false), ("u1", false)]
+        {
             assert_eq!(store.record_user(ops, tolerance, user.as_bytes(), positive).await, Ok(()));
         }
         assert_eq!(store.recorded_users(ops, b"192.0.2.9").await, Ok(Some((2, 2))));
@@ -220,8 +262,14 @@ fn users_of_long_ago_are_cleaned_away(subject: &mut Subject) {
         };
         // They are there, but they do not count.
         assert_eq!((seen(HOUR).await, seen(Duration::from_secs(1)).await), ((2, 1), (0, 0)));
-        assert_eq!(store.record_user(ops, within(Duration::from_secs(1)), b"u4", true).await, Ok(()));
-        assert_eq!((seen(HOUR).await, store.recorded_users(ops, b"192.0.2.9").await), ((1, 0), Ok(Some((1, 0)))));
+        assert_eq!(
+            store.record_user(ops, within(Duration::from_secs(1)), b"u4", true).await,
+            Ok(())
+        );
+        assert_eq!(
+            (seen(HOUR).await, store.recorded_users(ops, b"192.0.2.9").await),
+            ((1, 0), Ok(Some((1, 0))))
+        );
     });
 }
 
@@ -235,16 +283,33 @@ fn a_trace_of_everything_is_written_at_once(subject: &mut Subject) {
             &LoginEffects {
                 cached: None,
                 mapping: Some((b"al", b"alice")),
-                block: Some(NewBlock { network: b"192.0.2.0/24", bucket: b"hour", time: Some(HOUR) }),
+                block: Some(NewBlock {
+                    network: b"192.0.2.0/24",
+                    bucket: b"hour",
+                    time: Some(HOUR),
+                }),
                 affected: Some(b"alice"),
-                failed_from: Some(FailedFrom { account: b"alice", client: b"192.0.2.9", ttl: HOUR }),
-                password: Some(WrongPassword { owner, hash: *b"00000001", ttl: HOUR, of_account: true, of_client: true }),
+                failed_from: Some(FailedFrom {
+                    account: b"alice",
+                    client: b"192.0.2.9",
+                    ttl: HOUR,
+                }),
+                password: Some(WrongPassword {
+                    owner,
+                    hash: *b"00000001",
+                    ttl: HOUR,
+                    of_account: true,
+                    of_client: true,
+                }),
                 failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
             },
         )
         .await;
         let standing = store.standing(ops, b"al", &counters).await;
-        assert_eq!((standing.account, standing.blocked, standing.counts.to_vec()), (Some(b"alice".to_vec()), Some(1), vec![1, 1]));
+        assert_eq!(
+            (standing.account, standing.blocked, standing.counts.to_vec()),
+            (Some(b"alice".to_vec()), Some(1), vec![1, 1])
+        );
     });
 }
 
@@ -264,7 +329,10 @@ fn what_has_a_time_ends_with_it(subject: &mut Subject) {
     const SECOND: Duration = Duration::from_secs(1);
     let owner = Owner { name: b"alice", client: b"192.0.2.9" };
     let mut counters = Counters::default();
-    counters.push(&Kind { period: SECOND, cidr: 32, limit: 3, protocol: Some("imap"), oidc_cid: None }, "192.0.2.9".parse().unwrap());
+    counters.push(
+        &Kind { period: SECOND, cidr: 32, limit: 3, protocol: Some("imap"), oidc_cid: None },
+        "192.0.2.9".parse().unwrap(),
+    );
     let seen = async |store: &Store, ops: &Ops| {
         let evidence = store.evidence(ops, &owner, None).await.unwrap();
         let standing = store.standing(ops, b"", &counters).await;
@@ -274,7 +342,13 @@ fn what_has_a_time_ends_with_it(subject: &mut Subject) {
     subject.run(async |store, ops| {
         let effects = LoginEffects {
             failed_from: Some(FailedFrom { account: b"alice", client: b"192.0.2.9", ttl: SECOND }),
-            password: Some(WrongPassword { owner, hash: *b"00000001", ttl: SECOND, of_account: true, of_client: true }),
+            password: Some(WrongPassword {
+                owner,
+                hash: *b"00000001",
+                ttl: SECOND,
+                of_account: true,
+                of_client: true,
+            }),
             failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
             ..LoginEffects::default()
         };

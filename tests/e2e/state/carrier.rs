@@ -1,4 +1,5 @@
-//! The server's own pool of Redis links over blocking sockets: what a worker does with them, for one op at a time.
+//! The server's own pool of Redis links over blocking sockets: what a worker does with them, for
+//! one op at a time.
 
 use crate::support::{PATIENCE, until_at_once};
 use loligo::op::{Answer, Op};
@@ -45,7 +46,12 @@ impl Carrier {
     }
 
     /// Connects, sends, and takes what comes, whatever the link at a place is up to.
-    fn drive(&mut self, place: usize, now: Instant, out: &mut Vec<(u64, Answer)>) -> io::Result<()> {
+    fn drive(
+        &mut self,
+        place: usize,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) -> io::Result<()> {
         let socket = &mut self.sockets[place];
         let Some(node) = self.pool.node_mut(place) else {
             *socket = None;

@@ -1,7 +1,8 @@
 //! The domain's state behaves the same wherever it is.
 //!
-//! One suite of behaviours, played against every kind of store: this process, one Redis, a set behind sentinels with reads at its replica, a
-//! cluster of three masters. Each kind is one test, whose servers all behaviours share; each behaviour has keys of its own.
+//! One suite of behaviours, played against every kind of store: this process, one Redis, a set
+//! behind sentinels with reads at its replica, a cluster of three masters. Each kind is one test,
+//! whose servers all behaviours share; each behaviour has keys of its own.
 
 mod accounts;
 mod brute_force;
@@ -57,7 +58,8 @@ fn behind_sentinels() {
 #[test]
 fn on_a_cluster() {
     let cluster = Cluster::start();
-    let layout = Layout::Cluster { seeds: cluster.addresses(), reads_at_replicas: false, redirects_max: 3 };
+    let layout =
+        Layout::Cluster { seeds: cluster.addresses(), reads_at_replicas: false, redirects_max: 3 };
     play(|prefix| Subject::at(layout.clone(), prefix));
     for node in &cluster.0 {
         assert!(node.ask::<u64>("DBSIZE") > 0, "all three hold some of the keys");
@@ -66,13 +68,19 @@ fn on_a_cluster() {
 
 /// Plays the whole suite, and fails with the names of the behaviours that do not hold.
 fn play(subject: impl Fn(&str) -> Subject) {
-    let suite = [accounts::BEHAVIOURS, brute_force::BEHAVIOURS, cached::BEHAVIOURS, login_counts::BEHAVIOURS];
+    let suite = [
+        accounts::BEHAVIOURS,
+        brute_force::BEHAVIOURS,
+        cached::BEHAVIOURS,
+        login_counts::BEHAVIOURS,
+    ];
     let fails = |(number, (_, behaviour)): &(usize, &Behaviour)| {
         let mut subject = subject(&format!("nt{number}_"));
         // What it panics with is on the way out already.
         catch_unwind(AssertUnwindSafe(|| behaviour(&mut subject))).is_err()
     };
-    let failed: Vec<&str> = suite.into_iter().flatten().enumerate().filter(fails).map(|(_, (name, _))| *name).collect();
+    let failed: Vec<&str> =
+        suite.into_iter().flatten().enumerate().filter(fails).map(|(_, (name, _))| *name).collect();
     assert!(failed.is_empty(), "{failed:?}");
 }
 
@@ -103,12 +111,20 @@ pub struct Subject {
 impl Subject {
     pub fn memory() -> Subject {
         let carry = |op| panic!("the memory store asks nobody: {op:?}");
-        Subject { store: Store::Memory(Arc::default()), prefix: String::new(), has_own_clock: false, ..Subject::answering(carry) }
+        Subject {
+            store: Store::Memory(Arc::default()),
+            prefix: String::new(),
+            has_own_clock: false,
+            ..Subject::answering(carry)
+        }
     }
 
     /// The store in the servers of `layout`.
     pub fn at(layout: Layout, prefix: &str) -> Subject {
-        let mut subject = Subject { has_own_clock: true, ..Subject::with(prefix, |op| panic!("not connected: {op:?}")) };
+        let mut subject = Subject {
+            has_own_clock: true,
+            ..Subject::with(prefix, |op| panic!("not connected: {op:?}"))
+        };
         subject.connect(layout);
         subject
     }
@@ -119,7 +135,13 @@ impl Subject {
     }
 
     fn with(prefix: &str, carry: impl FnMut(Op) -> Answer + 'static) -> Subject {
-        let store = RedisStore::new(prefix, Duration::from_secs(5), Duration::from_secs(5), Duration::ZERO, Arc::default());
+        let store = RedisStore::new(
+            prefix,
+            Duration::from_secs(5),
+            Duration::from_secs(5),
+            Duration::ZERO,
+            Arc::default(),
+        );
         Subject {
             store: Store::Redis(store),
             prefix: prefix.to_owned(),
@@ -148,8 +170,11 @@ impl Subject {
     /// Sends a command to Redis beside the store.
     pub fn command(&mut self, words: &[&str]) {
         let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
-        let op = RedisOp { pool: PoolId::DEFAULT, route: Route::Write, commands: Commands::one(&words) };
-        assert!(matches!((self.carry)(Op::Redis(op)), Answer::Reply(reply) if reply.as_error().is_none()));
+        let op =
+            RedisOp { pool: PoolId::DEFAULT, route: Route::Write, commands: Commands::one(&words) };
+        assert!(
+            matches!((self.carry)(Op::Redis(op)), Answer::Reply(reply) if reply.as_error().is_none())
+        );
     }
 
     /// Lets time go by: on the ops' clock, and where a store looks at the real one, there.
@@ -178,7 +203,9 @@ impl Subject {
 /// A key that a store names, without the prefix.
 pub fn bare(key: &[u8], prefix: &str) -> String {
     let key = String::from_utf8(key.to_vec()).unwrap();
-    key.strip_prefix(prefix).unwrap_or_else(|| panic!("{key} does not begin with {prefix}")).to_owned()
+    key.strip_prefix(prefix)
+        .unwrap_or_else(|| panic!("{key} does not begin with {prefix}"))
+        .to_owned()
 }
 
 /// One Redis, without replicas.

@@ -9,13 +9,22 @@ use std::time::Duration;
 
 fn counters() -> Counters {
     let mut counters = Counters::default();
-    let kind = Kind { period: Duration::from_secs(60), cidr: 32, limit: 2, protocol: None, oidc_cid: None };
+    let kind = Kind {
+        period: Duration::from_secs(60),
+        cidr: 32,
+        limit: 2,
+        protocol: None,
+        oidc_cid: None,
+    };
     counters.push(&kind, "192.0.2.9".parse().unwrap());
     counters
 }
 
 fn fail<'a>(counters: &'a Counters) -> LoginEffects<'a> {
-    LoginEffects { failures: Some(Failed { counters, period_min: Duration::ZERO }), ..LoginEffects::default() }
+    LoginEffects {
+        failures: Some(Failed { counters, period_min: Duration::ZERO }),
+        ..LoginEffects::default()
+    }
 }
 
 #[test]
@@ -33,7 +42,13 @@ fn failures_before_and_during_an_outage_count() {
         let standing = store.standing(ops, b"alice", &counters).await;
         assert_eq!(counters.first_full(&standing.counts), Some(0));
         let block = Some(NewBlock { network: b"192.0.2.9/32", bucket: b"b", time: None });
-        assert!(store.apply(ops, &LoginEffects { block, ..LoginEffects::default() }).await.rest.is_err());
+        assert!(
+            store
+                .apply(ops, &LoginEffects { block, ..LoginEffects::default() })
+                .await
+                .rest
+                .is_err()
+        );
         assert_eq!(store.standing(ops, b"alice", &counters).await.blocked, Some(0));
         assert!(store.account(ops, b"alice").await.is_err());
         assert!(store.blocks(ops).await.is_err());
@@ -42,13 +57,17 @@ fn failures_before_and_during_an_outage_count() {
     subject.run(async |store, ops| {
         // What Redis says counts again, and on top of it what it did not hear of.
         let standing = store.standing(ops, b"alice", &counters).await;
-        assert_eq!((standing.counts.to_vec(), standing.blocked, standing.outage), (vec![2], None, None));
+        assert_eq!(
+            (standing.counts.to_vec(), standing.blocked, standing.outage),
+            (vec![2], None, None)
+        );
         assert_eq!(store.apply(ops, &fail(&counters)).await.rest, Ok(()));
     });
     // With the next failure it has heard of everything, and so have others.
     let mut another = Subject::at(direct(&redis), "nt_");
     for subject in [&mut subject, &mut another] {
-        let counts = subject.run(async |store, ops| store.standing(ops, b"", &counters).await.counts.to_vec());
+        let counts = subject
+            .run(async |store, ops| store.standing(ops, b"", &counters).await.counts.to_vec());
         assert_eq!(counts, [3]);
     }
 }
@@ -58,7 +77,13 @@ fn failures_that_redis_refuses_count_in_this_process() {
     let redis = Redis::start();
     let mut subject = Subject::at(direct(&redis), "nt_");
     let mut counters = counters();
-    let kind = Kind { period: Duration::from_secs(3600), cidr: 24, limit: 9, protocol: None, oidc_cid: None };
+    let kind = Kind {
+        period: Duration::from_secs(3600),
+        cidr: 24,
+        limit: 9,
+        protocol: None,
+        oidc_cid: None,
+    };
     counters.push(&kind, "192.0.2.9".parse().unwrap());
     let mut counts = |failure: Option<Duration>| {
         subject.run(async |store, ops| {
@@ -91,15 +116,23 @@ fn a_block_that_was_met_holds_during_an_outage() {
     let mut subject = Subject::at(direct(&redis), "nt_");
     let counters = counters();
     subject.command(&["HSET", "nt_BRUTEFORCE", "192.0.2.9/32", "by another process"]);
-    subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0)));
+    subject.run(async |store, ops| {
+        assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0))
+    });
     subject.cut_off();
-    subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0)));
+    subject.run(async |store, ops| {
+        assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0))
+    });
     subject.connect(direct(&redis));
     // Flushed elsewhere: what this process remembers must not bring it back.
     subject.command(&["HDEL", "nt_BRUTEFORCE", "192.0.2.9/32"]);
-    subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, None));
+    subject.run(async |store, ops| {
+        assert_eq!(store.standing(ops, b"", &counters).await.blocked, None)
+    });
     subject.cut_off();
-    subject.run(async |store, ops| assert_eq!(store.standing(ops, b"", &counters).await.blocked, None));
+    subject.run(async |store, ops| {
+        assert_eq!(store.standing(ops, b"", &counters).await.blocked, None)
+    });
 }
 
 #[test]
@@ -110,7 +143,13 @@ fn strange_replies_are_an_outage_and_no_verdict() {
         || Answer::Reply(Reply::int(1)),
         || Answer::Replies(vec![]),
         || Answer::Replies(vec![Reply::nil(), Reply::nil(), Reply::nil()]),
-        || Answer::Replies(vec![Reply::error("WRONGTYPE no"), Reply::array(&[Reply::nil()]), Reply::nil()]),
+        || {
+            Answer::Replies(vec![
+                Reply::error("WRONGTYPE no"),
+                Reply::array(&[Reply::nil()]),
+                Reply::nil(),
+            ])
+        },
         || Answer::Replies(vec![Reply::nil(), Reply::array(&[]), Reply::nil()]),
         || Answer::Replies(vec![Reply::nil(), Reply::array(&[Reply::nil()]), Reply::array(&[])]),
     ];
@@ -119,12 +158,18 @@ fn strange_replies_are_an_outage_and_no_verdict() {
         subject.run(async |store, ops| {
             let standing = store.standing(ops, b"alice", &counters).await;
             assert!(standing.outage.is_some());
-            assert_eq!((standing.account, standing.blocked, standing.counts.to_vec()), (None, None, vec![0]));
+            assert_eq!(
+                (standing.account, standing.blocked, standing.counts.to_vec()),
+                (None, None, vec![0])
+            );
         });
     }
     let mut subject = Subject::answering(|_| Answer::Reply(Reply::error("WRONGTYPE no")));
     subject.run(async |store, ops| {
         assert_eq!(store.account(ops, b"alice").await, Err(Error::Refused("WRONGTYPE no".into())));
-        assert_eq!(store.map_account(ops, b"alice", b"a").await, Err(Error::Refused("WRONGTYPE no".into())));
+        assert_eq!(
+            store.map_account(ops, b"alice", b"a").await,
+            Err(Error::Refused("WRONGTYPE no".into()))
+        );
     });
 }

@@ -1,5 +1,6 @@
-//! Two processes on one Redis: what one counts, the other sees when it looks next. Of attempts that begin at the same moment each process
-//! lets through at most one bucket's worth, and afterwards nobody lets through any.
+//! Two processes on one Redis: what one counts, the other sees when it looks next. Of attempts that
+//! begin at the same moment each process lets through at most one bucket's worth, and afterwards
+//! nobody lets through any.
 
 use super::{Subject, direct};
 use crate::support::redis::Redis;
@@ -13,15 +14,27 @@ fn each_bounds_what_begins_at_the_same_moment() {
     let redis = Redis::start();
     let mut processes = [Subject::at(direct(&redis), "nt_"), Subject::at(direct(&redis), "nt_")];
     let mut counters = Counters::default();
-    let kind = Kind { period: Duration::from_secs(60), cidr: 32, limit: LIMIT, protocol: None, oidc_cid: None };
+    let kind = Kind {
+        period: Duration::from_secs(60),
+        cidr: 32,
+        limit: LIMIT,
+        protocol: None,
+        oidc_cid: None,
+    };
     counters.push(&kind, "192.0.2.9".parse().unwrap());
-    let look = |process: &mut Subject| process.run(async |store, ops| store.standing(ops, b"", &counters).await);
+    let look = |process: &mut Subject| {
+        process.run(async |store, ops| store.standing(ops, b"", &counters).await)
+    };
     let fail = |process: &mut Subject| {
         let failures = Some(Failed { counters: &counters, period_min: Duration::ZERO });
-        let written = process.run(async |store, ops| store.apply(ops, &LoginEffects { failures, ..LoginEffects::default() }).await);
+        let written = process.run(async |store, ops| {
+            store.apply(ops, &LoginEffects { failures, ..LoginEffects::default() }).await
+        });
         assert_eq!(written.rest, Ok(()));
     };
-    let is_outrun = |process: &mut Subject, since: &Standing| process.run(async |store, ops| store.is_outrun(since, &counters, ops.now()));
+    let is_outrun = |process: &mut Subject, since: &Standing| {
+        process.run(async |store, ops| store.is_outrun(since, &counters, ops.now()))
+    };
 
     let begun = processes.each_mut().map(look);
     assert!(begun.iter().all(|standing| counters.first_full(&standing.counts).is_none()));

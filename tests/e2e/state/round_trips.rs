@@ -1,9 +1,12 @@
-//! A look at a client and what its login leaves behind are one round trip each, however many buckets there are.
+//! A look at a client and what its login leaves behind are one round trip each, however many
+//! buckets there are.
 
 use super::{Subject, direct};
 use crate::support::redis::Redis;
 use loligo::op::{Op, Ops};
-use loligo::state::{Counters, Failed, FailedFrom, Kind, LoginEffects, NewBlock, Owner, Store, WrongPassword};
+use loligo::state::{
+    Counters, Failed, FailedFrom, Kind, LoginEffects, NewBlock, Owner, Store, WrongPassword,
+};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,7 +26,13 @@ fn a_look_is_one_and_a_trace_another() {
     });
     let mut counters = Counters::default();
     for (period, cidr) in [(60, 32), (3600, 32), (3600, 24), (86_400, 16)] {
-        let kind = Kind { period: Duration::from_secs(period), cidr, limit: 3, protocol: None, oidc_cid: None };
+        let kind = Kind {
+            period: Duration::from_secs(period),
+            cidr,
+            limit: 3,
+            protocol: None,
+            oidc_cid: None,
+        };
         counters.push(&kind, "192.0.2.9".parse().unwrap());
     }
     subject.run(async |store: &Store, ops: &Ops| {
@@ -35,7 +44,13 @@ fn a_look_is_one_and_a_trace_another() {
             block: Some(NewBlock { network: b"192.0.2.9/32", bucket: b"b", time: Some(HOUR) }),
             affected: Some(owner.name),
             failed_from: Some(FailedFrom { account: owner.name, client: owner.client, ttl: HOUR }),
-            password: Some(WrongPassword { owner, hash: *b"00000001", ttl: HOUR, of_account: true, of_client: true }),
+            password: Some(WrongPassword {
+                owner,
+                hash: *b"00000001",
+                ttl: HOUR,
+                of_account: true,
+                of_client: true,
+            }),
             failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
             cached: None,
         };

@@ -1,4 +1,5 @@
-//! What cluster nodes and sentinels tell of other servers: any reply that decodes, read as the map of a cluster and as a sentinel's word.
+//! What cluster nodes and sentinels tell of other servers: any reply that decodes, read as the map
+//! of a cluster and as a sentinel's word.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Replies of name servers: as they come, and with the head of a reply to the question put in front.
+//! Replies of name servers: as they come, and with the head of a reply to the question put in
+//! front.
 
 #![no_main]
 
@@ -11,7 +12,8 @@ fuzz_target!(|input: &[u8]| {
     let question = Question::new("a.example", kind).expect("a name");
     let id = u16::from(*id) << 8 | 0x34;
     check(message, id, &question, kind);
-    // Most inputs get no further than the question; so it is ours here, and flags and records are the input's.
+    // Most inputs get no further than the question; so it is ours here, and flags and records are
+    // the input's.
     let query = question.compose(id, false);
     let (flags, records) = message.split_at(message.len().min(10));
     let mut whole = query;

@@ -15,7 +15,8 @@ fuzz_target!(|input: &[u8]| {
     }
     let Ok(parsed) = Pattern::parse(pattern) else { return };
     let matches = parsed.matches(name) == Ok(true);
-    // A star more at the end takes nothing away. (Before a `/` that a class took, it may: the stars in front are not asked again.)
+    // A star more at the end takes nothing away. (Before a `/` that a class took, it may: the stars
+    // in front are not asked again.)
     if let Ok(longer) = Pattern::parse(&[pattern, b"*"].concat())
         && !name.contains(&b'/')
     {

@@ -1,4 +1,5 @@
-//! Responses of a server: the first byte says what was asked and how to cut; whole and in pieces they are the same.
+//! Responses of a server: the first byte says what was asked and how to cut; whole and in pieces
+//! they are the same.
 
 #![no_main]
 

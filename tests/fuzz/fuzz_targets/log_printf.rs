@@ -1,4 +1,5 @@
-//! Format texts of the Lua module `log`: the first byte is the format's length, a text to show follows it.
+//! Format texts of the Lua module `log`: the first byte is the format's length, a text to show
+//! follows it.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Values in and out of Lua: the input is a program that builds one, in Rust and, with cycles and depth, in Lua.
+//! Values in and out of Lua: the input is a program that builds one, in Rust and, with cycles and
+//! depth, in Lua.
 
 #![no_main]
 
@@ -28,7 +29,8 @@ fuzz_target!(|input: &[u8]| {
         match run(host, BUILD, Value::String(input.to_vec())) {
             Ok(built) => match run(host, ECHO, built.clone()) {
                 Ok(copy) => assert!(is_same(&built, &copy)),
-                // Members that a script's tables share are each a table of its own in the copy, and larger there than in Rust.
+                // Members that a script's tables share are each a table of its own in the copy, and
+                // larger there than in Rust.
                 Err(error) => assert!(matches!(error.kind, ScriptErrorKind::OutOfMemory), "{error:?}"),
             },
             Err(error) => assert!(matches!(error.kind, ScriptErrorKind::Raised | ScriptErrorKind::OutOfMemory), "{error:?}"),
@@ -116,7 +118,8 @@ const BUILD: usize = 1;
 
 const SOURCES: [&str; 2] = [
     "function nauthilus_run_hook() return context.context_get('value') end",
-    // Three bytes an instruction, all on tables that exist already: lists, holes, cycles, shared members, odd keys.
+    // Three bytes an instruction, all on tables that exist already: lists, holes, cycles, shared
+    // members, odd keys.
     "function nauthilus_run_hook()
         local program, made = context.context_get('value'), { {} }
         for i = 1, #program - 2, 3 do

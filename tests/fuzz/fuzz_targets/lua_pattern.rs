@@ -1,4 +1,5 @@
-//! Patterns of the `string` library: the first byte is the pattern's length, the subject follows it.
+//! Patterns of the `string` library: the first byte is the pattern's length, the subject follows
+//! it.
 
 #![no_main]
 
@@ -16,7 +17,8 @@ fuzz_target!(|input: &[u8]| {
     // A budget refuses or changes nothing.
     let within_less = first_match(subject, pattern, STEPS / 10);
     assert!(within_less == within || within_less == Err(Error::TooManySteps));
-    // To LuaJIT a pattern ends at a NUL. Where we need few steps, so does it; elsewhere it could go on for ever.
+    // To LuaJIT a pattern ends at a NUL. Where we need few steps, so does it; elsewhere it could go
+    // on for ever.
     if within != Err(Error::TooManySteps) && !pattern.contains(&0) {
         assert_eq!(within.map_err(|error| error.to_string()), reference(subject, pattern), "{pattern:?} {subject:?}");
     }

@@ -1,4 +1,5 @@
-//! Replies of Redis: whole, in pieces of a length that the first byte gives, and against the `redis` crate's parser.
+//! Replies of Redis: whole, in pieces of a length that the first byte gives, and against the
+//! `redis` crate's parser.
 
 #![no_main]
 
@@ -57,7 +58,8 @@ fn is_same(view: &View<'_>, value: &Value) -> bool {
         (View::Simple(ours), Value::SimpleString(theirs)) => *ours == theirs.as_bytes(),
         (View::Bulk(ours), Value::BulkString(theirs)) => ours == theirs,
         (View::BigNumber(ours), Value::BigNumber(theirs)) => ours == theirs,
-        // The crate ends the format at the first colon, we after its three letters: the same unless one of them is a colon.
+        // The crate ends the format at the first colon, we after its three letters: the same unless
+        // one of them is a colon.
         (View::Verbatim(ours), Value::VerbatimString { text, .. }) => text.ends_with(&*String::from_utf8_lossy(ours)),
         // The crate takes errors apart into kinds; that it is one must do.
         (View::Error(_), Value::ServerError(_)) => true,

@@ -1,4 +1,5 @@
-//! Replies of an SMTP or LMTP server, and messages on their way to one. The first byte chooses where the reply is cut.
+//! Replies of an SMTP or LMTP server, and messages on their way to one. The first byte chooses
+//! where the reply is cut.
 
 #![no_main]
 

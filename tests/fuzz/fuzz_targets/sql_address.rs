@@ -24,7 +24,8 @@ fuzz_target!(|input: &[u8]| {
         5 => format!("user=u password='{before}{PASSWORD}{after}' x"),
         _ => text.into_owned(),
     };
-    // What somebody passes to the wrong driver is a secret, too; without a password in its place, anything may be shown.
+    // What somebody passes to the wrong driver is a secret, too; without a password in its place,
+    // anything may be shown.
     let holds_one = shape & 7 < 6;
     if let Err(error) = mysql::dsn::Dsn::parse(&address) {
         assert!(!holds_one || !error.to_string().contains(PASSWORD), "{address:?}: {error}");

@@ -1,4 +1,5 @@
-//! Tokens and key sets: nothing verifies that our secret did not sign, and no bytes of an issuer panic.
+//! Tokens and key sets: nothing verifies that our secret did not sign, and no bytes of an issuer
+//! panic.
 
 #![no_main]
 

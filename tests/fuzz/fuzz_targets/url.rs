@@ -1,4 +1,5 @@
-//! URLs as scripts write them: what is parsed can be written, reads back the same, and cannot end a request line.
+//! URLs as scripts write them: what is parsed can be written, reads back the same, and cannot end a
+//! request line.
 
 #![no_main]
 

@@ -13,7 +13,8 @@ pub enum GzipError {
     TooLarge,
 }
 
-/// Uncompresses gzip data, one stream or several in a row, to at most `bytes_max` bytes. An empty body stays one.
+/// Uncompresses gzip data, one stream or several in a row, to at most `bytes_max` bytes. An empty
+/// body stays one.
 ///
 /// # Errors
 /// [`GzipError`]. No more than `bytes_max` bytes are ever held.
@@ -23,7 +24,10 @@ pub fn gunzip(compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, GzipError>
     }
     let mut body = Vec::new();
     let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    MultiGzDecoder::new(compressed).take(bound).read_to_end(&mut body).map_err(|_| GzipError::Invalid)?;
+    MultiGzDecoder::new(compressed)
+        .take(bound)
+        .read_to_end(&mut body)
+        .map_err(|_| GzipError::Invalid)?;
     if body.len() > bytes_max { Err(GzipError::TooLarge) } else { Ok(body) }
 }
 

@@ -1,4 +1,5 @@
-//! Headers of requests that we send and of responses that we got: names in canonical form, values as bytes, in order.
+//! Headers of requests that we send and of responses that we got: names in canonical form, values
+//! as bytes, in order.
 
 use crate::proto::http::response::is_token_byte;
 use std::fmt;
@@ -20,12 +21,18 @@ pub enum HeaderError {
 impl Headers {
     /// The first value under a name, whatever its case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
+        self.0
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
     }
 
     /// All values under a name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
+        self.0
+            .iter()
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
     }
 
     pub fn contains(&self, name: &str) -> bool {
@@ -68,7 +75,8 @@ impl Headers {
             .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// Whether all of them may be sent: names are tokens, values hold no control characters but tabs.
+    /// Whether all of them may be sent: names are tokens, values hold no control characters but
+    /// tabs.
     ///
     /// # Errors
     /// The first that may not.
@@ -87,7 +95,12 @@ impl Headers {
 
 impl<N: AsRef<str>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Headers {
-        Headers(pairs.into_iter().map(|(name, value)| (canonical_name(name.as_ref()), value.into())).collect())
+        Headers(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (canonical_name(name.as_ref()), value.into()))
+                .collect(),
+        )
     }
 }
 
@@ -147,14 +160,22 @@ mod tests {
             ("X\r\nY", "a", Some("net/http: invalid header field name \"X\\r\\nY\"")),
         ] {
             let checked = Headers::from_iter([(name, value)]).check();
-            assert_eq!(checked.err().map(|error| error.to_string()).as_deref(), error, "{name:?}: {value:?}");
+            assert_eq!(
+                checked.err().map(|error| error.to_string()).as_deref(),
+                error,
+                "{name:?}: {value:?}"
+            );
         }
     }
 
     #[test]
     fn tokens_are_looked_for_in_lists() {
-        let headers = Headers::from_iter([("Connection", "Keep-Alive , Foo"), ("Connection", "CLOSE")]);
-        assert!(headers.has_token("connection", "close") && headers.has_token("connection", "keep-alive"));
+        let headers =
+            Headers::from_iter([("Connection", "Keep-Alive , Foo"), ("Connection", "CLOSE")]);
+        assert!(
+            headers.has_token("connection", "close")
+                && headers.has_token("connection", "keep-alive")
+        );
         assert!(!headers.has_token("connection", "keep") && !headers.has_token("te", "close"));
     }
 

@@ -1,7 +1,8 @@
 //! HTTP/1 as a client speaks it: requests out, responses in.
 //!
-//! Pure: no socket, no clock. Called by `upstream::http`. Nothing that a script supplied can end a header line early: [`Headers::check`] refuses
-//! it. A response whose end two readers could see in different places is refused, or its connection is not used again.
+//! Pure: no socket, no clock. Called by `upstream::http`. Nothing that a script supplied can end a
+//! header line early: [`Headers::check`] refuses it. A response whose end two readers could see in
+//! different places is refused, or its connection is not used again.
 //! Rules: RFC 9110 and 9112. Bounds: [`ResponseLimits`].
 //!
 //! ```text
@@ -36,7 +37,8 @@ impl Default for ResponseLimits {
     }
 }
 
-/// Far more than servers send in earnest: Kerberos tickets and long policies make up to some 100 KB. A script's body may have 16 times as much.
+/// Far more than servers send in earnest: Kerberos tickets and long policies make up to some 100
+/// KB. A script's body may have 16 times as much.
 const HEAD_BYTES_MAX: usize = 1 << 20;
 
 /// Scripts get a body as one Lua string, of which a state of 64 MiB should hold a few.

@@ -3,7 +3,8 @@
 use super::headers::is_token;
 use super::{HeaderError, Headers};
 
-/// What a request begins with. Length and host are added by [`RequestHead::compose`] and must not be among the headers.
+/// What a request begins with. Length and host are added by [`RequestHead::compose`] and must not
+/// be among the headers.
 #[derive(Debug)]
 pub struct RequestHead<'a> {
     /// Sent as it is: methods are case-sensitive.
@@ -15,7 +16,8 @@ pub struct RequestHead<'a> {
 }
 
 impl RequestHead<'_> {
-    /// The whole request. `body`: `None` for a method that has none; an empty one is announced as such.
+    /// The whole request. `body`: `None` for a method that has none; an empty one is announced as
+    /// such.
     ///
     /// # Errors
     /// A header that may not be sent.
@@ -31,7 +33,9 @@ impl RequestHead<'_> {
             }
         }
         if let Some(body) = body {
-            for part in [b"Content-Length: ", itoa::Buffer::new().format(body.len()).as_bytes(), b"\r\n"] {
+            for part in
+                [b"Content-Length: ", itoa::Buffer::new().format(body.len()).as_bytes(), b"\r\n"]
+            {
                 bytes.extend_from_slice(part);
             }
         }
@@ -61,7 +65,13 @@ mod tests {
 
     #[test]
     fn a_request_has_its_host_and_length_once() {
-        let headers = [("x-a", "1"), ("Host", "other"), ("content-length", "99"), ("Transfer-Encoding", "chunked"), ("x-a", "2")];
+        let headers = [
+            ("x-a", "1"),
+            ("Host", "other"),
+            ("content-length", "99"),
+            ("Transfer-Encoding", "chunked"),
+            ("x-a", "2"),
+        ];
         assert_eq!(
             compose(&headers, Some(b"body")).unwrap(),
             "POST /a?b HTTP/1.1\r\nHost: h:81\r\nX-A: 1\r\nX-A: 2\r\nContent-Length: 4\r\n\r\nbody"
@@ -71,7 +81,10 @@ mod tests {
     #[test]
     fn no_body_and_an_empty_one_differ() {
         assert_eq!(compose(&[], None).unwrap(), "POST /a?b HTTP/1.1\r\nHost: h:81\r\n\r\n");
-        assert_eq!(compose(&[], Some(b"")).unwrap(), "POST /a?b HTTP/1.1\r\nHost: h:81\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(
+            compose(&[], Some(b"")).unwrap(),
+            "POST /a?b HTTP/1.1\r\nHost: h:81\r\nContent-Length: 0\r\n\r\n"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Responses: bytes from a server in any pieces, a status, headers and a body out.
 //!
-//! [`ResponseDecoder::feed`] takes what has come until it says `complete`; [`ResponseDecoder::finish`] says what the end of the connection means;
-//! [`ResponseDecoder::decoded`] gives the response and whether another request may follow on the connection.
-//! Interim responses (1xx) are passed over. Rules: RFC 9112 4 to 7 and 9.3.
+//! [`ResponseDecoder::feed`] takes what has come until it says `complete`;
+//! [`ResponseDecoder::finish`] says what the end of the connection means;
+//! [`ResponseDecoder::decoded`] gives the response and whether another request may follow on the
+//! connection. Interim responses (1xx) are passed over. Rules: RFC 9112 4 to 7 and 9.3.
 
 use super::{HEADERS_MAX, Headers, ResponseLimits};
 use crate::proto::http::{BodyDecoder, BodyError, BodyLength, Fed, Limits};
@@ -52,7 +53,8 @@ pub struct ResponseHead {
 pub struct Decoded {
     pub head: ResponseHead,
     pub body: Vec<u8>,
-    /// Another request may be sent on the connection, provided that nothing has come behind the response.
+    /// Another request may be sent on the connection, provided that nothing has come behind the
+    /// response.
     pub reusable: bool,
 }
 
@@ -98,7 +100,8 @@ impl ResponseDecoder {
         }
     }
 
-    /// Takes what belongs to the response from the start of `input`. What it does not consume must be shown again, with more behind it.
+    /// Takes what belongs to the response from the start of `input`. What it does not consume must
+    /// be shown again, with more behind it.
     ///
     /// # Errors
     /// [`ResponseError`]; the connection is of no more use.
@@ -154,19 +157,29 @@ impl ResponseDecoder {
 
     /// The response; `None` until it is complete.
     pub fn decoded(self) -> Option<Decoded> {
-        matches!(self.state, State::Complete).then_some(Decoded { head: self.head, body: self.body, reusable: self.reusable })
+        matches!(self.state, State::Complete).then_some(Decoded {
+            head: self.head,
+            body: self.body,
+            reusable: self.reusable,
+        })
     }
 
-    /// The bytes of a head at the start of `input`, once it is there as a whole; each byte is looked at once while it is not.
+    /// The bytes of a head at the start of `input`, once it is there as a whole; each byte is
+    /// looked at once while it is not.
     fn take_head(&mut self, input: &[u8]) -> Result<Option<usize>, ResponseError> {
         let shown = input.len().min(PROTOCOL.len());
         if input.get(..shown) != PROTOCOL.get(..shown) {
             return Err(ResponseError::Malformed);
         }
         let from = self.seen.saturating_sub(END_BYTES_MAX);
-        let Some(end) = end_of_head(input.get(from..).unwrap_or_default()).map(|end| from + end) else {
+        let Some(end) = end_of_head(input.get(from..).unwrap_or_default()).map(|end| from + end)
+        else {
             self.seen = input.len();
-            return if input.len() > self.limits.head_bytes_max { Err(ResponseError::HeadTooLarge) } else { Ok(None) };
+            return if input.len() > self.limits.head_bytes_max {
+                Err(ResponseError::HeadTooLarge)
+            } else {
+                Ok(None)
+            };
         };
         if end > self.limits.head_bytes_max {
             return Err(ResponseError::HeadTooLarge);
@@ -177,15 +190,18 @@ impl ResponseDecoder {
         let mut response = httparse::Response::new(&mut []);
         let mut config = httparse::ParserConfig::default();
         config.allow_obsolete_multiline_headers_in_responses(true);
-        let len = match config.parse_response_with_uninit_headers(&mut response, input, &mut table) {
+        let len = match config.parse_response_with_uninit_headers(&mut response, input, &mut table)
+        {
             Ok(httparse::Status::Complete(len)) => len,
             // An empty line that httparse takes for a fold's beginning or the like.
             Ok(httparse::Status::Partial) => return Err(ResponseError::Malformed),
             Err(httparse::Error::TooManyHeaders) => return Err(ResponseError::HeadTooLarge),
             Err(_) => return Err(ResponseError::Malformed),
         };
-        let (status, minor) = (response.code.unwrap_or_default(), response.version.unwrap_or_default());
-        let headers = response.headers.iter().map(|header| (header.name, unfolded(header.value))).collect();
+        let (status, minor) =
+            (response.code.unwrap_or_default(), response.version.unwrap_or_default());
+        let headers =
+            response.headers.iter().map(|header| (header.name, unfolded(header.value))).collect();
         self.seen = 0;
         self.note_head(minor, ResponseHead { status, headers })?;
         Ok(Some(len))
@@ -197,7 +213,11 @@ impl ResponseDecoder {
             0..=99 | 101 => return Err(ResponseError::Malformed),
             102..=199 | 100 => {
                 self.interim += 1;
-                return if self.interim > INTERIM_MAX { Err(ResponseError::Malformed) } else { Ok(()) };
+                return if self.interim > INTERIM_MAX {
+                    Err(ResponseError::Malformed)
+                } else {
+                    Ok(())
+                };
             }
             _ => {}
         }
@@ -207,7 +227,10 @@ impl ResponseDecoder {
         self.state = match body {
             Some(length) => {
                 let body_bytes_max = u64::try_from(self.limits.body_bytes_max).unwrap_or(u64::MAX);
-                State::Framed(BodyDecoder::new(length, &Limits { body_bytes_max, ..Limits::default() })?)
+                State::Framed(BodyDecoder::new(
+                    length,
+                    &Limits { body_bytes_max, ..Limits::default() },
+                )?)
             }
             None => State::Open,
         };
@@ -244,13 +267,18 @@ fn framing(asked: Asked, minor: u8, head: &ResponseHead) -> Result<Framing, Resp
         [only] if only.trim_ascii().eq_ignore_ascii_case(b"chunked") && minor > 0 => true,
         _ => return Err(ResponseError::TransferEncoding),
     };
-    let has_no_body =
-        asked == Asked::Head || matches!(head.status, 204 | 304) || (asked == Asked::Connect && (200..300).contains(&head.status));
+    let has_no_body = asked == Asked::Head
+        || matches!(head.status, 204 | 304)
+        || (asked == Asked::Connect && (200..300).contains(&head.status));
     Ok(match (has_no_body, is_chunked, length) {
         (true, ..) => Framing { body: Some(BodyLength::None), reusable: persistent },
         // Both: one of them lies, and whoever stands between us may believe the other.
-        (_, true, length) => Framing { body: Some(BodyLength::Chunked), reusable: persistent && length.is_none() },
-        (_, _, Some(length)) => Framing { body: Some(BodyLength::Length(length)), reusable: persistent },
+        (_, true, length) => {
+            Framing { body: Some(BodyLength::Chunked), reusable: persistent && length.is_none() }
+        }
+        (_, _, Some(length)) => {
+            Framing { body: Some(BodyLength::Length(length)), reusable: persistent }
+        }
         (_, _, None) => Framing { body: None, reusable: false },
     })
 }
@@ -261,7 +289,10 @@ fn content_length(headers: &Headers) -> Result<Option<u64>, ResponseError> {
     for part in headers.all("Content-Length").flat_map(|value| value.split(|byte| *byte == b',')) {
         let digits = part.trim_ascii();
         let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-        let number = std::str::from_utf8(digits).ok().filter(|_| is_number).and_then(|digits| digits.parse::<u64>().ok());
+        let number = std::str::from_utf8(digits)
+            .ok()
+            .filter(|_| is_number)
+            .and_then(|digits| digits.parse::<u64>().ok());
         let number = number.ok_or(ResponseError::Malformed)?;
         if length.is_some_and(|known| known != number) {
             return Err(ResponseError::Malformed);

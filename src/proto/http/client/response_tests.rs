@@ -25,13 +25,19 @@ fn decode(asked: Asked, input: &[u8], step: usize) -> Result<(Decoded, usize), R
 fn all_steps(asked: Asked, input: &[u8]) -> Result<(Decoded, usize), ResponseError> {
     let whole = decode(asked, input, input.len().max(1));
     for step in [1, 2, 7] {
-        assert_eq!(decode(asked, input, step), whole, "in steps of {step}: {}", input.escape_ascii());
+        assert_eq!(
+            decode(asked, input, step),
+            whole,
+            "in steps of {step}: {}",
+            input.escape_ascii()
+        );
     }
     whole
 }
 
 fn get(input: &[u8]) -> Result<(u16, Vec<u8>, bool, usize), ResponseError> {
-    all_steps(Asked::Other, input).map(|(decoded, used)| (decoded.head.status, decoded.body, decoded.reusable, used))
+    all_steps(Asked::Other, input)
+        .map(|(decoded, used)| (decoded.head.status, decoded.body, decoded.reusable, used))
 }
 
 #[test]
@@ -44,14 +50,23 @@ fn a_body_ends_where_the_head_says() {
         ("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "", "HTTP", true),
         ("HTTP/1.1 404 \r\nContent-Length: 4\r\nConnection: foo, Close\r\n\r\n", "gone", "", false),
         ("HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\n", "body", "", false),
-        ("HTTP/1.0 200 OK\r\nContent-Length: 4\r\nConnection: keep-alive\r\n\r\n", "body", "", true),
+        (
+            "HTTP/1.0 200 OK\r\nContent-Length: 4\r\nConnection: keep-alive\r\n\r\n",
+            "body",
+            "",
+            true,
+        ),
         ("HTTP/1.1 200 OK\r\n\r\n", "until the close", "", false),
         ("HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", "", "HTTP", true),
         ("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", "", "HTTP", true),
     ] {
         let input = [head, body, rest].concat();
         let status = head[9..12].parse().unwrap();
-        assert_eq!(get(input.as_bytes()), Ok((status, body.into(), reusable, head.len() + body.len())), "{head}");
+        assert_eq!(
+            get(input.as_bytes()),
+            Ok((status, body.into(), reusable, head.len() + body.len())),
+            "{head}"
+        );
     }
 }
 
@@ -91,15 +106,24 @@ fn headers_keep_their_order_and_folds_become_blanks() {
     let input = b"HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nX-Fold: one\r\n two\r\nSet-Cookie: b=2\r\nContent-Length: 0\r\n\r\n";
     let headers = all_steps(Asked::Other, input).unwrap().0.head.headers;
     assert_eq!(headers.all("Set-Cookie").collect::<Vec<_>>(), [b"a=1", b"b=2"]);
-    assert_eq!(headers.get("X-Fold").map(|value| value.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count()), Some(2));
+    assert_eq!(
+        headers
+            .get("X-Fold")
+            .map(|value| value.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count()),
+        Some(2)
+    );
 }
 
 #[test]
 fn hostile_responses() {
-    use ResponseError::{BodyTooLarge, CutShort, HeadTooLarge, Malformed, NoResponse, TransferEncoding};
+    use ResponseError::{
+        BodyTooLarge, CutShort, HeadTooLarge, Malformed, NoResponse, TransferEncoding,
+    };
     let long_header = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'x'; 400], b"\r\n\r\n"].concat();
-    // Too long before it is seen to be malformed, or the other way round: by its length, however it comes.
-    let bad_and_long = [b"HTTP/1.1 200 OK\r\nno colon\r\nX: ".as_slice(), &[b'x'; 400], b"\r\n\r\n"].concat();
+    // Too long before it is seen to be malformed, or the other way round: by its length, however it
+    // comes.
+    let bad_and_long =
+        [b"HTTP/1.1 200 OK\r\nno colon\r\nX: ".as_slice(), &[b'x'; 400], b"\r\n\r\n"].concat();
     let many_headers = [b"HTTP/1.1 200 OK\r\n".as_slice(), &b"a:\n".repeat(200), b"\r\n"].concat();
     let endless_head = [b"HTTP/1.1 200 OK\r\n".as_slice(), &b"a: b\r\n".repeat(100)].concat();
     let table: [(&[u8], ResponseError); 35] = [
@@ -132,7 +156,10 @@ fn hostile_responses() {
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Malformed),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", TransferEncoding),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n", TransferEncoding),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncoding),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            TransferEncoding,
+        ),
         (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncoding),
         (&long_header, HeadTooLarge),
         (&bad_and_long, HeadTooLarge),

@@ -1,7 +1,8 @@
 //! Addresses of MySQL as scripts give them: `user:password@tcp(host:port)/database?parseTime=true`.
 //!
-//! The last `/` ends the address, the last `@` before it the credentials, the first `:` in those the user. Only the database's name and the
-//! values of parameters are percent-decoded. Errors never quote the credentials, nor what might be a part of them.
+//! The last `/` ends the address, the last `@` before it the credentials, the first `:` in those
+//! the user. Only the database's name and the values of parameters are percent-decoded. Errors
+//! never quote the credentials, nor what might be a part of them.
 //! Rules: `modules-glua.md` 4.4.
 
 use super::row::Dates;
@@ -88,8 +89,11 @@ impl Dsn {
         let (database, parameters) = rest.split_once('?').unwrap_or((rest, ""));
         let (credentials, net) = address.rsplit_once('@').unwrap_or(("", address));
         let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-        // Where the slash stands within a password, or this is an address of another kind, what looks like the network may be secret.
-        let is_plain = address.contains('@') && !rest.contains('@') && !credentials.contains(char::is_whitespace);
+        // Where the slash stands within a password, or this is an address of another kind, what
+        // looks like the network may be secret.
+        let is_plain = address.contains('@')
+            && !rest.contains('@')
+            && !credentials.contains(char::is_whitespace);
         let mut dsn = Dsn {
             user: user.to_owned(),
             password: password.into(),
@@ -116,7 +120,9 @@ impl Dsn {
         let flag = || boolean(value).ok_or_else(bad);
         let limit = || parse_go_duration(value).map_err(|_| bad());
         match name {
-            "parseTime" => self.dates = if flag()? { Dates::Seconds(TimeZone::UTC) } else { Dates::Text },
+            "parseTime" => {
+                self.dates = if flag()? { Dates::Seconds(TimeZone::UTC) } else { Dates::Text }
+            }
             "loc" => *zone = zone_of(value).ok_or_else(bad)?,
             "columnsWithAlias" => self.names_with_table = flag()?,
             "clientFoundRows" => self.client_found_rows = flag()?,
@@ -126,9 +132,12 @@ impl Dsn {
             "allowOldPasswords" => self.allow_old = flag()?,
             "rejectReadOnly" => self.reject_read_only = flag()?,
             "checkConnLiveness" => self.check_liveness = flag()?,
-            // Nothing to do: files are never sent, placeholders are the server's, and compression is not spoken.
+            // Nothing to do: files are never sent, placeholders are the server's, and compression
+            // is not spoken.
             "allowAllFiles" | "interpolateParams" | "compress" => drop(flag()?),
-            "allowFallbackToPlaintext" => self.tls = if flag()? { TlsMode::Preferred } else { self.tls },
+            "allowFallbackToPlaintext" => {
+                self.tls = if flag()? { TlsMode::Preferred } else { self.tls }
+            }
             "charset" => self.charsets = value.split(',').map(str::to_owned).collect(),
             "collation" => self.collation = value.to_owned(),
             "timeout" => self.connect_limit = some(limit()?),
@@ -201,7 +210,8 @@ fn host_and_port(address: &str) -> Option<(&str, u16)> {
 }
 
 fn decoded(text: &str) -> Result<String, DsnError> {
-    let bytes = crate::proto::http::percent_decode(text.as_bytes()).map_err(|_| DsnError::Parameters)?;
+    let bytes =
+        crate::proto::http::percent_decode(text.as_bytes()).map_err(|_| DsnError::Parameters)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -246,7 +256,13 @@ mod tests {
     #[test]
     fn reads_what_scripts_give() {
         for (text, user, password, net, database) in [
-            ("u:pw@tcp(db.example.org:3307)/mail", "u", "pw", Net::Tcp("db.example.org".into(), 3307), "mail"),
+            (
+                "u:pw@tcp(db.example.org:3307)/mail",
+                "u",
+                "pw",
+                Net::Tcp("db.example.org".into(), 3307),
+                "mail",
+            ),
             ("u:p:w@/x@y/@tcp(h)/d%2fe", "u", "p:w@/x@y/", Net::Tcp("h".into(), 3306), "d/e"),
             ("u@unix(/run/db.sock)/", "u", "", Net::Unix("/run/db.sock".into()), ""),
             ("u@unix/d", "u", "", Net::Unix("/tmp/mysql.sock".into()), "d"),
@@ -255,7 +271,11 @@ mod tests {
             ("/", "", "", Net::Tcp("127.0.0.1".into(), 3306), ""),
         ] {
             let dsn = Dsn::parse(text).unwrap();
-            assert_eq!((dsn.user.as_str(), dsn.database.as_str(), dsn.net), (user, database, net), "{text}");
+            assert_eq!(
+                (dsn.user.as_str(), dsn.database.as_str(), dsn.net),
+                (user, database, net),
+                "{text}"
+            );
             assert!(dsn.password.matches(password.as_bytes()), "{text}");
         }
     }
@@ -263,16 +283,24 @@ mod tests {
     #[test]
     fn parameters_are_taken() {
         let dsn = Dsn::parse("/d?parseTime=true&loc=Europe%2FBerlin&timeout=1.5s&readTimeout=0&tls=skip-verify&clientFoundRows=1&maxAllowedPacket=0&sql_mode=%27ANSI%27").unwrap();
-        assert!(matches!(&dsn.dates, Dates::Seconds(zone) if zone.iana_name() == Some("Europe/Berlin")));
+        assert!(
+            matches!(&dsn.dates, Dates::Seconds(zone) if zone.iana_name() == Some("Europe/Berlin"))
+        );
         assert_eq!((dsn.connect_limit, dsn.read_limit), (Some(Duration::from_millis(1500)), None));
-        assert_eq!((dsn.tls, dsn.client_found_rows, dsn.packet_bytes_max), (TlsMode::SkipVerify, true, 0));
+        assert_eq!(
+            (dsn.tls, dsn.client_found_rows, dsn.packet_bytes_max),
+            (TlsMode::SkipVerify, true, 0)
+        );
         assert_eq!(dsn.variables, [("sql_mode".to_owned(), "'ANSI'".to_owned())]);
     }
 
     #[test]
     fn refuses_what_is_none() {
         for (text, error) in [
-            ("user:pw@tcp(127.0.0.1:3306)", "invalid DSN: missing the slash separating the database name"),
+            (
+                "user:pw@tcp(127.0.0.1:3306)",
+                "invalid DSN: missing the slash separating the database name",
+            ),
             ("user:pw@host:3306/db", "default addr for network 'host:3306' unknown"),
             ("user:pw/db", "default addr for network unknown"),
             ("user:my@pass/word@host/db", "default addr for network 'host' unknown"),
@@ -284,9 +312,16 @@ mod tests {
             ("/d?loc=Mars", "invalid value for parameter loc"),
             ("/d?timeout=5", "invalid value for parameter timeout"),
             ("/d?tls=custom", "invalid value for parameter tls"),
-            ("/d?a=%zz", "invalid DSN: the parameters are broken (an escape, or a '=' that is missing)"),
+            (
+                "/d?a=%zz",
+                "invalid DSN: the parameters are broken (an escape, or a '=' that is missing)",
+            ),
         ] {
-            assert_eq!(Dsn::parse(text).err().map(|error| error.to_string()).as_deref(), Some(error), "{text}");
+            assert_eq!(
+                Dsn::parse(text).err().map(|error| error.to_string()).as_deref(),
+                Some(error),
+                "{text}"
+            );
         }
     }
 

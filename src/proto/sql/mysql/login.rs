@@ -1,14 +1,17 @@
 //! Logging in: the server's greeting, our response, and the exchange of the authentication plugin.
 //!
-//! The order of calls: [`greeting`], over TLS [`ssl_request`] and the handshake, [`Login::begin`], and [`Login::answer`] for each packet
-//! until it is done. A plugin that shows the password to whoever holds the server's place is used only if the address allows it, or where
-//! the connection is private. Passwords go out in what is returned, and nowhere else.
+//! The order of calls: [`greeting`], over TLS [`ssl_request`] and the handshake, [`Login::begin`],
+//! and [`Login::answer`] for each packet until it is done. A plugin that shows the password to
+//! whoever holds the server's place is used only if the address allows it, or where the connection
+//! is private. Passwords go out in what is returned, and nowhere else.
 
 use super::packet::{NEEDED, ServerError, error};
 use super::public_key;
 use crate::proto::sql::Malformed;
 use crate::secret::Secret;
-use mysql_common::auth::plugins::{AuthProc, ChallengeResponsePlugin, Context, Error as PluginError, Response};
+use mysql_common::auth::plugins::{
+    AuthProc, ChallengeResponsePlugin, Context, Error as PluginError, Response,
+};
 use mysql_common::constants::CapabilityFlags;
 use mysql_common::packets::{AuthPlugin, HandshakeResponse, SslRequest};
 use mysql_common::proto::MySerialize;
@@ -88,14 +91,24 @@ pub fn greeting(payload: &[u8]) -> Result<Greeting, LoginError> {
     if payload.first() == Some(&0xFF) {
         return Err(LoginError::Refused(error(payload)?));
     }
-    let greeting = read_greeting(payload).ok_or(Malformed::Protocol("the server's greeting is not understood"))?;
-    if greeting.capabilities.contains(NEEDED) { Ok(greeting) } else { Err(Malformed::Protocol("the server is too old").into()) }
+    let greeting = read_greeting(payload)
+        .ok_or(Malformed::Protocol("the server's greeting is not understood"))?;
+    if greeting.capabilities.contains(NEEDED) {
+        Ok(greeting)
+    } else {
+        Err(Malformed::Protocol("the server is too old").into())
+    }
 }
 
 /// What is sent before the TLS handshake.
 pub fn ssl_request(greeting: &Greeting, wanted: CapabilityFlags) -> Vec<u8> {
     let mut payload = Vec::new();
-    SslRequest::new(greeting.common(wanted) | CapabilityFlags::CLIENT_SSL, PACKET_BYTES_MAX, UTF8MB4_GENERAL_CI).serialize(&mut payload);
+    SslRequest::new(
+        greeting.common(wanted) | CapabilityFlags::CLIENT_SSL,
+        PACKET_BYTES_MAX,
+        UTF8MB4_GENERAL_CI,
+    )
+    .serialize(&mut payload);
     payload
 }
 
@@ -115,21 +128,37 @@ impl Login {
     ///
     /// # Errors
     /// [`LoginError::Exchange`].
-    pub fn begin(greeting: &Greeting, account: Account, privacy: Privacy, wanted: CapabilityFlags) -> Result<(Login, Vec<u8>), LoginError> {
+    pub fn begin(
+        greeting: &Greeting,
+        account: Account,
+        privacy: Privacy,
+        wanted: CapabilityFlags,
+    ) -> Result<(Login, Vec<u8>), LoginError> {
         let mut capabilities = greeting.common(wanted);
         if privacy == Privacy::Tls {
             capabilities |= CapabilityFlags::CLIENT_SSL;
         }
-        // A plugin that we will not use is answered by the oldest one, which makes the server ask for another or refuse.
+        // A plugin that we will not use is answered by the oldest one, which makes the server ask
+        // for another or refuse.
         let offered = AuthPlugin::from_bytes(&greeting.plugin);
-        let name = if is_allowed(&offered, &account) { offered } else { AuthPlugin::MysqlNativePassword };
+        let name =
+            if is_allowed(&offered, &account) { offered } else { AuthPlugin::MysqlNativePassword };
         let plugin = name.init().map_err(|error| LoginError::Unsupported(error.to_string()))?;
         let mut login = Login { account, privacy, nonce: greeting.nonce, plugin };
         let first = login.run(&greeting.nonce)?.unwrap_or_default();
         let database = Some(login.account.database.as_bytes()).filter(|name| !name.is_empty());
         let name = capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH).then_some(name);
         let user = Some(login.account.user.as_bytes());
-        let response = HandshakeResponse::new(Some(first), SINCE_UTF8MB4, user, database, name, capabilities, None, PACKET_BYTES_MAX);
+        let response = HandshakeResponse::new(
+            Some(first),
+            SINCE_UTF8MB4,
+            user,
+            database,
+            name,
+            capabilities,
+            None,
+            PACKET_BYTES_MAX,
+        );
         let mut payload = Vec::new();
         response.serialize(&mut payload);
         Ok((login, payload))
@@ -153,16 +182,28 @@ impl Login {
     fn switch(&mut self, rest: &[u8]) -> Result<Step, LoginError> {
         // One that names none means the plugin of before 4.1.
         let (name, data) = match rest.iter().position(|byte| *byte == 0) {
-            Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default()),
-            None if rest.is_empty() => (AuthPlugin::MysqlOldPassword.as_bytes(), self.nonce.as_slice()),
-            None => return Err(Malformed::Protocol("truncated change of the authentication plugin").into()),
+            Some(at) => {
+                (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default())
+            }
+            None if rest.is_empty() => {
+                (AuthPlugin::MysqlOldPassword.as_bytes(), self.nonce.as_slice())
+            }
+            None => {
+                return Err(
+                    Malformed::Protocol("truncated change of the authentication plugin").into()
+                );
+            }
         };
         let plugin = AuthPlugin::from_bytes(name);
         if !is_allowed(&plugin, &self.account) {
             return Err(LoginError::Unsupported(String::from_utf8_lossy(name).into_owned()));
         }
         // The nonce ends with a zero that does not belong to it.
-        let data = if data.len() == size_of::<Nonce>() + 1 { data.split_last().map_or(data, |(_, data)| data) } else { data };
+        let data = if data.len() == size_of::<Nonce>() + 1 {
+            data.split_last().map_or(data, |(_, data)| data)
+        } else {
+            data
+        };
         let data = data.to_vec();
         if let Ok(nonce) = data.as_slice().try_into() {
             self.nonce = nonce;
@@ -177,10 +218,16 @@ impl Login {
     }
 
     fn run(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, LoginError> {
-        let context = Exchange { password: self.account.password.expose(), privacy: self.privacy, nonce: &self.nonce };
+        let context = Exchange {
+            password: self.account.password.expose(),
+            privacy: self.privacy,
+            nonce: &self.nonce,
+        };
         match self.plugin.run(context, challenge) {
             Ok(Response::Next { packet } | Response::Last { packet }) => Ok(packet),
-            Err(PluginError::FeatureRequired(name)) => Err(LoginError::Unsupported(name.to_owned())),
+            Err(PluginError::FeatureRequired(name)) => {
+                Err(LoginError::Unsupported(name.to_owned()))
+            }
             Err(error) => Err(LoginError::Exchange(error.to_string())),
         }
     }

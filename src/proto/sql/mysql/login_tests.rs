@@ -47,14 +47,19 @@ fn scramble(password: &[u8], nonce: &[u8]) -> Vec<u8> {
 #[test]
 fn the_greeting_is_read() {
     let read = greeting(&greeting_of(u32::MAX, b"caching_sha2_password")).unwrap();
-    assert_eq!((&read.nonce, read.plugin.as_slice(), read.offers_tls()), (NONCE, &b"caching_sha2_password"[..], true));
+    assert_eq!(
+        (&read.nonce, read.plugin.as_slice(), read.offers_tls()),
+        (NONCE, &b"caching_sha2_password"[..], true)
+    );
     let plain = greeting(&greeting_of(NEEDED.bits(), b"x")).unwrap();
     assert!(!plain.offers_tls());
 }
 
 #[test]
 fn a_server_that_will_not_or_cannot_is_an_error() {
-    assert!(matches!(greeting(b"\xFF\x10\x04Too many connections"), Err(LoginError::Refused(error)) if error.code == 1040));
+    assert!(
+        matches!(greeting(b"\xFF\x10\x04Too many connections"), Err(LoginError::Refused(error)) if error.code == 1040)
+    );
     assert!(matches!(greeting(&greeting_of(0, b"x")), Err(LoginError::Malformed(_))));
     let whole = greeting_of(u32::MAX, b"");
     for cut in 0..whole.len() - 2 {
@@ -66,11 +71,18 @@ fn a_server_that_will_not_or_cannot_is_an_error() {
 fn the_response_names_user_database_and_plugin() {
     let (_, payload) = begin(b"caching_sha2_password", account("secret"), Privacy::None);
     let behind = &payload[32..];
-    let expected = [&b"ada\0\x20"[..], &scramble(b"secret", NONCE), b"mail\0caching_sha2_password\0"].concat();
+    let expected =
+        [&b"ada\0\x20"[..], &scramble(b"secret", NONCE), b"mail\0caching_sha2_password\0"].concat();
     assert_eq!(behind, expected);
-    assert_eq!(u32::from_le_bytes(payload[..4].try_into().unwrap()) & CapabilityFlags::CLIENT_SSL.bits(), 0);
+    assert_eq!(
+        u32::from_le_bytes(payload[..4].try_into().unwrap()) & CapabilityFlags::CLIENT_SSL.bits(),
+        0
+    );
     let (_, over_tls) = begin(b"caching_sha2_password", account("secret"), Privacy::Tls);
-    assert_ne!(u32::from_le_bytes(over_tls[..4].try_into().unwrap()) & CapabilityFlags::CLIENT_SSL.bits(), 0);
+    assert_ne!(
+        u32::from_le_bytes(over_tls[..4].try_into().unwrap()) & CapabilityFlags::CLIENT_SSL.bits(),
+        0
+    );
 }
 
 #[test]
@@ -89,7 +101,9 @@ fn a_password_goes_out_in_clear_text_only_where_nobody_listens() {
     let (mut login, _) = begin(b"caching_sha2_password", account("secret"), Privacy::None);
     // It asks for the server's key instead.
     assert!(login.answer(&[1, 4]).is_ok_and(|step| step == Step::Send(vec![2])));
-    let Ok(Step::Send(encrypted)) = login.answer(&[&[1], TEST_KEY.as_bytes()].concat()) else { panic!("nothing to send") };
+    let Ok(Step::Send(encrypted)) = login.answer(&[&[1], TEST_KEY.as_bytes()].concat()) else {
+        panic!("nothing to send")
+    };
     assert_eq!(encrypted.len(), 256);
 }
 
@@ -97,15 +111,23 @@ fn a_password_goes_out_in_clear_text_only_where_nobody_listens() {
 fn a_key_that_is_none_ends_the_login() {
     let (mut login, _) = begin(b"caching_sha2_password", account("secret"), Privacy::None);
     assert!(login.answer(&[1, 4]).is_ok());
-    let error = login.answer(b"\x01-----BEGIN PUBLIC KEY-----\nMDA=\n-----END PUBLIC KEY-----\n").err().unwrap();
-    assert_eq!(error, LoginError::Malformed(Malformed::Protocol("the server's public key cannot be used")));
+    let error = login
+        .answer(b"\x01-----BEGIN PUBLIC KEY-----\nMDA=\n-----END PUBLIC KEY-----\n")
+        .err()
+        .unwrap();
+    assert_eq!(
+        error,
+        LoginError::Malformed(Malformed::Protocol("the server's public key cannot be used"))
+    );
 }
 
 #[test]
 fn another_plugin_gets_its_own_nonce() {
     let (mut login, _) = begin(b"mysql_native_password", account("secret"), Privacy::None);
     let other = b"ABCDEFGHIJKLMNOPQRST";
-    let Ok(Step::Send(sent)) = login.answer(&[&b"\xFEcaching_sha2_password\0"[..], other, &[0]].concat()) else {
+    let Ok(Step::Send(sent)) =
+        login.answer(&[&b"\xFEcaching_sha2_password\0"[..], other, &[0]].concat())
+    else {
         panic!("nothing to send")
     };
     assert_eq!(sent, scramble(b"secret", other));
@@ -113,18 +135,23 @@ fn another_plugin_gets_its_own_nonce() {
 
 #[test]
 fn clear_text_and_old_passwords_must_be_allowed() {
-    for (name, allow) in [("mysql_clear_password", 0), ("mysql_old_password", 1), ("mysql_native_password", 2)] {
+    for (name, allow) in
+        [("mysql_clear_password", 0), ("mysql_old_password", 1), ("mysql_native_password", 2)]
+    {
         let mut account = account("secret");
         account.allow_native = false;
         let request = [&b"\xFE"[..], name.as_bytes(), b"\0", NONCE, &[0]].concat();
         let (mut login, _) = begin(b"caching_sha2_password", account.clone(), Privacy::None);
         assert_eq!(login.answer(&request).err(), Some(LoginError::Unsupported(name.into())));
-        *[&mut account.allow_clear_text, &mut account.allow_old, &mut account.allow_native][allow] = true;
+        *[&mut account.allow_clear_text, &mut account.allow_old, &mut account.allow_native]
+            [allow] = true;
         let (mut login, _) = begin(b"caching_sha2_password", account, Privacy::None);
         assert!(matches!(login.answer(&request), Ok(Step::Send(_))), "{name}");
     }
     let (mut login, _) = begin(b"mysql_native_password", account("secret"), Privacy::None);
-    assert!(matches!(login.answer(b"\xFEauth_gssapi_client\0data"), Err(LoginError::Unsupported(name)) if name == "auth_gssapi_client"));
+    assert!(
+        matches!(login.answer(b"\xFEauth_gssapi_client\0data"), Err(LoginError::Unsupported(name)) if name == "auth_gssapi_client")
+    );
 }
 
 #[test]

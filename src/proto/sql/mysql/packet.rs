@@ -1,7 +1,8 @@
 //! Packets: framing both ways, and the answers of a server but for rows.
 //!
-//! A payload goes out in chunks of at most [`CHUNK_MAX`] bytes, each with its length and a sequence number; one of exactly that length
-//! is followed by another. Bounds: a payload of [`RESULT_BYTES_MAX`], [`COLUMNS_MAX`].
+//! A payload goes out in chunks of at most [`CHUNK_MAX`] bytes, each with its length and a sequence
+//! number; one of exactly that length is followed by another. Bounds: a payload of
+//! [`RESULT_BYTES_MAX`], [`COLUMNS_MAX`].
 
 use crate::proto::sql::{Malformed, RESULT_BYTES_MAX};
 use mysql_common::constants::{CapabilityFlags, ColumnFlags, ColumnType, StatusFlags};
@@ -16,12 +17,19 @@ pub enum Chunk {
     Taken { consumed: usize, last: bool },
 }
 
-/// Appends the next chunk of `input` to `payload`. `sequence` is the number that it must carry, and is counted on.
+/// Appends the next chunk of `input` to `payload`. `sequence` is the number that it must carry, and
+/// is counted on.
 ///
 /// # Errors
 /// Another number, or a payload that is too large.
-pub fn take_chunk(input: &[u8], sequence: &mut u8, payload: &mut Vec<u8>) -> Result<Chunk, Malformed> {
-    let Some(([a, b, c, number], rest)) = input.split_first_chunk::<4>() else { return Ok(Chunk::Short(HEADER)) };
+pub fn take_chunk(
+    input: &[u8],
+    sequence: &mut u8,
+    payload: &mut Vec<u8>,
+) -> Result<Chunk, Malformed> {
+    let Some(([a, b, c, number], rest)) = input.split_first_chunk::<4>() else {
+        return Ok(Chunk::Short(HEADER));
+    };
     let len = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
     if number != sequence {
         return Err(Malformed::Protocol("packets out of order"));
@@ -78,7 +86,8 @@ pub struct Status {
     pub in_transaction: bool,
 }
 
-/// What the server refused, in its words: `Error 1064 (42000): You have an error in your SQL syntax …`.
+/// What the server refused, in its words: `Error 1064 (42000): You have an error in your SQL syntax
+/// …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     pub code: u16,
@@ -99,7 +108,8 @@ pub struct Column {
     pub decimals: u8,
 }
 
-/// The answer to a prepared statement: its number, and how many definitions of parameters and of columns follow.
+/// The answer to a prepared statement: its number, and how many definitions of parameters and of
+/// columns follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prepared {
     pub id: u32,
@@ -126,9 +136,16 @@ pub fn reply(payload: &[u8]) -> Result<Reply, Malformed> {
         Some(0xFB) => Ok(Reply::LocalInfile),
         _ => {
             let mut rest = payload;
-            let columns = take_int(&mut rest).and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
-            let columns = columns.filter(|_| rest.is_empty()).ok_or(Malformed::Protocol("unknown answer"))?;
-            if columns > COLUMNS_MAX { Err(Malformed::Protocol("too many columns")) } else { Ok(Reply::Columns(columns)) }
+            let columns = take_int(&mut rest)
+                .and_then(|count| usize::try_from(count).ok())
+                .filter(|count| *count > 0);
+            let columns =
+                columns.filter(|_| rest.is_empty()).ok_or(Malformed::Protocol("unknown answer"))?;
+            if columns > COLUMNS_MAX {
+                Err(Malformed::Protocol("too many columns"))
+            } else {
+                Ok(Reply::Columns(columns))
+            }
         }
     }
 }
@@ -175,7 +192,11 @@ pub fn error(payload: &[u8]) -> Result<ServerError, Malformed> {
         Some(([b'#', state @ ..], message)) => (Some(*state), message),
         _ => (None, rest),
     };
-    Ok(ServerError { code: u16::from_le_bytes([*a, *b]), state, message: String::from_utf8_lossy(message).into_owned() })
+    Ok(ServerError {
+        code: u16::from_le_bytes([*a, *b]),
+        state,
+        message: String::from_utf8_lossy(message).into_owned(),
+    })
 }
 
 /// Reads a column's definition.
@@ -191,7 +212,13 @@ pub fn column(payload: &[u8]) -> Result<Column, Malformed> {
         let ([_, _, _, _, _, _, _, kind, a, b, decimals], _) = rest.split_first_chunk::<11>()?;
         let flags = ColumnFlags::from_bits_truncate(u16::from_le_bytes([*a, *b]));
         let kind = ColumnType::try_from(*kind).unwrap_or(ColumnType::MYSQL_TYPE_STRING);
-        Some(Column { name, table, kind, unsigned: flags.contains(ColumnFlags::UNSIGNED_FLAG), decimals: *decimals })
+        Some(Column {
+            name,
+            table,
+            kind,
+            unsigned: flags.contains(ColumnFlags::UNSIGNED_FLAG),
+            decimals: *decimals,
+        })
     };
     read().ok_or(Malformed::Protocol("truncated column definition"))
 }
@@ -202,7 +229,11 @@ pub fn prepared(payload: &[u8]) -> Result<Prepared, Malformed> {
         return Err(Malformed::Protocol("truncated answer to a prepared statement"));
     };
     let count = |a: &u8, b: &u8| usize::from(u16::from_le_bytes([*a, *b]));
-    Ok(Prepared { id: u32::from_le_bytes([*a, *b, *c, *d]), columns: count(e, f), parameters: count(g, h) })
+    Ok(Prepared {
+        id: u32::from_le_bytes([*a, *b, *c, *d]),
+        columns: count(e, f),
+        parameters: count(g, h),
+    })
 }
 
 impl Status {
@@ -218,7 +249,13 @@ impl Status {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.state {
-            Some(state) => write!(f, "Error {} ({}): {}", self.code, String::from_utf8_lossy(&state), self.message),
+            Some(state) => write!(
+                f,
+                "Error {} ({}): {}",
+                self.code,
+                String::from_utf8_lossy(&state),
+                self.message
+            ),
             None => write!(f, "Error {}: {}", self.code, self.message),
         }
     }
@@ -252,7 +289,8 @@ pub(super) fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// What both sides must be able to do: the server since version 4.1.
-pub const NEEDED: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41.union(CapabilityFlags::CLIENT_SECURE_CONNECTION);
+pub const NEEDED: CapabilityFlags =
+    CapabilityFlags::CLIENT_PROTOCOL_41.union(CapabilityFlags::CLIENT_SECURE_CONNECTION);
 
 const HEADER: usize = 4;
 

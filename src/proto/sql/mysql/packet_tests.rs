@@ -42,41 +42,68 @@ fn the_longest_chunk_is_followed_by_another() {
     assert_eq!(out[CHUNK_MAX + 4..], [0, 0, 0, 0]);
     // As much as a result may have, and not a byte more.
     let mut payload = Vec::new();
-    assert_eq!(take_chunk(&out, &mut 255, &mut payload), Ok(Chunk::Taken { consumed: CHUNK_MAX + 4, last: false }));
+    assert_eq!(
+        take_chunk(&out, &mut 255, &mut payload),
+        Ok(Chunk::Taken { consumed: CHUNK_MAX + 4, last: false })
+    );
     assert_eq!(take_chunk(&[2, 0, 0, 0], &mut 0, &mut payload), Err(Malformed::TooLarge));
 }
 
 #[test]
 fn a_packet_out_of_order_is_refused() {
-    assert_eq!(take_chunk(&[0, 0, 0, 3], &mut 2, &mut Vec::new()), Err(Malformed::Protocol("packets out of order")));
+    assert_eq!(
+        take_chunk(&[0, 0, 0, 3], &mut 2, &mut Vec::new()),
+        Err(Malformed::Protocol("packets out of order"))
+    );
 }
 
 #[test]
 fn answers_are_told_apart() {
     let ok = [0x00, 3, 0xFC, 0x10, 0x27, 0x09, 0x00, 0, 0];
     let status = Status { more_results: true, in_transaction: true };
-    assert_eq!(reply(&ok), Ok(Reply::Done(Done { affected_rows: 3, last_insert_id: 10_000, status })));
+    assert_eq!(
+        reply(&ok),
+        Ok(Reply::Done(Done { affected_rows: 3, last_insert_id: 10_000, status }))
+    );
     assert_eq!(reply(&[5]), Ok(Reply::Columns(5)));
     assert_eq!(reply(&[0xFB, b'/']), Ok(Reply::LocalInfile));
-    let Ok(Reply::Error(error)) = reply(b"\xFF\x28\x04#42000You have an error") else { panic!("no error") };
+    let Ok(Reply::Error(error)) = reply(b"\xFF\x28\x04#42000You have an error") else {
+        panic!("no error")
+    };
     assert_eq!(error.to_string(), "Error 1064 (42000): You have an error");
-    let Ok(Reply::Error(error)) = reply(b"\xFF\x10\x04Too many connections") else { panic!("no error") };
+    let Ok(Reply::Error(error)) = reply(b"\xFF\x10\x04Too many connections") else {
+        panic!("no error")
+    };
     assert_eq!(error.to_string(), "Error 1040: Too many connections");
 }
 
 #[test]
 fn what_stands_in_the_place_of_a_row_is_told_apart() {
-    assert_eq!(row_or_end(&[0xFE, 0, 0, 8, 0]), Ok(RowOrEnd::End(Status { more_results: true, in_transaction: false })));
+    assert_eq!(
+        row_or_end(&[0xFE, 0, 0, 8, 0]),
+        Ok(RowOrEnd::End(Status { more_results: true, in_transaction: false }))
+    );
     let long = [0xFE, 1, 0, 0, 0, 0, 0, 0, 0, b'x'];
     assert_eq!(row_or_end(&long), Ok(RowOrEnd::Row(&long)));
-    assert!(matches!(row_or_end(b"\xFF\x01\x00gone"), Ok(RowOrEnd::Error(error)) if error.message == "gone"));
+    assert!(
+        matches!(row_or_end(b"\xFF\x01\x00gone"), Ok(RowOrEnd::Error(error)) if error.message == "gone")
+    );
 }
 
 #[test]
 fn what_is_cut_off_is_refused() {
-    for cut in
-        [&b""[..], b"\x00", b"\x00\x01", b"\x00\x01\x01\x01", b"\xFF", b"\xFF\x01", b"\xFE\x01", b"\xFF\x00", b"\x01\x01", b"\xFC\x01"]
-    {
+    for cut in [
+        &b""[..],
+        b"\x00",
+        b"\x00\x01",
+        b"\x00\x01\x01\x01",
+        b"\xFF",
+        b"\xFF\x01",
+        b"\xFE\x01",
+        b"\xFF\x00",
+        b"\x01\x01",
+        b"\xFC\x01",
+    ] {
         assert!(reply(cut).is_err(), "{cut:?}");
     }
     assert!(reply(&[0xFC, 0x01, 0x10]).is_err(), "4097 columns");
@@ -90,7 +117,10 @@ fn a_column_of_an_unknown_type_is_a_text() {
     let mut bytes = b"\x03def\x01s\x01t\x01T\x01n\x01N\x0c".to_vec();
     bytes.extend_from_slice(&[45, 0, 0, 0, 0, 0, 200, 0x20, 0, 6, 0, 0]);
     let column = column(&bytes).unwrap();
-    assert_eq!((column.name.as_slice(), column.table.as_slice(), column.unsigned, column.decimals), (&b"n"[..], &b"t"[..], true, 6));
+    assert_eq!(
+        (column.name.as_slice(), column.table.as_slice(), column.unsigned, column.decimals),
+        (&b"n"[..], &b"t"[..], true, 6)
+    );
     assert_eq!(column.kind, ColumnType::MYSQL_TYPE_STRING);
 }
 

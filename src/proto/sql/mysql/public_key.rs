@@ -1,7 +1,8 @@
-//! The public key that a server offers for passwords that must not go in clear text (`caching_sha2_password`, `sha256_password`).
+//! The public key that a server offers for passwords that must not go in clear text
+//! (`caching_sha2_password`, `sha256_password`).
 //!
-//! The crate that encrypts with it trusts the lengths inside; so a key is taken apart here first, and composed anew out of what was
-//! found. Bounds: moduli of [`MODULUS_BYTES`].
+//! The crate that encrypts with it trusts the lengths inside; so a key is taken apart here first,
+//! and composed anew out of what was found. Bounds: moduli of [`MODULUS_BYTES`].
 
 use crate::proto::sql::Malformed;
 use base64::Engine;
@@ -10,7 +11,8 @@ use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use std::ops::RangeInclusive;
 
-/// The same key in the one form that the crate is sure to read: PEM of a SubjectPublicKeyInfo (RFC 5280) with an RSA key (RFC 8017).
+/// The same key in the one form that the crate is sure to read: PEM of a SubjectPublicKeyInfo (RFC
+/// 5280) with an RSA key (RFC 8017).
 ///
 /// # Errors
 /// It is none, or too short to protect anything, or too long to compute with.
@@ -41,7 +43,10 @@ fn numbers(der: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn compose(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
-    let key = tagged(SEQUENCE, &[&tagged(INTEGER, &[&[0], modulus]), &tagged(INTEGER, &[&[0], exponent])]);
+    let key = tagged(
+        SEQUENCE,
+        &[&tagged(INTEGER, &[&[0], modulus]), &tagged(INTEGER, &[&[0], exponent])],
+    );
     let algorithm = tagged(SEQUENCE, &[&tagged(IDENTIFIER, &[RSA]), NULL]);
     tagged(SEQUENCE, &[&algorithm, &tagged(BIT_STRING, &[&[0], &key])])
 }
@@ -53,7 +58,9 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (len, rest) = match first {
         len @ 0..=0x7F => (usize::from(*len), rest),
         0x81 => rest.split_first().map(|(len, rest)| (usize::from(*len), rest))?,
-        0x82 => rest.split_first_chunk().map(|(len, rest)| (usize::from(u16::from_be_bytes(*len)), rest))?,
+        0x82 => rest
+            .split_first_chunk()
+            .map(|(len, rest)| (usize::from(u16::from_be_bytes(*len)), rest))?,
         _ => return None,
     };
     if *found == tag { rest.split_at_checked(len) } else { None }
@@ -95,7 +102,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn pem(der: &[u8]) -> Vec<u8> {
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der)).into_bytes()
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
+            .into_bytes()
     }
 
     /// A number of so many bytes with its highest bit set, as a modulus has.

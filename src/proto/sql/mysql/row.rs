@@ -1,7 +1,8 @@
 //! Rows of both protocols into a [`Table`], by the value rules of `modules-glua.md` 4.4.
 //!
-//! Numbers of all types are numbers, also FLOAT and BIGINT UNSIGNED, which the reference gives as nil; an unsigned number above
-//! 2^63-1 is a text. DECIMAL stays a text with its scale. Dates are texts, or Unix seconds if the address says `parseTime=true`.
+//! Numbers of all types are numbers, also FLOAT and BIGINT UNSIGNED, which the reference gives as
+//! nil; an unsigned number above 2^63-1 is a text. DECIMAL stays a text with its scale. Dates are
+//! texts, or Unix seconds if the address says `parseTime=true`.
 
 use super::packet::{Column, take_int, take_text};
 use crate::proto::sql::{Malformed, Table};
@@ -23,7 +24,12 @@ pub enum Dates {
 ///
 /// # Errors
 /// It does not fit the columns, or the table is full.
-pub fn text_row(payload: &[u8], columns: &[Column], dates: &Dates, table: &mut Table) -> Result<(), Malformed> {
+pub fn text_row(
+    payload: &[u8],
+    columns: &[Column],
+    dates: &Dates,
+    table: &mut Table,
+) -> Result<(), Malformed> {
     let mut rest = payload;
     for column in columns {
         if let Some((0xFB, behind)) = rest.split_first() {
@@ -44,7 +50,12 @@ pub fn text_row(payload: &[u8], columns: &[Column], dates: &Dates, table: &mut T
 ///
 /// # Errors
 /// As [`text_row`].
-pub fn binary_row(payload: &[u8], columns: &[Column], dates: &Dates, table: &mut Table) -> Result<(), Malformed> {
+pub fn binary_row(
+    payload: &[u8],
+    columns: &[Column],
+    dates: &Dates,
+    table: &mut Table,
+) -> Result<(), Malformed> {
     let read = || {
         let (0, rest) = payload.split_first()? else { return None };
         // The bitmap of NULLs begins two bits late.
@@ -66,7 +77,8 @@ fn number_of(text: &[u8], column: &Column) -> Option<f64> {
     use ColumnType::*;
     let text = || std::str::from_utf8(text).ok();
     match column.kind {
-        MYSQL_TYPE_TINY | MYSQL_TYPE_SHORT | MYSQL_TYPE_INT24 | MYSQL_TYPE_LONG | MYSQL_TYPE_LONGLONG | MYSQL_TYPE_YEAR => {
+        MYSQL_TYPE_TINY | MYSQL_TYPE_SHORT | MYSQL_TYPE_INT24 | MYSQL_TYPE_LONG
+        | MYSQL_TYPE_LONGLONG | MYSQL_TYPE_YEAR => {
             text()?.parse::<i64>().ok().map(|number| number as f64)
         }
         MYSQL_TYPE_FLOAT | MYSQL_TYPE_DOUBLE => text()?.parse().ok(),
@@ -74,7 +86,12 @@ fn number_of(text: &[u8], column: &Column) -> Option<f64> {
     }
 }
 
-fn push_date_or_text(text: &[u8], column: &Column, dates: &Dates, table: &mut Table) -> Result<(), Malformed> {
+fn push_date_or_text(
+    text: &[u8],
+    column: &Column,
+    dates: &Dates,
+    table: &mut Table,
+) -> Result<(), Malformed> {
     if let Dates::Seconds(zone) = dates
         && is_date(column.kind)
         && let Some(seconds) = date_of(text, zone)
@@ -87,10 +104,14 @@ fn push_date_or_text(text: &[u8], column: &Column, dates: &Dates, table: &mut Ta
 
 fn is_date(kind: ColumnType) -> bool {
     use ColumnType::*;
-    matches!(kind, MYSQL_TYPE_DATE | MYSQL_TYPE_NEWDATE | MYSQL_TYPE_DATETIME | MYSQL_TYPE_TIMESTAMP)
+    matches!(
+        kind,
+        MYSQL_TYPE_DATE | MYSQL_TYPE_NEWDATE | MYSQL_TYPE_DATETIME | MYSQL_TYPE_TIMESTAMP
+    )
 }
 
-/// `2018-12-02` or `2018-12-02 03:33:05.250` as Unix seconds. The zero date of MySQL is the first day of the year 1, as in the reference.
+/// `2018-12-02` or `2018-12-02 03:33:05.250` as Unix seconds. The zero date of MySQL is the first
+/// day of the year 1, as in the reference.
 fn date_of(text: &[u8], zone: &TimeZone) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     if text.starts_with("0000-00-00") {
@@ -104,20 +125,37 @@ fn date_of(text: &[u8], zone: &TimeZone) -> Option<f64> {
     Some(timestamp.as_second() as f64 + f64::from(timestamp.subsec_nanosecond()) / 1e9)
 }
 
-fn binary_value(rest: &mut &[u8], column: &Column, dates: &Dates, table: &mut Table) -> Result<(), Malformed> {
+fn binary_value(
+    rest: &mut &[u8],
+    column: &Column,
+    dates: &Dates,
+    table: &mut Table,
+) -> Result<(), Malformed> {
     use ColumnType::*;
     match column.kind {
         MYSQL_TYPE_TINY => {
             let [byte] = take(rest)?;
-            table.push_number(if column.unsigned { f64::from(byte) } else { f64::from(byte as i8) });
+            table.push_number(if column.unsigned {
+                f64::from(byte)
+            } else {
+                f64::from(byte as i8)
+            });
         }
         MYSQL_TYPE_SHORT | MYSQL_TYPE_YEAR => {
             let bytes = take(rest)?;
-            table.push_number(if column.unsigned { f64::from(u16::from_le_bytes(bytes)) } else { f64::from(i16::from_le_bytes(bytes)) });
+            table.push_number(if column.unsigned {
+                f64::from(u16::from_le_bytes(bytes))
+            } else {
+                f64::from(i16::from_le_bytes(bytes))
+            });
         }
         MYSQL_TYPE_INT24 | MYSQL_TYPE_LONG => {
             let bytes = take(rest)?;
-            table.push_number(if column.unsigned { f64::from(u32::from_le_bytes(bytes)) } else { f64::from(i32::from_le_bytes(bytes)) });
+            table.push_number(if column.unsigned {
+                f64::from(u32::from_le_bytes(bytes))
+            } else {
+                f64::from(i32::from_le_bytes(bytes))
+            });
         }
         MYSQL_TYPE_LONGLONG => {
             let bytes = take(rest)?;
@@ -133,8 +171,15 @@ fn binary_value(rest: &mut &[u8], column: &Column, dates: &Dates, table: &mut Ta
             table.push_number(float.to_string().parse().unwrap_or_else(|_| f64::from(float)));
         }
         MYSQL_TYPE_DOUBLE => table.push_number(f64::from_le_bytes(take(rest)?)),
-        MYSQL_TYPE_TIME => table.push_text(time_text(take_counted(rest)?, column.decimals)?.as_bytes())?,
-        kind if is_date(kind) => push_date_or_text(date_text(take_counted(rest)?, column)?.as_bytes(), column, dates, table)?,
+        MYSQL_TYPE_TIME => {
+            table.push_text(time_text(take_counted(rest)?, column.decimals)?.as_bytes())?
+        }
+        kind if is_date(kind) => push_date_or_text(
+            date_text(take_counted(rest)?, column)?.as_bytes(),
+            column,
+            dates,
+            table,
+        )?,
         MYSQL_TYPE_NULL => table.push_null(),
         _ => table.push_text(take_text(rest).ok_or(TRUNCATED)?)?,
     }
@@ -170,7 +215,8 @@ fn date_text(bytes: &[u8], column: &Column) -> Result<String, Malformed> {
     Ok(text)
 }
 
-/// A duration in binary, in the words of the text protocol: `-12:34:56`, hours being as many as there are.
+/// A duration in binary, in the words of the text protocol: `-12:34:56`, hours being as many as
+/// there are.
 fn time_text(bytes: &[u8], decimals: u8) -> Result<String, Malformed> {
     let (head, fraction) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
     let [negative, a, b, c, d, hour, minute, second] = head;

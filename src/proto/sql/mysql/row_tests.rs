@@ -82,16 +82,36 @@ fn binary_values_become_what_their_columns_say() {
         (column(MYSQL_TYPE_DATE), &[0], "'0000-00-00'"),
         (column(MYSQL_TYPE_DATETIME), &[4, 0xE2, 0x07, 12, 2], "'2018-12-02 00:00:00'"),
         (column(MYSQL_TYPE_DATETIME), &[7, 0xE2, 0x07, 12, 2, 3, 33, 5], "'2018-12-02 03:33:05'"),
-        (precise(MYSQL_TYPE_DATETIME, 3), &[11, 0xE2, 0x07, 12, 2, 3, 33, 5, 0x90, 0xD0, 3, 0], "'2018-12-02 03:33:05.250'"),
-        (precise(MYSQL_TYPE_DATETIME, 3), &[7, 0xE2, 0x07, 12, 2, 3, 33, 5], "'2018-12-02 03:33:05.000'"),
-        (precise(MYSQL_TYPE_DATETIME, 31), &[11, 0xE2, 0x07, 12, 2, 3, 33, 5, 1, 0, 0, 0], "'2018-12-02 03:33:05.000001'"),
+        (
+            precise(MYSQL_TYPE_DATETIME, 3),
+            &[11, 0xE2, 0x07, 12, 2, 3, 33, 5, 0x90, 0xD0, 3, 0],
+            "'2018-12-02 03:33:05.250'",
+        ),
+        (
+            precise(MYSQL_TYPE_DATETIME, 3),
+            &[7, 0xE2, 0x07, 12, 2, 3, 33, 5],
+            "'2018-12-02 03:33:05.000'",
+        ),
+        (
+            precise(MYSQL_TYPE_DATETIME, 31),
+            &[11, 0xE2, 0x07, 12, 2, 3, 33, 5, 1, 0, 0, 0],
+            "'2018-12-02 03:33:05.000001'",
+        ),
         (column(MYSQL_TYPE_TIME), &[0], "'00:00:00'"),
         (column(MYSQL_TYPE_TIME), &[8, 1, 2, 0, 0, 0, 3, 4, 5], "'-51:04:05'"),
     ] {
-        assert_eq!(binary_cell(bytes, column.clone(), &Dates::Text).as_deref(), Ok(shown), "{column:?} {bytes:?}");
+        assert_eq!(
+            binary_cell(bytes, column.clone(), &Dates::Text).as_deref(),
+            Ok(shown),
+            "{column:?} {bytes:?}"
+        );
     }
     let utc = Dates::Seconds(TimeZone::UTC);
-    assert_eq!(binary_cell(&[7, 0xE2, 0x07, 12, 2, 3, 33, 5], column(MYSQL_TYPE_DATETIME), &utc).as_deref(), Ok("1543721585"));
+    assert_eq!(
+        binary_cell(&[7, 0xE2, 0x07, 12, 2, 3, 33, 5], column(MYSQL_TYPE_DATETIME), &utc)
+            .as_deref(),
+        Ok("1543721585")
+    );
 }
 
 #[test]
@@ -99,8 +119,19 @@ fn nulls_are_found_by_their_bits() {
     let columns: Vec<Column> = (0..9).map(|_| column(MYSQL_TYPE_TINY)).collect();
     let mut table = Table::new(vec![Vec::new(); 9]);
     // Columns 0, 6 and 8 are NULL: bits 2, 8 and 10.
-    binary_row(&[0, 0b0000_0100, 0b0000_0101, 1, 2, 3, 4, 5, 7], &columns, &Dates::Text, &mut table).unwrap();
-    let row: Vec<_> = table.rows().next().unwrap().map(|cell| if let Cell::Number(n) = cell { n as i32 } else { -1 }).collect();
+    binary_row(
+        &[0, 0b0000_0100, 0b0000_0101, 1, 2, 3, 4, 5, 7],
+        &columns,
+        &Dates::Text,
+        &mut table,
+    )
+    .unwrap();
+    let row: Vec<_> = table
+        .rows()
+        .next()
+        .unwrap()
+        .map(|cell| if let Cell::Number(n) = cell { n as i32 } else { -1 })
+        .collect();
     assert_eq!(row, [-1, 1, 2, 3, 4, 5, -1, 7, -1]);
     let mut table = Table::new(vec![Vec::new()]);
     text_row(&[0xFB], &[column(MYSQL_TYPE_VAR_STRING)], &Dates::Text, &mut table).unwrap();
@@ -112,13 +143,24 @@ fn rows_that_do_not_fit_are_refused() {
     let mut table = Table::new(vec![Vec::new()]);
     let text = [column(MYSQL_TYPE_VAR_STRING)];
     for payload in [&b""[..], b"\x02x", b"\x01xy", b"\xFF"] {
-        assert_eq!(text_row(payload, &text, &Dates::Text, &mut table), Err(TRUNCATED), "{payload:?}");
+        assert_eq!(
+            text_row(payload, &text, &Dates::Text, &mut table),
+            Err(TRUNCATED),
+            "{payload:?}"
+        );
     }
     for value in [&b""[..], b"\x02x", b"\x01xy"] {
-        assert_eq!(binary_cell(value, column(MYSQL_TYPE_VAR_STRING), &Dates::Text), Err(TRUNCATED), "{value:?}");
+        assert_eq!(
+            binary_cell(value, column(MYSQL_TYPE_VAR_STRING), &Dates::Text),
+            Err(TRUNCATED),
+            "{value:?}"
+        );
     }
     assert_eq!(binary_cell(&[1, 2, 3], column(MYSQL_TYPE_LONG), &Dates::Text), Err(TRUNCATED));
-    assert_eq!(binary_cell(&[9, 0, 0, 0, 0, 0, 0, 0, 0, 0], column(MYSQL_TYPE_TIME), &Dates::Text), Err(TRUNCATED));
+    assert_eq!(
+        binary_cell(&[9, 0, 0, 0, 0, 0, 0, 0, 0, 0], column(MYSQL_TYPE_TIME), &Dates::Text),
+        Err(TRUNCATED)
+    );
 }
 
 proptest! {

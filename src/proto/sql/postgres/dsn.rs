@@ -1,6 +1,8 @@
-//! Addresses of PostgreSQL as scripts give them: `postgres://user:password@host:port/db?sslmode=disable` or `host=h user=u password='p w'`.
+//! Addresses of PostgreSQL as scripts give them:
+//! `postgres://user:password@host:port/db?sslmode=disable` or `host=h user=u password='p w'`.
 //!
-//! The environment of the process (`PGHOST` …) and the password file fill gaps. Errors never quote what might be a password.
+//! The environment of the process (`PGHOST` …) and the password file fill gaps. Errors never quote
+//! what might be a password.
 //! Rules: `modules-glua.md` 4.4; libpq's pages on connection strings and the password file.
 
 use crate::proto::http::{form_pairs, percent_decode};
@@ -50,7 +52,9 @@ pub enum DsnError {
     NoQuote,
     #[error("invalid URL in connection info string")]
     Url,
-    #[error("pq: unsupported sslmode; only \"require\" (default), \"verify-full\", \"verify-ca\", and \"disable\" supported")]
+    #[error(
+        "pq: unsupported sslmode; only \"require\" (default), \"verify-full\", \"verify-ca\", and \"disable\" supported"
+    )]
     TlsMode,
     #[error("pq: client_encoding must be absent or 'UTF8'")]
     Encoding,
@@ -66,28 +70,35 @@ impl Dsn {
     ///
     /// # Errors
     /// [`DsnError`].
-    pub fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Dsn, DsnError> {
+    pub fn parse(
+        text: &str,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Dsn, DsnError> {
         let mut reading = Reading::default();
         for (variable, name) in ENVIRONMENT {
             if let Some(value) = environment(variable) {
                 reading.set(name, value)?;
             }
         }
-        let pairs = match text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) {
-            Some(rest) => url_pairs(rest)?,
-            None => word_pairs(text)?,
-        };
+        let pairs =
+            match text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) {
+                Some(rest) => url_pairs(rest)?,
+                None => word_pairs(text)?,
+            };
         for (name, value) in pairs {
             reading.set(&name, value)?;
         }
         let home = |name| environment("HOME").map(|home| PathBuf::from(home).join(name));
         let user = || environment("USER").or_else(|| environment("LOGNAME")).unwrap_or_default();
-        reading.finish(user, environment("PGPASSFILE").map(PathBuf::from).or_else(|| home(".pgpass")))
+        reading
+            .finish(user, environment("PGPASSFILE").map(PathBuf::from).or_else(|| home(".pgpass")))
     }
 
     /// The path of the unix socket, if that is where the server is.
     pub fn socket(&self) -> Option<PathBuf> {
-        self.host.starts_with('/').then(|| PathBuf::from(&self.host).join(format!(".s.PGSQL.{}", self.port)))
+        self.host
+            .starts_with('/')
+            .then(|| PathBuf::from(&self.host).join(format!(".s.PGSQL.{}", self.port)))
     }
 
     /// The password that the text of a password file has for this address.
@@ -97,7 +108,8 @@ impl Dsn {
         let wanted = [host, &port, &self.database, &self.user];
         file.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
             let fields = password_fields(line);
-            let (password, keys) = fields.split_last().filter(|(_, keys)| keys.len() == wanted.len())?;
+            let (password, keys) =
+                fields.split_last().filter(|(_, keys)| keys.len() == wanted.len())?;
             let fits = keys.iter().zip(wanted).all(|(key, wanted)| key == "*" || key == wanted);
             fits.then(|| password.as_str().into())
         })
@@ -130,21 +142,32 @@ impl Reading {
             "sslinline" if value == "true" => return Err(DsnError::Unsupported("sslinline")),
             "connect_timeout" => {
                 let seconds = value.parse().map_err(|_| DsnError::Value("connect_timeout"))?;
-                dsn.connect_limit = Some(Duration::from_secs(seconds)).filter(|limit| !limit.is_zero());
+                dsn.connect_limit =
+                    Some(Duration::from_secs(seconds)).filter(|limit| !limit.is_zero());
             }
             "passfile" => dsn.password_file = some_path(value),
-            "client_encoding" if !value.replace('-', "").eq_ignore_ascii_case("utf8") => return Err(DsnError::Encoding),
+            "client_encoding" if !value.replace('-', "").eq_ignore_ascii_case("utf8") => {
+                return Err(DsnError::Encoding);
+            }
             "application_name" => self.application_name = Some(value),
             "fallback_application_name" => self.fallback_application_name = Some(value),
             // What this client does in one way only, or has set itself.
-            "client_encoding" | "datestyle" | "extra_float_digits" | "binary_parameters" | "disable_prepared_binary_result" => {}
+            "client_encoding"
+            | "datestyle"
+            | "extra_float_digits"
+            | "binary_parameters"
+            | "disable_prepared_binary_result" => {}
             "sslinline" | "sslsni" | "sslcompression" | "krbsrvname" | "krbspn" => {}
             _ => dsn.parameters.push((name.to_owned(), value)),
         }
         Ok(())
     }
 
-    fn finish(self, user: impl FnOnce() -> String, password_file: Option<PathBuf>) -> Result<Dsn, DsnError> {
+    fn finish(
+        self,
+        user: impl FnOnce() -> String,
+        password_file: Option<PathBuf>,
+    ) -> Result<Dsn, DsnError> {
         let mut dsn = self.dsn;
         if dsn.host.is_empty() {
             dsn.host = DEFAULT_HOST.into();
@@ -165,10 +188,22 @@ impl Reading {
             dsn.tls = TlsMode::VerifyCa;
         }
         let name = self.application_name.or(self.fallback_application_name).unwrap_or_default();
-        let ours = [("client_encoding", "UTF8"), ("datestyle", "ISO, MDY"), ("extra_float_digits", "2"), ("application_name", &name)];
-        dsn.parameters.extend(ours.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.into(), value.into())));
+        let ours = [
+            ("client_encoding", "UTF8"),
+            ("datestyle", "ISO, MDY"),
+            ("extra_float_digits", "2"),
+            ("application_name", &name),
+        ];
+        dsn.parameters.extend(
+            ours.into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (name.into(), value.into())),
+        );
         let has_null = |text: &str| text.contains('\0');
-        if dsn.parameters.iter().any(|(name, value)| has_null(name) || has_null(value)) || has_null(&dsn.user) || has_null(&dsn.database) {
+        if dsn.parameters.iter().any(|(name, value)| has_null(name) || has_null(value))
+            || has_null(&dsn.user)
+            || has_null(&dsn.database)
+        {
             return Err(DsnError::Value("a setting"));
         }
         Ok(dsn)
@@ -189,7 +224,13 @@ fn url_pairs(rest: &str) -> Result<Pairs, DsnError> {
     };
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let mut pairs = Pairs::new();
-    for (name, value) in [("user", user), ("password", password), ("host", host), ("port", port), ("dbname", database)] {
+    for (name, value) in [
+        ("user", user),
+        ("password", password),
+        ("host", host),
+        ("port", port),
+        ("dbname", database),
+    ] {
         if !value.is_empty() {
             let value = percent_decode(value.as_bytes()).map_err(|_| DsnError::Url)?;
             pairs.push((name.to_owned(), String::from_utf8_lossy(&value).into_owned()));
@@ -208,10 +249,15 @@ fn word_pairs(text: &str) -> Result<Pairs, DsnError> {
         let end = rest.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(rest.len());
         let (name, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let Some(behind) = behind.trim_start().strip_prefix('=') else {
-            // What is no name, or comes later, may be a part of a password, perhaps in an address of another kind.
+            // What is no name, or comes later, may be a part of a password, perhaps in an address
+            // of another kind.
             let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             let may_be_shown = is_name && pairs.is_empty();
-            return Err(DsnError::NoEquals(if may_be_shown { format!(" after \"{name}\"") } else { String::new() }));
+            return Err(DsnError::NoEquals(if may_be_shown {
+                format!(" after \"{name}\"")
+            } else {
+                String::new()
+            }));
         };
         let (value, behind) = word(behind.trim_start())?;
         pairs.push((name.to_owned(), value));
@@ -232,7 +278,9 @@ fn word(text: &str) -> Result<(String, &str), DsnError> {
         match c {
             '\\' => value.extend(chars.next().map(|(_, c)| c)),
             '\'' if quoted => return Ok((value, body.get(at + 1..).unwrap_or_default())),
-            c if c.is_whitespace() && !quoted => return Ok((value, body.get(at..).unwrap_or_default())),
+            c if c.is_whitespace() && !quoted => {
+                return Ok((value, body.get(at..).unwrap_or_default()));
+            }
             c => value.push(c),
         }
     }
@@ -301,7 +349,14 @@ mod tests {
     #[test]
     fn reads_what_scripts_give() {
         for (text, host, port, user, password, database) in [
-            ("postgres://u:p%40w@db.example.org:6432/mail", "db.example.org", 6432, "u", "p@w", "mail"),
+            (
+                "postgres://u:p%40w@db.example.org:6432/mail",
+                "db.example.org",
+                6432,
+                "u",
+                "p@w",
+                "mail",
+            ),
             ("postgresql://u@[::1]/mail?sslmode=disable", "::1", 5432, "u", "", "mail"),
             ("postgres://u@[::1]:7/", "::1", 7, "u", "", "u"),
             ("postgres:///mail?host=/run/pg&user=u&port=7", "/run/pg", 7, "u", "", "mail"),
@@ -309,7 +364,11 @@ mod tests {
             ("user=u password=a\\ b", "localhost", 5432, "u", "a b", "u"),
         ] {
             let dsn = parse(text).unwrap();
-            assert_eq!((dsn.host.as_str(), dsn.port, dsn.user.as_str(), dsn.database.as_str()), (host, port, user, database), "{text}");
+            assert_eq!(
+                (dsn.host.as_str(), dsn.port, dsn.user.as_str(), dsn.database.as_str()),
+                (host, port, user, database),
+                "{text}"
+            );
             assert!(dsn.password.matches(password.as_bytes()), "{text}");
         }
         assert_eq!(parse("host=/run/pg").unwrap().socket(), Some("/run/pg/.s.PGSQL.5432".into()));
@@ -324,10 +383,17 @@ mod tests {
         .unwrap();
         assert_eq!((dsn.tls, dsn.connect_limit), (TlsMode::VerifyCa, Some(Duration::from_secs(3))));
         assert_eq!(dsn.certificate, Some(("/c".into(), "/k".into())));
-        let parameters: Vec<_> = dsn.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let parameters: Vec<_> =
+            dsn.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             parameters,
-            ["search_path=mail", "client_encoding=UTF8", "datestyle=ISO, MDY", "extra_float_digits=2", "application_name=a"]
+            [
+                "search_path=mail",
+                "client_encoding=UTF8",
+                "datestyle=ISO, MDY",
+                "extra_float_digits=2",
+                "application_name=a"
+            ]
         );
     }
 
@@ -341,7 +407,10 @@ mod tests {
             _ => None,
         };
         let dsn = Dsn::parse("host=here sslmode=disable", environment).unwrap();
-        assert_eq!((dsn.host.as_str(), dsn.user.as_str(), dsn.database.as_str()), ("here", "me", "me"));
+        assert_eq!(
+            (dsn.host.as_str(), dsn.user.as_str(), dsn.database.as_str()),
+            ("here", "me", "me")
+        );
         assert!(dsn.password.matches(b"from there"));
         assert_eq!(dsn.password_file, Some("/home/me/.pgpass".into()));
     }
@@ -369,7 +438,11 @@ mod tests {
             ("sslinline=true", "pq: sslinline is not supported"),
             ("postgres:///?search_path=%00", "pq: invalid value for a setting"),
         ] {
-            assert_eq!(parse(text).err().map(|error| error.to_string()).as_deref(), Some(error), "{text}");
+            assert_eq!(
+                parse(text).err().map(|error| error.to_string()).as_deref(),
+                Some(error),
+                "{text}"
+            );
         }
         for mode in ["prefer", "allow", "on"] {
             assert_eq!(parse(&format!("sslmode={mode}")).err(), Some(DsnError::TlsMode));

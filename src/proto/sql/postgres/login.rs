@@ -1,7 +1,8 @@
 //! The server's demands for a password, answered: SCRAM-SHA-256, MD5, clear text.
 //!
-//! A password goes out in clear text only where nobody can listen, unless the address was told to live without TLS (`sslmode=disable`):
-//! then that is what the operator chose. Channel binding is not offered.
+//! A password goes out in clear text only where nobody can listen, unless the address was told to
+//! live without TLS (`sslmode=disable`): then that is what the operator chose. Channel binding is
+//! not offered.
 
 use super::message::ServerError;
 use crate::proto::sql::Malformed;
@@ -60,7 +61,9 @@ impl<'a> Login<'a> {
         match message {
             Message::AuthenticationOk if self.proven => Ok(Step::Wait),
             Message::AuthenticationOk => Err(LoginError::Exchange),
-            Message::AuthenticationCleartextPassword => sent(|out| frontend::password_message(self.password.expose(), out)),
+            Message::AuthenticationCleartextPassword => {
+                sent(|out| frontend::password_message(self.password.expose(), out))
+            }
             Message::AuthenticationMd5Password(body) => {
                 let hash = md5_hash(self.user.as_bytes(), self.password.expose(), body.salt());
                 sent(|out| frontend::password_message(hash.as_bytes(), out))
@@ -71,7 +74,9 @@ impl<'a> Login<'a> {
                     return Err(LoginError::Unsupported("SASL without SCRAM-SHA-256"));
                 }
                 let scram = ScramSha256::new(self.password.expose(), ChannelBinding::unsupported());
-                let step = sent(|out| frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), out));
+                let step = sent(|out| {
+                    frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), out)
+                });
                 self.scram = Some(scram);
                 self.proven = false;
                 step
@@ -87,12 +92,16 @@ impl<'a> Login<'a> {
                 self.proven = true;
                 Ok(Step::Wait)
             }
-            Message::ErrorResponse(body) => Err(LoginError::Refused(ServerError::read(body.fields(), ""))),
-            Message::ReadyForQuery(_) if self.proven => Ok(Step::Done),
-            Message::ParameterStatus(_) | Message::BackendKeyData(_) | Message::NoticeResponse(_) => Ok(Step::Wait),
-            Message::AuthenticationGss | Message::AuthenticationSspi | Message::AuthenticationKerberosV5 => {
-                Err(LoginError::Unsupported("Kerberos"))
+            Message::ErrorResponse(body) => {
+                Err(LoginError::Refused(ServerError::read(body.fields(), "")))
             }
+            Message::ReadyForQuery(_) if self.proven => Ok(Step::Done),
+            Message::ParameterStatus(_)
+            | Message::BackendKeyData(_)
+            | Message::NoticeResponse(_) => Ok(Step::Wait),
+            Message::AuthenticationGss
+            | Message::AuthenticationSspi
+            | Message::AuthenticationKerberosV5 => Err(LoginError::Unsupported("Kerberos")),
             _ => Err(Malformed::Protocol("unknown message during the login").into()),
         }
     }
@@ -124,7 +133,10 @@ mod tests {
     fn a_password_goes_out_as_it_is_asked_for() {
         let password = "secret".into();
         let mut login = Login::new("ada", &password);
-        assert_eq!(login.answer(&message(b'R', &[0, 0, 0, 3])), Ok(Step::Send(b"p\0\0\0\x0bsecret\0".to_vec())));
+        assert_eq!(
+            login.answer(&message(b'R', &[0, 0, 0, 3])),
+            Ok(Step::Send(b"p\0\0\0\x0bsecret\0".to_vec()))
+        );
         let hashed = b"p\0\0\0\x28md5020da75c9b0640aabc4609320fe23b45\0".to_vec();
         assert_eq!(login.answer(&message(b'R', b"\0\0\0\x05salt")), Ok(Step::Send(hashed)));
         assert_eq!(login.answer(&ok()), Ok(Step::Wait));
@@ -135,12 +147,20 @@ mod tests {
     fn a_server_must_prove_itself_where_the_method_asks_for_that() {
         let password = "secret".into();
         let mut login = Login::new("ada", &password);
-        let Ok(Step::Send(first)) = login.answer(&message(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0")) else {
+        let Ok(Step::Send(first)) =
+            login.answer(&message(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"))
+        else {
             panic!("nothing to send")
         };
-        assert!(first.windows(14).any(|part| part == b"SCRAM-SHA-256\0") && first.windows(8).any(|part| part == b"n,,n=,r="));
+        assert!(
+            first.windows(14).any(|part| part == b"SCRAM-SHA-256\0")
+                && first.windows(8).any(|part| part == b"n,,n=,r=")
+        );
         assert_eq!(login.answer(&ok()), Err(LoginError::Exchange));
-        assert_eq!(login.answer(&message(b'R', b"\0\0\0\x0br=another,s=c2FsdA==,i=4096")), Err(LoginError::Exchange));
+        assert_eq!(
+            login.answer(&message(b'R', b"\0\0\0\x0br=another,s=c2FsdA==,i=4096")),
+            Err(LoginError::Exchange)
+        );
         assert_eq!(login.answer(&message(b'R', b"\0\0\0\x0cv=AAAA")), Err(LoginError::Exchange));
     }
 
@@ -148,9 +168,17 @@ mod tests {
     fn what_we_cannot_do_is_named() {
         let password = "secret".into();
         let mut login = Login::new("ada", &password);
-        assert_eq!(login.answer(&message(b'R', b"\0\0\0\x07")), Err(LoginError::Unsupported("Kerberos")));
-        assert!(matches!(login.answer(&message(b'R', b"\0\0\0\x0aOTHER\0\0")), Err(LoginError::Unsupported(_))));
-        let error = login.answer(&message(b'E', b"SFATAL\0C28P01\0Mpassword authentication failed\0\0")).unwrap_err();
+        assert_eq!(
+            login.answer(&message(b'R', b"\0\0\0\x07")),
+            Err(LoginError::Unsupported("Kerberos"))
+        );
+        assert!(matches!(
+            login.answer(&message(b'R', b"\0\0\0\x0aOTHER\0\0")),
+            Err(LoginError::Unsupported(_))
+        ));
+        let error = login
+            .answer(&message(b'E', b"SFATAL\0C28P01\0Mpassword authentication failed\0\0"))
+            .unwrap_err();
         assert_eq!(error.to_string(), "pq: password authentication failed (28P01)");
         assert!(matches!(login.answer(&message(b'1', b"")), Err(LoginError::Malformed(_))));
     }

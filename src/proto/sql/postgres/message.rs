@@ -6,7 +6,9 @@ use super::value::{self, Type};
 use crate::proto::sql::{Malformed, RESULT_BYTES_MAX, Table};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
-use postgres_protocol::message::backend::{DATA_ROW_TAG, ErrorFields, Header, Message, RowDescriptionBody};
+use postgres_protocol::message::backend::{
+    DATA_ROW_TAG, ErrorFields, Header, Message, RowDescriptionBody,
+};
 use std::fmt;
 
 /// What came of looking for a message.
@@ -24,7 +26,9 @@ pub enum Taken<'a> {
 /// # Errors
 /// It is none that the protocol knows, or too large.
 pub fn take(input: &[u8]) -> Result<Taken<'_>, Malformed> {
-    let Some(header) = Header::parse(input).map_err(|_| UNKNOWN)? else { return Ok(Taken::Short(5)) };
+    let Some(header) = Header::parse(input).map_err(|_| UNKNOWN)? else {
+        return Ok(Taken::Short(5));
+    };
     let len = usize::try_from(header.len()).map_err(|_| UNKNOWN)? + 1;
     if len > RESULT_BYTES_MAX {
         return Err(Malformed::TooLarge);
@@ -54,7 +58,11 @@ pub fn columns(description: &RowDescriptionBody) -> Result<Vec<Column>, Malforme
     let read = |field: postgres_protocol::message::backend::Field<'_>| {
         Ok(Column { name: field.name().as_bytes().to_vec(), kind: Type::of(field.type_oid()) })
     };
-    description.fields().map(read).collect().map_err(|_| Malformed::Protocol("a description of columns is not understood"))
+    description
+        .fields()
+        .map(read)
+        .collect()
+        .map_err(|_| Malformed::Protocol("a description of columns is not understood"))
 }
 
 /// Appends a row, whose values are all in text form.
@@ -86,7 +94,8 @@ pub fn rows_affected(tag: &str) -> u64 {
     tag.rsplit(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
-/// What the server refused, in its words: `pq: relation "nosuch" does not exist at column 15 (42P01)`.
+/// What the server refused, in its words: `pq: relation "nosuch" does not exist at column 15
+/// (42P01)`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerError {
     pub message: String,
@@ -153,16 +162,29 @@ mod tests {
     fn messages_are_cut_out_of_the_input() {
         let input = b"Z\0\0\0\x05IC\0\0\0\x0dSELECT 3\0D\0\0\0\x06\0\0";
         for shown in 0..6 {
-            assert!(matches!(take(&input[..shown]), Ok(Taken::Short(need)) if need > shown), "{shown}");
+            assert!(
+                matches!(take(&input[..shown]), Ok(Taken::Short(need)) if need > shown),
+                "{shown}"
+            );
         }
-        assert!(matches!(take(input), Ok(Taken::Message(message, 6)) if matches!(*message, Message::ReadyForQuery(_))));
-        assert!(matches!(take(&input[6..]), Ok(Taken::Message(message, 14)) if matches!(*message, Message::CommandComplete(_))));
+        assert!(
+            matches!(take(input), Ok(Taken::Message(message, 6)) if matches!(*message, Message::ReadyForQuery(_)))
+        );
+        assert!(
+            matches!(take(&input[6..]), Ok(Taken::Message(message, 14)) if matches!(*message, Message::CommandComplete(_)))
+        );
         assert!(matches!(take(&input[20..]), Ok(Taken::Row(b"\0\0", 7))));
     }
 
     #[test]
     fn what_is_no_message_is_refused() {
-        for input in [&b"Z\0\0\0\x03"[..], b"Z\xFF\0\0\0", b"?\0\0\0\x04", b"Z\0\0\0\x04", b"R\0\0\0\x08\0\0\0\x63"] {
+        for input in [
+            &b"Z\0\0\0\x03"[..],
+            b"Z\xFF\0\0\0",
+            b"?\0\0\0\x04",
+            b"Z\0\0\0\x04",
+            b"R\0\0\0\x08\0\0\0\x63",
+        ] {
             assert!(take(input).is_err(), "{input:?}");
         }
         assert!(matches!(take(b"D\x7F\0\0\0"), Err(Malformed::TooLarge)));
@@ -181,8 +203,15 @@ mod tests {
 
     #[test]
     fn errors_tell_where_and_why() {
-        let error = |code: &str, position| ServerError { message: "no such".into(), code: code.into(), position };
-        assert_eq!(error("42P01", place("SELECT x", 8)).to_string(), "pq: no such at column 8 (42P01)");
+        let error = |code: &str, position| ServerError {
+            message: "no such".into(),
+            code: code.into(),
+            position,
+        };
+        assert_eq!(
+            error("42P01", place("SELECT x", 8)).to_string(),
+            "pq: no such at column 8 (42P01)"
+        );
         assert_eq!(error("", place("a\nbc", 4)).to_string(), "pq: no such at position 2:2");
         assert_eq!(error("28P01", None).to_string(), "pq: no such (28P01)");
         assert_eq!((place("ab", 0), place("ab", 3), place("ab", 4)), (None, Some((1, 3)), None));

@@ -1,8 +1,10 @@
 //! Values in text form, by their type, into a [`Table`].
 //!
-//! Numbers and booleans are what they are; timestamps and dates are Unix seconds; `bytea` is decoded; one-dimensional arrays are lists of
-//! texts. All else is text. Where the reference reads every text of `{…}` as an array, here only array types are.
-//! Rules: `modules-glua.md` 4.4; the server's settings `DateStyle=ISO`, and `bytea_output` of either kind.
+//! Numbers and booleans are what they are; timestamps and dates are Unix seconds; `bytea` is
+//! decoded; one-dimensional arrays are lists of texts. All else is text. Where the reference reads
+//! every text of `{…}` as an array, here only array types are.
+//! Rules: `modules-glua.md` 4.4; the server's settings `DateStyle=ISO`, and `bytea_output` of
+//! either kind.
 
 use crate::proto::sql::{Malformed, Table};
 use jiff::civil::{Date, DateTime, Time};
@@ -76,7 +78,8 @@ fn number(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// `\x68692e`, or, where `bytea_output` is `escape`, `hi\056` with doubled backslashes: then no value begins with `\x`.
+/// `\x68692e`, or, where `bytea_output` is `escape`, `hi\056` with doubled backslashes: then no
+/// value begins with `\x`.
 fn bytes(text: &[u8]) -> Option<Vec<u8>> {
     if let Some(digits) = text.strip_prefix(b"\\x") {
         return hex::decode(digits).ok();
@@ -106,7 +109,9 @@ fn bytes(text: &[u8]) -> Option<Vec<u8>> {
 /// `2018-12-02`, `2018-12-02 03:33:05.25`, the latter also with an offset: `+05:30`.
 fn seconds(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
-    let Some((date, clock)) = text.split_once(' ') else { return civil(text.parse::<Date>().ok()?.to_datetime(Time::midnight())) };
+    let Some((date, clock)) = text.split_once(' ') else {
+        return civil(text.parse::<Date>().ok()?.to_datetime(Time::midnight()));
+    };
     let (clock, offset) = match clock.find(['+', '-']) {
         Some(at) => clock.split_at_checked(at)?,
         None => (clock, ""),
@@ -133,7 +138,8 @@ fn offset_seconds(text: &str) -> Option<f64> {
     Some(if sign == '-' { -f64::from(total) } else { f64::from(total) })
 }
 
-/// The members of a one-dimensional array: `{a,"b c"}`. None for one with NULL, of more dimensions, or with bounds of its own.
+/// The members of a one-dimensional array: `{a,"b c"}`. None for one with NULL, of more dimensions,
+/// or with bounds of its own.
 fn array(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let inner = text.strip_prefix(b"{")?.strip_suffix(b"}")?;
     let mut members = Vec::new();
@@ -189,7 +195,10 @@ mod tests {
         match table.rows().flatten().next() {
             Some(Cell::Text(text)) => format!("'{}'", String::from_utf8_lossy(text)),
             Some(Cell::Number(number)) => number.to_string(),
-            Some(Cell::List(members)) => format!("{:?}", members.iter().map(|m| String::from_utf8_lossy(m)).collect::<Vec<_>>()),
+            Some(Cell::List(members)) => format!(
+                "{:?}",
+                members.iter().map(|m| String::from_utf8_lossy(m)).collect::<Vec<_>>()
+            ),
             cell => format!("{cell:?}"),
         }
     }

@@ -1,7 +1,8 @@
 //! `bit`: arithmetic on unsigned 32-bit numbers.
 //!
-//! Not LuaJIT's module of that name: results are never negative, and what does not fit 32 bits is `nil, message`. Arguments must be
-//! numbers (numeric texts raise); fractions are cut off. Rules: specification `lua/modules-glua.md` 5.3.
+//! Not LuaJIT's module of that name: results are never negative, and what does not fit 32 bits is
+//! `nil, message`. Arguments must be numbers (numeric texts raise); fractions are cut off. Rules:
+//! specification `lua/modules-glua.md` 5.3.
 
 use crate::script::ffi::{Call, Fault, Function, Kind};
 use crate::script::modules::Module;
@@ -12,8 +13,14 @@ pub static MODULE: Module = Module {
         Function { name: "band", body: |call| binary(call, |a, b| a & b) },
         Function { name: "bor", body: |call| binary(call, |a, b| a | b) },
         Function { name: "bxor", body: |call| binary(call, |a, b| a ^ b) },
-        Function { name: "lshift", body: |call| binary(call, |a, b| a.checked_shl(b).unwrap_or(0)) },
-        Function { name: "rshift", body: |call| binary(call, |a, b| a.checked_shr(b).unwrap_or(0)) },
+        Function {
+            name: "lshift",
+            body: |call| binary(call, |a, b| a.checked_shl(b).unwrap_or(0)),
+        },
+        Function {
+            name: "rshift",
+            body: |call| binary(call, |a, b| a.checked_shr(b).unwrap_or(0)),
+        },
         Function { name: "bnot", body: bnot },
     ],
     waiting: &[],
@@ -65,7 +72,8 @@ mod tests {
     use crate::value::Value;
 
     fn run(source: &str) -> Value {
-        eval(&format!("local b = require('bit') return {source}")).unwrap_or_else(|error| panic!("{source}: {error}"))
+        eval(&format!("local b = require('bit') return {source}"))
+            .unwrap_or_else(|error| panic!("{source}: {error}"))
     }
 
     #[test]
@@ -104,7 +112,12 @@ mod tests {
             ("b.bnot()", "bad argument #1 to bnot (number expected, got nil)"),
             ("b.lshift(1, {})", "bad argument #2 to lshift (number expected, got table)"),
         ] {
-            assert!(eval(&format!("local b = require('bit') return {source}")).unwrap_err().contains(error), "{source}");
+            assert!(
+                eval(&format!("local b = require('bit') return {source}"))
+                    .unwrap_err()
+                    .contains(error),
+                "{source}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `hex`: bytes as hexadecimal digits and back.
 //!
-//! Encoders and decoders over writers and readers are the Lua half's. Rules: specification `lua/modules-glua.md` 5.3.
+//! Encoders and decoders over writers and readers are the Lua half's. Rules: specification
+//! `lua/modules-glua.md` 5.3.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;
@@ -8,10 +9,17 @@ use crate::script::modules::support::streams;
 
 pub static MODULE: Module = Module {
     names: &["hex"],
-    functions: &[Function { name: "encode_to_string", body: encode }, Function { name: "decode_string", body: decode }, streams::WRITE],
+    functions: &[
+        Function { name: "encode_to_string", body: encode },
+        Function { name: "decode_string", body: decode },
+        streams::WRITE,
+    ],
     waiting: &[],
     setup: None,
-    lua: Some(concat!(include_str!("../../../../lua/host/streams.lua"), include_str!("../../../../lua/host/hex.lua"))),
+    lua: Some(concat!(
+        include_str!("../../../../lua/host/streams.lua"),
+        include_str!("../../../../lua/host/hex.lua")
+    )),
 };
 
 /// `encode_to_string(bytes)` → text, in lower case.
@@ -61,9 +69,16 @@ mod tests {
             ("'abc'", "encoding/hex: odd length hex string"),
             ("'a\\n'", "encoding/hex: invalid byte: U+000A"),
         ] {
-            assert_eq!(run(&format!("return select(2, hex.decode_string({text}))")), Ok(Value::string(error)));
+            assert_eq!(
+                run(&format!("return select(2, hex.decode_string({text}))")),
+                Ok(Value::string(error))
+            );
         }
-        assert!(run("hex.decode_string({})").unwrap_err().contains("bad argument #1 to decode_string (string expected, got table)"));
+        assert!(
+            run("hex.decode_string({})")
+                .unwrap_err()
+                .contains("bad argument #1 to decode_string (string expected, got table)")
+        );
     }
 
     #[test]
@@ -80,7 +95,11 @@ mod tests {
             return r:read() .. r:read('*a') .. tostring(r:read())";
         assert_eq!(run(source), Ok(Value::string("Jk1nil")));
         for (text, error) in [("zz", "invalid byte: U+007A 'z'"), ("abc", "odd length")] {
-            assert!(run(&format!("hex.new_decoder(strings.new_reader('{text}')):read('*a')")).unwrap_err().contains(error));
+            assert!(
+                run(&format!("hex.new_decoder(strings.new_reader('{text}')):read('*a')"))
+                    .unwrap_err()
+                    .contains(error)
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! Modules that work on data alone: formats, text, numbers, time and cryptography. None of them waits or keeps state.
+//! Modules that work on data alone: formats, text, numbers, time and cryptography. None of them
+//! waits or keeps state.
 
 pub mod base64;
 pub mod bit;

@@ -1,6 +1,7 @@
 //! `stats`: median, percentile and standard deviation of a list of numbers.
 //!
-//! The reference counts as many zeros along with the list as it has members; here they are left out. Failures are `nil, message`.
+//! The reference counts as many zeros along with the list as it has members; here they are left
+//! out. Failures are `nil, message`.
 //! Rules: specification `lua/modules-glua.md` 5.11.
 
 use crate::script::ffi::{Call, Fault, Function, Kind};
@@ -10,8 +11,14 @@ pub static MODULE: Module = Module {
     names: &["stats"],
     functions: &[
         Function { name: "median", body: |call| answer(call, |_, numbers| median(numbers)) },
-        Function { name: "percentile", body: |call| answer(call, |call, numbers| percentile(numbers, call.number(2)?)) },
-        Function { name: "standard_deviation", body: |call| answer(call, |_, numbers| standard_deviation(numbers)) },
+        Function {
+            name: "percentile",
+            body: |call| answer(call, |call, numbers| percentile(numbers, call.number(2)?)),
+        },
+        Function {
+            name: "standard_deviation",
+            body: |call| answer(call, |_, numbers| standard_deviation(numbers)),
+        },
     ],
     waiting: &[],
     setup: None,
@@ -22,7 +29,10 @@ pub static MODULE: Module = Module {
 type Outcome = Result<f64, &'static str>;
 
 /// Calls `work` with the sorted numbers of the first argument.
-fn answer(call: &Call<'_>, work: fn(&Call<'_>, &[f64]) -> Result<Outcome, Fault>) -> Result<i32, Fault> {
+fn answer(
+    call: &Call<'_>,
+    work: fn(&Call<'_>, &[f64]) -> Result<Outcome, Fault>,
+) -> Result<i32, Fault> {
     call.table(1)?;
     let mut numbers = Vec::new();
     for at in 1..=call.raw_len(1) {
@@ -51,7 +61,8 @@ fn median(sorted: &[f64]) -> Result<Outcome, Fault> {
     })
 }
 
-/// The value below which `percent` of the values lie: a whole index counts as it is, one in between as the mean of its neighbours.
+/// The value below which `percent` of the values lie: a whole index counts as it is, one in between
+/// as the mean of its neighbours.
 fn percentile(sorted: &[f64], percent: f64) -> Result<Outcome, Fault> {
     let (Some(first), count) = (sorted.first(), sorted.len()) else { return Ok(Err(EMPTY)) };
     if count == 1 {
@@ -67,7 +78,10 @@ fn percentile(sorted: &[f64], percent: f64) -> Result<Outcome, Fault> {
     let whole = index.floor() as usize;
     let below = sorted.get(whole - 1);
     let above = if index.fract() == 0.0 { below } else { sorted.get(whole) };
-    Ok(below.zip(above).map(|(below, above)| if index.fract() == 0.0 { *below } else { (below + above) / 2.0 }).ok_or(OUT_OF_RANGE))
+    Ok(below
+        .zip(above)
+        .map(|(below, above)| if index.fract() == 0.0 { *below } else { (below + above) / 2.0 })
+        .ok_or(OUT_OF_RANGE))
 }
 
 /// Of the whole population.
@@ -125,7 +139,15 @@ mod tests {
         ] {
             assert_eq!(run(&format!("select(2, {source})")), Ok(Value::string(error)), "{source}");
         }
-        assert!(run("s.median(5)").unwrap_err().contains("bad argument #1 to median (table expected, got number)"));
-        assert!(run("s.percentile({ 1, 2 })").unwrap_err().contains("bad argument #2 to percentile (number expected, got nil)"));
+        assert!(
+            run("s.median(5)")
+                .unwrap_err()
+                .contains("bad argument #1 to median (table expected, got number)")
+        );
+        assert!(
+            run("s.percentile({ 1, 2 })")
+                .unwrap_err()
+                .contains("bad argument #2 to percentile (number expected, got nil)")
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! `strings`: Go's functions of that name, on plain text without patterns.
 //!
-//! Bytes throughout; where characters count they are those of UTF-8, and a byte that belongs to none counts as one. Readers and builders
-//! are the Lua half's. Rules: specification `lua/modules-glua.md` 4.6.
+//! Bytes throughout; where characters count they are those of UTF-8, and a byte that belongs to
+//! none counts as one. Readers and builders are the Lua half's. Rules: specification
+//! `lua/modules-glua.md` 4.6.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;
@@ -14,18 +15,35 @@ pub static MODULE: Module = Module {
     functions: &[
         Function { name: "split", body: split },
         Function { name: "fields", body: |call| push_list(call, fields(&call.string(1)?)) },
-        Function { name: "trim", body: |call| push(call, trim(&call.string(1)?, &call.string(2)?)) },
+        Function {
+            name: "trim",
+            body: |call| push(call, trim(&call.string(1)?, &call.string(2)?)),
+        },
         Function { name: "trim_space", body: |call| push(call, trim_space(&call.string(1)?)) },
         Function { name: "trim_prefix", body: trim_prefix },
         Function { name: "trim_suffix", body: trim_suffix },
-        Function { name: "has_prefix", body: |call| push_bool(call, call.string(1)?.starts_with(&call.string(2)?)) },
-        Function { name: "has_suffix", body: |call| push_bool(call, call.string(1)?.ends_with(&call.string(2)?)) },
-        Function { name: "contains", body: |call| push_bool(call, memmem::find(&call.string(1)?, &call.string(2)?).is_some()) },
+        Function {
+            name: "has_prefix",
+            body: |call| push_bool(call, call.string(1)?.starts_with(&call.string(2)?)),
+        },
+        Function {
+            name: "has_suffix",
+            body: |call| push_bool(call, call.string(1)?.ends_with(&call.string(2)?)),
+        },
+        Function {
+            name: "contains",
+            body: |call| {
+                push_bool(call, memmem::find(&call.string(1)?, &call.string(2)?).is_some())
+            },
+        },
         streams::WRITE,
     ],
     waiting: &[],
     setup: None,
-    lua: Some(concat!(include_str!("../../../../lua/host/streams.lua"), include_str!("../../../../lua/host/strings.lua"))),
+    lua: Some(concat!(
+        include_str!("../../../../lua/host/streams.lua"),
+        include_str!("../../../../lua/host/strings.lua")
+    )),
 };
 
 fn push(call: &Call<'_>, text: &[u8]) -> Result<i32, Fault> {
@@ -80,7 +98,8 @@ fn trim_suffix(call: &Call<'_>) -> Result<i32, Fault> {
 fn characters(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.utf8_chunks().flat_map(|chunk| {
         let valid = chunk.valid();
-        let characters = valid.char_indices().map(move |(at, c)| &valid.as_bytes()[at..at + c.len_utf8()]);
+        let characters =
+            valid.char_indices().map(move |(at, c)| &valid.as_bytes()[at..at + c.len_utf8()]);
         characters.chain(chunk.invalid().chunks(1))
     })
 }
@@ -112,7 +131,8 @@ fn trim_space(text: &[u8]) -> &[u8] {
     trim_characters(text, is_space)
 }
 
-/// The set is built once: looking each character up in the text of the set would multiply the two lengths.
+/// The set is built once: looking each character up in the text of the set would multiply the two
+/// lengths.
 fn trim<'a>(text: &'a [u8], cutset: &[u8]) -> &'a [u8] {
     let cutset: AHashSet<&[u8]> = characters(cutset).collect();
     trim_characters(text, |character| cutset.contains(character))
@@ -136,7 +156,8 @@ mod tests {
     use crate::value::Value;
 
     fn run(source: &str) -> Value {
-        eval(&format!("local s = require('strings') return {source}")).unwrap_or_else(|error| panic!("{source}: {error}"))
+        eval(&format!("local s = require('strings') return {source}"))
+            .unwrap_or_else(|error| panic!("{source}: {error}"))
     }
 
     fn list(parts: &[&str]) -> Value {
@@ -158,7 +179,11 @@ mod tests {
         assert_eq!(run("s.split('aä€')"), list(&["a", "ä", "€"]));
         assert_eq!(run("s.split('', '')"), list(&[]));
         assert_eq!(run(r"#s.split('a\255\254b', '')"), Value::Number(4.0));
-        assert!(eval("require('strings').split('a', nil)").unwrap_err().contains("bad argument #2 to split (string expected, got nil)"));
+        assert!(
+            eval("require('strings').split('a', nil)")
+                .unwrap_err()
+                .contains("bad argument #2 to split (string expected, got nil)")
+        );
     }
 
     #[test]
@@ -182,7 +207,9 @@ mod tests {
         ] {
             assert_eq!(run(source), Value::string(text), "{source}");
         }
-        assert!(eval("require('strings').trim('a')").unwrap_err().contains("bad argument #2 to trim"));
+        assert!(
+            eval("require('strings').trim('a')").unwrap_err().contains("bad argument #2 to trim")
+        );
     }
 
     #[test]
@@ -214,7 +241,13 @@ mod tests {
         end)()"#;
         let mut expected = list(&["first\r", "", "la", "st", ""]);
         let Value::List(parts) = &mut expected else { panic!("no list") };
-        parts.extend([Value::Number(42.0), Value::Bool(false), Value::string(""), Value::string("nilnil0"), Value::Bool(false)]);
+        parts.extend([
+            Value::Number(42.0),
+            Value::Bool(false),
+            Value::string(""),
+            Value::string("nilnil0"),
+            Value::Bool(false),
+        ]);
         assert_eq!(run(source), expected);
     }
 

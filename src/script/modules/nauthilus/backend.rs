@@ -1,7 +1,8 @@
 //! `nauthilus_backend`: what filters may change of an answer, and the mail servers to choose from.
 //!
-//! Filters only. Changes are gathered in the login and applied after the last filter (`pipeline.md` 9). The list of live servers is that of
-//! `backend_server_monitoring`, as it is at the moment of the call; without the feature there are none. Rules: `lua/entrypoints.md` 6.1, 6.2.
+//! Filters only. Changes are gathered in the login and applied after the last filter (`pipeline.md`
+//! 9). The list of live servers is that of `backend_server_monitoring`, as it is at the moment of
+//! the call; without the feature there are none. Rules: `lua/entrypoints.md` 6.1, 6.2.
 
 use crate::auth::scripts::StageKind;
 use crate::op::{Answer, Op, Ops, Subtask};
@@ -51,21 +52,31 @@ fn select_backend_server(call: &Call<'_>) -> Result<i32, Fault> {
     if call.kind(2) != Kind::Number {
         return Err(Fault::Argument(2, format!("number expected, got {}", call.kind(2).name())));
     }
-    let port = u16::try_from(call.int(2)?).map_err(|_| Fault::Argument(2, "a port is at most 65535".into()))?;
+    let port = u16::try_from(call.int(2)?)
+        .map_err(|_| Fault::Argument(2, "a port is at most 65535".into()))?;
     call.run()?.login.filter_changes.borrow_mut().server = Some((host, port));
     Ok(0)
 }
 
-/// Adds the attributes of a result object to the answer; those of later calls win over earlier ones.
+/// Adds the attributes of a result object to the answer; those of later calls win over earlier
+/// ones.
 fn apply_backend_result(call: &Call<'_>) -> Result<i32, Fault> {
     filter_only(call, "apply_backend_result")?;
-    let object = call.userdata::<ResultObject>(1).ok_or_else(|| Fault::Argument(1, "nauthilus_backend_result expected".into()))?;
+    let object = call
+        .userdata::<ResultObject>(1)
+        .ok_or_else(|| Fault::Argument(1, "nauthilus_backend_result expected".into()))?;
     let result = object.0.borrow();
     let (changes, bytes) = (&call.run()?.login.filter_changes, result.attributes.bytes());
-    // What it replaces is counted still: a script that replaces more than it may keep is wrong anyway.
+    // What it replaces is counted still: a script that replaces more than it may keep is wrong
+    // anyway.
     call.keep(bytes, 0)?;
     let mut changes = changes.borrow_mut();
-    changes.added.set_all(result.attributes.iter().map(|(name, values)| (name.into(), values.iter().cloned().collect())));
+    changes.added.set_all(
+        result
+            .attributes
+            .iter()
+            .map(|(name, values)| (name.into(), values.iter().cloned().collect())),
+    );
     Ok(0)
 }
 
@@ -79,7 +90,8 @@ fn remove_from_backend_result(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(0)
 }
 
-/// Whether a server is healthy: nil, or an error text. Takes a table or one of the monitored servers.
+/// Whether a server is healthy: nil, or an error text. Takes a table or one of the monitored
+/// servers.
 fn check_backend_connection(call: &Call<'_>) -> Result<Start, Fault> {
     filter_only(call, "check_backend_connection")?;
     if let Some(ServerObject(server)) = call.userdata::<ServerObject>(1) {
@@ -117,12 +129,14 @@ fn target(call: &Call<'_>) -> Result<Result<Target, String>, Fault> {
     let host = text("host").or_else(|| text("ip_address"));
     let host = host.ok_or_else(|| Fault::Argument(1, "a server has a host".into()))?;
     call.push_field(1, "port");
-    let port = u16::try_from(call.int(-1)?).map_err(|_| Fault::Argument(1, "port is out of range".into()))?;
+    let port = u16::try_from(call.int(-1)?)
+        .map_err(|_| Fault::Argument(1, "port is out of range".into()))?;
     call.pop(1);
-    let tls = match is_on("tls").then(|| call.services().tls.get(is_on("tls_skip_verify"))).transpose() {
-        Ok(tls) => tls,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
+    let tls =
+        match is_on("tls").then(|| call.services().tls.get(is_on("tls_skip_verify"))).transpose() {
+            Ok(tls) => tls,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
     Ok(Ok(Target {
         protocol: Protocol::parse(&text("protocol").unwrap_or_default()),
         host,
@@ -164,11 +178,15 @@ static SETUP: Function = Function {
 
 static FIELD: Function = Function { name: "nauthilus_backend_server", body: field };
 
-static READ_ONLY: Function =
-    Function { name: "nauthilus_backend_server", body: |_| Err(Fault::message("a nauthilus_backend_server cannot be changed")) };
+static READ_ONLY: Function = Function {
+    name: "nauthilus_backend_server",
+    body: |_| Err(Fault::message("a nauthilus_backend_server cannot be changed")),
+};
 
 fn field(call: &Call<'_>) -> Result<i32, Fault> {
-    let server = call.userdata::<ServerObject>(1).ok_or_else(|| Fault::Argument(1, "nauthilus_backend_server expected".into()))?;
+    let server = call
+        .userdata::<ServerObject>(1)
+        .ok_or_else(|| Fault::Argument(1, "nauthilus_backend_server expected".into()))?;
     let (server, target) = (&server.0, &server.0.target);
     match call.bytes(2) {
         b"protocol" => call.push_string(server.protocol.as_bytes()),
@@ -200,26 +218,33 @@ mod tests {
 
     /// Runs `body` as a filter over a login and returns what it left there.
     fn filter(body: &str, answer: impl FnMut(Op) -> Answer) -> (Login, Result<(), String>) {
-        let source = format!("local b = require('nauthilus_backend') function nauthilus_call_filter(request) {body} end");
-        let servers = [("imap", 143, true), ("lmtp", 24, true), ("imap", 10143, false)].map(|(protocol, port, alive)| {
-            let target = Target {
-                protocol: Protocol::parse(protocol),
-                host: "192.0.2.7".into(),
-                port,
-                tls: None,
-                haproxy_v2: true,
-                deep_check: false,
-                request_uri: "/up".into(),
-                username: "tu".into(),
-                password: "tp".into(),
-            };
-            let server = Arc::new(Server::new(protocol.into(), false, target));
-            server.note(alive);
-            server
-        });
+        let source = format!(
+            "local b = require('nauthilus_backend') function nauthilus_call_filter(request) {body} end"
+        );
+        let servers = [("imap", 143, true), ("lmtp", 24, true), ("imap", 10143, false)].map(
+            |(protocol, port, alive)| {
+                let target = Target {
+                    protocol: Protocol::parse(protocol),
+                    host: "192.0.2.7".into(),
+                    port,
+                    tls: None,
+                    haproxy_v2: true,
+                    deep_check: false,
+                    request_uri: "/up".into(),
+                    username: "tu".into(),
+                    password: "tp".into(),
+                };
+                let server = Arc::new(Server::new(protocol.into(), false, target));
+                server.note(alive);
+                server
+            },
+        );
         let monitor = Arc::new(Monitor { servers: servers.into() });
         let scripts = [(StageKind::Filter, source.as_str())];
-        let (bench, login) = (Bench::with_services(&scripts, LIMITS, |_| {}, |services| services.monitor = monitor), Login::default());
+        let (bench, login) = (
+            Bench::with_services(&scripts, LIMITS, |_| {}, |services| services.monitor = monitor),
+            Login::default(),
+        );
         let now = Instant::now();
         let (ops, driver) = slot(now, now + Duration::from_secs(10));
         let mut stage = bench.host.stage(StageKind::Filter, &login);
@@ -247,7 +272,10 @@ mod tests {
 
     #[test]
     fn the_last_selected_server_counts() {
-        let (login, outcome) = filter("b.select_backend_server('192.0.2.1', 143) b.select_backend_server('192.0.2.2', 10143)", quiet);
+        let (login, outcome) = filter(
+            "b.select_backend_server('192.0.2.1', 143) b.select_backend_server('192.0.2.2', 10143)",
+            quiet,
+        );
         assert_eq!(outcome, Ok(()));
         assert_eq!(login.filter_changes.borrow().server, Some(("192.0.2.2".into(), 10143)));
     }
@@ -268,7 +296,8 @@ mod tests {
 
     #[test]
     fn a_probe_gives_nil_or_the_error() {
-        let body = "assert(b.check_backend_connection({ ip_address = '192.0.2.1', port = 143 }) == nil)
+        let body =
+            "assert(b.check_backend_connection({ ip_address = '192.0.2.1', port = 143 }) == nil)
             assert(b.check_backend_connection({ host = '::1', port = 1 }) == 'refused')";
         let mut asked = Vec::new();
         let (_, outcome) = filter(body, |op| match op {
@@ -282,7 +311,10 @@ mod tests {
             }
             op => panic!("{op:?}"),
         });
-        assert_eq!((outcome, asked), (Ok(()), vec!["192.0.2.1:143".to_owned(), "[::1]:1".to_owned()]));
+        assert_eq!(
+            (outcome, asked),
+            (Ok(()), vec!["192.0.2.1:143".to_owned(), "[::1]:1".to_owned()])
+        );
     }
 
     #[test]
@@ -296,7 +328,10 @@ mod tests {
             assert(getmetatable(s) == false and not pcall(function() s.host = 'x' end))
             b.select_backend_server(s.host, s.port)";
         let (login, outcome) = filter(body, quiet);
-        assert_eq!((outcome, login.filter_changes.borrow().server.clone()), (Ok(()), Some(("192.0.2.7".into(), 143))));
+        assert_eq!(
+            (outcome, login.filter_changes.borrow().server.clone()),
+            (Ok(()), Some(("192.0.2.7".into(), 143)))
+        );
     }
 
     #[test]
@@ -317,6 +352,9 @@ mod tests {
     #[test]
     fn elsewhere_it_is_a_clear_error() {
         let error = eval("require('nauthilus_backend').get_backend_servers()").unwrap_err();
-        assert!(error.contains("get_backend_servers has no meaning in the stage 'hook'"), "{error}");
+        assert!(
+            error.contains("get_backend_servers has no meaning in the stage 'hook'"),
+            "{error}"
+        );
     }
 }

@@ -9,8 +9,9 @@
 //! | `get_tolerate_map(ip)` | `{positive, negative}` as recorded, `{}` if nothing is; `nil, text` if Redis fails |
 //! | `is_ip_address_blocked(ip)` | names of the buckets that block the address now, or nil; `nil, text` if Redis fails |
 //!
-//! A toleration is `{ip_address = "192.0.2.1" or a network, tolerate_percent = 20, tolerate_ttl = "24h"}`; times are Go durations with a
-//! unit. One list for the whole process, until it is reloaded. The last two wait. Rules: specification `lua/modules-nauthilus.md` 13.
+//! A toleration is `{ip_address = "192.0.2.1" or a network, tolerate_percent = 20, tolerate_ttl =
+//! "24h"}`; times are Go durations with a unit. One list for the whole process, until it is
+//! reloaded. The last two wait. Rules: specification `lua/modules-nauthilus.md` 13.
 
 use crate::auth::brute_force::rules;
 use crate::script::ffi::{Call, Fault, Function, Kind, Start, Waiting};
@@ -30,7 +31,10 @@ pub static MODULE: Module = Module {
         Function { name: "delete_custom_toleration", body: delete },
         Function { name: "get_custom_tolerations", body: get_all },
     ],
-    waiting: &[Waiting { name: "get_tolerate_map", start: tolerate_map }, Waiting { name: "is_ip_address_blocked", start: is_blocked }],
+    waiting: &[
+        Waiting { name: "get_tolerate_map", start: tolerate_map },
+        Waiting { name: "is_ip_address_blocked", start: is_blocked },
+    ],
     setup: None,
     lua: None,
 };
@@ -40,7 +44,11 @@ fn set_all(call: &Call<'_>) -> Result<c_int, Fault> {
     let mut exceptions = Vec::new();
     for at in 1..=call.raw_len(1) {
         let is_table = call.push_index(1, at) == Kind::Table;
-        let exception = if is_table { exception(call, -1) } else { Err("each toleration must be a table".to_owned()) };
+        let exception = if is_table {
+            exception(call, -1)
+        } else {
+            Err("each toleration must be a table".to_owned())
+        };
         call.pop(1);
         match exception {
             Ok(exception) => exceptions.push(exception),
@@ -75,7 +83,9 @@ fn get_all(call: &Call<'_>) -> Result<c_int, Fault> {
     for (at, Exception { network, tolerated }) in exceptions.iter().enumerate() {
         call.push_table(0, 3);
         let is_address = network.prefix_len() == network.max_prefix_len();
-        call.push_string(if is_address { network.addr().to_string() } else { network.to_string() }.as_bytes());
+        call.push_string(
+            if is_address { network.addr().to_string() } else { network.to_string() }.as_bytes(),
+        );
         call.set_field(-2, IP_ADDRESS);
         call.push_number(tolerated.percent as f64);
         call.set_field(-2, PERCENT);
@@ -89,9 +99,14 @@ fn get_all(call: &Call<'_>) -> Result<c_int, Fault> {
 fn tolerate_map(call: &Call<'_>) -> Result<Start, Fault> {
     let text = call.text(1)?;
     let rules = &call.services().rules;
-    let client = rules::address(text.as_bytes()).map_or_else(|| text.to_string(), |address| rules.toleration_client(address));
+    let client = rules::address(text.as_bytes())
+        .map_or_else(|| text.to_string(), |address| rules.toleration_client(address));
     let state = call.services().state.clone();
-    asking::ask(call, |ops| async move { state.recorded_users(&ops, client.as_bytes()).await }, push_map)
+    asking::ask(
+        call,
+        |ops| async move { state.recorded_users(&ops, client.as_bytes()).await },
+        push_map,
+    )
 }
 
 fn push_map(call: &Call<'_>, recorded: Result<Option<(u64, u64)>, Error>) -> Result<c_int, Fault> {
@@ -146,13 +161,20 @@ fn exception(call: &Call<'_>, at: c_int) -> Result<Exception, String> {
     };
     let network = network(&text(IP_ADDRESS)).ok_or("invalid ip_address")?;
     let ttl = parse_go_duration(&text(TTL)).map_err(|_| "invalid tolerate_ttl format")?;
-    let percent = text(PERCENT).parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent)).ok_or("invalid tolerate_percent")?;
+    let percent = text(PERCENT)
+        .parse::<f64>()
+        .ok()
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or("invalid tolerate_percent")?;
     Ok(Exception { network, tolerated: Tolerated { percent: percent as u64, ttl } })
 }
 
 /// An address, as the network of itself alone, or a network.
 fn network(text: &str) -> Option<IpNet> {
-    text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>().map(|network| network.trunc())).ok()
+    text.parse::<IpAddr>()
+        .map(IpNet::from)
+        .or_else(|_| text.parse::<IpNet>().map(|network| network.trunc()))
+        .ok()
 }
 
 fn ok(call: &Call<'_>) -> c_int {
@@ -208,7 +230,9 @@ mod tests {
             ("{ t('192.0.2.1', 101, '1h') }", "invalid tolerate_percent"),
             ("{ t('192.0.2.1', {}, '1h') }", "invalid tolerate_percent"),
         ] {
-            let source = format!("local ok, err = b.set_custom_tolerations({list}); return tostring(ok) .. ' ' .. err .. '|' .. shown()");
+            let source = format!(
+                "local ok, err = b.set_custom_tolerations({list}); return tostring(ok) .. ' ' .. err .. '|' .. shown()"
+            );
             assert_eq!(text(&source), format!("nil {error}|"), "{list}");
         }
     }

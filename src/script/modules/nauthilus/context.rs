@@ -1,4 +1,5 @@
-//! `nauthilus_context`: the request's key-value store, shared by its features, backend, filters and actions.
+//! `nauthilus_context`: the request's key-value store, shared by its features, backend, filters and
+//! actions.
 //!
 //! Values are copied on the way in and out. Rules: `lua/modules-nauthilus.md` 1.
 

@@ -1,7 +1,8 @@
 //! `nauthilus_http_request`: the HTTP request that started the work, as it came in.
 //!
-//! Reads the request's own buffer; what it gives to Lua is copied, the request never changes. Every function gives its value and nil.
-//! Where nothing came in over HTTP (the init script) each raises. `Host` is no header here, as in the reference.
+//! Reads the request's own buffer; what it gives to Lua is copied, the request never changes. Every
+//! function gives its value and nil. Where nothing came in over HTTP (the init script) each raises.
+//! `Host` is no header here, as in the reference.
 //! Rules: `lua/modules-nauthilus.md` 3. Bounds: those of the HTTP parser.
 
 use crate::auth::request::Request;
@@ -38,7 +39,10 @@ fn all_headers(call: &Call<'_>) -> Result<i32, Fault> {
     let table = call.len();
     for (at, (span, _)) in headers.iter().enumerate() {
         let name = request.text(*span);
-        let is_known = headers.iter().take(at).any(|(before, _)| request.text(*before).eq_ignore_ascii_case(name));
+        let is_known = headers
+            .iter()
+            .take(at)
+            .any(|(before, _)| request.text(*before).eq_ignore_ascii_case(name));
         if !is_known && !is_hidden(name) {
             call.push_string(&name.to_ascii_lowercase());
             push_values(call, request, name);
@@ -104,7 +108,8 @@ fn query(call: &Call<'_>) -> Result<i32, Fault> {
 }
 
 /// All stages that an HTTP request started.
-const STAGES: [StageKind; 5] = [StageKind::Feature, StageKind::Backend, StageKind::Filter, StageKind::Action, StageKind::Hook];
+const STAGES: [StageKind; 5] =
+    [StageKind::Feature, StageKind::Backend, StageKind::Filter, StageKind::Action, StageKind::Hook];
 
 #[cfg(test)]
 mod tests {
@@ -126,8 +131,11 @@ mod tests {
         let head = parse_head(HEAD, &Limits::default()).unwrap().unwrap();
         let mut buffer = HEAD.to_vec();
         buffer.extend_from_slice(b"\0\xff\n\rab");
-        let login = Login::new(input::open(buffer, head, Span::new(HEAD.len(), 6), SessionId::default()));
-        let source = format!("local req = require('nauthilus_http_request') function nauthilus_run_hook() {body} end");
+        let login =
+            Login::new(input::open(buffer, head, Span::new(HEAD.len(), 6), SessionId::default()));
+        let source = format!(
+            "local req = require('nauthilus_http_request') function nauthilus_run_hook() {body} end"
+        );
         Bench::new(&[(StageKind::Hook, &source)]).hook_of(0, &login, |_| Answer::Slept)
     }
 
@@ -148,7 +156,10 @@ mod tests {
         let names = "local names = {} for name in pairs((req.get_all_http_request_headers())) do names[#names + 1] = name end \
             table.sort(names) return names";
         assert_eq!(eval(names), strings(&["content-length", "x-kit", "x-twice"]));
-        assert_eq!(eval("return req.get_all_http_request_headers()['x-twice']"), strings(&["one", "two"]));
+        assert_eq!(
+            eval("return req.get_all_http_request_headers()['x-twice']"),
+            strings(&["one", "two"])
+        );
     }
 
     #[test]
@@ -159,7 +170,10 @@ mod tests {
 
     #[test]
     fn the_body_is_there_byte_by_byte_and_again() {
-        assert_eq!(eval("req.get_http_request_body() return (req.get_http_request_body())"), Ok(Value::string(*b"\0\xff\n\rab")));
+        assert_eq!(
+            eval("req.get_http_request_body() return (req.get_http_request_body())"),
+            Ok(Value::string(*b"\0\xff\n\rab"))
+        );
     }
 
     #[test]
@@ -167,16 +181,27 @@ mod tests {
         assert_eq!(eval("return (req.get_http_method())"), Ok(Value::string("POST")));
         assert_eq!(eval("return (req.get_http_path())"), Ok(Value::string("/api/v1/custom/a b")));
         for (name, value) in [("q", "a b&c"), ("m", "1"), ("absent", ""), ("bad", ""), ("Q", "")] {
-            assert_eq!(eval(&format!("return (req.get_http_query_param('{name}'))")), Ok(Value::string(value)), "{name}");
+            assert_eq!(
+                eval(&format!("return (req.get_http_query_param('{name}'))")),
+                Ok(Value::string(value)),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn every_value_comes_with_nil() {
-        for call in
-            ["get_all_http_request_headers()", "get_http_request_header('a')", "get_http_request_body()", "get_http_query_param('q')"]
-        {
-            assert_eq!(eval(&format!("return select('#', req.{call})")), Ok(Value::Number(2.0)), "{call}");
+        for call in [
+            "get_all_http_request_headers()",
+            "get_http_request_header('a')",
+            "get_http_request_body()",
+            "get_http_query_param('q')",
+        ] {
+            assert_eq!(
+                eval(&format!("return select('#', req.{call})")),
+                Ok(Value::Number(2.0)),
+                "{call}"
+            );
         }
     }
 
@@ -184,18 +209,28 @@ mod tests {
     fn a_missing_name_raises() {
         for function in ["get_http_request_header", "get_http_query_param"] {
             let error = eval(&format!("req.{function}()")).unwrap_err();
-            assert!(error.contains(&format!("bad argument #1 to {function} (string expected, got nil)")), "{error}");
+            assert!(
+                error
+                    .contains(&format!("bad argument #1 to {function} (string expected, got nil)")),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn the_init_script_has_no_request() {
-        let init = "function nauthilus_run_hook() require('nauthilus_http_request').get_http_method() end";
+        let init =
+            "function nauthilus_run_hook() require('nauthilus_http_request').get_http_method() end";
         let bench = Bench::new(&[(StageKind::Init, init)]);
         let now = Instant::now();
         let (ops, driver) = op::slot(now, now + Duration::from_secs(10));
-        let errors = op::drive(bench.host.init(&Login::default(), &ops), &driver, |_| Answer::Slept);
+        let errors =
+            op::drive(bench.host.init(&Login::default(), &ops), &driver, |_| Answer::Slept);
         assert_eq!(errors.len(), 1);
-        assert!(errors[0].message.contains("get_http_method has no meaning in the stage 'init'"), "{}", errors[0]);
+        assert!(
+            errors[0].message.contains("get_http_method has no meaning in the stage 'init'"),
+            "{}",
+            errors[0]
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! `nauthilus_http_response`: the answer to the HTTP request, written by a script.
 //!
-//! Nothing is sent here: every function notes what it wants in the login's [`ScriptResponse`], and `dialect` makes the answer of it. In a
-//! hook the script decides the whole answer; in features, filters and actions only headers count, and of those none that carries the
-//! verdict. Post actions run when the answer is out already, backends and the init script have none: there each function raises.
-//! A name or value that cannot be a header is `proto::http`'s to defuse. The functions return nothing.
-//! Rules: `lua/modules-nauthilus.md` 4. Bounds: [`BODY_BYTES_MAX`], [`HEADER_BYTES_MAX`], since the answer lies outside Lua's own memory.
+//! Nothing is sent here: every function notes what it wants in the login's [`ScriptResponse`], and
+//! `dialect` makes the answer of it. In a hook the script decides the whole answer; in features,
+//! filters and actions only headers count, and of those none that carries the verdict. Post actions
+//! run when the answer is out already, backends and the init script have none: there each function
+//! raises. A name or value that cannot be a header is `proto::http`'s to defuse. The functions
+//! return nothing.
+//! Rules: `lua/modules-nauthilus.md` 4. Bounds: [`BODY_BYTES_MAX`], [`HEADER_BYTES_MAX`], since the
+//! answer lies outside Lua's own memory.
 
 use crate::auth::login::{HeaderChange, ScriptResponse};
 use crate::auth::scripts::StageKind;
@@ -58,7 +61,11 @@ fn add_header(call: &Call<'_>) -> Result<i32, Fault> {
     let mut response = response(call, "add_http_response_header")?;
     if is_content_type(&name) {
         // There is one type only; the first one stands, as with a header that is sent twice.
-        return if response.content_type.is_none() { set_type(call, &mut response, value.into_owned()) } else { Ok(0) };
+        return if response.content_type.is_none() {
+            set_type(call, &mut response, value.into_owned())
+        } else {
+            Ok(0)
+        };
     }
     change(&mut response, HeaderChange::Add(name.into_owned(), value.into_owned()))
 }
@@ -117,11 +124,14 @@ fn whole(call: &Call<'_>, function: &str, content_type: &str, body_at: i32) -> R
     append(call, &mut response, &body)
 }
 
-/// Sends the client elsewhere; for GET with a line of HTML for clients that do not go by themselves.
+/// Sends the client elsewhere; for GET with a line of HTML for clients that do not go by
+/// themselves.
 fn redirect(call: &Call<'_>) -> Result<i32, Fault> {
     let code = call.int(1)?;
     let location = call.string(2)?;
-    let Some((status, phrase)) = REDIRECTS.into_iter().find(|(status, _)| i64::from(*status) == code) else {
+    let Some((status, phrase)) =
+        REDIRECTS.into_iter().find(|(status, _)| i64::from(*status) == code)
+    else {
         return Err(Fault::Message(format!("Cannot redirect with status code {code}")));
     };
     let mut response = response(call, "redirect")?;
@@ -131,17 +141,24 @@ fn redirect(call: &Call<'_>) -> Result<i32, Fault> {
         return Ok(0);
     }
     response.content_type.get_or_insert_with(|| b"text/html; charset=utf-8".to_vec());
-    let link = [b"<a href=\"", escaped_html(&location).as_ref(), b"\">", phrase.as_bytes(), b"</a>.\n\n"].concat();
+    let link =
+        [b"<a href=\"", escaped_html(&location).as_ref(), b"\">", phrase.as_bytes(), b"</a>.\n\n"]
+            .concat();
     append(call, &mut response, &link)
 }
 
 /// The answer as scripts have it so far; from now on it counts.
 fn response<'a>(call: &'a Call<'_>, function: &str) -> Result<RefMut<'a, ScriptResponse>, Fault> {
-    call.only_in(&[StageKind::Hook, StageKind::Feature, StageKind::Filter, StageKind::Action], function)?;
+    call.only_in(
+        &[StageKind::Hook, StageKind::Feature, StageKind::Filter, StageKind::Action],
+        function,
+    )?;
     let login = call.run()?.login;
     // Only once the answer is out the status is known (`Login::answered`).
     if login.facts.borrow().http_status != 0 {
-        return Err(Fault::Message(format!("{function} has no meaning in a post action: the answer has been sent")));
+        return Err(Fault::Message(format!(
+            "{function} has no meaning in a post action: the answer has been sent"
+        )));
     }
     let mut response = login.response.borrow_mut();
     response.used = true;
@@ -152,7 +169,9 @@ fn response<'a>(call: &'a Call<'_>, function: &str) -> Result<RefMut<'a, ScriptR
 fn status(call: &Call<'_>) -> Result<u16, Fault> {
     let code = call.int(1)?;
     let status = u16::try_from(code).ok().filter(|status| (200..600).contains(status));
-    status.ok_or_else(|| Fault::Argument(1, format!("status code from 200 to 599 expected, got {code}")))
+    status.ok_or_else(|| {
+        Fault::Argument(1, format!("status code from 200 to 599 expected, got {code}"))
+    })
 }
 
 fn is_head(call: &Call<'_>) -> Result<bool, Fault> {
@@ -164,7 +183,9 @@ fn append(call: &Call<'_>, response: &mut ScriptResponse, text: &[u8]) -> Result
         return Ok(0);
     }
     if response.body.len() + text.len() > BODY_BYTES_MAX {
-        return Err(Fault::Message(format!("the response body is longer than {BODY_BYTES_MAX} bytes")));
+        return Err(Fault::Message(format!(
+            "the response body is longer than {BODY_BYTES_MAX} bytes"
+        )));
     }
     call.keep(text.len(), 0)?;
     response.body.extend_from_slice(text);
@@ -180,7 +201,9 @@ fn set_type(call: &Call<'_>, response: &mut ScriptResponse, value: Vec<u8>) -> R
 fn change(response: &mut ScriptResponse, change: HeaderChange) -> Result<i32, Fault> {
     let used: usize = response.headers.iter().map(header_bytes).sum();
     if used + header_bytes(&change) > HEADER_BYTES_MAX {
-        return Err(Fault::Message(format!("the response headers are longer than {HEADER_BYTES_MAX} bytes")));
+        return Err(Fault::Message(format!(
+            "the response headers are longer than {HEADER_BYTES_MAX} bytes"
+        )));
     }
     response.headers.push(change);
     Ok(0)
@@ -188,7 +211,9 @@ fn change(response: &mut ScriptResponse, change: HeaderChange) -> Result<i32, Fa
 
 fn header_bytes(change: &HeaderChange) -> usize {
     match change {
-        HeaderChange::Set(name, value) | HeaderChange::Add(name, value) => name.len() + value.len() + HEADER_OVERHEAD_BYTES,
+        HeaderChange::Set(name, value) | HeaderChange::Add(name, value) => {
+            name.len() + value.len() + HEADER_OVERHEAD_BYTES
+        }
         HeaderChange::Remove(name) => name.len() + HEADER_OVERHEAD_BYTES,
     }
 }
@@ -230,7 +255,8 @@ fn escaped_html(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// An administrator's page or export, not a download server.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
-/// Names and values of all changes together. Proxies in front of us rarely take more than a tenth of it.
+/// Names and values of all changes together. Proxies in front of us rarely take more than a tenth
+/// of it.
 pub const HEADER_BYTES_MAX: usize = 64 << 10;
 /// What a change costs besides its text; it bounds their number.
 const HEADER_OVERHEAD_BYTES: usize = 32;

@@ -1,4 +1,5 @@
-//! `nauthilus_misc`: country names, random delays, and the network that stands for a client's address.
+//! `nauthilus_misc`: country names, random delays, and the network that stands for a client's
+//! address.
 //!
 //! Rules: specification `lua/modules-nauthilus.md` 6.
 
@@ -14,13 +15,17 @@ use std::time::Duration;
 
 pub static MODULE: Module = Module {
     names: &["nauthilus_misc"],
-    functions: &[Function { name: "get_country_name", body: get_country_name }, Function { name: "scoped_ip", body: scoped_ip }],
+    functions: &[
+        Function { name: "get_country_name", body: get_country_name },
+        Function { name: "scoped_ip", body: scoped_ip },
+    ],
     waiting: &[Waiting { name: "wait_random", start: wait_random }],
     setup: None,
     lua: None,
 };
 
-/// `get_country_name(code)` → the English name for a code of two or three letters, or for a name; `Unknown` if nobody knows it.
+/// `get_country_name(code)` → the English name for a code of two or three letters, or for a name;
+/// `Unknown` if nobody knows it.
 fn get_country_name(call: &Call<'_>) -> Result<i32, Fault> {
     let code = call.text(1)?.to_uppercase();
     call.push_string(COUNTRIES.get(code.as_str()).unwrap_or(&"Unknown").as_bytes());
@@ -31,7 +36,9 @@ fn get_country_name(call: &Call<'_>) -> Result<i32, Fault> {
 fn wait_random(call: &Call<'_>) -> Result<Start, Fault> {
     let (min, max) = (call.int(1)?, call.int(2)?);
     let random = getrandom::u64().map_err(|_| Fault::message("no random numbers"))?;
-    let Some(wait_ms) = pick(min, max, random) else { return Ok(Start::Done(call.nil_and("invalid wait range"))) };
+    let Some(wait_ms) = pick(min, max, random) else {
+        return Ok(Start::Done(call.nil_and("invalid wait range")));
+    };
     let op = Op::Sleep(Duration::from_millis(wait_ms));
     Ok(Start::Wait { op, limit: Duration::MAX, finish: Finish::Plain(waited, wait_ms) })
 }
@@ -44,7 +51,8 @@ fn waited(call: &Call<'_>, answer: Answer, wait_ms: u64) -> Result<i32, Fault> {
     Ok(call.and_nil())
 }
 
-/// One of min..max; the bias of the remainder is of no matter for delays. `None` for an empty range or a negative bound.
+/// One of min..max; the bias of the remainder is of no matter for delays. `None` for an empty range
+/// or a negative bound.
 fn pick(min: i64, max: i64, random: u64) -> Option<u64> {
     let (min, max) = (u64::try_from(min).ok()?, u64::try_from(max).ok()?);
     let width = max.checked_sub(min)?;
@@ -54,7 +62,8 @@ fn pick(min: i64, max: i64, random: u64) -> Option<u64> {
 /// `scoped_ip([context,] ip)` → the network that `ip` is in, or `ip` itself.
 fn scoped_ip(call: &Call<'_>) -> Result<i32, Fault> {
     let first = call.text(1)?;
-    let (context, ip) = if call.len() >= 2 { (first, call.text(2)?) } else { ("lua_generic".into(), first) };
+    let (context, ip) =
+        if call.len() >= 2 { (first, call.text(2)?) } else { ("lua_generic".into(), first) };
     match scope(&call.services().settings, &context, &ip) {
         Some(network) => call.push_string(network.to_string().as_bytes()),
         None => call.push_string(ip.as_bytes()),
@@ -93,7 +102,8 @@ mod tests {
     use crate::value::Value;
 
     fn run(source: &str) -> Value {
-        eval(&format!("local m = require('nauthilus_misc') return {source}")).unwrap_or_else(|error| panic!("{source}: {error}"))
+        eval(&format!("local m = require('nauthilus_misc') return {source}"))
+            .unwrap_or_else(|error| panic!("{source}: {error}"))
     }
 
     #[test]
@@ -110,16 +120,27 @@ mod tests {
             ("Deutschland", "Germany"),
             ("österreich", "Austria"),
         ] {
-            assert_eq!(run(&format!("(m.get_country_name('{code}'))")), Value::string(name), "{code}");
+            assert_eq!(
+                run(&format!("(m.get_country_name('{code}'))")),
+                Value::string(name),
+                "{code}"
+            );
         }
         assert_eq!(run("select('#', m.get_country_name('DE'))"), Value::Number(2.0));
-        assert!(eval("require('nauthilus_misc').get_country_name(nil)").unwrap_err().contains("bad argument #1 to get_country_name"));
+        assert!(
+            eval("require('nauthilus_misc').get_country_name(nil)")
+                .unwrap_err()
+                .contains("bad argument #1 to get_country_name")
+        );
     }
 
     #[test]
     fn every_row_of_the_table_is_a_key_and_a_name() {
         let rows = include_str!("countries.tsv").lines();
-        assert!(rows.clone().all(|line| line.split('\t').filter(|field| !field.is_empty()).count() == 2));
+        assert!(
+            rows.clone()
+                .all(|line| line.split('\t').filter(|field| !field.is_empty()).count() == 2)
+        );
         assert!(COUNTRIES.len() > rows.count());
     }
 
@@ -139,14 +160,20 @@ mod tests {
     #[test]
     fn wait_random_refuses_a_range_without_numbers() {
         for range in ["9, 3", "5, 5", "5.1, 5.9", "-5, 5", "0, 0"] {
-            assert_eq!(run(&format!("select(2, m.wait_random({range}))")), Value::string("invalid wait range"));
+            assert_eq!(
+                run(&format!("select(2, m.wait_random({range}))")),
+                Value::string("invalid wait range")
+            );
         }
     }
 
     #[test]
     fn wait_random_says_why_it_could_not_wait() {
         let source = "local m = require('nauthilus_misc') return select(2, m.wait_random(1, 2))";
-        assert_eq!(eval_with(source, |_| Answer::Failed(Failure::TimedOut)), Ok(Value::string("i/o timeout")));
+        assert_eq!(
+            eval_with(source, |_| Answer::Failed(Failure::TimedOut)),
+            Ok(Value::string("i/o timeout"))
+        );
     }
 
     #[test]
@@ -174,7 +201,11 @@ mod tests {
             ("tolerations", "2001:db8:1:2ff::1", Some("2001:db8:1::/48")),
             ("generic", "no address", None),
         ] {
-            assert_eq!(scope(&settings, context, ip).map(|network| network.to_string()).as_deref(), network, "{context} {ip}");
+            assert_eq!(
+                scope(&settings, context, ip).map(|network| network.to_string()).as_deref(),
+                network,
+                "{context} {ip}"
+            );
         }
         assert_eq!(scope(&Settings::default(), "generic", "2001:db8::1"), None);
     }

@@ -1,4 +1,5 @@
-//! Modules of the `nauthilus_` family: what a script learns of its login and changes in it, and the state that logins share.
+//! Modules of the `nauthilus_` family: what a script learns of its login and changes in it, and the
+//! state that logins share.
 
 pub mod backend;
 pub mod brute_force;

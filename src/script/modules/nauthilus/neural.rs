@@ -1,7 +1,8 @@
 //! `nauthilus_neural`: features for a neural network, which this server does not have.
 //!
-//! Scripts written for it go on running: what they add is checked and dropped. Rules: `lua/modules-nauthilus.md` 14, `lua/runtime.md` 4.3
-//! (without a collector it does nothing), `lua/entrypoints.md` 4.1.
+//! Scripts written for it go on running: what they add is checked and dropped. Rules:
+//! `lua/modules-nauthilus.md` 14, `lua/runtime.md` 4.3 (without a collector it does nothing),
+//! `lua/entrypoints.md` 4.1.
 
 use crate::script::ffi::Function;
 use crate::script::modules::Module;
@@ -27,12 +28,22 @@ mod tests {
 
     #[test]
     fn what_is_added_goes_nowhere() {
-        assert_eq!(eval("return select('#', require('nauthilus_neural').add_additional_features({ a = 1 }))"), Ok(Value::Number(0.0)));
+        assert_eq!(
+            eval(
+                "return select('#', require('nauthilus_neural').add_additional_features({ a = 1 }))"
+            ),
+            Ok(Value::Number(0.0))
+        );
     }
 
     #[test]
     fn a_table_is_wanted() {
         let error = eval("require('nauthilus_neural').add_additional_features('a')").unwrap_err();
-        assert!(error.contains("bad argument #1 to add_additional_features (table expected, got string)"), "{error}");
+        assert!(
+            error.contains(
+                "bad argument #1 to add_additional_features (table expected, got string)"
+            ),
+            "{error}"
+        );
     }
 }

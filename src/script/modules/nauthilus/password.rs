@@ -1,9 +1,12 @@
-//! `nauthilus_password`: checks of a password against a stored hash and against a policy, and its name in the password histories.
+//! `nauthilus_password`: checks of a password against a stored hash and against a policy, and its
+//! name in the password histories.
 //!
-//! `compare_passwords` is on every login's path: schemes that cost microseconds are checked where they are, without allocating; the others
-//! go to the hash thread while the script waits. If that thread cannot say whether the password matches (its queue is full, the time is
-//! over), the function raises: the request then ends as a temporary failure, and never as a wrong password.
-//! Rules: `lua/modules-nauthilus.md` 5, `decisions.md` (password schemes); the schemes themselves and their error texts: [`crate::password`].
+//! `compare_passwords` is on every login's path: schemes that cost microseconds are checked where
+//! they are, without allocating; the others go to the hash thread while the script waits. If that
+//! thread cannot say whether the password matches (its queue is full, the time is over), the
+//! function raises: the request then ends as a temporary failure, and never as a wrong password.
+//! Rules: `lua/modules-nauthilus.md` 5, `decisions.md` (password schemes); the schemes themselves
+//! and their error texts: [`crate::password`].
 
 use crate::op::{Answer, HashOp, Op};
 use crate::password::policy::Policy;
@@ -48,9 +51,13 @@ fn compared(call: &Call<'_>, answer: Answer, _: u64) -> Result<i32, Fault> {
     match answer {
         Answer::Hash(Ok(matched)) => Ok(tell(call, matched)),
         // For want of memory nothing was compared. That is our failure, not the stored value's.
-        Answer::Hash(Err(error)) if error == password::Error::OutOfMemory.to_string() => Err(Fault::Message(error)),
+        Answer::Hash(Err(error)) if error == password::Error::OutOfMemory.to_string() => {
+            Err(Fault::Message(error))
+        }
         Answer::Hash(Err(error)) => Ok(refuse(call, &error)),
-        Answer::Failed(failure) => Err(Fault::Message(format!("the password could not be compared: {failure}"))),
+        Answer::Failed(failure) => {
+            Err(Fault::Message(format!("the password could not be compared: {failure}")))
+        }
         _ => Err(Fault::message("the password could not be compared: answer of another kind")),
     }
 }
@@ -99,7 +106,8 @@ fn generate_hash(call: &Call<'_>) -> Result<i32, Fault> {
 
 /// The password's name in the histories; none in developer mode, where it goes by itself.
 fn history_hash(settings: &Settings, password: &[u8]) -> Option<[u8; 8]> {
-    (!settings.developer_mode).then(|| password::history_hash(settings.password_nonce.expose(), password))
+    (!settings.developer_mode)
+        .then(|| password::history_hash(settings.password_nonce.expose(), password))
 }
 
 #[cfg(test)]

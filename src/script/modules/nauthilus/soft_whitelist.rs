@@ -1,4 +1,5 @@
-//! `nauthilus_soft_whitelist`: users that a feature spares in given networks, besides the configured ones.
+//! `nauthilus_soft_whitelist`: users that a feature spares in given networks, besides the
+//! configured ones.
 //!
 //! | Function | Returns |
 //! |---|---|
@@ -6,8 +7,9 @@
 //! | `soft_whitelist_get(user, feature)` | list of networks, `{}` if there is none |
 //! | `soft_whitelist_delete(user, network, feature)` | nothing |
 //!
-//! `feature` is `brute_force`, `relay_domains` or `rbl`. A network that is none, and an empty user, are ignored. One list for the whole
-//! process, until it is reloaded. Rules: specification `lua/modules-nauthilus.md` 12.
+//! `feature` is `brute_force`, `relay_domains` or `rbl`. A network that is none, and an empty user,
+//! are ignored. One list for the whole process, until it is reloaded. Rules: specification
+//! `lua/modules-nauthilus.md` 12.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;
@@ -40,7 +42,8 @@ fn set(call: &Call<'_>) -> Result<i32, Fault> {
 
 fn get(call: &Call<'_>) -> Result<i32, Fault> {
     let (user, feature) = (call.string(1)?, call.string(2)?);
-    let networks = Spared::named(&feature).map(|feature| call.services().rules.soft_whitelist.networks(feature, &user));
+    let networks = Spared::named(&feature)
+        .map(|feature| call.services().rules.soft_whitelist.networks(feature, &user));
     let networks = networks.unwrap_or_default();
     call.push_table(networks.len(), 0);
     for (at, network) in networks.iter().enumerate() {
@@ -88,14 +91,25 @@ mod tests {
 
     #[test]
     fn what_is_no_entry_is_ignored() {
-        for entry in ["'ada', 'not a network', 'rbl'", "'ada', '192.0.2.300/24', 'rbl'", "'', '192.0.2.0/24', 'rbl'", "'ada', '', 'rbl'"] {
+        for entry in [
+            "'ada', 'not a network', 'rbl'",
+            "'ada', '192.0.2.300/24', 'rbl'",
+            "'', '192.0.2.0/24', 'rbl'",
+            "'ada', '', 'rbl'",
+        ] {
             let source = format!(
                 "local said = w.soft_whitelist_set({entry}); return tostring(said) .. #w.soft_whitelist_get('ada', 'rbl') .. #w.soft_whitelist_get('', 'rbl')"
             );
             assert_eq!(text(&source), "nil00", "{entry}");
         }
-        assert_eq!(text("return w.soft_whitelist_set('ada', '192.0.2.0/24', 'weather')"), "invalid feature category");
-        assert_eq!(text("return tostring(w.soft_whitelist_delete('ada', '192.0.2.0/24', 'weather'))"), "nil");
+        assert_eq!(
+            text("return w.soft_whitelist_set('ada', '192.0.2.0/24', 'weather')"),
+            "invalid feature category"
+        );
+        assert_eq!(
+            text("return tostring(w.soft_whitelist_delete('ada', '192.0.2.0/24', 'weather'))"),
+            "nil"
+        );
         assert_eq!(text("return tostring(#w.soft_whitelist_get('ada', 'weather'))"), "0");
     }
 

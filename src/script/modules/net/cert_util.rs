@@ -1,8 +1,10 @@
 //! `cert_util`: when the certificates of a TLS server end.
 //!
-//! A connection of its own, on which nothing is said but a handshake; nothing is verified, so that the end of a certificate that is over can be
-//! told as well. Certificates are read by x509-cert (looked at besides: x509-parser, twice as many crates below it).
-//! Rules: specification `lua/modules-glua.md` 5.10. Bounds: [`CONNECT_MAX`], [`HANDSHAKE_MAX`]; the chain's size is rustls' (64 KiB a message).
+//! A connection of its own, on which nothing is said but a handshake; nothing is verified, so that
+//! the end of a certificate that is over can be told as well. Certificates are read by x509-cert
+//! (looked at besides: x509-parser, twice as many crates below it).
+//! Rules: specification `lua/modules-glua.md` 5.10. Bounds: [`CONNECT_MAX`], [`HANDSHAKE_MAX`]; the
+//! chain's size is rustls' (64 KiB a message).
 
 use crate::op::{Answer, Op, Ops, Subtask};
 use crate::script::ffi::{Call, Fault, Finish, Start, Waiting};
@@ -13,13 +15,20 @@ use std::time::Duration;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-pub static MODULE: Module =
-    Module { names: &["cert_util"], functions: &[], waiting: &[Waiting { name: "not_after", start: not_after }], setup: None, lua: None };
+pub static MODULE: Module = Module {
+    names: &["cert_util"],
+    functions: &[],
+    waiting: &[Waiting { name: "not_after", start: not_after }],
+    setup: None,
+    lua: None,
+};
 
-/// What is found out: Unix seconds, and the handshake's error, if there was one behind the certificates.
+/// What is found out: Unix seconds, and the handshake's error, if there was one behind the
+/// certificates.
 type Found = Result<(u64, Option<String>), String>;
 
-/// `not_after(server_name[, "host:port"])` → Unix seconds of the chain's earliest end, nil or the handshake's error.
+/// `not_after(server_name[, "host:port"])` → Unix seconds of the chain's earliest end, nil or the
+/// handshake's error.
 fn not_after(call: &Call<'_>) -> Result<Start, Fault> {
     let name = call.text(1)?.into_owned();
     let address = match call.opt_string(2)? {
@@ -27,10 +36,16 @@ fn not_after(call: &Call<'_>) -> Result<Start, Fault> {
         None => format!("{name}:443"),
     };
     let Some((host, port)) = split(&address) else {
-        return Ok(Start::Done(call.nil_and(format!("dial tcp: address {address}: missing port in address"))));
+        return Ok(Start::Done(
+            call.nil_and(format!("dial tcp: address {address}: missing port in address")),
+        ));
     };
     let procedure = Subtask::new(move |ops| async move { look(&ops, &name, &host, port).await });
-    Ok(Start::Wait { op: Op::Run(procedure), limit: Duration::MAX, finish: Finish::Plain(finish, 0) })
+    Ok(Start::Wait {
+        op: Op::Run(procedure),
+        limit: Duration::MAX,
+        finish: Finish::Plain(finish, 0),
+    })
 }
 
 fn finish(call: &Call<'_>, answer: Answer, _: u64) -> Result<i32, Fault> {
@@ -56,7 +71,9 @@ fn split(address: &str) -> Option<(String, u16)> {
 
 async fn look(ops: &Ops, name: &str, host: &str, port: u16) -> Found {
     let (tls, shown) = ClientTls::recording().map_err(|error| error.to_string())?;
-    let mut channel = Channel::connect(ops, host, port, CONNECT_MAX).await.map_err(|failure| failure.to_string())?;
+    let mut channel = Channel::connect(ops, host, port, CONNECT_MAX)
+        .await
+        .map_err(|failure| failure.to_string())?;
     let handshake = channel.start_tls(ops, &tls, name, HANDSHAKE_MAX).await;
     let error = handshake.err().map(|failure| failure.to_string());
     match (earliest_end(&shown.take())?, error) {
@@ -70,7 +87,8 @@ async fn look(ops: &Ops, name: &str, host: &str, port: u16) -> Found {
 fn earliest_end(chain: &[Vec<u8>]) -> Result<Option<u64>, String> {
     let mut earliest = None;
     for certificate in chain {
-        let certificate = Certificate::from_der(certificate).map_err(|error| format!("x509: {error}"))?;
+        let certificate =
+            Certificate::from_der(certificate).map_err(|error| format!("x509: {error}"))?;
         let end = certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs();
         earliest = Some(earliest.map_or(end, |earlier: u64| earlier.min(end)));
     }
@@ -98,7 +116,10 @@ mod tests {
 
     #[test]
     fn the_earliest_end_of_a_chain_counts() {
-        assert_eq!(earliest_end(&[certificate(2031), certificate(2030), certificate(2060)]), Ok(Some(1_893_542_400)));
+        assert_eq!(
+            earliest_end(&[certificate(2031), certificate(2030), certificate(2060)]),
+            Ok(Some(1_893_542_400))
+        );
         assert_eq!(earliest_end(&[]), Ok(None));
         assert!(earliest_end(&[b"junk".to_vec()]).unwrap_err().starts_with("x509: "));
     }
@@ -111,7 +132,11 @@ mod tests {
             ("mail.example", None),
             ("mail.example:imaps", None),
         ] {
-            assert_eq!(split(address), parts.map(|(host, port)| (host.to_owned(), port)), "{address}");
+            assert_eq!(
+                split(address),
+                parts.map(|(host, port)| (host.to_owned(), port)),
+                "{address}"
+            );
         }
     }
 
@@ -119,21 +144,39 @@ mod tests {
     fn a_refused_connection_is_an_error_text() {
         let source = "local t, err = require('cert_util').not_after('kit.example', '192.0.2.1:443') return tostring(t) .. ' ' .. err";
         let refused = |op| match op {
-            Op::Channel(ChannelOp::Open(address)) => {
-                Answer::Failed(Failure::Refused(format!("dial tcp {address}: connect: connection refused")))
-            }
+            Op::Channel(ChannelOp::Open(address)) => Answer::Failed(Failure::Refused(format!(
+                "dial tcp {address}: connect: connection refused"
+            ))),
             op => panic!("{op:?}"),
         };
-        assert_eq!(eval_with(source, refused), Ok(Value::string("nil dial tcp 192.0.2.1:443: connect: connection refused")));
+        assert_eq!(
+            eval_with(source, refused),
+            Ok(Value::string("nil dial tcp 192.0.2.1:443: connect: connection refused"))
+        );
     }
 
     #[test]
     fn arguments() {
-        let run =
-            |arguments: &str| eval_with(&format!("return select(2, require('cert_util').not_after({arguments}))"), |op| panic!("{op:?}"));
-        assert_eq!(run("'kit.example', 'nowhere'"), Ok(Value::string("dial tcp: address nowhere: missing port in address")));
-        assert!(run("").unwrap_err().contains("bad argument #1 to not_after (string expected, got nil)"));
-        assert!(run("'kit.example', 5").unwrap_err().contains("bad argument #2 to not_after (string expected, got number)"));
+        let run = |arguments: &str| {
+            eval_with(
+                &format!("return select(2, require('cert_util').not_after({arguments}))"),
+                |op| panic!("{op:?}"),
+            )
+        };
+        assert_eq!(
+            run("'kit.example', 'nowhere'"),
+            Ok(Value::string("dial tcp: address nowhere: missing port in address"))
+        );
+        assert!(
+            run("")
+                .unwrap_err()
+                .contains("bad argument #1 to not_after (string expected, got nil)")
+        );
+        assert!(
+            run("'kit.example', 5")
+                .unwrap_err()
+                .contains("bad argument #2 to not_after (string expected, got number)")
+        );
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! `nauthilus_dns`: records of a name, by the server's own resolver (`server.dns`, the system's hosts file).
+//! `nauthilus_dns`: records of a name, by the server's own resolver (`server.dns`, the system's
+//! hosts file).
 //!
 //! `resolve(name[, type])`, the type in any case, `A` if there is none:
 //!
@@ -10,8 +11,9 @@
 //! | `CNAME` | what the name is an alias of; its own name if it is none |
 //! | `PTR` | list of names; `name` is an IP address |
 //!
-//! Names end in a dot, but for those of the hosts file. On failure nil and a text: `lookup X on S: no such host`, `… server misbehaving`,
-//! `unsupported record type: SOA`. A server that fails is an error text too, never an empty list. Rules: `lua/modules-nauthilus.md` 9.
+//! Names end in a dot, but for those of the hosts file. On failure nil and a text: `lookup X on S:
+//! no such host`, `… server misbehaving`, `unsupported record type: SOA`. A server that fails is an
+//! error text too, never an empty list. Rules: `lua/modules-nauthilus.md` 9.
 //! Bounds: `server.dns.timeout`, the resolver's.
 
 use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op};
@@ -21,8 +23,13 @@ use crate::script::modules::Module;
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub static MODULE: Module =
-    Module { names: &["nauthilus_dns"], functions: &[], waiting: &[Waiting { name: "resolve", start: resolve }], setup: None, lua: None };
+pub static MODULE: Module = Module {
+    names: &["nauthilus_dns"],
+    functions: &[],
+    waiting: &[Waiting { name: "resolve", start: resolve }],
+    setup: None,
+    lua: None,
+};
 
 fn resolve(call: &Call<'_>) -> Result<Start, Fault> {
     let name = call.text(1)?.into_owned();
@@ -65,13 +72,17 @@ fn push_records(call: &Call<'_>, kind: Kind, records: &[Record]) {
         return call.push_string(name.as_bytes());
     }
     let mut records: Vec<&Record> = records.iter().collect();
-    records.sort_by_key(|record| if let Record::Mail { preference, .. } = record { *preference } else { 0 });
+    records.sort_by_key(
+        |record| if let Record::Mail { preference, .. } = record { *preference } else { 0 },
+    );
     call.push_table(records.len(), 0);
     let list = call.len();
     for (at, record) in records.into_iter().enumerate() {
         match record {
             Record::Address(address) => call.push_string(address.to_string().as_bytes()),
-            Record::Name(name) | Record::Service { target: name, .. } => call.push_string(name.as_bytes()),
+            Record::Name(name) | Record::Service { target: name, .. } => {
+                call.push_string(name.as_bytes())
+            }
             Record::Text(text) => call.push_string(text),
             Record::Mail { preference, exchange } => {
                 call.push_table(0, 2);
@@ -104,7 +115,9 @@ mod tests {
 
     /// What `resolve` with these arguments gives, as JSON-like text, when the answer is this.
     fn resolve_with(arguments: &str, kind: Kind, answer: Answer) -> Value {
-        let source = format!("local dns = require('nauthilus_dns') local value, err = dns.resolve({arguments}) return {{ value, err }}");
+        let source = format!(
+            "local dns = require('nauthilus_dns') local value, err = dns.resolve({arguments}) return {{ value, err }}"
+        );
         let mut answer = Some(answer);
         eval_with(&source, |op| {
             let Op::Dns(op) = op else { panic!("{op:?}") };
@@ -127,25 +140,50 @@ mod tests {
         let address = |text: &str| Record::Address(text.parse().unwrap());
         let name = |text: &str| Record::Name(text.into());
         for (arguments, kind, records, expected) in [
-            ("'a.example'", Kind::A, vec![address("192.0.2.1"), address("192.0.2.2")], &["192.0.2.1", "192.0.2.2"][..]),
+            (
+                "'a.example'",
+                Kind::A,
+                vec![address("192.0.2.1"), address("192.0.2.2")],
+                &["192.0.2.1", "192.0.2.2"][..],
+            ),
             ("'a.example', nil", Kind::A, vec![address("192.0.2.1")], &["192.0.2.1"]),
             ("'a.example', 'aaaa'", Kind::Aaaa, vec![address("2001:db8::1")], &["2001:db8::1"]),
             ("'a.example', 'Ns'", Kind::Ns, vec![name("ns.example.")], &["ns.example."]),
-            ("'a.example', 'TXT'", Kind::Txt, vec![Record::Text(b"v=spf1 -all".to_vec())], &["v=spf1 -all"]),
-            ("'192.0.2.1', 'PTR'", Kind::Ptr, vec![name("a.example."), name("b")], &["a.example.", "b"]),
+            (
+                "'a.example', 'TXT'",
+                Kind::Txt,
+                vec![Record::Text(b"v=spf1 -all".to_vec())],
+                &["v=spf1 -all"],
+            ),
+            (
+                "'192.0.2.1', 'PTR'",
+                Kind::Ptr,
+                vec![name("a.example."), name("b")],
+                &["a.example.", "b"],
+            ),
         ] {
-            assert_eq!(resolve_with(arguments, kind, found(records)), strings(expected), "{arguments}");
+            assert_eq!(
+                resolve_with(arguments, kind, found(records)),
+                strings(expected),
+                "{arguments}"
+            );
         }
     }
 
     #[test]
     fn mail_servers_come_in_order() {
-        let mail = |preference, exchange: &str| Record::Mail { preference, exchange: exchange.into() };
+        let mail =
+            |preference, exchange: &str| Record::Mail { preference, exchange: exchange.into() };
         let source = "local mx = require('nauthilus_dns').resolve('a.example', 'MX')
             return { mx[1].host, mx[1].pref, mx[2].host, mx[2].pref, #mx }";
         let result = eval_with(source, |_| found(vec![mail(20, "second."), mail(10, "first.")]));
-        let expected =
-            vec![Value::string("first."), Value::Number(10.0), Value::string("second."), Value::Number(20.0), Value::Number(2.0)];
+        let expected = vec![
+            Value::string("first."),
+            Value::Number(10.0),
+            Value::string("second."),
+            Value::Number(20.0),
+            Value::Number(2.0),
+        ];
         assert_eq!(result, Ok(Value::List(expected)));
     }
 
@@ -156,7 +194,10 @@ mod tests {
         assert_eq!(resolve_with("'a.example', 'CNAME'", Kind::Cname, alias), one("b.example."));
         for name in ["a.example", "a.example."] {
             let none = Answer::Dns(DnsAnswer::NoData(None));
-            assert_eq!(resolve_with(&format!("'{name}', 'CNAME'"), Kind::Cname, none), one("a.example."));
+            assert_eq!(
+                resolve_with(&format!("'{name}', 'CNAME'"), Kind::Cname, none),
+                one("a.example.")
+            );
         }
     }
 
@@ -167,10 +208,22 @@ mod tests {
             if kind == "PTR" { "192.0.2.1" } else { "a.example" }
         );
         let mut answer = Some(answer);
-        let Value::Map(fields) = eval_with(&source, |_| answer.take().unwrap()).unwrap() else { panic!("not a map") };
-        let field = |name: &str| fields.iter().find(|(key, _)| *key == Value::string(name)).map(|(_, value)| value.clone());
-        let err =
-            field("err").map(|text| if let Value::String(bytes) = text { String::from_utf8(bytes.to_vec()).unwrap() } else { panic!() });
+        let Value::Map(fields) = eval_with(&source, |_| answer.take().unwrap()).unwrap() else {
+            panic!("not a map")
+        };
+        let field = |name: &str| {
+            fields
+                .iter()
+                .find(|(key, _)| *key == Value::string(name))
+                .map(|(_, value)| value.clone())
+        };
+        let err = field("err").map(|text| {
+            if let Value::String(bytes) = text {
+                String::from_utf8(bytes.to_vec()).unwrap()
+            } else {
+                panic!()
+            }
+        });
         (field("has") == Some(Value::Bool(true)), err)
     }
 
@@ -178,21 +231,41 @@ mod tests {
     fn no_addresses_are_an_empty_list_and_no_such_name_is_an_error() {
         let server = Some("192.0.2.53:53".parse().unwrap());
         for kind in ["A", "AAAA"] {
-            assert_eq!(nothing(kind, Answer::Dns(DnsAnswer::NoData(server))), (true, None), "{kind}");
+            assert_eq!(
+                nothing(kind, Answer::Dns(DnsAnswer::NoData(server))),
+                (true, None),
+                "{kind}"
+            );
         }
         let text = |name| Some(format!("lookup {name} on 192.0.2.53:53: no such host"));
         for kind in ["TXT", "MX", "NS"] {
-            assert_eq!(nothing(kind, Answer::Dns(DnsAnswer::NoData(server))), (false, text("a.example")), "{kind}");
+            assert_eq!(
+                nothing(kind, Answer::Dns(DnsAnswer::NoData(server))),
+                (false, text("a.example")),
+                "{kind}"
+            );
         }
-        assert_eq!(nothing("A", Answer::Dns(DnsAnswer::NoSuchName(server))), (false, text("a.example")));
-        assert_eq!(nothing("PTR", Answer::Dns(DnsAnswer::NoSuchName(server))), (false, text("192.0.2.1")));
-        assert_eq!(nothing("A", Answer::Dns(DnsAnswer::NoSuchName(None))), (false, Some("lookup a.example: no such host".into())));
+        assert_eq!(
+            nothing("A", Answer::Dns(DnsAnswer::NoSuchName(server))),
+            (false, text("a.example"))
+        );
+        assert_eq!(
+            nothing("PTR", Answer::Dns(DnsAnswer::NoSuchName(server))),
+            (false, text("192.0.2.1"))
+        );
+        assert_eq!(
+            nothing("A", Answer::Dns(DnsAnswer::NoSuchName(None))),
+            (false, Some("lookup a.example: no such host".into()))
+        );
     }
 
     #[test]
     fn a_failing_server_is_an_error_and_never_an_empty_list() {
-        let misbehaves =
-            Failure::Lookup { name: "a.example".into(), server: "192.0.2.53:53".parse().unwrap(), reason: "server misbehaving".into() };
+        let misbehaves = Failure::Lookup {
+            name: "a.example".into(),
+            server: "192.0.2.53:53".parse().unwrap(),
+            reason: "server misbehaving".into(),
+        };
         for (failure, text) in [
             (misbehaves, "lookup a.example on 192.0.2.53:53: server misbehaving"),
             (Failure::TimedOut, "i/o timeout"),
@@ -214,7 +287,8 @@ mod tests {
             assert_eq!(eval(&source), Ok(Value::string(text)), "{arguments}");
         }
         for arguments in ["", "nil", "{}", "'a', {}"] {
-            let error = eval(&format!("require('nauthilus_dns').resolve({arguments})")).unwrap_err();
+            let error =
+                eval(&format!("require('nauthilus_dns').resolve({arguments})")).unwrap_err();
             assert!(error.contains("bad argument #") && error.contains("to resolve"), "{error}");
         }
     }

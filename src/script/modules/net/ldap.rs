@@ -1,8 +1,10 @@
 //! `nauthilus_ldap`: searches and modifications in the directories of the section `ldap`.
 //!
-//! `ldap_search(t)` gives one table or `nil, err`; `ldap_modify(t)` gives `"OK"` or `nil, err`; `ldap_endpoint([pool])` gives host, port and
-//! nil, or nil, nil and an error. Fields of a wrong type raise, failures of the directory are answers. The script escapes what it puts into a
-//! filter. Rules: specification `lua/modules-nauthilus.md` 8. The client, its pools and bounds: `upstream::ldap`.
+//! `ldap_search(t)` gives one table or `nil, err`; `ldap_modify(t)` gives `"OK"` or `nil, err`;
+//! `ldap_endpoint([pool])` gives host, port and nil, or nil, nil and an error. Fields of a wrong
+//! type raise, failures of the directory are answers. The script escapes what it puts into a
+//! filter. Rules: specification `lua/modules-nauthilus.md` 8. The client, its pools and bounds:
+//! `upstream::ldap`.
 
 use crate::op::{Failure, Op, Subtask};
 use crate::proto::ldap::{Modify, Operation, Scope, Search, compose_filter};
@@ -15,7 +17,10 @@ use std::time::Duration;
 pub static MODULE: Module = Module {
     names: &["nauthilus_ldap"],
     functions: &[Function { name: "ldap_endpoint", body: endpoint }],
-    waiting: &[Waiting { name: "ldap_search", start: search }, Waiting { name: "ldap_modify", start: modify }],
+    waiting: &[
+        Waiting { name: "ldap_search", start: search },
+        Waiting { name: "ldap_modify", start: modify },
+    ],
     setup: None,
     lua: None,
 };
@@ -42,7 +47,14 @@ fn search(call: &Call<'_>) -> Result<Start, Fault> {
         Err(error) => return Ok(Start::Done(call.nil_and(error.to_string()))),
     };
     let settings = client.settings();
-    let search = Search { base, scope, filter, attributes, size_limit: settings.size_limit, time_limit: settings.time_limit };
+    let search = Search {
+        base,
+        scope,
+        filter,
+        attributes,
+        size_limit: settings.size_limit,
+        time_limit: settings.time_limit,
+    };
     let find = Subtask::new(move |ops| async move { client.search(&ops, &search).await });
     let finish = Finish::Boxed(Box::new(move |call: &Call<'_>, answer| {
         let found = answer.done::<Result<Vec<Entry>, Error>>();
@@ -99,10 +111,11 @@ fn modify(call: &Call<'_>) -> Result<Start, Fault> {
 fn endpoint(call: &Call<'_>) -> Result<i32, Fault> {
     let name = call.opt_string(1)?.map_or("default".into(), String::from_utf8_lossy);
     let name = if name.is_empty() { "default".into() } else { name };
-    let server = call.services().ldap.pool(&name).map_err(|error| error.to_string()).and_then(|client| {
-        let first = client.settings().servers.first().cloned();
-        first.ok_or_else(|| format!("no LDAP server_uri configured for pool: {name}"))
-    });
+    let server =
+        call.services().ldap.pool(&name).map_err(|error| error.to_string()).and_then(|client| {
+            let first = client.settings().servers.first().cloned();
+            first.ok_or_else(|| format!("no LDAP server_uri configured for pool: {name}"))
+        });
     match server {
         Ok(Server::Tcp { host, port, .. }) => {
             call.push_string(host.as_bytes());
@@ -123,7 +136,8 @@ fn endpoint(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(3)
 }
 
-/// Each attribute with its values of all entries in their order, and the names of the entries as `dn`.
+/// Each attribute with its values of all entries in their order, and the names of the entries as
+/// `dn`.
 fn push_merged(call: &Call<'_>, entries: &[Entry]) -> i32 {
     let mut merged: BTreeMap<&[u8], Vec<&[u8]>> = BTreeMap::new();
     for entry in entries {
@@ -217,11 +231,15 @@ mod tests {
     use crate::value::Value;
     use std::sync::Arc;
 
-    /// What the script returned, with a pool `default` of canned connections, and what the directory heard.
+    /// What the script returned, with a pool `default` of canned connections, and what the
+    /// directory heard.
     fn run(source: &str, pieces: Vec<Vec<u8>>) -> (Result<Value, String>, String) {
         let second = Duration::from_secs(1);
         let settings = Settings {
-            servers: vec![Server::parse("ldaps://ldap.example.org:40636").unwrap(), Server::parse("ldap://192.0.2.1").unwrap()],
+            servers: vec![
+                Server::parse("ldaps://ldap.example.org:40636").unwrap(),
+                Server::parse("ldap://192.0.2.1").unwrap(),
+            ],
             tls: None,
             start_tls: false,
             bind: Bind::Anonymous,
@@ -238,8 +256,16 @@ mod tests {
             retry_pause: second,
             retry_pause_max: second,
         };
-        let local = Settings { servers: vec![Server::parse("ldapi:///run/ldapi").unwrap()], bind: Bind::Anonymous, ..copy(&settings) };
-        let plain = Settings { servers: vec![Server::parse("ldap://192.0.2.1").unwrap()], bind: Bind::Anonymous, ..copy(&settings) };
+        let local = Settings {
+            servers: vec![Server::parse("ldapi:///run/ldapi").unwrap()],
+            bind: Bind::Anonymous,
+            ..copy(&settings)
+        };
+        let plain = Settings {
+            servers: vec![Server::parse("ldap://192.0.2.1").unwrap()],
+            bind: Bind::Anonymous,
+            ..copy(&settings)
+        };
         let pools = BTreeMap::from([
             ("default".to_owned(), Arc::new(settings)),
             ("local".to_owned(), Arc::new(local)),
@@ -251,14 +277,24 @@ mod tests {
             local m = {{ pool_name = 'plain', session = 's', dn = 'o=x', operation = 'add', attributes = {{ cn = 'x', n = 5 }} }}
             {source} end"
         );
-        let bench = Bench::with_services(&[(StageKind::Hook, &source)], LIMITS, |_| {}, |services| services.ldap = Ldap::new(&pools));
+        let bench = Bench::with_services(
+            &[(StageKind::Hook, &source)],
+            LIMITS,
+            |_| {},
+            |services| services.ldap = Ldap::new(&pools),
+        );
         let mut server = Canned::of_bytes(pieces);
         let returned = bench.hook_of(0, &Login::default(), |op| server.answer(op));
         (returned, server.transcript)
     }
 
     fn copy(settings: &Settings) -> Settings {
-        Settings { servers: settings.servers.clone(), tls: None, bind: Bind::Anonymous, ..*settings }
+        Settings {
+            servers: settings.servers.clone(),
+            tls: None,
+            bind: Bind::Anonymous,
+            ..*settings
+        }
     }
 
     fn text_of(source: &str, pieces: Vec<Vec<u8>>) -> String {
@@ -273,7 +309,11 @@ mod tests {
     }
 
     fn entry(id: u8) -> Vec<u8> {
-        [&[0x30, 0x18, 2, 1, id, 0x64, 0x13][..], b"\x04\x03o=x\x30\x0c\x30\x0a\x04\x02cn\x31\x04\x04\x02ab"].concat()
+        [
+            &[0x30, 0x18, 2, 1, id, 0x64, 0x13][..],
+            b"\x04\x03o=x\x30\x0c\x30\x0a\x04\x02cn\x31\x04\x04\x02ab",
+        ]
+        .concat()
     }
 
     #[test]
@@ -301,8 +341,11 @@ mod tests {
 
     #[test]
     fn endpoints_name_the_first_server() {
-        let source =
-            |call: &str| format!("local h, p, e = l.ldap_endpoint({call}) return tostring(h) .. ' ' .. tostring(p) .. ' ' .. tostring(e)");
+        let source = |call: &str| {
+            format!(
+                "local h, p, e = l.ldap_endpoint({call}) return tostring(h) .. ' ' .. tostring(p) .. ' ' .. tostring(e)"
+            )
+        };
         for (call, expected) in [
             ("", "ldap.example.org 40636 nil"),
             ("'default'", "ldap.example.org 40636 nil"),
@@ -328,8 +371,14 @@ mod tests {
             assert!(error.contains(expected), "{source}: {error}");
         }
         for (source, expected) in [
-            ("t.pool_name = 'other' local r, err = l.ldap_search(t) assert(r == nil) return err", "ldap pool config not found: other"),
-            ("t.filter = '(uid=a' return (select(2, l.ldap_search(t)))", "filter: ')' is missing at byte 6"),
+            (
+                "t.pool_name = 'other' local r, err = l.ldap_search(t) assert(r == nil) return err",
+                "ldap pool config not found: other",
+            ),
+            (
+                "t.filter = '(uid=a' return (select(2, l.ldap_search(t)))",
+                "filter: ')' is missing at byte 6",
+            ),
             ("return (select(2, l.ldap_search(t)))", "connection closed by 192.0.2.1:389"),
         ] {
             assert_eq!(text_of(source, vec![]), expected, "{source}");

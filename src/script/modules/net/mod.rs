@@ -1,4 +1,5 @@
-//! Modules that speak to other servers: HTTP, SQL, LDAP, mail, DNS and plain TCP, and what is built on them.
+//! Modules that speak to other servers: HTTP, SQL, LDAP, mail, DNS and plain TCP, and what is built
+//! on them.
 
 pub mod cert_util;
 pub mod db;

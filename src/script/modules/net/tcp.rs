@@ -1,9 +1,10 @@
 //! `tcp`: connections of scripts to any server.
 //!
-//! `open(address[, seconds])` gives a connection or `nil, err`; reading, writing and closing raise, as in the original. A connection is its
-//! script run's: it is closed when the run ends, even if the object is kept. A read or write that fails leaves it open; one whose script was
-//! stopped takes it along. Rules: specification `lua/modules-glua.md` 4.8, 2.4. Error texts name the peer only. Bounds:
-//! [`CONNECTIONS_MAX`] per run, [`READ_BYTES_MAX`] per read.
+//! `open(address[, seconds])` gives a connection or `nil, err`; reading, writing and closing raise,
+//! as in the original. A connection is its script run's: it is closed when the run ends, even if
+//! the object is kept. A read or write that fails leaves it open; one whose script was stopped
+//! takes it along. Rules: specification `lua/modules-glua.md` 4.8, 2.4. Error texts name the peer
+//! only. Bounds: [`CONNECTIONS_MAX`] per run, [`READ_BYTES_MAX`] per read.
 
 use crate::op::{Answer, Failure, Op, Ops, Subtask};
 use crate::script::ffi::{Call, Connection as Held, Fault, Finish, Function, Kind, Start, Waiting};
@@ -15,8 +16,16 @@ use std::time::Duration;
 
 pub static MODULE: Module = Module {
     names: &["tcp"],
-    functions: &[Function { name: "close", body: close }, Function { name: "get", body: get }, Function { name: "set", body: set }],
-    waiting: &[Waiting { name: "open", start: open }, Waiting { name: "read", start: read }, Waiting { name: "write", start: write }],
+    functions: &[
+        Function { name: "close", body: close },
+        Function { name: "get", body: get },
+        Function { name: "set", body: set },
+    ],
+    waiting: &[
+        Waiting { name: "open", start: open },
+        Waiting { name: "read", start: read },
+        Waiting { name: "write", start: write },
+    ],
     setup: Some(&SETUP),
     lua: Some(include_str!("../../../../lua/host/tcp.lua")),
 };
@@ -59,7 +68,8 @@ impl Timeouts {
 }
 
 fn this<'a>(call: &'a Call<'_>) -> Result<&'a Connection, Fault> {
-    call.userdata::<Connection>(1).ok_or_else(|| Fault::Argument(1, "tcp connection expected".into()))
+    call.userdata::<Connection>(1)
+        .ok_or_else(|| Fault::Argument(1, "tcp connection expected".into()))
 }
 
 fn get(call: &Call<'_>) -> Result<i32, Fault> {
@@ -73,7 +83,10 @@ fn get(call: &Call<'_>) -> Result<i32, Fault> {
 fn set(call: &Call<'_>) -> Result<i32, Fault> {
     if let Some(cell) = this(call)?.timeouts.field(call.bytes(2)) {
         if call.kind(3) != Kind::Number {
-            return Err(Fault::Argument(3, format!("number expected, got {}", call.kind(3).name())));
+            return Err(Fault::Argument(
+                3,
+                format!("number expected, got {}", call.kind(3).name()),
+            ));
         }
         cell.set(call.raw_number(3));
     }
@@ -91,11 +104,15 @@ fn open(call: &Call<'_>) -> Result<Start, Fault> {
     let mut connections = call.run()?.connections.borrow_mut();
     connections.retain(|held| held.channel.borrow().is_some() || Rc::strong_count(held) > 1);
     if connections.len() >= CONNECTIONS_MAX {
-        return Ok(Start::Done(call.nil_and(format!("dial tcp {address}: this script has {CONNECTIONS_MAX} connections open"))));
+        return Ok(Start::Done(call.nil_and(format!(
+            "dial tcp {address}: this script has {CONNECTIONS_MAX} connections open"
+        ))));
     }
     let limit = duration(seconds);
-    let connect = Subtask::new(move |ops| async move { Channel::connect(&ops, &host, port, limit).await });
-    let finish = Finish::Boxed(Box::new(move |call, answer| opened(call, answer, seconds, &address)));
+    let connect =
+        Subtask::new(move |ops| async move { Channel::connect(&ops, &host, port, limit).await });
+    let finish =
+        Finish::Boxed(Box::new(move |call, answer| opened(call, answer, seconds, &address)));
     Ok(Start::Wait { op: Op::Run(connect), limit: limit.saturating_add(GRACE), finish })
 }
 
@@ -105,11 +122,18 @@ fn opened(call: &Call<'_>, answer: Answer, seconds: f64, address: &str) -> Resul
         Ok(Err(Failure::TimedOut)) | Err(Failure::TimedOut) => {
             return Ok(Start::Done(call.nil_and(format!("dial tcp {address}: i/o timeout"))));
         }
-        Ok(Err(failure)) | Err(failure) => return Ok(Start::Done(call.nil_and(failure.to_string()))),
+        Ok(Err(failure)) | Err(failure) => {
+            return Ok(Start::Done(call.nil_and(failure.to_string())));
+        }
     };
     let peer = channel.peer().to_owned();
     let held = Rc::new(Held::new(channel));
-    let timeouts = Timeouts { dial: Cell::new(seconds), read: Cell::new(1.0), write: Cell::new(1.0), close: Cell::new(1.0) };
+    let timeouts = Timeouts {
+        dial: Cell::new(seconds),
+        read: Cell::new(1.0),
+        write: Cell::new(1.0),
+        close: Cell::new(1.0),
+    };
     call.push_userdata(Connection { channel: Rc::downgrade(&held), peer, timeouts })?;
     call.run()?.connections.borrow_mut().push(held);
     Ok(Start::Done(1))
@@ -129,7 +153,9 @@ fn write(call: &Call<'_>) -> Result<Start, Fault> {
         bytes.extend_from_slice(&call.string(at)?);
     }
     let limit = duration(connection.timeouts.write.get());
-    drive(connection, "write", limit, async move |ops, channel| channel.send(&ops, bytes, limit).await.map(|()| Read::Nothing))
+    drive(connection, "write", limit, async move |ops, channel| {
+        channel.send(&ops, bytes, limit).await.map(|()| Read::Nothing)
+    })
 }
 
 /// `connection:read([format])`.
@@ -150,7 +176,9 @@ fn read(call: &Call<'_>) -> Result<Start, Fault> {
         },
     };
     let limit = duration(connection.timeouts.read.get());
-    drive(connection, "read", limit, async move |ops, channel| format.read(&ops, channel, limit).await)
+    drive(connection, "read", limit, async move |ops, channel| {
+        format.read(&ops, channel, limit).await
+    })
 }
 
 /// Does something with the channel, which nobody else can use meanwhile.
@@ -173,10 +201,17 @@ fn drive(
             Ok(Read::Nothing) => return Ok(Start::Done(0)),
             Ok(Read::End) => call.push_nil(),
             Ok(Read::Bytes(bytes)) => call.push_string(&bytes),
-            Ok(Read::Number(text)) => match std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()) {
-                Some(number) => call.push_number(number),
-                None => return Err(Fault::message(format!("read: '{}' is no number", String::from_utf8_lossy(&text)))),
-            },
+            Ok(Read::Number(text)) => {
+                match std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()) {
+                    Some(number) => call.push_number(number),
+                    None => {
+                        return Err(Fault::message(format!(
+                            "read: '{}' is no number",
+                            String::from_utf8_lossy(&text)
+                        )));
+                    }
+                }
+            }
             Err(failure) => return Err(Fault::message(format!("{verb} tcp {peer}: {failure}"))),
         }
         Ok(Start::Done(1))
@@ -208,7 +243,12 @@ enum Format {
 }
 
 impl Format {
-    async fn read(self, ops: &Ops, channel: &mut Channel, limit: Duration) -> Result<Read, Failure> {
+    async fn read(
+        self,
+        ops: &Ops,
+        channel: &mut Channel,
+        limit: Duration,
+    ) -> Result<Read, Failure> {
         let until = ops.now().checked_add(limit);
         loop {
             if let Some(read) = self.take(channel, false) {
@@ -243,11 +283,14 @@ impl Format {
             Format::Number => {
                 let blank = input.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
                 let word = input.get(blank..)?;
-                let word = word.get(..word.iter().take_while(|byte| is_number_byte(**byte)).count())?;
+                let word =
+                    word.get(..word.iter().take_while(|byte| is_number_byte(**byte)).count())?;
                 let is_whole = blank + word.len() < input.len() || end;
                 match is_whole {
                     false => return None,
-                    true if word.is_empty() && blank == input.len() => (Read::Number(b"0".to_vec()), blank),
+                    true if word.is_empty() && blank == input.len() => {
+                        (Read::Number(b"0".to_vec()), blank)
+                    }
                     true => (Read::Number(word.to_vec()), blank + word.len()),
                 }
             }
@@ -263,7 +306,9 @@ fn is_number_byte(byte: u8) -> bool {
 
 /// Host and port of `host:port`; an empty host is this machine.
 fn split(address: &str) -> Result<(String, u16), String> {
-    let (host, port) = address.rsplit_once(':').ok_or_else(|| format!("dial tcp: address {address}: missing port in address"))?;
+    let (host, port) = address
+        .rsplit_once(':')
+        .ok_or_else(|| format!("dial tcp: address {address}: missing port in address"))?;
     if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
         return Err(format!("dial tcp: address {address}: too many colons in address"));
     }
@@ -273,7 +318,11 @@ fn split(address: &str) -> Result<(String, u16), String> {
 
 /// Negative and absurd ones are none and endless.
 fn duration(seconds: f64) -> Duration {
-    if seconds > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::ZERO }
+    if seconds > 0.0 {
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    } else {
+        Duration::ZERO
+    }
 }
 
 const DIAL_SECONDS: f64 = 5.0;
@@ -287,7 +336,8 @@ const READ_BYTES_MAX: usize = 4 << 20;
 /// Connections open at a time in one run.
 const CONNECTIONS_MAX: usize = 64;
 
-/// The procedure ends by its own time limit and gives the channel back; this one is for a procedure that does not.
+/// The procedure ends by its own time limit and gives the channel back; this one is for a procedure
+/// that does not.
 const GRACE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -319,15 +369,27 @@ mod tests {
         for (calls, pieces, expected) in [
             ("c:read()", &["ab", "cd"][..], "ab"),
             ("c:read(1) .. '|' .. c:read(5) .. '|' .. c:read(5)", &["abc", "de"], "a|bc|de"),
-            ("c:read('*l') .. '|' .. c:read('*l') .. '|' .. c:read('*l')", &["a\r\n", "b", "b\nlast"], "a\r|bb|last"),
+            (
+                "c:read('*l') .. '|' .. c:read('*l') .. '|' .. c:read('*l')",
+                &["a\r\n", "b", "b\nlast"],
+                "a\r|bb|last",
+            ),
             ("c:read('*a')", &["a", "b\n", "c"], "ab\nc"),
             ("c:read('*a')", &[], ""),
             ("c:read('*n') + 1 .. c:read('*a')", &["  4", "2 rest"], "43 rest"),
             ("tostring(c:read('*n'))", &["  "], "0"),
             ("c:read(0) .. c:read(-1)", &[], ""),
-            ("tostring(c:read()) .. tostring(c:read('*l')) .. tostring(c:read(3))", &[], "nilnilnil"),
+            (
+                "tostring(c:read()) .. tostring(c:read('*l')) .. tostring(c:read(3))",
+                &[],
+                "nilnilnil",
+            ),
         ] {
-            assert_eq!(text(&format!("{OPEN} return {calls}"), pieces), expected, "{calls} of {pieces:?}");
+            assert_eq!(
+                text(&format!("{OPEN} return {calls}"), pieces),
+                expected,
+                "{calls} of {pieces:?}"
+            );
         }
     }
 
@@ -341,14 +403,25 @@ mod tests {
         let (returned, said) = run(&source, &[]);
         let Ok(Value::String(returned)) = returned else { panic!("{returned:?}") };
         let returned = String::from_utf8(returned).unwrap();
-        assert!(returned.starts_with("0false") && returned.matches("use of closed network connection").count() == 3, "{returned}");
+        assert!(
+            returned.starts_with("0false")
+                && returned.matches("use of closed network connection").count() == 3,
+            "{returned}"
+        );
         assert_eq!(said, "<open 192.0.2.1:25>ping1\n");
     }
 
     #[test]
     fn failures_of_open_are_answers_and_those_of_reads_are_raised() {
-        for (address, expected) in [("192.0.2.1", "missing port in address"), ("::1:5", "too many colons"), ("a:x", "invalid port")] {
-            assert!(text(&format!("return (select(2, tcp.open('{address}')))"), &[]).contains(expected), "{address}");
+        for (address, expected) in [
+            ("192.0.2.1", "missing port in address"),
+            ("::1:5", "too many colons"),
+            ("a:x", "invalid port"),
+        ] {
+            assert!(
+                text(&format!("return (select(2, tcp.open('{address}')))"), &[]).contains(expected),
+                "{address}"
+            );
         }
         let refused = |op: Op| match op {
             Op::Channel(crate::op::ChannelOp::Open(_)) => {
@@ -356,8 +429,12 @@ mod tests {
             }
             op => panic!("{op:?}"),
         };
-        let source = "local c, err = require('tcp').open('192.0.2.1:25', 1) assert(c == nil) return err";
-        assert_eq!(eval_with(source, refused), Ok(Value::string("dial tcp 192.0.2.1:25: connect: refused")));
+        let source =
+            "local c, err = require('tcp').open('192.0.2.1:25', 1) assert(c == nil) return err";
+        assert_eq!(
+            eval_with(source, refused),
+            Ok(Value::string("dial tcp 192.0.2.1:25: connect: refused"))
+        );
 
         let mut server = Canned::new(&[]);
         let late = |op: Op| match op {
@@ -365,7 +442,8 @@ mod tests {
             op => server.answer(op),
         };
         // What timed out may be read on.
-        let source = "local c = require('tcp').open('192.0.2.1:25') pcall(c.read, c) return c:read('*l')";
+        let source =
+            "local c = require('tcp').open('192.0.2.1:25') pcall(c.read, c) return c:read('*l')";
         let error = eval_with(source, late).unwrap_err();
         assert!(error.contains("read tcp 192.0.2.1:25: i/o timeout"), "{error}");
     }
@@ -402,7 +480,9 @@ mod tests {
             return 'refused'"
         );
         assert_eq!(text(&source, &[]), "refused");
-        let source = format!("for i = 1, {CONNECTIONS_MAX} * 2 do assert(tcp.open('192.0.2.1:25')):close() end return 'all'");
+        let source = format!(
+            "for i = 1, {CONNECTIONS_MAX} * 2 do assert(tcp.open('192.0.2.1:25')):close() end return 'all'"
+        );
         assert_eq!(text(&source, &[]), "all");
     }
 }

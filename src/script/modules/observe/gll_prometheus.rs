@@ -1,7 +1,9 @@
-//! `prometheus`: metrics as objects, for scripts written for the library of that name. (`nauthilus_prometheus` is another module.)
+//! `prometheus`: metrics as objects, for scripts written for the library of that name.
+//! (`nauthilus_prometheus` is another module.)
 //!
-//! The metrics are those of [`crate::metrics::script`] and appear on the server's own `/metrics`: a server of their own (`register`) is
-//! refused. Creating a metric again gives the same one, with or without labels. Rules: specification `lua/modules-glua.md` 6.1 and 7.
+//! The metrics are those of [`crate::metrics::script`] and appear on the server's own `/metrics`: a
+//! server of their own (`register`) is refused. Creating a metric again gives the same one, with or
+//! without labels. Rules: specification `lua/modules-glua.md` 6.1 and 7.
 
 use crate::metrics::Kind;
 use crate::metrics::script::Series;
@@ -17,7 +19,11 @@ pub static MODULE: Module = Module {
         Function { name: "gauge", body: |call| create(call, Kind::Gauge) },
         Function {
             name: "register",
-            body: |_| Err(Fault::message("prometheus.register is not part of this server: see its own /metrics")),
+            body: |_| {
+                Err(Fault::message(
+                    "prometheus.register is not part of this server: see its own /metrics",
+                ))
+            },
         },
     ],
     waiting: &[],
@@ -100,17 +106,22 @@ fn create(call: &Call<'_>, kind: Kind) -> Result<i32, Fault> {
 fn field(call: &Call<'_>, name: &str) -> Result<Vec<u8>, Fault> {
     let text = match call.push_field(1, name) {
         ffi::Kind::Nil => Vec::new(),
-        _ => call.string(-1).map_err(|_| Fault::Message(format!("{name} must be string")))?.into_owned(),
+        _ => call
+            .string(-1)
+            .map_err(|_| Fault::Message(format!("{name} must be string")))?
+            .into_owned(),
     };
     call.pop(1);
     Ok(text)
 }
 
-/// The series of a metric's method with the labels at `labels`: needed exactly if the metric has some.
+/// The series of a metric's method with the labels at `labels`: needed exactly if the metric has
+/// some.
 fn series<M: Metric>(call: &Call<'_>, labels: i32) -> Result<Option<Arc<Series>>, Fault> {
     let expected = || Fault::Argument(1, format!("metric expected, got {}", call.kind(1).name()));
     let metric = call.userdata::<M>(1).ok_or_else(expected)?;
-    let labels = if call.is_none_or_nil(labels) { Labels::default() } else { Labels::read(call, labels)? };
+    let labels =
+        if call.is_none_or_nil(labels) { Labels::default() } else { Labels::read(call, labels)? };
     Ok(call.services().metrics.series(M::KIND, metric.name(), &labels.pairs())?)
 }
 
@@ -136,7 +147,8 @@ mod tests {
 
     /// The metrics after a hook with this body has run twice.
     fn scrape(body: &str) -> String {
-        let source = format!("local p = require('prometheus') function nauthilus_run_hook() {body} end");
+        let source =
+            format!("local p = require('prometheus') function nauthilus_run_hook() {body} end");
         let bench = Bench::with_limits(&[(StageKind::Hook, &source)], LIMITS);
         for _ in 0..2 {
             bench.hook(|op| panic!("{op:?}")).unwrap();
@@ -152,7 +164,12 @@ mod tests {
             local g = p.gauge{ name = 'temp-now', labels = { 'room' } }
             g:set(20, { room = 'hall' }) g:inc({ room = 'hall' }) g:add(-3.5, { room = 'hall' })",
         );
-        assert!(shown.contains("# HELP shop_door_bell Rings.\n# TYPE shop_door_bell counter\nshop_door_bell 6\n"), "{shown}");
+        assert!(
+            shown.contains(
+                "# HELP shop_door_bell Rings.\n# TYPE shop_door_bell counter\nshop_door_bell 6\n"
+            ),
+            "{shown}"
+        );
         assert!(shown.contains("temp_now{room=\"hall\"} 17.5\n"), "{shown}");
     }
 
@@ -163,7 +180,10 @@ mod tests {
             ("p.counter{ name = 'a' }:set(1)", "attempt to call method 'set'"),
             ("p.gauge{ name = 'a', labels = { 'x' } }:inc()", "inconsistent label cardinality"),
             ("p.gauge{ name = 'a' }:inc({ x = 1 })", "inconsistent label cardinality"),
-            ("p.gauge{ name = 'a' }.inc(5)", "bad argument #1 to inc (metric expected, got number)"),
+            (
+                "p.gauge{ name = 'a' }.inc(5)",
+                "bad argument #1 to inc (metric expected, got number)",
+            ),
             ("p.gauge{ name = {} }", "name must be string"),
             ("p.gauge()", "bad argument #1 to gauge (table expected, got nil)"),
             ("p.register('127.0.0.1:0')", "is not part of this server"),
@@ -173,6 +193,9 @@ mod tests {
         }
         let taken = "local p = require('prometheus') p.gauge{ name = 'a' } return type(select(2, p.counter{ name = 'a' }))";
         assert_eq!(eval(taken), Ok(Value::string("string")));
-        assert_eq!(eval("return type(select(2, require('prometheus').gauge{}))"), Ok(Value::string("string")));
+        assert_eq!(
+            eval("return type(select(2, require('prometheus').gauge{}))"),
+            Ok(Value::string("string"))
+        );
     }
 }

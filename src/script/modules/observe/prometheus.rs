@@ -1,8 +1,10 @@
 //! `nauthilus_prometheus`: metrics that scripts create and count in, shown on `/metrics`.
 //!
-//! The metrics themselves are [`crate::metrics::script`]'s; here are the arguments. Labels are a table from name to value, read into one
-//! buffer on the stack, so that counting in a series that this thread has seen allocates nothing. Using a metric that nobody created does
-//! nothing but warn once: an operator's dashboard must not break a login. All functions return nothing, except the starts of timers.
+//! The metrics themselves are [`crate::metrics::script`]'s; here are the arguments. Labels are a
+//! table from name to value, read into one buffer on the stack, so that counting in a series that
+//! this thread has seen allocates nothing. Using a metric that nobody created does nothing but warn
+//! once: an operator's dashboard must not break a login. All functions return nothing, except the
+//! starts of timers.
 //! Rules: `lua/modules-nauthilus.md` 11. Bounds: those of the registry.
 
 use crate::metrics::Kind;
@@ -44,7 +46,8 @@ static SETUP: Function = Function {
     },
 };
 
-/// What a script holds between start and stop: where to observe, and since when. A timer of an unknown metric has nowhere to.
+/// What a script holds between start and stop: where to observe, and since when. A timer of an
+/// unknown metric has nowhere to.
 struct Timer {
     series: Option<Arc<Series>>,
     began: Instant,
@@ -115,7 +118,8 @@ fn stop_timer(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(0)
 }
 
-/// Reports a metric that nobody created, the first time that this worker is asked for it. Nothing is returned either way.
+/// Reports a metric that nobody created, the first time that this worker is asked for it. Nothing
+/// is returned either way.
 fn settle(call: &Call<'_>, name: &[u8], applied: Applied) -> i32 {
     if applied == (Applied::Unknown { first: true }) {
         let name = String::from_utf8_lossy(name);
@@ -132,7 +136,8 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// Reads the table at `at`. Names and values that are no strings count with their `tostring` text.
+    /// Reads the table at `at`. Names and values that are no strings count with their `tostring`
+    /// text.
     pub(super) fn read(call: &Call<'_>, at: i32) -> Result<Labels, Fault> {
         call.table(at)?;
         let mut labels = Labels::default();

@@ -1,7 +1,8 @@
 //! Waiting functions that are async Rust: what the domain asks its state, asked by a script.
 //!
-//! A typed method of [`crate::state::Store`] may take several round trips; each becomes one wait of the script. Allocates the future and a
-//! continuation per wait: for functions that are called now and then, not for the Redis module.
+//! A typed method of [`crate::state::Store`] may take several round trips; each becomes one wait of
+//! the script. Allocates the future and a continuation per wait: for functions that are called now
+//! and then, not for the Redis module.
 
 use crate::op::{self, Driver, Ops};
 use crate::script::ffi::{Call, Fault, Finish, Start};
@@ -11,7 +12,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Runs `task` with an [`Ops`] of its own; `push` makes its output the function's results and says how many they are.
+/// Runs `task` with an [`Ops`] of its own; `push` makes its output the function's results and says
+/// how many they are.
 pub fn ask<T: 'static, F: Future<Output = T> + 'static>(
     call: &Call<'_>,
     task: impl FnOnce(Ops) -> F,
@@ -34,7 +36,9 @@ fn go_on<T: 'static>(
     if let Poll::Ready(output) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         return push(call, output).map(Start::Done);
     }
-    let Some((op, until)) = driver.take_op() else { return Err(Fault::message("a task waits for nothing")) };
+    let Some((op, until)) = driver.take_op() else {
+        return Err(Fault::message("a task waits for nothing"));
+    };
     let finish = Finish::Boxed(Box::new(move |call, answer| {
         driver.put_answer(answer);
         go_on(call, task, driver, push)

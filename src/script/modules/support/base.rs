@@ -1,4 +1,5 @@
-//! What `lua/host/base.lua` needs from Rust: number texts, output, the environment, the number of the stage.
+//! What `lua/host/base.lua` needs from Rust: number texts, output, the environment, the number of
+//! the stage.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::files;
@@ -25,7 +26,8 @@ fn write(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(0)
 }
 
-/// The number of the owner of what the running script changes and opens (`Run::owner`); 0 while the state is set up.
+/// The number of the owner of what the running script changes and opens (`Run::owner`); 0 while the
+/// state is set up.
 fn stage(call: &Call<'_>) -> Result<i32, Fault> {
     call.push_number(f64::from(call.owner()));
     Ok(1)

@@ -1,13 +1,21 @@
-//! Modules that are Lua throughout, and of which each environment that asks for one loads its own copy (`lua/host/package.lua`).
+//! Modules that are Lua throughout, and of which each environment that asks for one loads its own
+//! copy (`lua/host/package.lua`).
 //!
-//! `inspect` and `argparse` are as their authors published them (`lua/vendor`), and protect nothing of theirs; what argparse finds in place
-//! of `os` and `io` is `lua/host/argparse.lua`. `loglevel` has a state, which must end with its request; `pb` is too little for anything
-//! else. Rules: specification `lua/modules-glua.md` 5.4, 5.5, 6.2 and 6.10.
+//! `inspect` and `argparse` are as their authors published them (`lua/vendor`), and protect nothing
+//! of theirs; what argparse finds in place of `os` and `io` is `lua/host/argparse.lua`. `loglevel`
+//! has a state, which must end with its request; `pb` is too little for anything else. Rules:
+//! specification `lua/modules-glua.md` 5.4, 5.5, 6.2 and 6.10.
 
 /// Name and text of each.
 pub static TEXTS: &[(&str, &str)] = &[
     ("inspect", include_str!("../../../../lua/vendor/inspect.lua")),
-    ("argparse", concat!(include_str!("../../../../lua/host/argparse.lua"), include_str!("../../../../lua/vendor/argparse.lua"))),
+    (
+        "argparse",
+        concat!(
+            include_str!("../../../../lua/host/argparse.lua"),
+            include_str!("../../../../lua/vendor/argparse.lua")
+        ),
+    ),
     ("loglevel", include_str!("../../../../lua/host/loglevel.lua")),
     ("pb", include_str!("../../../../lua/host/pb.lua")),
 ];
@@ -33,7 +41,10 @@ mod tests {
             ("{ a = { b = {} } }, { depth = 1, newline = '', indent = '' }", "{a = {...}}"),
             ("nil", "nil"),
             (r#""a\n\"b\"""#, r#"'a\n"b"'"#),
-            ("{ secret = 1, b = 2 }, { process = function(v, path) if path[#path] ~= 'secret' then return v end end }", "{\n  b = 2\n}"),
+            (
+                "{ secret = 1, b = 2 }, { process = function(v, path) if path[#path] ~= 'secret' then return v end end }",
+                "{\n  b = 2\n}",
+            ),
         ] {
             assert_eq!(text(&format!("return require('inspect')({source})")), shown, "{source}");
         }
@@ -42,7 +53,9 @@ mod tests {
     #[test]
     fn inspect_knows_protected_tables_and_the_request() {
         assert!(text("return require('inspect')(request)").contains("client_net = \"\""));
-        assert!(text("return require('inspect').inspect(require('time'))").contains("unix = <function"));
+        assert!(
+            text("return require('inspect').inspect(require('time'))").contains("unix = <function")
+        );
         assert!(eval("return require('inspect')({}, 5)").is_err());
     }
 
@@ -62,9 +75,20 @@ mod tests {
     #[test]
     fn argparse_raises_where_it_would_end_the_process() {
         let wrong = eval("require('argparse')('tool'):parse({ '--nope' })").unwrap_err();
-        assert!(wrong.contains("Usage: tool [-h]") && wrong.contains("Error: unknown option '--nope'"), "{wrong}");
-        let bench = Bench::new(&[(StageKind::Hook, "function nauthilus_run_hook() require('argparse')('tool'):parse({ '-h' }) end")]);
-        assert!(bench.hook(|op| panic!("{op:?}")).unwrap_err().contains("argparse: the command is over"));
+        assert!(
+            wrong.contains("Usage: tool [-h]") && wrong.contains("Error: unknown option '--nope'"),
+            "{wrong}"
+        );
+        let bench = Bench::new(&[(
+            StageKind::Hook,
+            "function nauthilus_run_hook() require('argparse')('tool'):parse({ '-h' }) end",
+        )]);
+        assert!(
+            bench
+                .hook(|op| panic!("{op:?}"))
+                .unwrap_err()
+                .contains("argparse: the command is over")
+        );
         let output = bench.host.state().services().output.take();
         assert!(String::from_utf8_lossy(&output).starts_with("Usage: tool [-h]"));
     }
@@ -87,8 +111,14 @@ mod tests {
     fn what_is_not_built_says_so() {
         for name in ["channel", "chef", "cloudwatch", "plugin", "pprof"] {
             let error = eval(&format!("require('{name}')")).unwrap_err();
-            assert!(error.contains(&format!("hook0.lua:1: module {name} is not part of this server: ")), "{error}");
+            assert!(
+                error.contains(&format!("hook0.lua:1: module {name} is not part of this server: ")),
+                "{error}"
+            );
         }
-        assert_eq!(text("package.preload.plugin = function() return 'own' end return require('plugin')"), "own");
+        assert_eq!(
+            text("package.preload.plugin = function() return 'own' end return require('plugin')"),
+            "own"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Host functions that touch disks or children: the blocking half runs on a helper thread, the script waits.
+//! Host functions that touch disks or children: the blocking half runs on a helper thread, the
+//! script waits.
 
 use crate::op::{BlockingJob, Failure, Op};
 use crate::script::ffi::{Call, Fault, Finish, Start};
@@ -11,22 +12,30 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Runs `body` on a helper thread; `finish` gets what it returned, or why it did not run (its time was over, too much was queued).
+/// Runs `body` on a helper thread; `finish` gets what it returned, or why it did not run (its time
+/// was over, too much was queued).
 pub fn on_helper<T: Any + Send>(
     body: impl FnOnce() -> T + Send + 'static,
     finish: impl FnOnce(&Call<'_>, Result<T, Failure>) -> Result<c_int, Fault> + 'static,
 ) -> Start {
-    let finish = Finish::Boxed(Box::new(move |call: &Call<'_>, answer| finish(call, answer.done()).map(Start::Done)));
+    let finish = Finish::Boxed(Box::new(move |call: &Call<'_>, answer| {
+        finish(call, answer.done()).map(Start::Done)
+    }));
     Start::Wait { op: Op::Blocking(BlockingJob::new(body)), limit: Duration::MAX, finish }
 }
 
 /// As [`on_helper`], for what can only fail: nothing is returned, or the error's text.
-pub fn only_error<E: std::fmt::Display + Any + Send>(body: impl FnOnce() -> Result<(), E> + Send + 'static) -> Start {
+pub fn only_error<E: std::fmt::Display + Any + Send>(
+    body: impl FnOnce() -> Result<(), E> + Send + 'static,
+) -> Start {
     on_helper(body, |call, done| Ok(push_error(call, done)))
 }
 
 /// Pushes nothing for success, else the error's text.
-pub fn push_error<E: std::fmt::Display>(call: &Call<'_>, done: Result<Result<(), E>, Failure>) -> c_int {
+pub fn push_error<E: std::fmt::Display>(
+    call: &Call<'_>,
+    done: Result<Result<(), E>, Failure>,
+) -> c_int {
     let text = match done {
         Ok(Ok(())) => return 0,
         Ok(Err(error)) => error.to_string(),
@@ -54,14 +63,17 @@ pub fn path_error(operation: &str, path: &Path, error: &io::Error) -> String {
     format!("{operation} {}: {}", path.display(), crate::upstream::error_text(error))
 }
 
-/// The whole of a file. A pipe without writer reads as empty, one with a silent writer fails: nothing here waits for a peer.
+/// The whole of a file. A pipe without writer reads as empty, one with a silent writer fails:
+/// nothing here waits for a peer.
 ///
 /// # Errors
 /// A text for scripts; also for more than [`FILE_BYTES_MAX`].
 pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let file = open(path)?;
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| path_error("read", path, &error))?;
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| path_error("read", path, &error))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(path_error("read", path, &io::Error::from_raw_os_error(libc::EFBIG)));
     }
@@ -74,7 +86,13 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
 /// A text for scripts.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), String> {
     // Not waiting for a reader, should it be a pipe.
-    let file = File::options().write(true).create(true).truncate(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
     let mut file = file.map_err(|error| path_error("open", path, &error))?;
     file.write_all(bytes).map_err(|error| path_error("write", path, &error))
 }
@@ -88,7 +106,8 @@ pub fn open(path: &Path) -> Result<File, String> {
     opened.map_err(|error| path_error("open", path, &error))
 }
 
-/// Largest file that is read as a whole: half of what a Lua state may hold by default, where it ends up.
+/// Largest file that is read as a whole: half of what a Lua state may hold by default, where it
+/// ends up.
 pub const FILE_BYTES_MAX: u64 = 32 << 20;
 
 #[cfg(test)]
@@ -99,15 +118,28 @@ mod tests {
     fn errors_name_the_operation_and_the_path() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing");
-        assert_eq!(read_file(&missing), Err(format!("open {}: no such file or directory", missing.display())));
-        assert_eq!(read_file(folder.path()), Err(format!("read {}: is a directory", folder.path().display())));
+        assert_eq!(
+            read_file(&missing),
+            Err(format!("open {}: no such file or directory", missing.display()))
+        );
+        assert_eq!(
+            read_file(folder.path()),
+            Err(format!("read {}: is a directory", folder.path().display()))
+        );
     }
 
     #[test]
     fn a_pipe_and_an_endless_file_end() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
         assert_eq!(read_file(&pipe), Ok(Vec::new()));
         assert_eq!(read_file(Path::new("/dev/zero")), Err("read /dev/zero: file too large".into()));
     }

@@ -16,7 +16,10 @@ pub static MODULE: Module = Module {
         Function { name: "get_pagesize", body: get_pagesize },
         Function { name: "environ", body: environ },
     ],
-    waiting: &[Waiting { name: "stat", start: stat }, Waiting { name: "mkdir_all", start: mkdir_all }],
+    waiting: &[
+        Waiting { name: "stat", start: stat },
+        Waiting { name: "mkdir_all", start: mkdir_all },
+    ],
     setup: None,
     lua: None,
 };
@@ -76,7 +79,8 @@ fn push_about(call: &Call<'_>, about: &Metadata) -> i32 {
         (kind.is_char_device(), 'c'),
         (about.mode() & 0o1000 != 0, 't'),
     ];
-    let letters: String = letters.into_iter().filter(|(is, _)| *is).map(|(_, letter)| letter).collect();
+    let letters: String =
+        letters.into_iter().filter(|(is, _)| *is).map(|(_, letter)| letter).collect();
     call.push_string(mode_text(&letters, about.mode()).as_bytes());
     call.set_field(table, "mode");
     1
@@ -84,7 +88,10 @@ fn push_about(call: &Call<'_>, about: &Metadata) -> i32 {
 
 /// Go's notation: letters of what it is (`-` for a plain file), then the rights.
 fn mode_text(letters: &str, mode: u32) -> String {
-    let rights = "rwxrwxrwx".chars().enumerate().map(|(at, right)| if mode >> (8 - at) & 1 == 1 { right } else { '-' });
+    let rights = "rwxrwxrwx"
+        .chars()
+        .enumerate()
+        .map(|(at, right)| if mode >> (8 - at) & 1 == 1 { right } else { '-' });
     let kind = if letters.is_empty() { "-" } else { letters };
     kind.chars().chain(rights).collect()
 }
@@ -94,7 +101,11 @@ fn mkdir_all(call: &Call<'_>) -> Result<Start, Fault> {
     let path = call.string(1)?.into_owned();
     Ok(work::only_error(move || {
         let path = work::path(&path);
-        DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(|error| work::path_error("mkdir", path, &error))
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(path)
+            .map_err(|error| work::path_error("mkdir", path, &error))
     }))
 }
 
@@ -113,19 +124,32 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().to_str().unwrap();
         std::fs::write(folder.path().join("file"), "12345").unwrap();
-        let file =
-            format!("local s = goos.stat('{at}/file') return s.size .. s.mode:sub(1, 3) .. tostring(s.is_dir) .. #tostring(s.mod_time)");
+        let file = format!(
+            "local s = goos.stat('{at}/file') return s.size .. s.mode:sub(1, 3) .. tostring(s.is_dir) .. #tostring(s.mod_time)"
+        );
         assert_eq!(run(&file), Ok(Value::string("5-rwfalse10")));
         assert_eq!(run("return goos.stat('/dev/null').mode:sub(1, 4)"), Ok(Value::string("Dcrw")));
-        assert_eq!(run("return tostring(goos.stat('/').is_dir) .. goos.stat('/').mode:sub(1, 1)"), Ok(Value::string("trued")));
+        assert_eq!(
+            run("return tostring(goos.stat('/').is_dir) .. goos.stat('/').mode:sub(1, 1)"),
+            Ok(Value::string("trued"))
+        );
         let missing = format!("return select(2, goos.stat('{at}/none'))");
-        assert_eq!(run(&missing), Ok(Value::string(format!("stat {at}/none: no such file or directory"))));
-        assert!(run("goos.stat()").unwrap_err().contains("bad argument #1 to stat (string expected, got nil)"));
+        assert_eq!(
+            run(&missing),
+            Ok(Value::string(format!("stat {at}/none: no such file or directory")))
+        );
+        assert!(
+            run("goos.stat()")
+                .unwrap_err()
+                .contains("bad argument #1 to stat (string expected, got nil)")
+        );
     }
 
     #[test]
     fn modes_read_as_in_go() {
-        for (letters, mode, text) in [("", 0o644, "-rw-r--r--"), ("dt", 0o1777, "dtrwxrwxrwx"), ("Dc", 0o666, "Dcrw-rw-rw-")] {
+        for (letters, mode, text) in
+            [("", 0o644, "-rw-r--r--"), ("dt", 0o1777, "dtrwxrwxrwx"), ("Dc", 0o666, "Dcrw-rw-rw-")]
+        {
             assert_eq!(mode_text(letters, mode), text);
         }
     }
@@ -134,12 +158,17 @@ mod tests {
     fn mkdir_all_makes_what_is_missing() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().to_str().unwrap();
-        let twice = format!("return select('#', goos.mkdir_all('{at}/a/b')) + select('#', goos.mkdir_all('{at}/a/b'))");
+        let twice = format!(
+            "return select('#', goos.mkdir_all('{at}/a/b')) + select('#', goos.mkdir_all('{at}/a/b'))"
+        );
         assert_eq!(run(&twice), Ok(Value::Number(0.0)));
         assert!(folder.path().join("a/b").is_dir());
         std::fs::write(folder.path().join("file"), "").unwrap();
         let below_a_file = format!("return goos.mkdir_all('{at}/file/x')");
-        assert_eq!(run(&below_a_file), Ok(Value::string(format!("mkdir {at}/file/x: not a directory"))));
+        assert_eq!(
+            run(&below_a_file),
+            Ok(Value::string(format!("mkdir {at}/file/x: not a directory")))
+        );
     }
 
     #[test]

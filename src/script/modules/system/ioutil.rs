@@ -1,6 +1,7 @@
 //! `ioutil`: whole files, and copying from readers to writers.
 //!
-//! Files are read and written on helper threads; `copy` and `copyn` are the Lua half's. Bounds: [`work::FILE_BYTES_MAX`].
+//! Files are read and written on helper threads; `copy` and `copyn` are the Lua half's. Bounds:
+//! [`work::FILE_BYTES_MAX`].
 //! Rules: specification `lua/modules-glua.md` 5.6.
 
 use crate::script::ffi::{Call, Fault, Start, Waiting};
@@ -10,9 +11,15 @@ use crate::script::modules::support::work;
 pub static MODULE: Module = Module {
     names: &["ioutil"],
     functions: &[],
-    waiting: &[Waiting { name: "read_file", start: read_file }, Waiting { name: "write_file", start: write_file }],
+    waiting: &[
+        Waiting { name: "read_file", start: read_file },
+        Waiting { name: "write_file", start: write_file },
+    ],
     setup: None,
-    lua: Some(concat!(include_str!("../../../../lua/host/streams.lua"), include_str!("../../../../lua/host/ioutil.lua"))),
+    lua: Some(concat!(
+        include_str!("../../../../lua/host/streams.lua"),
+        include_str!("../../../../lua/host/ioutil.lua")
+    )),
 };
 
 /// `read_file(path)` → the bytes.
@@ -30,7 +37,8 @@ fn read_file(call: &Call<'_>) -> Result<Start, Fault> {
     ))
 }
 
-/// `write_file(path, bytes)`: in place of what the file held; a new one gets mode 0644. Nothing, or an error.
+/// `write_file(path, bytes)`: in place of what the file held; a new one gets mode 0644. Nothing, or
+/// an error.
 fn write_file(call: &Call<'_>) -> Result<Start, Fault> {
     let (path, bytes) = (call.string(1)?.into_owned(), call.string(2)?.into_owned());
     Ok(work::only_error(move || work::write_file(work::path(&path), &bytes)))
@@ -62,9 +70,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().to_str().unwrap();
         let read = format!("return select(2, io.read_file('{at}/none'))");
-        assert_eq!(run(&read), Ok(Value::string(format!("open {at}/none: no such file or directory"))));
-        assert_eq!(run(&format!("return io.write_file('{at}', '')")), Ok(Value::string(format!("open {at}: is a directory"))));
-        for (call, error) in [("read_file()", "#1 to read_file (string"), ("write_file('x', nil)", "#2 to write_file (string")] {
+        assert_eq!(
+            run(&read),
+            Ok(Value::string(format!("open {at}/none: no such file or directory")))
+        );
+        assert_eq!(
+            run(&format!("return io.write_file('{at}', '')")),
+            Ok(Value::string(format!("open {at}: is a directory")))
+        );
+        for (call, error) in [
+            ("read_file()", "#1 to read_file (string"),
+            ("write_file('x', nil)", "#2 to write_file (string"),
+        ] {
             assert!(run(&format!("io.{call}")).unwrap_err().contains(error), "{call}");
         }
     }
@@ -86,7 +103,15 @@ mod tests {
         assert_eq!(run(broken), Ok(Value::string("no more")));
         let full = "local writer = { write = function() return nil, 'full' end } return io.copy(writer, strings.new_reader('x'))";
         assert_eq!(run(full), Ok(Value::string("full")));
-        assert!(run("io.copy(strings.new_builder(), 5)").unwrap_err().contains("bad argument #2 to copy"));
-        assert!(run("io.copyn(strings.new_builder(), strings.new_reader(''), 'x')").unwrap_err().contains("bad argument #3 to copyn"));
+        assert!(
+            run("io.copy(strings.new_builder(), 5)")
+                .unwrap_err()
+                .contains("bad argument #2 to copy")
+        );
+        assert!(
+            run("io.copyn(strings.new_builder(), strings.new_reader(''), 'x')")
+                .unwrap_err()
+                .contains("bad argument #3 to copyn")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `runtime`: what system the server runs on, in Go's words. Rules: specification `lua/modules-glua.md` 5.6.
+//! `runtime`: what system the server runs on, in Go's words. Rules: specification
+//! `lua/modules-glua.md` 5.6.
 
 use crate::script::ffi::Function;
 use crate::script::modules::Module;
@@ -45,8 +46,14 @@ mod tests {
 
     #[test]
     fn names_are_those_of_go() {
-        assert_eq!(["x86_64", "aarch64", "riscv64"].map(architecture), ["amd64", "arm64", "riscv64"]);
+        assert_eq!(
+            ["x86_64", "aarch64", "riscv64"].map(architecture),
+            ["amd64", "arm64", "riscv64"]
+        );
         let expected = format!("{} {}", std::env::consts::OS, architecture(std::env::consts::ARCH));
-        assert_eq!(eval("local r = require('runtime') return r.goos() .. ' ' .. r.goarch()"), Ok(Value::string(expected)));
+        assert_eq!(
+            eval("local r = require('runtime') return r.goos() .. ' ' .. r.goarch()"),
+            Ok(Value::string(expected))
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! `shellescape`: texts as single words of a shell's command line.
 //!
-//! Rules: specification `lua/modules-glua.md` 5.7. The shell is POSIX's: in single quotes everything but the quote stands for itself.
+//! Rules: specification `lua/modules-glua.md` 5.7. The shell is POSIX's: in single quotes
+//! everything but the quote stands for itself.
 
 use crate::script::ffi::{Call, Fault, Function, Kind};
 use crate::script::modules::Module;
@@ -11,7 +12,10 @@ pub static MODULE: Module = Module {
     functions: &[
         Function { name: "quote", body: |call| push(call, &quote(&call.string(1)?)) },
         Function { name: "quote_command", body: quote_command },
-        Function { name: "strip_unsafe", body: |call| push(call, strip_unsafe(&call.text(1)?).as_bytes()) },
+        Function {
+            name: "strip_unsafe",
+            body: |call| push(call, strip_unsafe(&call.text(1)?).as_bytes()),
+        },
     ],
     waiting: &[],
     setup: None,
@@ -23,7 +27,8 @@ fn push(call: &Call<'_>, text: &[u8]) -> Result<i32, Fault> {
     Ok(1)
 }
 
-/// `quote_command(list)` → its members quoted, with blanks in between. What is no string and no number counts as the empty text.
+/// `quote_command(list)` → its members quoted, with blanks in between. What is no string and no
+/// number counts as the empty text.
 fn quote_command(call: &Call<'_>) -> Result<i32, Fault> {
     call.table(1)?;
     let mut words = Vec::new();
@@ -39,7 +44,9 @@ fn quote_command(call: &Call<'_>) -> Result<i32, Fault> {
 
 /// `text` as one word: as it is if the shell gives none of its bytes a meaning.
 pub fn quote(text: &[u8]) -> Vec<u8> {
-    if !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(byte)) {
+    if !text.is_empty()
+        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(byte))
+    {
         return text.to_vec();
     }
     let mut out = Vec::with_capacity(text.len() + 2);
@@ -56,8 +63,13 @@ pub fn quote(text: &[u8]) -> Vec<u8> {
 
 /// Without characters that cannot be seen; of all blanks the space remains.
 fn strip_unsafe(text: &str) -> String {
-    let is_seen =
-        |c: &char| *c == ' ' || !matches!(c.general_category_group(), GeneralCategoryGroup::Separator | GeneralCategoryGroup::Other);
+    let is_seen = |c: &char| {
+        *c == ' '
+            || !matches!(
+                c.general_category_group(),
+                GeneralCategoryGroup::Separator | GeneralCategoryGroup::Other
+            )
+    };
     text.chars().filter(is_seen).collect()
 }
 
@@ -69,7 +81,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn run(source: &str) -> Value {
-        eval(&format!("local s = require('shellescape') return {source}")).unwrap_or_else(|error| panic!("{source}: {error}"))
+        eval(&format!("local s = require('shellescape') return {source}"))
+            .unwrap_or_else(|error| panic!("{source}: {error}"))
     }
 
     #[test]
@@ -87,7 +100,10 @@ mod tests {
         ] {
             assert_eq!(run(source), Value::string(word), "{source}");
         }
-        for (source, error) in [("quote(nil)", "quote (string expected"), ("quote_command('x')", "quote_command (table expected")] {
+        for (source, error) in [
+            ("quote(nil)", "quote (string expected"),
+            ("quote_command('x')", "quote_command (table expected"),
+        ] {
             assert!(eval(&format!("require('shellescape').{source}")).unwrap_err().contains(error));
         }
     }
@@ -100,7 +116,9 @@ mod tests {
                 Some(open) if byte == open => quote = None,
                 Some(_) => out.push(byte),
                 None if byte == b'\'' || byte == b'"' => quote = Some(byte),
-                None if byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte) => out.push(byte),
+                None if byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte) => {
+                    out.push(byte)
+                }
                 None => return None,
             }
         }

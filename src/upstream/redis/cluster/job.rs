@@ -64,11 +64,19 @@ impl Jobs {
     /// Takes an op apart: its job, and the units to send, in their order.
     pub(super) fn begin(&mut self, op: &RedisOp, who: u64, until: Instant) -> (u64, Vec<u64>) {
         let id = self.next();
-        let mut job = Job { who, until, route: op.route, commands: Vec::with_capacity(op.commands.count()), left: 0 };
+        let mut job = Job {
+            who,
+            until,
+            route: op.route,
+            commands: Vec::with_capacity(op.commands.count()),
+            left: 0,
+        };
         let mut units = Vec::with_capacity(op.commands.count());
         for (at, command) in op.commands.iter().enumerate() {
             let gathering = match split::split(&command) {
-                Err(reply) => Gathering { merge: Merge::Only, parts: Vec::new(), left: 0, reply: Some(reply) },
+                Err(reply) => {
+                    Gathering { merge: Merge::Only, parts: Vec::new(), left: 0, reply: Some(reply) }
+                }
                 Ok((parts, merge)) => {
                     job.left += 1;
                     let count = parts.len();
@@ -108,11 +116,15 @@ impl Jobs {
     /// Makes of one unit as many as there are places, with their places.
     pub(super) fn spread(&mut self, id: u64, places: &[usize]) -> Vec<(u64, usize)> {
         let Some(unit) = self.units.remove(&id) else { return Vec::new() };
-        if let Some(gathering) = self.jobs.get_mut(&unit.job).and_then(|job| job.commands.get_mut(unit.command)) {
+        if let Some(gathering) =
+            self.jobs.get_mut(&unit.job).and_then(|job| job.commands.get_mut(unit.command))
+        {
             gathering.parts = vec![None; places.len()];
             gathering.left = places.len();
         }
-        let each = |(part, at): (usize, &usize)| (self.add(Unit { part, commands: unit.commands.clone(), ..unit }), *at);
+        let each = |(part, at): (usize, &usize)| {
+            (self.add(Unit { part, commands: unit.commands.clone(), ..unit }), *at)
+        };
         places.iter().enumerate().map(each).collect()
     }
 
@@ -160,7 +172,8 @@ impl Jobs {
         if self.jobs.is_empty() {
             self.earliest = None;
         }
-        let mut replies: Vec<Reply> = job.commands.into_iter().filter_map(|gathering| gathering.reply).collect();
+        let mut replies: Vec<Reply> =
+            job.commands.into_iter().filter_map(|gathering| gathering.reply).collect();
         let answer = match (replies.len(), replies.pop()) {
             (1, Some(only)) => Answer::Reply(only),
             (_, last) => {

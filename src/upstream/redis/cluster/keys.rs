@@ -1,8 +1,9 @@
 //! Keys: which words of a command are keys, and whether a command can be taken apart by them.
 //!
-//! By name, for the commands whose keys are not simply their first argument; for one that is not listed the first argument is taken, and
-//! the cluster corrects a wrong guess with MOVED. Commands without keys go to one node or to all masters:
-//! KEYS, DBSIZE, SCRIPT, FUNCTION, FLUSHDB and FLUSHALL to all (their replies become one), SCAN from one to the next (its cursor says which),
+//! By name, for the commands whose keys are not simply their first argument; for one that is not
+//! listed the first argument is taken, and the cluster corrects a wrong guess with MOVED. Commands
+//! without keys go to one node or to all masters: KEYS, DBSIZE, SCRIPT, FUNCTION, FLUSHDB and
+//! FLUSHALL to all (their replies become one), SCAN from one to the next (its cursor says which),
 //! everything else (PING, TIME, ECHO, PUBLISH, INFO) to any one.
 //! Rules: the Redis command reference, "key specifications".
 
@@ -62,29 +63,40 @@ pub(super) enum Apart {
     Status,
 }
 
-/// Where the keys of a command are; its name in any case, the word after it for those that have subcommands.
+/// Where the keys of a command are; its name in any case, the word after it for those that have
+/// subcommands.
 pub(super) fn of(name: &[u8], second: Option<&[u8]>) -> Keys {
     let mut buffer = [0; NAME_BYTES_MAX];
     let Some(upper) = upper(name, &mut buffer) else { return Keys::At(1) };
     let counted = |count, first| Keys::Counted { count, first, destination: None };
     match upper {
-        b"DEL" | b"UNLINK" | b"EXISTS" | b"TOUCH" | b"MGET" | b"PFCOUNT" | b"PFMERGE" | b"SUNION" | b"SINTER" | b"SDIFF"
-        | b"SUNIONSTORE" | b"SINTERSTORE" | b"SDIFFSTORE" | b"WATCH" => Keys::From { first: 1, step: 1 },
+        b"DEL" | b"UNLINK" | b"EXISTS" | b"TOUCH" | b"MGET" | b"PFCOUNT" | b"PFMERGE"
+        | b"SUNION" | b"SINTER" | b"SDIFF" | b"SUNIONSTORE" | b"SINTERSTORE" | b"SDIFFSTORE"
+        | b"WATCH" => Keys::From { first: 1, step: 1 },
         b"MSET" | b"MSETNX" => Keys::From { first: 1, step: 2 },
         b"BITOP" => Keys::From { first: 2, step: 1 },
-        b"RENAME" | b"RENAMENX" | b"COPY" | b"SMOVE" | b"LMOVE" | b"BLMOVE" | b"RPOPLPUSH" | b"GEOSEARCHSTORE" | b"ZRANGESTORE"
-        | b"LCS" => Keys::Pair(1, 2),
+        b"RENAME" | b"RENAMENX" | b"COPY" | b"SMOVE" | b"LMOVE" | b"BLMOVE" | b"RPOPLPUSH"
+        | b"GEOSEARCHSTORE" | b"ZRANGESTORE" | b"LCS" => Keys::Pair(1, 2),
         b"EVAL" | b"EVALSHA" | b"EVAL_RO" | b"EVALSHA_RO" | b"FCALL" | b"FCALL_RO" => counted(2, 3),
-        b"ZUNION" | b"ZINTER" | b"ZDIFF" | b"ZINTERCARD" | b"SINTERCARD" | b"LMPOP" | b"ZMPOP" => counted(1, 2),
-        b"ZUNIONSTORE" | b"ZINTERSTORE" | b"ZDIFFSTORE" => Keys::Counted { count: 2, first: 3, destination: Some(1) },
+        b"ZUNION" | b"ZINTER" | b"ZDIFF" | b"ZINTERCARD" | b"SINTERCARD" | b"LMPOP" | b"ZMPOP" => {
+            counted(1, 2)
+        }
+        b"ZUNIONSTORE" | b"ZINTERSTORE" | b"ZDIFFSTORE" => {
+            Keys::Counted { count: 2, first: 3, destination: Some(1) }
+        }
         b"OBJECT" | b"XGROUP" | b"XINFO" | b"MEMORY" => Keys::At(2),
         b"XREAD" | b"XREADGROUP" => Keys::Streams,
-        b"PING" | b"ECHO" | b"TIME" | b"INFO" | b"PUBLISH" | b"COMMAND" | b"CONFIG" | b"CLIENT" | b"CLUSTER" | b"RANDOMKEY" | b"WAIT"
-        | b"LASTSAVE" | b"ROLE" | b"ACL" | b"LATENCY" | b"SLOWLOG" => Keys::None(Keyless::AnyNode),
+        b"PING" | b"ECHO" | b"TIME" | b"INFO" | b"PUBLISH" | b"COMMAND" | b"CONFIG" | b"CLIENT"
+        | b"CLUSTER" | b"RANDOMKEY" | b"WAIT" | b"LASTSAVE" | b"ROLE" | b"ACL" | b"LATENCY"
+        | b"SLOWLOG" => Keys::None(Keyless::AnyNode),
         b"KEYS" => Keys::None(Keyless::EveryMaster(Gather::Concatenate)),
         b"DBSIZE" => Keys::None(Keyless::EveryMaster(Gather::Sum)),
-        b"SCRIPT" if second.is_some_and(|word| word.eq_ignore_ascii_case(b"EXISTS")) => Keys::None(Keyless::EveryMaster(Gather::Every)),
-        b"SCRIPT" | b"FUNCTION" | b"FLUSHALL" | b"FLUSHDB" => Keys::None(Keyless::EveryMaster(Gather::Same)),
+        b"SCRIPT" if second.is_some_and(|word| word.eq_ignore_ascii_case(b"EXISTS")) => {
+            Keys::None(Keyless::EveryMaster(Gather::Every))
+        }
+        b"SCRIPT" | b"FUNCTION" | b"FLUSHALL" | b"FLUSHDB" => {
+            Keys::None(Keyless::EveryMaster(Gather::Same))
+        }
         b"SCAN" => Keys::None(Keyless::Scan),
         _ => Keys::At(1),
     }
@@ -105,16 +117,23 @@ impl Keys {
     /// The places of the keys among `words`; places that are not there are left out.
     pub(super) fn places(self, words: &[&[u8]]) -> Vec<usize> {
         let end = words.len();
-        let number = |at: usize| -> usize { words.get(at).and_then(|word| std::str::from_utf8(word).ok()?.parse().ok()).unwrap_or(0) };
+        let number = |at: usize| -> usize {
+            words.get(at).and_then(|word| std::str::from_utf8(word).ok()?.parse().ok()).unwrap_or(0)
+        };
         match self {
             Keys::At(at) => (at..end).take(1).collect(),
             Keys::From { first, step } => (first..end).step_by(step).collect(),
             Keys::Pair(one, other) => [one, other].into_iter().filter(|at| *at < end).collect(),
-            Keys::Counted { count, first, destination } => {
-                destination.into_iter().filter(|at| *at < end).chain((first..end).take(number(count))).collect()
-            }
+            Keys::Counted { count, first, destination } => destination
+                .into_iter()
+                .filter(|at| *at < end)
+                .chain((first..end).take(number(count)))
+                .collect(),
             Keys::Streams => {
-                let first = words.iter().position(|word| word.eq_ignore_ascii_case(b"STREAMS")).map_or(end, |at| at + 1);
+                let first = words
+                    .iter()
+                    .position(|word| word.eq_ignore_ascii_case(b"STREAMS"))
+                    .map_or(end, |at| at + 1);
                 (first..end).take((end - first) / 2).collect()
             }
             Keys::None(_) => Vec::new(),
@@ -164,7 +183,8 @@ mod tests {
         ] {
             let words: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
             let found = of(words[0], words.get(1).copied()).places(&words);
-            let found: Vec<&str> = found.into_iter().map(|at| std::str::from_utf8(words[at]).unwrap()).collect();
+            let found: Vec<&str> =
+                found.into_iter().map(|at| std::str::from_utf8(words[at]).unwrap()).collect();
             assert_eq!(found.join(" "), keys, "{command}");
         }
     }

@@ -5,7 +5,8 @@ use super::slots::{Range, SLOTS};
 /// Empty until a node has told it.
 #[derive(Debug, Default)]
 pub(super) struct Map {
-    /// By slot, the number of its shard, counted from 1; 0: nobody is known to serve it. Empty: nothing is known.
+    /// By slot, the number of its shard, counted from 1; 0: nobody is known to serve it. Empty:
+    /// nothing is known.
     slots: Vec<u16>,
     shards: Vec<Shard>,
 }
@@ -18,17 +19,27 @@ pub(super) struct Shard {
 }
 
 impl Map {
-    /// Builds it from what a node told; `place` gives the place of an address, None if there is no room for it.
+    /// Builds it from what a node told; `place` gives the place of an address, None if there is no
+    /// room for it.
     pub(super) fn build(ranges: &[Range], mut place: impl FnMut(&str) -> Option<usize>) -> Map {
         let mut map = Map { slots: vec![0; usize::from(SLOTS)], shards: Vec::new() };
         for range in ranges {
             let Some(master) = place(&range.master) else { continue };
             let shard = map.shard(master);
-            let replicas: Vec<usize> = range.replicas.iter().filter_map(|address| place(address)).filter(|at| *at != master).collect();
+            let replicas: Vec<usize> = range
+                .replicas
+                .iter()
+                .filter_map(|address| place(address))
+                .filter(|at| *at != master)
+                .collect();
             if let Some(shard) = map.shards.get_mut(usize::from(shard) - 1) {
                 shard.replicas = replicas;
             }
-            for slot in map.slots.get_mut(usize::from(range.first)..=usize::from(range.last)).unwrap_or_default() {
+            for slot in map
+                .slots
+                .get_mut(usize::from(range.first)..=usize::from(range.last))
+                .unwrap_or_default()
+            {
                 *slot = shard;
             }
         }
@@ -62,7 +73,8 @@ impl Map {
         self.shards.iter().any(|shard| shard.master == at || shard.replicas.contains(&at))
     }
 
-    /// The number of a master's shard, counted from 1; a new one if it has none yet. There are no more shards than nodes.
+    /// The number of a master's shard, counted from 1; a new one if it has none yet. There are no
+    /// more shards than nodes.
     fn shard(&mut self, master: usize) -> u16 {
         let at = self.shards.iter().position(|shard| shard.master == master).unwrap_or_else(|| {
             self.shards.push(Shard { master, replicas: Vec::new() });

@@ -1,13 +1,17 @@
 //! A cluster: commands to the nodes that serve their slots, and replies back in their order.
 //!
-//! An op becomes a [`job::Job`], its commands [`job::Unit`]s that each go to one node; the last reply completes the job. Units of one node stay in
-//! order, those of different nodes do not wait for each other. What a node refuses is sent where it says (MOVED, ASK), or again a little
-//! later (TRYAGAIN, CLUSTERDOWN), within the op's time and [`Layout::Cluster`](super::Layout)'s number of redirections. What was in flight at
-//! a node that went away is never sent again unless it only reads.
+//! An op becomes a [`job::Job`], its commands [`job::Unit`]s that each go to one node; the last
+//! reply completes the job. Units of one node stay in order, those of different nodes do not wait
+//! for each other. What a node refuses is sent where it says (MOVED, ASK), or again a little later
+//! (TRYAGAIN, CLUSTERDOWN), within the op's time and [`Layout::Cluster`](super::Layout)'s number of
+//! redirections. What was in flight at a node that went away is never sent again unless it only
+//! reads.
 //!
-//! The map comes from CLUSTER SLOTS of any node: at the start, after a MOVED or a loss, again and again while a master is away, and every
-//! [`CALM`] otherwise. Asks wait for the first map; if no node can be reached at all they are refused at once.
-//! Rules: the cluster specification, redis.io. Bounds: as many jobs as a link has asks ([`Settings::asks_max`]).
+//! The map comes from CLUSTER SLOTS of any node: at the start, after a MOVED or a loss, again and
+//! again while a master is away, and every [`CALM`] otherwise. Asks wait for the first map; if no
+//! node can be reached at all they are refused at once.
+//! Rules: the cluster specification, redis.io. Bounds: as many jobs as a link has asks
+//! ([`Settings::asks_max`]).
 //!
 //! ```text
 //! keys.rs      where a command's keys are       slots.rs   key → slot, CLUSTER SLOTS
@@ -65,7 +69,13 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(seeds: Vec<String>, settings: Settings, redirects_max: u8, seed: u64, _now: Instant) -> Cluster {
+    pub(super) fn new(
+        seeds: Vec<String>,
+        settings: Settings,
+        redirects_max: u8,
+        seed: u64,
+        _now: Instant,
+    ) -> Cluster {
         Cluster {
             seeds,
             jobs: Jobs::default(),
@@ -88,7 +98,14 @@ impl Cluster {
     }
 
     /// As [`Pool::ask`](super::Pool::ask).
-    pub(super) fn ask(&mut self, op: &RedisOp, who: u64, until: Instant, nodes: &mut Nodes, now: Instant) -> Option<Answer> {
+    pub(super) fn ask(
+        &mut self,
+        op: &RedisOp,
+        who: u64,
+        until: Instant,
+        nodes: &mut Nodes,
+        now: Instant,
+    ) -> Option<Answer> {
         let failure = match self.hopeless(nodes, now) {
             _ if self.jobs.len() >= self.settings.asks_max => Some(Failure::Full("redis")),
             _ if until <= now => Some(Failure::TimedOut),
@@ -111,8 +128,15 @@ impl Cluster {
         Some(self.done.swap_remove(at).1)
     }
 
-    /// Takes what links have answered, sends what has waited long enough, keeps the map up to date, and passes answers on.
-    pub(super) fn turn(&mut self, nodes: &mut Nodes, inner: &mut Vec<(u64, Answer)>, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    /// Takes what links have answered, sends what has waited long enough, keeps the map up to date,
+    /// and passes answers on.
+    pub(super) fn turn(
+        &mut self,
+        nodes: &mut Nodes,
+        inner: &mut Vec<(u64, Answer)>,
+        now: Instant,
+        out: &mut Vec<(u64, Answer)>,
+    ) {
         self.found.extend(inner.drain(..));
         self.settle(nodes, now);
         self.resume(nodes, now);
@@ -135,7 +159,11 @@ impl Cluster {
     /// Ends for good: everybody is told.
     pub(super) fn close(&mut self, out: &mut Vec<(u64, Answer)>) {
         out.append(&mut self.done);
-        out.extend(self.jobs.end().map(|who| (who, Answer::Failed(Failure::Closed("the cluster".to_owned())))));
+        out.extend(
+            self.jobs
+                .end()
+                .map(|who| (who, Answer::Failed(Failure::Closed("the cluster".to_owned())))),
+        );
     }
 
     /// Whether every slot's master that is known answers.
@@ -158,20 +186,32 @@ impl Cluster {
         let at = match (unit.asking, unit.place) {
             (Some(at), _) => Some(at),
             (None, Place::Slot(slot)) => self.map.of_slot(slot).and_then(|shard| {
-                let reads_at_replica = job.route == Route::Read && self.settings.reads_at_replicas && unit.tries == 0;
-                let replica = if reads_at_replica { nodes.ready_in_turn(&shard.replicas, self.turn) } else { None };
+                let reads_at_replica =
+                    job.route == Route::Read && self.settings.reads_at_replicas && unit.tries == 0;
+                let replica = if reads_at_replica {
+                    nodes.ready_in_turn(&shard.replicas, self.turn)
+                } else {
+                    None
+                };
                 self.turn = self.turn.wrapping_add(1);
                 replica.or(Some(shard.master))
             }),
             (None, Place::AnyNode) => None,
-            (None, Place::EveryMaster | Place::Master(_)) => return self.send_to_masters(id, nodes, now),
+            (None, Place::EveryMaster | Place::Master(_)) => {
+                return self.send_to_masters(id, nodes, now);
+            }
         };
         // A slot that nobody is known to serve: any node knows better.
         let Some(at) = at.or_else(|| self.any_node(nodes)) else { return self.queue.push_back(id) };
         let Some((unit, _)) = self.jobs.unit_and_job(id) else { return };
-        let with_asking = unit.asking.take().and_then(|_| unit.commands.iter().next().map(|command| command.after(&[b"ASKING"])));
+        let with_asking = unit
+            .asking
+            .take()
+            .and_then(|_| unit.commands.iter().next().map(|command| command.after(&[b"ASKING"])));
         unit.node = at;
-        let Some(node) = nodes.get_mut(at) else { return self.found.push_back((id, Answer::Failed(gone()))) };
+        let Some(node) = nodes.get_mut(at) else {
+            return self.found.push_back((id, Answer::Failed(gone())));
+        };
         let answer = node.link.ask(id, until, with_asking.as_ref().unwrap_or(&unit.commands), now);
         self.found.extend(answer.map(|answer| (id, answer)));
     }
@@ -205,7 +245,8 @@ impl Cluster {
     /// A node that is ready, in turn.
     fn any_node(&mut self, nodes: &Nodes) -> Option<usize> {
         self.turn = self.turn.wrapping_add(1);
-        let ready: Vec<usize> = nodes.iter().filter(|(_, node)| node.link.is_ready()).map(|(at, _)| at).collect();
+        let ready: Vec<usize> =
+            nodes.iter().filter(|(_, node)| node.link.is_ready()).map(|(at, _)| at).collect();
         nodes.ready_in_turn(&ready, self.turn)
     }
 
@@ -230,28 +271,40 @@ impl Cluster {
     fn refused(&mut self, id: u64, failure: Failure, nodes: &mut Nodes, now: Instant) {
         let redirects_max = self.redirects_max;
         let Some((unit, job)) = self.jobs.unit_and_job(id) else { return };
-        let (until, node, route, is_keyed) = (job.until, unit.node, job.route, matches!(unit.place, Place::Slot(_) | Place::AnyNode));
+        let (until, node, route, is_keyed) = (
+            job.until,
+            unit.node,
+            job.route,
+            matches!(unit.place, Place::Slot(_) | Place::AnyNode),
+        );
         let asked = nodes.get(node).and_then(|node| node.address()).unwrap_or_default().to_owned();
         let advice = match &failure {
             Failure::NotServing(text) => redirect::advice(text, &asked),
-            // Nothing was sent, or what was sent may be asked twice: another node may serve it by now.
+            // Nothing was sent, or what was sent may be asked twice: another node may serve it by
+            // now.
             Failure::Refused(_) => return self.try_elsewhere(id, failure, nodes, now),
-            Failure::Closed(_) if route == Route::Read => return self.try_elsewhere(id, failure, nodes, now),
+            Failure::Closed(_) if route == Route::Read => {
+                return self.try_elsewhere(id, failure, nodes, now);
+            }
             _ => Advice::GiveUp,
         };
-        if matches!(failure, Failure::NotServing(_) | Failure::Closed(_)) && advice != Advice::GiveUp {
+        if matches!(failure, Failure::NotServing(_) | Failure::Closed(_))
+            && advice != Advice::GiveUp
+        {
             self.look_again();
         }
         let Some((unit, _)) = self.jobs.unit_and_job(id) else { return };
         unit.tries = unit.tries.saturating_add(1);
         match advice {
-            Advice::Moved { slot, address } if is_keyed && unit.tries <= redirects_max => match self.place(&address, nodes, now) {
-                Some(at) => {
-                    self.map.move_slot(slot, at);
-                    self.send(id, nodes, now);
+            Advice::Moved { slot, address } if is_keyed && unit.tries <= redirects_max => {
+                match self.place(&address, nodes, now) {
+                    Some(at) => {
+                        self.map.move_slot(slot, at);
+                        self.send(id, nodes, now);
+                    }
+                    None => self.fail(id, failure),
                 }
-                None => self.fail(id, failure),
-            },
+            }
             Advice::Ask { address } if is_keyed && unit.tries <= redirects_max => {
                 let at = self.place(&address, nodes, now);
                 if let Some((unit, _)) = self.jobs.unit_and_job(id) {
@@ -260,7 +313,8 @@ impl Cluster {
                 self.send(id, nodes, now);
             }
             Advice::Later => {
-                let pause = (PAUSE_MIN * 2u32.saturating_pow(u32::from(unit.tries) - 1)).min(PAUSE_MAX);
+                let pause =
+                    (PAUSE_MIN * 2u32.saturating_pow(u32::from(unit.tries) - 1)).min(PAUSE_MAX);
                 match now + self.spread.jitter(pause) {
                     again if again < until => self.paused.push((again, id)),
                     _ => self.fail(id, failure),
@@ -366,7 +420,13 @@ impl Cluster {
     }
 
     fn take_map(&mut self, answer: Answer, nodes: &mut Nodes, now: Instant) {
-        let asked = self.asked.take().and_then(|at| nodes.get(at)).and_then(|node| node.address()).unwrap_or_default().to_owned();
+        let asked = self
+            .asked
+            .take()
+            .and_then(|at| nodes.get(at))
+            .and_then(|node| node.address())
+            .unwrap_or_default()
+            .to_owned();
         self.answered = Some(now);
         (self.calm, self.alert) = (self.spread.jitter(CALM), self.spread.jitter(ALERT));
         let ranges = match answer {
@@ -375,7 +435,9 @@ impl Cluster {
             _ => Err("no answer to CLUSTER SLOTS".to_owned()),
         };
         match ranges {
-            Ok(ranges) if ranges.is_empty() => self.no_map("no node of the cluster serves any slot"),
+            Ok(ranges) if ranges.is_empty() => {
+                self.no_map("no node of the cluster serves any slot")
+            }
             Ok(ranges) => self.adopt(&ranges, nodes, now),
             Err(why) => self.no_map(&why),
         }
@@ -392,7 +454,11 @@ impl Cluster {
         let with_replicas = self.settings.reads_at_replicas;
         self.map = Map::build(ranges, |address| {
             let is_master = ranges.iter().any(|range| range.master == address);
-            if is_master || with_replicas { place(&mut self.places, &self.settings, address, nodes, now) } else { None }
+            if is_master || with_replicas {
+                place(&mut self.places, &self.settings, address, nodes, now)
+            } else {
+                None
+            }
         });
         self.drop_strangers(nodes, now);
         for id in std::mem::take(&mut self.queue) {
@@ -419,7 +485,13 @@ impl Cluster {
     }
 }
 
-fn place(places: &mut AHashMap<String, usize>, settings: &Settings, address: &str, nodes: &mut Nodes, now: Instant) -> Option<usize> {
+fn place(
+    places: &mut AHashMap<String, usize>,
+    settings: &Settings,
+    address: &str,
+    nodes: &mut Nodes,
+    now: Instant,
+) -> Option<usize> {
     if let Some(at) = places.get(address) {
         return Some(*at);
     }

@@ -10,7 +10,8 @@ pub(super) enum Advice {
     Moved { slot: u16, address: String },
     /// The slot is on its way elsewhere: this command is to be asked there, after ASKING.
     Ask { address: String },
-    /// It may work in a moment: a slot on its way, a failover under way, a node that has just come up.
+    /// It may work in a moment: a slot on its way, a failover under way, a node that has just come
+    /// up.
     Later,
     /// Nothing.
     GiveUp,

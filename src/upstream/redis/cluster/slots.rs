@@ -1,7 +1,8 @@
 //! Slots: which of the 16,384 a key belongs to, and which nodes serve each.
 //!
-//! Reads what CLUSTER SLOTS tells, which is bytes of a peer: ranges out of order, doubled or left out are taken as they come, hosts that are
-//! none are left out, anything else is refused. Rules: the cluster specification, redis.io.
+//! Reads what CLUSTER SLOTS tells, which is bytes of a peer: ranges out of order, doubled or left
+//! out are taken as they come, hosts that are none are left out, anything else is refused. Rules:
+//! the cluster specification, redis.io.
 
 use crate::proto::resp::{Reply, View};
 use crate::upstream::redis::address::address;
@@ -11,7 +12,8 @@ pub fn slot_of(key: &[u8]) -> u16 {
     crc16(hash_tag(key).unwrap_or(key)) % SLOTS
 }
 
-/// The text between the first `{` and the `}` after it, unless it is empty: keys that share it share a slot.
+/// The text between the first `{` and the `}` after it, unless it is empty: keys that share it
+/// share a slot.
 pub fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     let open = memchr::memchr(b'{', key)?;
     let rest = key.get(open + 1..)?;
@@ -30,7 +32,8 @@ pub struct Range {
     pub replicas: Vec<String>,
 }
 
-/// Reads the reply to CLUSTER SLOTS of the node at `asked`, which stands where a node does not know its own host.
+/// Reads the reply to CLUSTER SLOTS of the node at `asked`, which stands where a node does not know
+/// its own host.
 ///
 /// # Errors
 /// What is wrong with it; the server's words if it is an error.
@@ -38,7 +41,9 @@ pub fn parse(reply: &Reply, asked: &str) -> Result<Vec<Range>, String> {
     if let Some(text) = reply.as_error() {
         return Err(String::from_utf8_lossy(text).into_owned());
     }
-    let View::Array(ranges) = reply.view() else { return Err("CLUSTER SLOTS: no list of slots".to_owned()) };
+    let View::Array(ranges) = reply.view() else {
+        return Err("CLUSTER SLOTS: no list of slots".to_owned());
+    };
     if ranges.len() > usize::from(SLOTS) {
         return Err("CLUSTER SLOTS: more ranges than slots".to_owned());
     }
@@ -68,7 +73,8 @@ fn slot(view: View<'_>) -> Option<u16> {
     u16::try_from(view.as_int()?).ok().filter(|slot| *slot < SLOTS)
 }
 
-/// A node: host, port, and what does not matter here. `Some(None)`: the cluster does not know its host.
+/// A node: host, port, and what does not matter here. `Some(None)`: the cluster does not know its
+/// host.
 fn node_of(node: View<'_>, asked: &str) -> Option<Option<String>> {
     let mut items = node.items()?;
     let host = items.next()?;
@@ -77,7 +83,8 @@ fn node_of(node: View<'_>, asked: &str) -> Option<Option<String>> {
     Some(node_address(host, port, asked))
 }
 
-/// The address of a node that `asked` tells of: no host means that of `asked`, `?` that nobody knows it.
+/// The address of a node that `asked` tells of: no host means that of `asked`, `?` that nobody
+/// knows it.
 pub(super) fn node_address(host: &[u8], port: u16, asked: &str) -> Option<String> {
     let own = asked.rsplit_once(':').map_or(asked, |(host, _)| host).trim_matches(['[', ']']);
     let host = if host.is_empty() { own.as_bytes() } else { host };
@@ -129,7 +136,13 @@ mod tests {
 
     #[test]
     fn slots_as_the_specification_computes_them() {
-        for (key, slot) in [("123456789", 0x31c3), ("foo", 12182), ("{user1000}.following", 3443), ("user1000", 3443), ("", 0)] {
+        for (key, slot) in [
+            ("123456789", 0x31c3),
+            ("foo", 12182),
+            ("{user1000}.following", 3443),
+            ("user1000", 3443),
+            ("", 0),
+        ] {
             assert_eq!(slot_of(key.as_bytes()), slot, "{key}");
         }
         assert_eq!(slot_of(b"foo{}{bar}"), crc16(b"foo{}{bar}") % SLOTS);
@@ -147,11 +160,24 @@ mod tests {
         assert_eq!(
             parse(&reply, "redis.example.org:7001"),
             Ok(vec![
-                Range { first: 0, last: 5460, master: "127.0.0.1:7000".into(), replicas: vec!["[::1]:7003".into()] },
-                Range { first: 5461, last: 5461, master: "redis.example.org:7001".into(), replicas: vec!["redis.example.org:7002".into()] },
+                Range {
+                    first: 0,
+                    last: 5460,
+                    master: "127.0.0.1:7000".into(),
+                    replicas: vec!["[::1]:7003".into()]
+                },
+                Range {
+                    first: 5461,
+                    last: 5461,
+                    master: "redis.example.org:7001".into(),
+                    replicas: vec!["redis.example.org:7002".into()]
+                },
             ])
         );
-        assert_eq!(parse(&Reply::array(&[range(1, 2, &[("", 7001)])]), "[::1]:7000").unwrap()[0].master, "[::1]:7001");
+        assert_eq!(
+            parse(&Reply::array(&[range(1, 2, &[("", 7001)])]), "[::1]:7000").unwrap()[0].master,
+            "[::1]:7001"
+        );
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::proto::resp::Reply;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// Three masters, each with a third of the slots; the second number of an address is that of its replica.
+/// Three masters, each with a third of the slots; the second number of an address is that of its
+/// replica.
 #[derive(Clone, Default)]
 struct World {
     /// Who is not there.
@@ -32,15 +33,25 @@ impl World {
     fn map(&self) -> Reply {
         let node = |address: &str| {
             let (host, port) = address.split_once(':').unwrap();
-            Reply::array(&[Reply::bulk(host.as_bytes()), Reply::int(port.parse().unwrap()), Reply::bulk(b"id")])
+            Reply::array(&[
+                Reply::bulk(host.as_bytes()),
+                Reply::int(port.parse().unwrap()),
+                Reply::bulk(b"id"),
+            ])
         };
         let mut ranges = Vec::new();
         let mut first = 0;
         for slot in 0..=16384u16 {
-            if slot == 16384 || self.owner(slot, self.is_stale) != self.owner(first, self.is_stale) {
+            if slot == 16384 || self.owner(slot, self.is_stale) != self.owner(first, self.is_stale)
+            {
                 let master = self.owner(first, self.is_stale);
                 let replica = master.replace("c:", "c:1");
-                ranges.push(Reply::array(&[Reply::int(first.into()), Reply::int((slot - 1).into()), node(master), node(&replica)]));
+                ranges.push(Reply::array(&[
+                    Reply::int(first.into()),
+                    Reply::int((slot - 1).into()),
+                    node(master),
+                    node(&replica),
+                ]));
                 first = slot;
             }
         }
@@ -58,7 +69,13 @@ impl World {
             ["CLUSTER", "SLOTS"] => return Some(self.map()),
             _ => self.seen.push(format!("{address} {}", words.join(" "))),
         }
-        let value = |key: &str| if key.starts_with('n') { Reply::nil() } else { Reply::bulk(format!("v:{key}").as_bytes()) };
+        let value = |key: &str| {
+            if key.starts_with('n') {
+                Reply::nil()
+            } else {
+                Reply::bulk(format!("v:{key}").as_bytes())
+            }
+        };
         let keys = super::keys::of(words[0].as_bytes(), None);
         let bytes: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
         let slots: Vec<u16> = keys.places(&bytes).iter().map(|at| slot_of(bytes[*at])).collect();
@@ -107,7 +124,10 @@ fn ready() -> (Bench, World) {
 /// A key of the third of a master.
 fn key_of(master: &str) -> String {
     let world = World::default();
-    (0..).map(|n| format!("k{n}")).find(|key| world.owner(slot_of(key.as_bytes()), false) == master).unwrap()
+    (0..)
+        .map(|n| format!("k{n}"))
+        .find(|key| world.owner(slot_of(key.as_bytes()), false) == master)
+        .unwrap()
 }
 
 #[test]
@@ -118,7 +138,8 @@ fn commands_wait_for_the_map_and_go_where_their_slots_are() {
         bench.write(who, &format!("GET {}", key_of(master)));
     }
     world.go(&mut bench, Duration::ZERO);
-    let expected: Vec<(u64, String)> = (0..).zip(MASTERS.map(|master| format!("v:{}", key_of(master)))).collect();
+    let expected: Vec<(u64, String)> =
+        (0..).zip(MASTERS.map(|master| format!("v:{}", key_of(master)))).collect();
     assert_eq!(bench.answers(), expected);
     assert_eq!(world.seen.len(), 3, "no guesses: {:?}", world.seen);
     assert_eq!(bench.connected(), MASTERS);
@@ -128,7 +149,10 @@ fn commands_wait_for_the_map_and_go_where_their_slots_are() {
 fn a_pipeline_is_split_and_its_replies_are_in_order() {
     let (mut bench, mut world) = ready();
     let [a, b, c] = MASTERS.map(key_of);
-    bench.write(1, &format!("GET {a};MGET {b} n1 {a};PING;DEL {c} {a};RENAME {a} {b};KEYS *;GET {c}"));
+    bench.write(
+        1,
+        &format!("GET {a};MGET {b} n1 {a};PING;DEL {c} {a};RENAME {a} {b};KEYS *;GET {c}"),
+    );
     world.go(&mut bench, Duration::ZERO);
     let crossslot = "-CROSSSLOT Keys in request don't hash to the same slot";
     let expected = format!("v:{a};[v:{b} nil v:{a}];PONG;2;{crossslot};[c:1 c:2 c:3];v:{c}");
@@ -163,7 +187,8 @@ fn a_scan_meets_every_master_once() {
         bench.write(1, &format!("SCAN {cursor}"));
         world.go(&mut bench, Duration::ZERO);
         let answer = bench.answers().remove(0).1;
-        let (next, keys) = answer.strip_prefix('[').unwrap().strip_suffix("]]").unwrap().split_once(" [").unwrap();
+        let (next, keys) =
+            answer.strip_prefix('[').unwrap().strip_suffix("]]").unwrap().split_once(" [").unwrap();
         met.extend((!keys.is_empty()).then(|| keys.to_owned()));
         if next == "0" {
             break;
@@ -264,7 +289,9 @@ fn what_does_not_pass_is_told_at_once() {
     let (mut bench, mut world) = ready();
     let oom = "OOM command not allowed when used memory > 'maxmemory'.";
     bench.write(1, &format!("SET {} x;GET {}", key_of("c:1"), key_of("c:2")));
-    bench.run(|address: &str, words: &[&str]| if words[0] == "SET" { Some(Reply::error(oom)) } else { world.serve(address, words) });
+    bench.run(|address: &str, words: &[&str]| {
+        if words[0] == "SET" { Some(Reply::error(oom)) } else { world.serve(address, words) }
+    });
     assert_eq!(bench.answers(), answered(&[(1, &format!("!!{oom}"))]));
 }
 
@@ -280,9 +307,15 @@ fn a_master_that_is_away_fails_its_own_slots_only() {
     bench.write(2, &format!("GET {}", key_of("c:2")));
     world.go(&mut bench, Duration::ZERO);
     let value = format!("v:{}", key_of("c:2"));
-    assert_eq!(bench.answers(), answered(&[(1, "!dial tcp c:1: connect: connection refused"), (2, &value)]));
+    assert_eq!(
+        bench.answers(),
+        answered(&[(1, "!dial tcp c:1: connect: connection refused"), (2, &value)])
+    );
     // Its replica is made master: the map tells within two seconds.
-    world.moved = (0..16384u16).filter(|slot| World::default().owner(*slot, false) == "c:1").map(|slot| (slot, "c:9")).collect();
+    world.moved = (0..16384u16)
+        .filter(|slot| World::default().owner(*slot, false) == "c:1")
+        .map(|slot| (slot, "c:9"))
+        .collect();
     world.go(&mut bench, 2 * SECOND);
     bench.write(3, &format!("GET {}", key_of("c:1")));
     world.go(&mut bench, Duration::ZERO);
@@ -300,10 +333,18 @@ fn what_was_in_flight_is_repeated_only_if_it_reads() {
     bench.read(1, &format!("GET {key}"));
     bench.write(2, &format!("SET {} x", key_of("c:2")));
     // The replica and the other master die with them.
-    let dying = |address: &str, words: &[&str]| matches!(address, "c:11" | "c:2") && words[0] != "CLUSTER";
-    bench.run(|address: &str, words: &[&str]| if dying(address, words) { None } else { world.serve(address, words) });
+    let dying =
+        |address: &str, words: &[&str]| matches!(address, "c:11" | "c:2") && words[0] != "CLUSTER";
+    bench.run(
+        |address: &str, words: &[&str]| {
+            if dying(address, words) { None } else { world.serve(address, words) }
+        },
+    );
     world.go(&mut bench, SECOND);
-    assert_eq!(bench.answers(), answered(&[(1, &format!("v:{key}")), (2, "!connection closed by c:2")]));
+    assert_eq!(
+        bench.answers(),
+        answered(&[(1, &format!("v:{key}")), (2, "!connection closed by c:2")])
+    );
     assert_eq!(world.seen, [format!("c:1 GET {key}")]);
 }
 
@@ -330,8 +371,13 @@ fn a_server_that_is_no_cluster_is_told_of() {
     let mut bench = bench();
     bench.write(1, "GET k");
     let no = Reply::error("ERR This instance has cluster support disabled");
-    bench.run(|_: &str, words: &[&str]| Some(if words[0] == "CLUSTER" { no.clone() } else { Reply::nil() }));
-    assert_eq!(bench.answers(), answered(&[(1, "!ERR This instance has cluster support disabled")]));
+    bench.run(|_: &str, words: &[&str]| {
+        Some(if words[0] == "CLUSTER" { no.clone() } else { Reply::nil() })
+    });
+    assert_eq!(
+        bench.answers(),
+        answered(&[(1, "!ERR This instance has cluster support disabled")])
+    );
 }
 
 #[test]
@@ -396,11 +442,14 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn expected(command: &str) -> String {
-    let value = |key: &str| if key.starts_with('n') { "nil".to_owned() } else { format!("v:{key}") };
+    let value =
+        |key: &str| if key.starts_with('n') { "nil".to_owned() } else { format!("v:{key}") };
     let words: Vec<&str> = command.split(' ').collect();
     match words[0] {
         "GET" => value(words[1]),
-        "MGET" => format!("[{}]", words[1..].iter().map(|key| value(key)).collect::<Vec<_>>().join(" ")),
+        "MGET" => {
+            format!("[{}]", words[1..].iter().map(|key| value(key)).collect::<Vec<_>>().join(" "))
+        }
         "DEL" => (words.len() - 1).to_string(),
         "PING" => "PONG".to_owned(),
         _ => "[c:1 c:2 c:3]".to_owned(),
@@ -410,8 +459,8 @@ fn expected(command: &str) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// However the nodes' replies interleave and slots move meanwhile: every op is answered once, with its own replies, in order; only
-    /// one that was sent elsewhere too often fails.
+    /// However the nodes' replies interleave and slots move meanwhile: every op is answered once,
+    /// with its own replies, in order; only one that was sent elsewhere too often fails.
     #[test]
     fn every_op_is_answered_once_and_in_order(steps in prop::collection::vec(step(), 1..60)) {
         let (mut bench, mut world) = ready();

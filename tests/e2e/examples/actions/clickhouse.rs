@@ -16,7 +16,10 @@ end
 fn start(service: &WebStub, batch: &str) -> Server {
     site("post", "clickhouse")
         .hook("forget", FORGET)
-        .env("CLICKHOUSE_INSERT_URL", service.url("/?query=INSERT%20INTO%20logins%20FORMAT%20JSONEachRow"))
+        .env(
+            "CLICKHOUSE_INSERT_URL",
+            service.url("/?query=INSERT%20INTO%20logins%20FORMAT%20JSONEachRow"),
+        )
         .env("CLICKHOUSE_USER", "writer")
         .env("CLICKHOUSE_PASSWORD", "key of the house")
         .env("CLICKHOUSE_BATCH_SIZE", batch)
@@ -29,7 +32,12 @@ fn forget(server: &Server) {
 
 /// The rows of each INSERT.
 fn rows(service: &WebStub) -> Vec<Vec<Value>> {
-    let rows = |body: &[u8]| String::from_utf8_lossy(body).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows = |body: &[u8]| {
+        String::from_utf8_lossy(body)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
     service.asked().iter().map(|asked| rows(&asked.body)).collect()
 }
 
@@ -46,9 +54,15 @@ fn a_batch_is_one_insert_without_passwords() {
 
     let asked = service.last_asked();
     assert_eq!(asked.line, "POST /?query=INSERT%20INTO%20logins%20FORMAT%20JSONEachRow");
-    assert_eq!((asked.header("x-clickhouse-user"), asked.header("x-clickhouse-key")), (Some("writer"), Some("key of the house")));
+    assert_eq!(
+        (asked.header("x-clickhouse-user"), asked.header("x-clickhouse-key")),
+        (Some("writer"), Some("key of the house"))
+    );
     let rows = rows(&service).concat();
-    let users: Vec<_> = rows.iter().map(|row| (&row["username"], &row["client_ip"], &row["authenticated"])).collect();
+    let users: Vec<_> = rows
+        .iter()
+        .map(|row| (&row["username"], &row["client_ip"], &row["authenticated"]))
+        .collect();
     let expected = [
         (&"ada".into(), &"192.0.2.7".into(), &true.into()),
         (&"bob".into(), &"192.0.2.8".into(), &false.into()),
@@ -78,7 +92,8 @@ fn a_row_does_not_wait_for_a_batch_for_ever() {
 
 #[test]
 fn while_the_service_is_away_rows_wait_and_are_bounded() {
-    let service = WebStub::answering(500, "Code: 60. DB::Exception: Table default.logins does not exist");
+    let service =
+        WebStub::answering(500, "Code: 60. DB::Exception: Table default.logins does not exist");
     let mut server = start(&service, "1");
     assert_eq!(login_from(&server, "192.0.2.7", "ada", "right"), 200);
     server.wait_for_log("status 500: Code: 60.");
@@ -90,7 +105,10 @@ fn while_the_service_is_away_rows_wait_and_are_bounded() {
     forget(&server);
     assert_eq!(login_from(&server, "192.0.2.7", "carl", "right"), 200);
     finished(&server, 3);
-    assert_eq!(rows(&service)[1].iter().map(|row| &row["username"]).collect::<Vec<_>>(), ["ada", "bob", "carl"]);
+    assert_eq!(
+        rows(&service)[1].iter().map(|row| &row["username"]).collect::<Vec<_>>(),
+        ["ada", "bob", "carl"]
+    );
 
     service.answer(500, "");
     for user in 0..11 {

@@ -1,4 +1,5 @@
-//! `actions/haproxy_map.lua`, beside HAProxy itself and beside those that only listen where it should.
+//! `actions/haproxy_map.lua`, beside HAProxy itself and beside those that only listen where it
+//! should.
 
 use super::{login_from, site};
 use crate::support::haproxy::HaProxy;
@@ -9,11 +10,15 @@ use std::net::{TcpListener, TcpStream};
 
 /// Two wrong passwords from an address, and it is blocked.
 fn brute_force_site(stats: &str, generic_map: &str) -> Site {
-    let bucket = json!({ "name": "b", "period": "1h", "cidr": 32, "ipv4": true, "failed_requests": 2 });
-    site("brute_force", "haproxy_map").env("HAPROXY_STATS", stats).env("HAPROXY_GENERIC_MAP", generic_map).set(json!({
-        "server": { "features": ["brute_force"], "brute_force_protocols": ["imap", "smtp"] },
-        "brute_force": { "buckets": [bucket] },
-    }))
+    let bucket =
+        json!({ "name": "b", "period": "1h", "cidr": 32, "ipv4": true, "failed_requests": 2 });
+    site("brute_force", "haproxy_map")
+        .env("HAPROXY_STATS", stats)
+        .env("HAPROXY_GENERIC_MAP", generic_map)
+        .set(json!({
+            "server": { "features": ["brute_force"], "brute_force_protocols": ["imap", "smtp"] },
+            "brute_force": { "buckets": [bucket] },
+        }))
 }
 
 fn attack(server: &Server, client_ip: &str) {
@@ -40,7 +45,9 @@ fn haproxy_turns_away_whom_we_blocked() {
 #[test]
 fn a_block_ends_by_itself() {
     let haproxy = HaProxy::start();
-    let server = brute_force_site(&haproxy.stats(), &haproxy.map("generic.map")).env("HAPROXY_BLOCK_SECONDS", "0").start();
+    let server = brute_force_site(&haproxy.stats(), &haproxy.map("generic.map"))
+        .env("HAPROXY_BLOCK_SECONDS", "0")
+        .start();
     attack(&server, "192.0.2.7");
     assert_eq!(haproxy.entries("generic.map"), ["192.0.2.7/32"]);
     assert_eq!(haproxy.status_for("192.0.2.7"), 200);
@@ -49,13 +56,24 @@ fn a_block_ends_by_itself() {
 #[test]
 fn smtp_may_have_a_map_of_its_own() {
     let haproxy = HaProxy::start();
-    let site = brute_force_site(&haproxy.stats(), &haproxy.map("generic.map")).env("HAPROXY_SMTP_MAP", haproxy.map("smtp.map"));
+    let site = brute_force_site(&haproxy.stats(), &haproxy.map("generic.map"))
+        .env("HAPROXY_SMTP_MAP", haproxy.map("smtp.map"));
     let server = site.start();
     for password in ["a", "b", "c", "d"] {
-        let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", "ada").header("Auth-Pass", password);
-        assert_eq!(server.ask(&request.header("Auth-Protocol", "smtp").header("Client-IP", "192.0.2.9")).status, 403);
+        let request = Request::get("/api/v1/auth/header?in-memory=0")
+            .header("Auth-User", "ada")
+            .header("Auth-Pass", password);
+        assert_eq!(
+            server
+                .ask(&request.header("Auth-Protocol", "smtp").header("Client-IP", "192.0.2.9"))
+                .status,
+            403
+        );
     }
-    assert_eq!((haproxy.entries("generic.map"), haproxy.entries("smtp.map")), (vec![], vec!["192.0.2.9/32".to_owned()]));
+    assert_eq!(
+        (haproxy.entries("generic.map"), haproxy.entries("smtp.map")),
+        (vec![], vec!["192.0.2.9/32".to_owned()])
+    );
 }
 
 /// A listener that reads a line and then does `vice` with the connection.
@@ -82,9 +100,17 @@ fn whatever_haproxy_does_the_login_is_refused_and_the_log_says_why() {
     for (what, stats, expected) in [
         ("nobody there", closed, "connection refused"),
         ("silence", listener(|mut stream| drop(stream.read(&mut [0; 8]))), "i/o timeout"),
-        ("a refusal", listener(|mut stream| drop(stream.write_all(b"Permission denied\n\n"))), "HAProxy: Permission denied"),
+        (
+            "a refusal",
+            listener(|mut stream| drop(stream.write_all(b"Permission denied\n\n"))),
+            "HAProxy: Permission denied",
+        ),
         ("garbage", listener(|mut stream| drop(stream.write_all(b"\x00\xff\r\n"))), "HAProxy: "),
-        ("no end", listener(|mut stream| while stream.write_all(&[b'x'; 1 << 16]).is_ok() {}), "more than 4194304 bytes"),
+        (
+            "no end",
+            listener(|mut stream| while stream.write_all(&[b'x'; 1 << 16]).is_ok() {}),
+            "more than 4194304 bytes",
+        ),
     ] {
         let mut server = brute_force_site(&stats, "map").start();
         for password in ["wrong-one", "wrong-two", "wrong-three"] {

@@ -12,9 +12,12 @@ const PREFIX: &str = "D27A1";
 const SUFFIX: &str = "F11771200949714B1AF99F048A416F5D6F4";
 const ADA: &str = "ada@example.org";
 
-/// What the service answers if it knows our password from so many leaks; 0 as a line that is only padding.
+/// What the service answers if it knows our password from so many leaks; 0 as a line that is only
+/// padding.
 fn range(leaks: u32) -> String {
-    format!("0018A45C4D1DEF81644B54AB7F969B88D65:7\r\n{SUFFIX}:{leaks}\r\n011053FD0102E94D6AE2F8B83D76FAF94F6:0")
+    format!(
+        "0018A45C4D1DEF81644B54AB7F969B88D65:7\r\n{SUFFIX}:{leaks}\r\n011053FD0102E94D6AE2F8B83D76FAF94F6:0"
+    )
 }
 
 fn start(redis: &Redis, service: &WebStub, mailbox: &Mailbox) -> Server {
@@ -34,7 +37,8 @@ fn log_in(server: &Server) {
 
 #[test]
 fn a_leaked_password_is_told_once_and_does_not_leave() {
-    let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
+    let (redis, service, mailbox) =
+        (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
     let server = start(&redis, &service, &mailbox);
     log_in(&server);
     finished(&server, 1);
@@ -53,18 +57,25 @@ fn a_leaked_password_is_told_once_and_does_not_leave() {
     assert_eq!(mails.len(), 1, "{mails:?}");
     assert!(mails[0].to.contains(ADA), "{mails:?}");
     let text = mails[0].text.replace("=\n", "");
-    assert!(text.contains("ada@example.org is in collections") && text.contains("(3 times)"), "{text}");
+    assert!(
+        text.contains("ada@example.org is in collections") && text.contains("(3 times)"),
+        "{text}"
+    );
     assert!(text.contains("at https://password.example.org/,"), "{text}");
     assert!(!text.contains("right"), "{text}");
 
     let keys: Vec<String> = redis.ask("KEYS *");
     assert!(keys.iter().any(|key| key.contains("haveibeenpwned:ada@example.org:")), "{keys:?}");
-    assert!(keys.iter().all(|key| !key.to_uppercase().contains(PREFIX) && !key.contains("right")), "{keys:?}");
+    assert!(
+        keys.iter().all(|key| !key.to_uppercase().contains(PREFIX) && !key.contains("right")),
+        "{keys:?}"
+    );
 }
 
 #[test]
 fn what_is_in_no_leak_is_remembered_for_a_day() {
-    let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(0)), Mailbox::start());
+    let (redis, service, mailbox) =
+        (Redis::start(), WebStub::answering(200, range(0)), Mailbox::start());
     let server = start(&redis, &service, &mailbox);
     log_in(&server);
     finished(&server, 1);
@@ -80,7 +91,8 @@ fn what_is_in_no_leak_is_remembered_for_a_day() {
 
 #[test]
 fn only_successful_logins_are_looked_up() {
-    let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
+    let (redis, service, mailbox) =
+        (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
     let server = start(&redis, &service, &mailbox);
     assert_eq!(login_from(&server, "192.0.2.7", ADA, "wrong"), 403);
     let look_up = Request::login_at("/api/v1/auth/header?mode=no-auth&in-memory=0", ADA, "");
@@ -91,7 +103,8 @@ fn only_successful_logins_are_looked_up() {
 
 #[test]
 fn an_answer_that_is_none_is_not_remembered() {
-    let (redis, mut service, mailbox) = (Redis::start(), WebStub::answering(503, "busy"), Mailbox::start());
+    let (redis, mut service, mailbox) =
+        (Redis::start(), WebStub::answering(503, "busy"), Mailbox::start());
     let mut server = start(&redis, &service, &mailbox);
     let answers = [
         (503, "busy".to_owned(), "haveibeenpwned: status 503"),
@@ -118,7 +131,8 @@ fn an_answer_that_is_none_is_not_remembered() {
 
 #[test]
 fn a_mail_that_was_not_taken_is_sent_with_the_next_login() {
-    let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
+    let (redis, service, mailbox) =
+        (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
     let mut server = start(&redis, &service, &mailbox);
     mailbox.refuse(true);
     log_in(&server);
@@ -133,7 +147,8 @@ fn a_mail_that_was_not_taken_is_sent_with_the_next_login() {
 
 #[test]
 fn many_logins_at_once_are_one_mail() {
-    let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
+    let (redis, service, mailbox) =
+        (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
     let server = start(&redis, &service, &mailbox);
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -147,10 +162,14 @@ fn many_logins_at_once_are_one_mail() {
 
 #[test]
 fn without_its_redis_nobody_is_asked_and_the_login_stands() {
-    let (redis, service, mailbox) = (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
+    let (redis, service, mailbox) =
+        (Redis::start(), WebStub::answering(200, range(3)), Mailbox::start());
     let settings = json!({ "server": { "redis": { "master": { "address": redis.address() } } } });
-    let site = site("post", "haveibeenpwned").set(settings).env("HAVEIBEENPWNED_URL", service.url("/range/"));
-    let mut server = site.env("SMTP_SERVER", "127.0.0.1").env("CUSTOM_REDIS_POOL_NAME", "nowhere").start();
+    let site = site("post", "haveibeenpwned")
+        .set(settings)
+        .env("HAVEIBEENPWNED_URL", service.url("/range/"));
+    let mut server =
+        site.env("SMTP_SERVER", "127.0.0.1").env("CUSTOM_REDIS_POOL_NAME", "nowhere").start();
     log_in(&server);
     finished(&server, 1);
     server.wait_for_log("nowhere");

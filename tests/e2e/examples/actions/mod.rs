@@ -13,25 +13,35 @@ use serde_json::json;
 /// A site with one action of a type.
 fn site(kind: &str, name: &str) -> Site {
     let actions = json!([{ "type": kind, "name": name, "script_path": "action.lua" }]);
-    Site::new().file("action.lua", &example(&format!("actions/{name}.lua"))).set(json!({ "lua": { "actions": actions } }))
+    Site::new()
+        .file("action.lua", &example(&format!("actions/{name}.lua")))
+        .set(json!({ "lua": { "actions": actions } }))
 }
 
 /// Waits until so many requests have had their actions; what was logged about each.
 fn finished(server: &Server, count: usize) -> Vec<String> {
     until(&format!("{count} runs of actions"), || {
         let log = server.log();
-        let lines: Vec<String> = log.lines().filter(|line| line.contains("Lua actions finished")).map(str::to_owned).collect();
+        let lines: Vec<String> = log
+            .lines()
+            .filter(|line| line.contains("Lua actions finished"))
+            .map(str::to_owned)
+            .collect();
         (lines.len() >= count).then_some(lines)
     })
 }
 
-/// The status of a login by IMAP from some address, whose result neither comes from the server's memory nor goes there.
+/// The status of a login by IMAP from some address, whose result neither comes from the server's
+/// memory nor goes there.
 fn login_from(server: &Server, client_ip: &str, user: &str, password: &str) -> u16 {
-    let request = Request::get("/api/v1/auth/header?in-memory=0").header("Auth-User", user).header("Auth-Pass", password);
+    let request = Request::get("/api/v1/auth/header?in-memory=0")
+        .header("Auth-User", user)
+        .header("Auth-Pass", password);
     server.ask(&request.header("Auth-Protocol", "imap").header("Client-IP", client_ip)).status
 }
 
-/// A feature that turns `mallory` away and tells the scripts behind it, as the features of the examples do.
+/// A feature that turns `mallory` away and tells the scripts behind it, as the features of the
+/// examples do.
 const NOTES_MALLORY: &str = r#"
 local context = require("nauthilus_context")
 function nauthilus_call_feature(request)

@@ -48,13 +48,19 @@ fn a_login_that_was_turned_away_is_told() {
     assert_eq!(form["chat_id"], "-100123");
     let lines: Vec<_> = form["text"].lines().collect();
     assert_eq!(lines[0], "Suspicious login: blocklist");
-    assert_eq!((lines[2], lines[3], lines[4]), ("User mallory", "From 192.0.2.7 by imap", "The password was not accepted."));
+    assert_eq!(
+        (lines[2], lines[3], lines[4]),
+        ("User mallory", "From 192.0.2.7 by imap", "The password was not accepted.")
+    );
     assert!(lines[5].starts_with("Session ") && !form["text"].contains("right"), "{lines:?}");
 
     assert_eq!(login_from(&server, "192.0.2.7", "trent", "right"), 403);
     finished(&server, 2);
     let text = self::form(&service.last_asked())["text"].clone();
-    assert!(text.starts_with("Suspicious login: geoippolicyd\n") && text.contains("account trent"), "{text}");
+    assert!(
+        text.starts_with("Suspicious login: geoippolicyd\n") && text.contains("account trent"),
+        "{text}"
+    );
     assert!(text.contains("\nThe password was right.\n"), "{text}");
 }
 
@@ -119,7 +125,10 @@ fn refused(site: Site, expected: &str) -> Server {
 
 #[test]
 fn what_goes_wrong_is_logged_without_the_token() {
-    let mut service = WebStub::answering(401, json!({ "ok": false, "error_code": 401, "description": "Unauthorized" }));
+    let mut service = WebStub::answering(
+        401,
+        json!({ "ok": false, "error_code": 401, "description": "Unauthorized" }),
+    );
     refused(telegram_site(&service), "telegram: Unauthorized");
     service.answer(502, "<html>");
     refused(telegram_site(&service), "/bot***/sendMessage");

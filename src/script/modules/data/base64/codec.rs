@@ -1,7 +1,8 @@
 //! One Base64 encoding: an alphabet, with or without padding.
 //!
-//! Own code because the position of an error is part of what scripts see: it is that of Go's `encoding/base64`. Decoding skips CR and LF
-//! anywhere, wants the padding exactly right and does not look at the unused bits of the last digit. Rules: RFC 4648; specification
+//! Own code because the position of an error is part of what scripts see: it is that of Go's
+//! `encoding/base64`. Decoding skips CR and LF anywhere, wants the padding exactly right and does
+//! not look at the unused bits of the last digit. Rules: RFC 4648; specification
 //! `lua/modules-glua.md` 4.11.
 
 /// See the module's head.
@@ -32,9 +33,11 @@ pub enum BadAlphabet {
 }
 
 /// Padded.
-pub static STANDARD: Codec = Codec::new(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true);
+pub static STANDARD: Codec =
+    Codec::new(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true);
 /// Padded.
-pub static URL: Codec = Codec::new(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", true);
+pub static URL: Codec =
+    Codec::new(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", true);
 /// Without padding.
 pub static RAW_STANDARD: Codec = Codec::new(&STANDARD.alphabet, false);
 /// Without padding.
@@ -98,7 +101,11 @@ impl Codec {
                 pending = pending << 6 | u32::from(digit);
                 count += 1;
                 if count == 4 {
-                    out.extend_from_slice(&[(pending >> 16) as u8, (pending >> 8) as u8, pending as u8]);
+                    out.extend_from_slice(&[
+                        (pending >> 16) as u8,
+                        (pending >> 8) as u8,
+                        pending as u8,
+                    ]);
                     (pending, count) = (0, 0);
                 }
             } else if byte == PADDING && self.padded {
@@ -109,7 +116,8 @@ impl Codec {
                 return Err(Illegal(at));
             }
         }
-        // A single digit is no byte yet; with padding every group is whole. Such a group is reported at its first digit.
+        // A single digit is no byte yet; with padding every group is whole. Such a group is
+        // reported at its first digit.
         if count == 1 || (count > 0 && self.padded) {
             return Err(Illegal(text.len() - count));
         }
@@ -118,7 +126,8 @@ impl Codec {
     }
 }
 
-/// The first padding byte is at `at`, behind `count` digits of its group: two digits want another one, and nothing may follow.
+/// The first padding byte is at `at`, behind `count` digits of its group: two digits want another
+/// one, and nothing may follow.
 fn check_padding(text: &[u8], at: usize, count: usize) -> Result<(), Illegal> {
     let mut rest = text.iter().enumerate().skip(at + 1).filter(|(_, byte)| !is_line_end(**byte));
     match count {
@@ -155,12 +164,22 @@ mod tests {
     use proptest::prelude::*;
 
     fn decoded(codec: &Codec, text: &str) -> Result<String, usize> {
-        codec.decode(text.as_bytes()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|Illegal(at)| at)
+        codec
+            .decode(text.as_bytes())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .map_err(|Illegal(at)| at)
     }
 
     #[test]
     fn rfc_4648_vectors() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")] {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+        ] {
             assert_eq!(STANDARD.encode(bytes.as_bytes()), text.as_bytes());
             assert_eq!(decoded(&STANDARD, text), Ok(bytes.into()));
             let raw = text.trim_end_matches('=');
@@ -204,7 +223,11 @@ mod tests {
     fn alphabets_that_cannot_be_decoded_are_refused() {
         let mut alphabet = STANDARD.alphabet;
         assert_eq!(Codec::with_alphabet(b"abc").err(), Some(BadAlphabet::Length));
-        for (byte, error) in [(b'\n', BadAlphabet::LineEnd), (b'=', BadAlphabet::Padding), (b'B', BadAlphabet::Duplicate)] {
+        for (byte, error) in [
+            (b'\n', BadAlphabet::LineEnd),
+            (b'=', BadAlphabet::Padding),
+            (b'B', BadAlphabet::Duplicate),
+        ] {
             alphabet[0] = byte;
             assert_eq!(Codec::with_alphabet(&alphabet).err(), Some(error));
         }

@@ -1,6 +1,8 @@
-//! `base64`: the four usual encodings, encodings with an alphabet of one's own, and streams through them.
+//! `base64`: the four usual encodings, encodings with an alphabet of one's own, and streams through
+//! them.
 //!
-//! An encoding is an object with two methods; the streams are the Lua half's. Rules: specification `lua/modules-glua.md` 4.11.
+//! An encoding is an object with two methods; the streams are the Lua half's. Rules: specification
+//! `lua/modules-glua.md` 4.11.
 
 mod codec;
 
@@ -16,16 +18,22 @@ pub static MODULE: Module = Module {
     functions: &[Function { name: "new_encoding", body: new_encoding }, streams::WRITE],
     waiting: &[],
     setup: Some(&SETUP),
-    lua: Some(concat!(include_str!("../../../../../lua/host/streams.lua"), include_str!("../../../../../lua/host/base64.lua"))),
+    lua: Some(concat!(
+        include_str!("../../../../../lua/host/streams.lua"),
+        include_str!("../../../../../lua/host/base64.lua")
+    )),
 };
 
 static SETUP: Function = Function {
     name: "base64",
     body: |call| {
         call.register_type::<Codec>(METHODS);
-        for (name, codec) in
-            [("StdEncoding", &STANDARD), ("URLEncoding", &URL), ("RawStdEncoding", &RAW_STANDARD), ("RawURLEncoding", &RAW_URL)]
-        {
+        for (name, codec) in [
+            ("StdEncoding", &STANDARD),
+            ("URLEncoding", &URL),
+            ("RawStdEncoding", &RAW_STANDARD),
+            ("RawURLEncoding", &RAW_URL),
+        ] {
             call.push_userdata(codec.clone())?;
             call.set_field(1, name);
         }
@@ -33,8 +41,10 @@ static SETUP: Function = Function {
     },
 };
 
-static METHODS: &[Function] =
-    &[Function { name: "encode_to_string", body: encode_to_string }, Function { name: "decode_string", body: decode_string }];
+static METHODS: &[Function] = &[
+    Function { name: "encode_to_string", body: encode_to_string },
+    Function { name: "decode_string", body: decode_string },
+];
 
 fn this<'a>(call: &'a Call<'_>) -> Result<&'a Codec, Fault> {
     call.userdata::<Codec>(1).ok_or_else(|| Fault::Argument(1, "base64 encoding expected".into()))
@@ -58,7 +68,8 @@ fn decode_string(call: &Call<'_>) -> Result<i32, Fault> {
 /// `new_encoding(alphabet)` → an encoding with padding.
 fn new_encoding(call: &Call<'_>) -> Result<i32, Fault> {
     let alphabet = call.string(1)?;
-    let codec = Codec::with_alphabet(&alphabet).map_err(|error| Fault::Argument(1, error.to_string()))?;
+    let codec =
+        Codec::with_alphabet(&alphabet).map_err(|error| Fault::Argument(1, error.to_string()))?;
     call.push_userdata(codec)?;
     Ok(1)
 }
@@ -85,21 +96,35 @@ mod tests {
     #[test]
     fn decode_string_gives_bytes_or_an_error() {
         assert_eq!(text(r#"return b.StdEncoding:decode_string("YT8+\r\nfg==")"#), "a?>~");
-        assert_eq!(text(r#"return select(2, b.StdEncoding:decode_string("YQ"))"#), "illegal base64 data at input byte 0");
+        assert_eq!(
+            text(r#"return select(2, b.StdEncoding:decode_string("YQ"))"#),
+            "illegal base64 data at input byte 0"
+        );
     }
 
     #[test]
     fn a_number_is_taken_as_its_text() {
         assert_eq!(text("return b.StdEncoding:encode_to_string(12)"), "MTI=");
-        assert!(eval("require('base64').StdEncoding:encode_to_string(nil)").unwrap_err().contains("bad argument #2 to encode_to_string"));
+        assert!(
+            eval("require('base64').StdEncoding:encode_to_string(nil)")
+                .unwrap_err()
+                .contains("bad argument #2 to encode_to_string")
+        );
     }
 
     #[test]
     fn new_encoding_takes_an_alphabet() {
         let alphabet = r#"("./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")"#;
-        assert_eq!(text(&format!("return b.new_encoding{alphabet}:encode_to_string('abc')")), "MK7X");
+        assert_eq!(
+            text(&format!("return b.new_encoding{alphabet}:encode_to_string('abc')")),
+            "MK7X"
+        );
         assert_eq!(text(&format!("return b.new_encoding{alphabet}:decode_string('MK7X')")), "abc");
-        assert!(eval("require('base64').new_encoding('abc')").unwrap_err().contains("bad argument #1 to new_encoding"));
+        assert!(
+            eval("require('base64').new_encoding('abc')")
+                .unwrap_err()
+                .contains("bad argument #1 to new_encoding")
+        );
     }
 
     #[test]
@@ -122,7 +147,9 @@ mod tests {
 
     #[test]
     fn new_decoder_raises_on_bad_input() {
-        let error = eval(r#"require("base64").new_decoder(require("base64").StdEncoding, require("strings").new_reader("a*")):read()"#);
+        let error = eval(
+            r#"require("base64").new_decoder(require("base64").StdEncoding, require("strings").new_reader("a*")):read()"#,
+        );
         assert!(error.unwrap_err().contains("illegal base64 data at input byte 1"));
     }
 }

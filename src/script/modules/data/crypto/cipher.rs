@@ -1,12 +1,13 @@
 //! The block ciphers behind `encrypt`, `decrypt` and the `aes_*` functions.
 //!
-//! DES and unauthenticated CBC are here because old scripts use them; new ones should take AES in GCM. Padding is PKCS #7; taking it off
-//! looks at the last byte only, as the reference does.
+//! DES and unauthenticated CBC are here because old scripts use them; new ones should take AES in
+//! GCM. Padding is PKCS #7; taking it off looks at the last byte only, as the reference does.
 
 use aes::cipher::block_padding::NoPadding;
 use aes::cipher::consts::{U12, U16};
 use aes::cipher::{
-    Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, KeyInit, KeyIvInit, StreamCipher,
+    Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt,
+    BlockSizeUser, KeyInit, KeyIvInit, StreamCipher,
 };
 use aes::{Aes128, Aes192, Aes256};
 use aes_gcm::AesGcm;
@@ -82,7 +83,13 @@ pub(super) fn decrypt(method: &[u8], key: &[u8], iv: &[u8], text: &[u8]) -> Resu
 }
 
 /// In CBC, encryption pads but decryption leaves the padding on: so the reference has it.
-pub(super) fn aes(mode: Mode, direction: Direction, key: &[u8], iv: &[u8], data: &[u8]) -> Result<Vec<u8>, Error> {
+pub(super) fn aes(
+    mode: Mode,
+    direction: Direction,
+    key: &[u8],
+    iv: &[u8],
+    data: &[u8],
+) -> Result<Vec<u8>, Error> {
     match mode {
         Mode::Gcm => match key.len() {
             16 => gcm::<Aes128>(direction, key, iv, data),
@@ -90,7 +97,9 @@ pub(super) fn aes(mode: Mode, direction: Direction, key: &[u8], iv: &[u8], data:
             32 => gcm::<Aes256>(direction, key, iv, data),
             other => Err(Error::AesKey(other)),
         },
-        Mode::Cbc if direction == Direction::Encrypt => aes_cbc(direction, key, iv, padded(data, AES_BLOCK)),
+        Mode::Cbc if direction == Direction::Encrypt => {
+            aes_cbc(direction, key, iv, padded(data, AES_BLOCK))
+        }
         Mode::Cbc => aes_cbc(direction, key, iv, data.to_vec()),
         Mode::Ctr => match key.len() {
             16 => ctr::<Aes128>(key, iv, data),

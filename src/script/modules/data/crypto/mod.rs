@@ -1,8 +1,11 @@
-//! `crypto`, also `glua_crypto`: digests, Base64 and ciphers, the functions of both modules that scripts know by these names.
+//! `crypto`, also `glua_crypto`: digests, Base64 and ciphers, the functions of both modules that
+//! scripts know by these names.
 //!
-//! The older ones (digests, `hmac`, `base64_*`, `encrypt`, `decrypt`) never raise: an argument that is no text counts as the empty one.
-//! The younger ones (`aes_*`) are strict. Every failure of a cipher is `nil, message`, where the reference sometimes raises.
-//! Rules: specification `lua/modules-glua.md` 4.3 and 7. Time grows with the text; texts are bounded by the state's memory.
+//! The older ones (digests, `hmac`, `base64_*`, `encrypt`, `decrypt`) never raise: an argument that
+//! is no text counts as the empty one. The younger ones (`aes_*`) are strict. Every failure of a
+//! cipher is `nil, message`, where the reference sometimes raises.
+//! Rules: specification `lua/modules-glua.md` 4.3 and 7. Time grows with the text; texts are
+//! bounded by the state's memory.
 
 mod cipher;
 
@@ -118,7 +121,11 @@ fn base64_decode(call: &Call<'_>, codec: &Codec) -> Result<i32, Fault> {
 }
 
 /// Bytes, or nil and why there are none.
-fn push_outcome(call: &Call<'_>, outcome: Result<Vec<u8>, impl std::fmt::Display>, raw: bool) -> i32 {
+fn push_outcome(
+    call: &Call<'_>,
+    outcome: Result<Vec<u8>, impl std::fmt::Display>,
+    raw: bool,
+) -> i32 {
     match outcome {
         Ok(bytes) => push_bytes(call, &bytes, raw),
         Err(error) => call.nil_and(error.to_string()),
@@ -167,12 +174,19 @@ fn aes_hex(call: &Call<'_>, direction: Direction) -> Result<i32, Fault> {
             Err(error) => return Ok(call.nil_and(format!("failed to decode params: {error}"))),
         }
     }
-    let Some(mode) = Mode::named(&name) else { return Ok(call.nil_and(format!("failed to decode params: invalid mode: {name}"))) };
+    let Some(mode) = Mode::named(&name) else {
+        return Ok(call.nil_and(format!("failed to decode params: invalid mode: {name}")));
+    };
     let [key, iv, data] = &parts;
     Ok(push_aes(call, cipher::aes(mode, direction, key, iv, data), direction, false))
 }
 
-fn push_aes(call: &Call<'_>, outcome: Result<Vec<u8>, cipher::Error>, direction: Direction, raw: bool) -> i32 {
+fn push_aes(
+    call: &Call<'_>,
+    outcome: Result<Vec<u8>, cipher::Error>,
+    direction: Direction,
+    raw: bool,
+) -> i32 {
     let attempt = match direction {
         Direction::Encrypt => "encrypt",
         Direction::Decrypt => "decrypt",

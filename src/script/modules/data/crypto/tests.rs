@@ -1,10 +1,12 @@
-//! The module as scripts meet it. Vectors: specification `lua/modules-glua.md` 4.3, observed in the reference.
+//! The module as scripts meet it. Vectors: specification `lua/modules-glua.md` 4.3, observed in the
+//! reference.
 
 use crate::script::testing::eval;
 use crate::value::Value;
 
 fn run(source: &str) -> Value {
-    eval(&format!("local c = require('crypto') return {source}")).unwrap_or_else(|error| panic!("{source}: {error}"))
+    eval(&format!("local c = require('crypto') return {source}"))
+        .unwrap_or_else(|error| panic!("{source}: {error}"))
 }
 
 fn assert_texts(cases: &[(&str, &str)]) {
@@ -42,7 +44,10 @@ fn hmac_takes_the_data_before_the_key() {
     assert_texts(&[
         ("c.hmac('sha1', 'data', 'key')", "104152c5bfdca07bc633eebd46199f0255c9f49d"),
         ("c.hmac('md5', 'data', 'key')", "9d5c73ef85594d34ec4438b7c97e51d8"),
-        ("c.hmac('sha256', 'data', 'key')", "5031fe3d989c6d1537a013fa6e739da23463fdaec3b70137d828e36ace221bd0"),
+        (
+            "c.hmac('sha256', 'data', 'key')",
+            "5031fe3d989c6d1537a013fa6e739da23463fdaec3b70137d828e36ace221bd0",
+        ),
         ("select(2, c.hmac('sha3', 'data', 'key'))", "unsupported algorithm"),
         ("select(2, c.hmac('SHA1', 'data', 'key'))", "unsupported algorithm"),
     ]);
@@ -64,10 +69,16 @@ fn base64_has_two_alphabets() {
 #[test]
 fn encrypt_and_decrypt_know_three_methods() {
     assert_texts(&[
-        ("c.encrypt('hello', 'aes-cbc', '0123456789abcdef', 0, 'abcdefghijklmnop')", "cbc712cab0ebcab287d2e1919773dbe8"),
+        (
+            "c.encrypt('hello', 'aes-cbc', '0123456789abcdef', 0, 'abcdefghijklmnop')",
+            "cbc712cab0ebcab287d2e1919773dbe8",
+        ),
         ("c.encrypt('hello', 'des-cbc', '12345678', 0, 'abcdefgh')", "7a311cba6188523e"),
         ("c.encrypt('hello', 'des-ecb', '12345678')", "ba16c6a0257125af"),
-        ("c.decrypt('cbc712cab0ebcab287d2e1919773dbe8', 'aes-cbc', '0123456789abcdef', 0, 'abcdefghijklmnop')", "hello"),
+        (
+            "c.decrypt('cbc712cab0ebcab287d2e1919773dbe8', 'aes-cbc', '0123456789abcdef', 0, 'abcdefghijklmnop')",
+            "hello",
+        ),
         ("c.decrypt('7a311cba6188523e', 'des-cbc', '12345678', 0, 'abcdefgh')", "hello"),
         ("c.decrypt('BA16C6A0257125AF', 'des-ecb', '12345678')", "hello"),
     ]);
@@ -89,15 +100,33 @@ fn encrypt_and_decrypt_go_raw_and_with_longer_keys() {
 #[test]
 fn a_cipher_that_cannot_work_says_why() {
     assert_texts(&[
-        ("select(2, c.encrypt('x', 'aes-cbc', 'short', 0, ('i'):rep(16)))", "crypto/aes: invalid key size 5"),
-        ("select(2, c.encrypt('x', 'des-cbc', 'short', 0, ('i'):rep(8)))", "crypto/des: invalid key size 5"),
+        (
+            "select(2, c.encrypt('x', 'aes-cbc', 'short', 0, ('i'):rep(16)))",
+            "crypto/aes: invalid key size 5",
+        ),
+        (
+            "select(2, c.encrypt('x', 'des-cbc', 'short', 0, ('i'):rep(8)))",
+            "crypto/des: invalid key size 5",
+        ),
         ("select(2, c.encrypt('x', 'des-ecb', 'short'))", "crypto/des: invalid key size 5"),
         ("select(2, c.encrypt('x', 'rot13', 'key'))", "unsupported encrypt method"),
         ("select(2, c.encrypt('x', 'aes-cbc', ('k'):rep(16)))", "IV length must equal block size"),
-        ("select(2, c.decrypt('zz', 'des-ecb', '12345678'))", "encoding/hex: invalid byte: U+007A 'z'"),
-        ("select(2, c.decrypt('abc', 'des-ecb', '12345678'))", "encoding/hex: odd length hex string"),
-        ("select(2, c.decrypt('abcd', 'des-ecb', '12345678'))", "crypto/cipher: input not full blocks"),
-        ("select(2, c.decrypt('abcd', 'des-cbc', '12345678', 0, 'abcdefgh'))", "ciphertext is not a multiple of the block size"),
+        (
+            "select(2, c.decrypt('zz', 'des-ecb', '12345678'))",
+            "encoding/hex: invalid byte: U+007A 'z'",
+        ),
+        (
+            "select(2, c.decrypt('abc', 'des-ecb', '12345678'))",
+            "encoding/hex: odd length hex string",
+        ),
+        (
+            "select(2, c.decrypt('abcd', 'des-ecb', '12345678'))",
+            "crypto/cipher: input not full blocks",
+        ),
+        (
+            "select(2, c.decrypt('abcd', 'des-cbc', '12345678', 0, 'abcdefgh'))",
+            "ciphertext is not a multiple of the block size",
+        ),
         ("select(2, c.decrypt('', 'des-ecb', '12345678'))", "invalid padding"),
         ("select(2, c.decrypt(('00'):rep(8), 'des-ecb', '12345678'))", "invalid padding"),
     ]);
@@ -127,8 +156,11 @@ fn aes_hex_functions_match_their_vectors() {
 
 #[test]
 fn aes_decrypt_undoes_aes_encrypt() {
-    for (mode, iv, plain) in [("GCM", 12, "hello"), ("CTR", 16, "hello"), ("CBC", 16, "hello\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b")]
-    {
+    for (mode, iv, plain) in [
+        ("GCM", 12, "hello"),
+        ("CTR", 16, "hello"),
+        ("CBC", 16, "hello\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b"),
+    ] {
         for key in [16, 24, 32] {
             let source = format!(
                 "c.aes_decrypt('{mode}', ('k'):rep({key}), ('i'):rep({iv}), c.aes_encrypt('{mode}', ('k'):rep({key}), ('i'):rep({iv}), 'hello'))"
@@ -146,20 +178,45 @@ fn aes_functions_say_why_they_fail() {
             &format!("select(2, c.aes_decrypt('GCM', {key}, ('i'):rep(12), ('x'):rep(20)))"),
             "failed to decrypt: cipher: message authentication failed",
         ),
-        (&format!("select(2, c.aes_encrypt('GCM', {key}, 'i', 'x'))"), "failed to encrypt: incorrect nonce length given to GCM"),
-        (&format!("select(2, c.aes_decrypt('CTR', {key}, 'i', 'x'))"), "failed to decrypt: IV length must equal block size"),
-        ("select(2, c.aes_encrypt('CBC', 'k', 'i', 'x'))", "failed to encrypt: crypto/aes: invalid key size 1"),
-        ("select(2, c.aes_encrypt_hex('ECB', '', '', ''))", "failed to decode params: invalid mode: ECB"),
-        ("select(2, c.aes_encrypt_hex('GCM', 'x', '', ''))", "failed to decode params: encoding/hex: invalid byte: U+0078 'x'"),
+        (
+            &format!("select(2, c.aes_encrypt('GCM', {key}, 'i', 'x'))"),
+            "failed to encrypt: incorrect nonce length given to GCM",
+        ),
+        (
+            &format!("select(2, c.aes_decrypt('CTR', {key}, 'i', 'x'))"),
+            "failed to decrypt: IV length must equal block size",
+        ),
+        (
+            "select(2, c.aes_encrypt('CBC', 'k', 'i', 'x'))",
+            "failed to encrypt: crypto/aes: invalid key size 1",
+        ),
+        (
+            "select(2, c.aes_encrypt_hex('ECB', '', '', ''))",
+            "failed to decode params: invalid mode: ECB",
+        ),
+        (
+            "select(2, c.aes_encrypt_hex('GCM', 'x', '', ''))",
+            "failed to decode params: encoding/hex: invalid byte: U+0078 'x'",
+        ),
     ]);
-    assert!(eval("require('crypto').aes_encrypt('ECB', '', '', '')").unwrap_err().contains("invalid mode: ECB"));
-    assert!(eval("require('crypto').aes_encrypt('GCM', nil, '', '')").unwrap_err().contains("bad argument #2 to aes_encrypt"));
+    assert!(
+        eval("require('crypto').aes_encrypt('ECB', '', '', '')")
+            .unwrap_err()
+            .contains("invalid mode: ECB")
+    );
+    assert!(
+        eval("require('crypto').aes_encrypt('GCM', nil, '', '')")
+            .unwrap_err()
+            .contains("bad argument #2 to aes_encrypt")
+    );
 }
 
 #[test]
 fn both_names_serve_the_same_module() {
     assert_eq!(
-        run("require('glua_crypto').sha1 == c.sha1 and c._VERSION .. tostring(c._DEBUG) .. c.ZERO_PADDING"),
+        run(
+            "require('glua_crypto').sha1 == c.sha1 and c._VERSION .. tostring(c._DEBUG) .. c.ZERO_PADDING"
+        ),
         Value::string("0.0.0false2")
     );
 }

@@ -11,7 +11,10 @@ pub static MODULE: Module = Module {
     functions: &[
         Function { name: "ibytes", body: ibytes },
         Function { name: "parse_bytes", body: parse_bytes },
-        Function { name: "si", body: |call| push(call, &quantity(call.number(1)?, &call.text(2)?)) },
+        Function {
+            name: "si",
+            body: |call| push(call, &quantity(call.number(1)?, &call.text(2)?)),
+        },
         Function { name: "time", body: time },
     ],
     waiting: &[],
@@ -73,12 +76,14 @@ pub enum NoSize {
     TooLarge(String),
 }
 
-/// A number, perhaps with commas between its digits, and a unit in any case: powers of 1024 with an `i`, of 1000 without.
+/// A number, perhaps with commas between its digits, and a unit in any case: powers of 1024 with an
+/// `i`, of 1000 without.
 ///
 /// # Errors
 /// [`NoSize`]
 pub fn bytes_of(text: &str) -> Result<f64, NoSize> {
-    let digits = text.find(|c: char| !(c.is_numeric() || c == '.' || c == ',')).unwrap_or(text.len());
+    let digits =
+        text.find(|c: char| !(c.is_numeric() || c == '.' || c == ',')).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number = number.replace(',', "");
     let value: f64 = number.parse().map_err(|_| NoSize::Number(number))?;
@@ -99,7 +104,10 @@ fn factor(unit: &str) -> Option<f64> {
     };
     match letter {
         "" => (base == 1000.0).then_some(1.0),
-        _ => ["k", "m", "g", "t", "p", "e"].iter().position(|known| *known == letter).map(|at| base.powi(at as i32 + 1)),
+        _ => ["k", "m", "g", "t", "p", "e"]
+            .iter()
+            .position(|known| *known == letter)
+            .map(|at| base.powi(at as i32 + 1)),
     }
 }
 
@@ -107,7 +115,11 @@ fn factor(unit: &str) -> Option<f64> {
 fn quantity(value: f64, unit: &str) -> String {
     let (value, prefix) = scaled(value);
     let digits = format!("{value:.6}");
-    let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
+    let digits = if digits.contains('.') {
+        digits.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &digits
+    };
     format!("{digits} {prefix}{unit}")
 }
 
@@ -128,7 +140,9 @@ fn scaled(value: f64) -> (f64, &'static str) {
 fn distance(at: f64, now: f64) -> String {
     let direction = if at > now { "from now" } else { "ago" };
     let seconds = (now - at).abs();
-    let Some((_, form)) = DISTANCES.iter().find(|(below, _)| seconds < *below) else { return format!("a long while {direction}") };
+    let Some((_, form)) = DISTANCES.iter().find(|(below, _)| seconds < *below) else {
+        return format!("a long while {direction}");
+    };
     match form {
         Form::Bare(text) => (*text).into(),
         Form::One(text) => format!("{text} {direction}"),
@@ -173,7 +187,10 @@ static DISTANCES: &[(f64, Form)] = &[
 const BINARY_UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /// From 1e-30 to 1e30.
-const SI_PREFIXES: [&str; 21] = ["q", "r", "y", "z", "a", "f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q"];
+const SI_PREFIXES: [&str; 21] = [
+    "q", "r", "y", "z", "a", "f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E", "Z", "Y",
+    "R", "Q",
+];
 
 #[cfg(test)]
 mod tests;

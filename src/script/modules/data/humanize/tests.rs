@@ -4,7 +4,8 @@ use crate::value::Value;
 use proptest::prelude::*;
 
 fn run(source: &str) -> Value {
-    eval(&format!("local h = require('humanize') return {source}")).unwrap_or_else(|error| panic!("{source}: {error}"))
+    eval(&format!("local h = require('humanize') return {source}"))
+        .unwrap_or_else(|error| panic!("{source}: {error}"))
 }
 
 #[test]
@@ -25,7 +26,12 @@ fn ibytes_has_three_digits_at_most_below_the_next_unit() {
         assert_eq!(run(&format!("h.ibytes({n})")), Value::string(text), "{n}");
     }
     for bad in ["-1", "0/0", "nil"] {
-        assert!(eval(&format!("require('humanize').ibytes({bad})")).unwrap_err().contains("bad argument #1 to ibytes"), "{bad}");
+        assert!(
+            eval(&format!("require('humanize').ibytes({bad})"))
+                .unwrap_err()
+                .contains("bad argument #1 to ibytes"),
+            "{bad}"
+        );
     }
 }
 
@@ -52,7 +58,11 @@ fn parse_bytes_knows_both_kinds_of_units() {
         ("1.2.3k", "strconv.ParseFloat: parsing \"1.2.3\": invalid syntax"),
         ("999 EiB", "too large: 999 EiB"),
     ] {
-        assert_eq!(run(&format!("select(2, h.parse_bytes('{text}'))")), Value::string(error), "{text}");
+        assert_eq!(
+            run(&format!("select(2, h.parse_bytes('{text}'))")),
+            Value::string(error),
+            "{text}"
+        );
     }
 }
 
@@ -69,7 +79,11 @@ fn si_puts_a_prefix_on_the_unit() {
     ] {
         assert_eq!(run(source), Value::string(text), "{source}");
     }
-    assert!(eval("require('humanize').si(1)").unwrap_err().contains("bad argument #2 to si (string expected, got nil)"));
+    assert!(
+        eval("require('humanize').si(1)")
+            .unwrap_err()
+            .contains("bad argument #2 to si (string expected, got nil)")
+    );
 }
 
 #[test]
@@ -98,7 +112,11 @@ fn time_is_told_from_now() {
         assert_eq!(distance(NOW - seconds, NOW), text, "{seconds}");
     }
     assert_eq!(run("h.time(os.time() - 7300)"), Value::string("2 hours ago"));
-    assert!(eval("require('humanize').time('x')").unwrap_err().contains("bad argument #1 to time (number expected, got string)"));
+    assert!(
+        eval("require('humanize').time('x')")
+            .unwrap_err()
+            .contains("bad argument #1 to time (number expected, got string)")
+    );
 }
 
 proptest! {

@@ -1,8 +1,10 @@
 //! The decoder: from the text straight into Lua tables, in one pass and without recursion.
 //!
-//! Strict RFC 8259, with two liberties of the reference: bytes that are no UTF-8 and lone surrogates become U+FFFD. `null` is nil, so
-//! that members of that value are not there and lists close up over it. Objects get a metatable that marks them; it is made anew by
-//! every call, so that a script that changes it changes no other request's tables. Error texts are those of Go's `encoding/json`.
+//! Strict RFC 8259, with two liberties of the reference: bytes that are no UTF-8 and lone
+//! surrogates become U+FFFD. `null` is nil, so that members of that value are not there and lists
+//! close up over it. Objects get a metatable that marks them; it is made anew by every call, so
+//! that a script that changes it changes no other request's tables. Error texts are those of Go's
+//! `encoding/json`.
 //! Bounds: [`NESTING_MAX`]; time and size grow with the text.
 
 use super::push_marker;
@@ -29,7 +31,13 @@ pub(super) fn decode_all(call: &Call<'_>, text: &[u8]) -> Result<(), Undecodable
 /// # Errors
 /// As [`decode_all`].
 pub(super) fn decode_at(call: &Call<'_>, text: &[u8], at: usize) -> Result<usize, Undecodable> {
-    let mut decoder = Decoder { call, scanner: Scanner { text, at }, open: Vec::new(), tables: 0, unescaped: Vec::new() };
+    let mut decoder = Decoder {
+        call,
+        scanner: Scanner { text, at },
+        open: Vec::new(),
+        tables: 0,
+        unescaped: Vec::new(),
+    };
     decoder.run()?;
     Ok(decoder.scanner.at)
 }
@@ -39,8 +47,8 @@ struct Decoder<'a> {
     scanner: Scanner<'a>,
     /// The containers around the value in work, outermost first.
     open: Vec<Container>,
-    /// Where on the stack a list of the open tables is (at 0: the metatable of objects), with the innermost one above it. Lua's stack
-    /// itself is too small to hold one per level.
+    /// Where on the stack a list of the open tables is (at 0: the metatable of objects), with the
+    /// innermost one above it. Lua's stack itself is too small to hold one per level.
     tables: c_int,
     unescaped: Vec<u8>,
 }
@@ -83,7 +91,8 @@ impl Decoder<'_> {
         }
     }
 
-    /// What stands behind a value: goes on to the next one, closing containers. True if the outermost value is complete.
+    /// What stands behind a value: goes on to the next one, closing containers. True if the
+    /// outermost value is complete.
     fn after_value(&mut self) -> Result<bool, Undecodable> {
         loop {
             let Some(container) = self.open.last() else { return Ok(true) };
@@ -186,7 +195,12 @@ impl Decoder<'_> {
     fn key(&mut self) -> Result<(), Undecodable> {
         match self.scanner.next()? {
             b'"' => self.string()?,
-            byte => return Err(Undecodable::Character { byte, context: "looking for beginning of object key string" }),
+            byte => {
+                return Err(Undecodable::Character {
+                    byte,
+                    context: "looking for beginning of object key string",
+                });
+            }
         }
         self.scanner.skip_blanks();
         match self.scanner.next()? {
@@ -212,7 +226,12 @@ impl Decoder<'_> {
                 self.scanner.word("null")?;
                 self.call.push_nil();
             }
-            byte => return Err(Undecodable::Character { byte, context: "looking for beginning of value" }),
+            byte => {
+                return Err(Undecodable::Character {
+                    byte,
+                    context: "looking for beginning of value",
+                });
+            }
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! The encoder: from the Lua stack straight into the text.
 //!
-//! A table is a list if its keys are exactly 1..n, an object if all of them are strings; objects come out sorted by the bytes of their
-//! keys. An empty table is `[]` unless it is marked as an object. Raw access: no metamethod is called, so nothing can wait or loop.
-//! Strings and numbers are written by [`crate::dialect::json`]. Bounds: [`NESTING_MAX`], [`TEXT_BYTES_MAX`].
+//! A table is a list if its keys are exactly 1..n, an object if all of them are strings; objects
+//! come out sorted by the bytes of their keys. An empty table is `[]` unless it is marked as an
+//! object. Raw access: no metamethod is called, so nothing can wait or loop. Strings and numbers
+//! are written by [`crate::dialect::json`]. Bounds: [`NESTING_MAX`], [`TEXT_BYTES_MAX`].
 
 use super::is_marked;
 use crate::dialect::json::{self, HtmlSafe};
@@ -29,7 +30,14 @@ impl Default for Style<'_> {
 /// # Errors
 /// [`Fault::Message`] with the text of an [`Unencodable`].
 pub(super) fn encode(call: &Call<'_>, at: c_int, style: Style<'_>) -> Result<Vec<u8>, Fault> {
-    let mut encoder = Encoder { call, style, out: Vec::with_capacity(256), open: Vec::new(), keys: Vec::new(), members: Vec::new() };
+    let mut encoder = Encoder {
+        call,
+        style,
+        out: Vec::with_capacity(256),
+        open: Vec::new(),
+        keys: Vec::new(),
+        members: Vec::new(),
+    };
     encoder.value(call.absolute(at))?;
     Ok(encoder.out)
 }
@@ -65,7 +73,8 @@ struct Encoder<'a> {
     out: Vec<u8>,
     /// The tables around the value in work.
     open: Vec<*const c_void>,
-    /// Keys of the objects in work, end to end; `members` of the same objects: where each one's key and text are. Both are stacks.
+    /// Keys of the objects in work, end to end; `members` of the same objects: where each one's key
+    /// and text are. Both are stacks.
     keys: Vec<u8>,
     members: Vec<Member>,
 }
@@ -83,9 +92,12 @@ impl Encoder<'_> {
         }
         match self.call.kind(at) {
             Kind::None | Kind::Nil => self.out.extend_from_slice(b"null"),
-            Kind::Bool => self.out.extend_from_slice(if self.call.truthy(at) { b"true" } else { b"false" }),
+            Kind::Bool => {
+                self.out.extend_from_slice(if self.call.truthy(at) { b"true" } else { b"false" })
+            }
             // Adding zero takes the sign off a negative zero: `-0` is `0` in the reference.
-            Kind::Number => json::number(&mut self.out, self.call.raw_number(at) + 0.0).map_err(Unencodable::from)?,
+            Kind::Number => json::number(&mut self.out, self.call.raw_number(at) + 0.0)
+                .map_err(Unencodable::from)?,
             Kind::String => json::escaped(&mut self.out, self.call.bytes(at), self.style.html),
             Kind::Table => self.table(at)?,
             kind => return Err(Unencodable::Type(kind.name()).into()),
@@ -125,7 +137,8 @@ impl Encoder<'_> {
 
     /// A table without a first member: an object, empty or in error.
     fn object(&mut self, at: c_int) -> Result<(), Fault> {
-        let (start, first_key, first_member) = (self.out.len(), self.keys.len(), self.members.len());
+        let (start, first_key, first_member) =
+            (self.out.len(), self.keys.len(), self.members.len());
         let call = self.call;
         call.for_each(at, |call| match call.kind(-2) {
             Kind::String => self.member(call),
@@ -171,7 +184,8 @@ impl Encoder<'_> {
         }
     }
 
-    /// Before each member: the comma (which [`Encoder::close`] turns into the bracket for the first one) and its line.
+    /// Before each member: the comma (which [`Encoder::close`] turns into the bracket for the first
+    /// one) and its line.
     fn separate(&mut self) {
         self.out.push(b',');
         self.begin_line(self.open.len());
@@ -216,6 +230,7 @@ fn check_list_keys(call: &Call<'_>, at: c_int, len: usize) -> Result<(), Fault> 
 /// Deeper tables are refused: each level takes some of the thread's stack.
 const NESTING_MAX: usize = 512;
 
-/// No value begins behind this. A table that occurs twice is written twice, so a small one may stand for a text without end, which neither
-/// the watchdog nor the state's memory limit would notice.
+/// No value begins behind this. A table that occurs twice is written twice, so a small one may
+/// stand for a text without end, which neither the watchdog nor the state's memory limit would
+/// notice.
 const TEXT_BYTES_MAX: usize = 8 << 20;

@@ -1,8 +1,9 @@
 //! `json`: Lua values to JSON text and back.
 //!
-//! Texts are those that scripts, signatures and golden tests of the reference know (see `encode` and `decode`); a failure is
-//! `nil, message`. The objects for streams are the Lua half's. Rules: specification `lua/modules-glua.md` 4.1 and 7. What differs from
-//! the reference: a table may occur twice (only cycles are refused), and error texts do without its chain of prefixes.
+//! Texts are those that scripts, signatures and golden tests of the reference know (see `encode`
+//! and `decode`); a failure is `nil, message`. The objects for streams are the Lua half's. Rules:
+//! specification `lua/modules-glua.md` 4.1 and 7. What differs from the reference: a table may
+//! occur twice (only cycles are refused), and error texts do without its chain of prefixes.
 
 mod decode;
 mod encode;
@@ -25,7 +26,10 @@ pub static MODULE: Module = Module {
     ],
     waiting: &[],
     setup: None,
-    lua: Some(concat!(include_str!("../../../../../lua/host/streams.lua"), include_str!("../../../../../lua/host/json.lua"))),
+    lua: Some(concat!(
+        include_str!("../../../../../lua/host/streams.lua"),
+        include_str!("../../../../../lua/host/json.lua")
+    )),
 };
 
 /// The value at `at` as JSON, for other modules.
@@ -63,7 +67,8 @@ fn encode_styled(call: &Call<'_>) -> Result<i32, Fault> {
     call.any(1)?;
     let (prefix, indent) = (call.string(2)?, call.string(3)?);
     let html = if call.truthy(4) { HtmlSafe::Yes } else { HtmlSafe::No };
-    let indent = if prefix.is_empty() && indent.is_empty() { None } else { Some((&*prefix, &*indent)) };
+    let indent =
+        if prefix.is_empty() && indent.is_empty() { None } else { Some((&*prefix, &*indent)) };
     push_text(call, Style { html, indent })
 }
 
@@ -87,7 +92,8 @@ fn decode(call: &Call<'_>) -> Result<i32, Fault> {
     }
 }
 
-/// `decode_next(text, at)` → value, position behind it; or nil, nil, error, whether more text might mend it. Positions count from 0.
+/// `decode_next(text, at)` → value, position behind it; or nil, nil, error, whether more text might
+/// mend it. Positions count from 0.
 fn decode_next(call: &Call<'_>) -> Result<i32, Fault> {
     let text = call.string(1)?;
     let at = usize::try_from(call.int(2)?).unwrap_or(0);

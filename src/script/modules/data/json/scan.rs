@@ -1,6 +1,7 @@
 //! The tokens of JSON: numbers, strings, words, and what stands between them.
 //!
-//! Pure: a text and a position. Rules: RFC 8259; error texts as in Go's `encoding/json`, which the reference passes on.
+//! Pure: a text and a position. Rules: RFC 8259; error texts as in Go's `encoding/json`, which the
+//! reference passes on.
 
 /// Why a text is no JSON.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +90,9 @@ impl<'a> Scanner<'a> {
         let digits = self.text.get(first_digit..end_of_integer).unwrap_or_default();
         if self.at == end_of_integer && digits.len() <= EXACT_DIGITS {
             // The usual numbers: integers that a double holds exactly.
-            let value = digits.iter().fold(0_u64, |value, digit| value * 10 + u64::from(digit - b'0')) as f64;
+            let value =
+                digits.iter().fold(0_u64, |value, digit| value * 10 + u64::from(digit - b'0'))
+                    as f64;
             return Ok(if negative { -value } else { value });
         }
         let text = std::str::from_utf8(text).unwrap_or_default();
@@ -112,7 +115,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The string whose opening quote was just read. `buffer` is cleared and used if the content differs from the text.
+    /// The string whose opening quote was just read. `buffer` is cleared and used if the content
+    /// differs from the text.
     pub fn string(&mut self, buffer: &mut Vec<u8>) -> Result<Text<'a>, Undecodable> {
         let start = self.at;
         let ascii = self.run()?;
@@ -140,7 +144,9 @@ impl<'a> Scanner<'a> {
         loop {
             match self.peek().ok_or(Undecodable::End)? {
                 b'"' | b'\\' => return Ok(ascii),
-                byte @ 0..0x20 => return Err(Undecodable::Character { byte, context: "in string literal" }),
+                byte @ 0..0x20 => {
+                    return Err(Undecodable::Character { byte, context: "in string literal" });
+                }
                 byte => ascii &= byte.is_ascii(),
             }
             self.at += 1;
@@ -167,7 +173,8 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// One character after `\u`, which may take a second escape. A surrogate without its other half is U+FFFD.
+    /// One character after `\u`, which may take a second escape. A surrogate without its other half
+    /// is U+FFFD.
     fn utf16(&mut self) -> Result<char, Undecodable> {
         let unit = self.hex4()?;
         if !(0xd800..0xdc00).contains(&unit) {
@@ -191,8 +198,10 @@ impl<'a> Scanner<'a> {
         let mut value = 0;
         for _ in 0..4 {
             let byte = self.next()?;
-            let digit =
-                char::from(byte).to_digit(16).ok_or(Undecodable::Character { byte, context: "in \\u hexadecimal character escape" })?;
+            let digit = char::from(byte).to_digit(16).ok_or(Undecodable::Character {
+                byte,
+                context: "in \\u hexadecimal character escape",
+            })?;
             value = value << 4 | digit;
         }
         Ok(value)

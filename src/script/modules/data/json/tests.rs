@@ -1,10 +1,12 @@
-//! The module as scripts meet it. Forms: specification `lua/modules-glua.md` 4.1, observed in the reference.
+//! The module as scripts meet it. Forms: specification `lua/modules-glua.md` 4.1, observed in the
+//! reference.
 
 use crate::script::testing::eval;
 use crate::value::Value;
 
 fn run(source: &str) -> Value {
-    eval(&format!("local j = require('json') return {source}")).unwrap_or_else(|error| panic!("{source}: {error}"))
+    eval(&format!("local j = require('json') return {source}"))
+        .unwrap_or_else(|error| panic!("{source}: {error}"))
 }
 
 fn assert_texts(cases: &[(&str, &str)]) {
@@ -34,8 +36,14 @@ fn encode_writes_scalars() {
 #[test]
 fn encode_sorts_keys() {
     assert_texts(&[
-        ("j.encode({ b = 1, a = 'x', ['10'] = true, B = 2, ['9'] = {} })", r#"{"10":true,"9":[],"B":2,"a":"x","b":1}"#),
-        ("j.encode({ z = { y = { 1 }, x = { b = 2, a = 1 } }, a = false })", r#"{"a":false,"z":{"x":{"a":1,"b":2},"y":[1]}}"#),
+        (
+            "j.encode({ b = 1, a = 'x', ['10'] = true, B = 2, ['9'] = {} })",
+            r#"{"10":true,"9":[],"B":2,"a":"x","b":1}"#,
+        ),
+        (
+            "j.encode({ z = { y = { 1 }, x = { b = 2, a = 1 } }, a = false })",
+            r#"{"a":false,"z":{"x":{"a":1,"b":2},"y":[1]}}"#,
+        ),
         ("j.encode({ ['a\"<'] = 1 })", r#"{"a\"\u003c":1}"#),
         ("j.encode({ [''] = 1 })", r#"{"":1}"#),
     ]);
@@ -47,7 +55,10 @@ fn encode_writes_lists() {
         ("j.encode({ 1, 'two', false })", r#"[1,"two",false]"#),
         ("j.encode({ {}, { x = {} } })", r#"[[],{"x":[]}]"#),
         ("j.encode({ 1, 2, nil })", "[1,2]"),
-        ("(function() local t = {} for i = 5, 1, -1 do t[i] = i end return j.encode(t) end)()", "[1,2,3,4,5]"),
+        (
+            "(function() local t = {} for i = 5, 1, -1 do t[i] = i end return j.encode(t) end)()",
+            "[1,2,3,4,5]",
+        ),
     ]);
 }
 
@@ -55,12 +66,22 @@ fn encode_writes_lists() {
 fn encode_marks_empty_objects() {
     assert_texts(&[
         ("j.encode({})", "[]"),
-        ("(function() local t = {} j.tableIsObject(t) return j.encode({ t, {} }) end)()", "[{},[]]"),
-        ("(function() local t = setmetatable({ 1 }, {}) j.tableIsObject(t) return j.encode(t) end)()", "[1]"),
+        (
+            "(function() local t = {} j.tableIsObject(t) return j.encode({ t, {} }) end)()",
+            "[{},[]]",
+        ),
+        (
+            "(function() local t = setmetatable({ 1 }, {}) j.tableIsObject(t) return j.encode(t) end)()",
+            "[1]",
+        ),
         ("j.encode(setmetatable({}, { __index = { x = 1 } }))", "[]"),
     ]);
     assert_eq!(run("select('#', j.tableIsObject({}))"), Value::Number(0.0));
-    assert!(eval("require('json').tableIsObject(1)").unwrap_err().contains("bad argument #1 to tableIsObject"));
+    assert!(
+        eval("require('json').tableIsObject(1)")
+            .unwrap_err()
+            .contains("bad argument #1 to tableIsObject")
+    );
 }
 
 #[test]
@@ -88,12 +109,19 @@ fn encode_refuses_what_json_cannot_say() {
 fn encode_refuses_cycles_but_not_tables_that_occur_twice() {
     let cycle = "(function() local t = {} t.me = { t } return select(2, j.encode(t)) end)()";
     let twice = "(function() local t = {} return j.encode({ a = t, b = { t, t } }) end)()";
-    assert_texts(&[(cycle, "cannot encode recursively nested tables to JSON"), (twice, r#"{"a":[],"b":[[],[]]}"#)]);
+    assert_texts(&[
+        (cycle, "cannot encode recursively nested tables to JSON"),
+        (twice, r#"{"a":[],"b":[[],[]]}"#),
+    ]);
 }
 
 #[test]
 fn encode_has_a_deepest_level() {
-    let nested = |levels: usize| format!("(function() local t = {{}} for _ = 2, {levels} do t = {{ t }} end return j.encode(t) end)()");
+    let nested = |levels: usize| {
+        format!(
+            "(function() local t = {{}} for _ = 2, {levels} do t = {{ t }} end return j.encode(t) end)()"
+        )
+    };
     assert_eq!(run(&nested(512)), Value::string(["[".repeat(512), "]".repeat(512)].concat()));
     let error = run(&format!("select(2, {})", nested(513)));
     assert_eq!(error, Value::string("cannot encode a table nested deeper than 512 levels to JSON"));
@@ -102,14 +130,20 @@ fn encode_has_a_deepest_level() {
 #[test]
 fn encode_has_a_longest_text() {
     let doubled = "(function() local t = ('x'):rep(4096) for _ = 1, 60 do t = { t, t } end return select(2, j.encode(t)) end)()";
-    assert_texts(&[(doubled, "cannot encode more than 8388608 bytes of JSON"), ("#j.encode(('x'):rep(9e6)) .. ''", "9000002")]);
+    assert_texts(&[
+        (doubled, "cannot encode more than 8388608 bytes of JSON"),
+        ("#j.encode(('x'):rep(9e6)) .. ''", "9000002"),
+    ]);
 }
 
 #[test]
 fn decode_reads_every_kind_of_value() {
     let source = r#"j.decode(' {"s":"\\u00e4\\n","n":-1.5e2,"t":true,"f":false,"l":[1,[2,[]],{"x":[]}],"d":1,"d":2,"1":"one"} ')"#;
     assert_texts(&[
-        (&format!("j.encode({source})"), r#"{"1":"one","d":2,"f":false,"l":[1,[2,[]],{"x":[]}],"n":-150,"s":"ä\n","t":true}"#),
+        (
+            &format!("j.encode({source})"),
+            r#"{"1":"one","d":2,"f":false,"l":[1,[2,[]],{"x":[]}],"n":-150,"s":"ä\n","t":true}"#,
+        ),
         (&format!("type({source}[1]) .. {source}['1']"), "nilone"),
         (r#"j.decode('"w"')"#, "w"),
     ]);
@@ -120,7 +154,10 @@ fn decode_reads_every_kind_of_value() {
 
 #[test]
 fn decode_drops_null() {
-    assert_eq!(run("j.decode('[1,null,3]')"), Value::List(vec![Value::Number(1.0), Value::Number(3.0)]));
+    assert_eq!(
+        run("j.decode('[1,null,3]')"),
+        Value::List(vec![Value::Number(1.0), Value::Number(3.0)])
+    );
     assert_texts(&[
         (r#"j.encode(j.decode('{"a":null,"b":1,"c":2,"c":null}'))"#, r#"{"b":1}"#),
         ("select('#', j.decode('null')) .. tostring(j.decode('null'))", "1nil"),
@@ -131,7 +168,10 @@ fn decode_drops_null() {
 #[test]
 fn decode_remembers_objects() {
     assert_texts(&[
-        (r#"j.encode(j.decode('{"o":{},"e":[],"l":[{},{"a":{}}]}'))"#, r#"{"e":[],"l":[{},{"a":{}}],"o":{}}"#),
+        (
+            r#"j.encode(j.decode('{"o":{},"e":[],"l":[{},{"a":{}}]}'))"#,
+            r#"{"e":[],"l":[{},{"a":{}}],"o":{}}"#,
+        ),
         (r#"(function() local t = j.decode('{"a":1}') t.a = nil return j.encode(t) end)()"#, "{}"),
         ("tostring(getmetatable(j.decode('{}')).__jsonTableIsObject)", "true"),
         ("tostring(getmetatable(j.decode('[]')))", "nil"),
@@ -170,16 +210,23 @@ fn decode_says_what_is_wrong() {
         ("\u{feff}1", "invalid character 'ï' looking for beginning of value"),
         ("}", "invalid character '}' looking for beginning of value"),
     ] {
-        assert_eq!(run(&format!("select(2, j.decode([==[{text}]==]))")), Value::string(error), "{text}");
+        assert_eq!(
+            run(&format!("select(2, j.decode([==[{text}]==]))")),
+            Value::string(error),
+            "{text}"
+        );
     }
-    assert!(eval("require('json').decode(nil)").unwrap_err().contains("bad argument #1 to decode (string expected, got nil)"));
+    assert!(
+        eval("require('json').decode(nil)")
+            .unwrap_err()
+            .contains("bad argument #1 to decode (string expected, got nil)")
+    );
     assert!(eval("require('json').decode({})").is_err());
 }
 
 #[test]
 fn decode_goes_as_deep_as_the_reference() {
-    let levels =
-        "(function() local t, n = j.decode(('['):rep(10000) .. (']'):rep(10000)), 0 while t do t, n = t[1], n + 1 end return n end)()";
+    let levels = "(function() local t, n = j.decode(('['):rep(10000) .. (']'):rep(10000)), 0 while t do t, n = t[1], n + 1 end return n end)()";
     assert_eq!(run(levels), Value::Number(10_000.0));
     let objects = r#"type(j.decode(('{"a":'):rep(9999) .. '{}' .. ('}'):rep(9999)))"#;
     assert_texts(&[
@@ -203,7 +250,11 @@ fn new_encoder_writes_a_line_per_value() {
     end)()"#;
     let text = "[1,\"\\u003c\"]\n\"<\"\n{\n>  \"a\": 2,\n>  \"b\": [\n>    1,\n>    []\n>  ]\n>}\nnilcannot encode function to JSON";
     assert_texts(&[(source, text)]);
-    assert!(eval("require('json').new_encoder({})").unwrap_err().contains("bad argument #1 to new_encoder (object with a method 'write'"));
+    assert!(
+        eval("require('json').new_encoder({})")
+            .unwrap_err()
+            .contains("bad argument #1 to new_encoder (object with a method 'write'")
+    );
 }
 
 #[test]
@@ -240,13 +291,22 @@ fn new_decoder_waits_for_the_rest_of_a_value() {
         local first, number, word = d:decode(), d:decode(), d:decode()
         return { j.encode(first), number, word, select(2, d:decode()) }
     end)()"#;
-    let expected = [Value::string(r#"{"a":[1,2]}"#), Value::Number(12.0), Value::Bool(true), Value::string("unexpected EOF")];
+    let expected = [
+        Value::string(r#"{"a":[1,2]}"#),
+        Value::Number(12.0),
+        Value::Bool(true),
+        Value::string("unexpected EOF"),
+    ];
     assert_eq!(run(source), Value::List(expected.to_vec()));
     assert_texts(&[(
         "select(2, j.new_decoder(require('strings').new_reader('[1}')):decode())",
         "invalid character '}' after array element",
     )]);
-    assert!(eval("require('json').new_decoder(1)").unwrap_err().contains("bad argument #1 to new_decoder (object with a method 'read'"));
+    assert!(
+        eval("require('json').new_decoder(1)")
+            .unwrap_err()
+            .contains("bad argument #1 to new_decoder (object with a method 'read'")
+    );
 }
 
 #[test]

@@ -9,13 +9,19 @@ pub fn of(low: char, high: char) -> ClassUnicode {
 
 /// As [`of`], by number; the surrogates in between are no characters.
 pub fn between(low: u32, high: u32) -> ClassUnicode {
-    let part = |low: u32, high: u32| Some(ClassUnicodeRange::new(char::from_u32(low)?, char::from_u32(high)?)).filter(|_| low <= high);
-    ClassUnicode::new([part(low, high.min(0xd7ff)), part(low.max(0xe000), high)].into_iter().flatten())
+    let part = |low: u32, high: u32| {
+        Some(ClassUnicodeRange::new(char::from_u32(low)?, char::from_u32(high)?))
+            .filter(|_| low <= high)
+    };
+    ClassUnicode::new(
+        [part(low, high.min(0xd7ff)), part(low.max(0xe000), high)].into_iter().flatten(),
+    )
 }
 
 /// With the other cases of its members.
 pub fn folded(mut class: ClassUnicode) -> ClassUnicode {
-    // It fails only if the folding tables are left out of the build; the class then stays as it was.
+    // It fails only if the folding tables are left out of the build; the class then stays as it
+    // was.
     let _ = class.try_case_fold_simple();
     class
 }
@@ -56,7 +62,8 @@ pub fn unicode(name: &str) -> Option<ClassUnicode> {
     if name == "Any" {
         return Some(of('\0', char::MAX));
     }
-    let is_name = name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    let is_name = name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
     if !is_name {
         return None;
     }

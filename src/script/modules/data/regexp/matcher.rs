@@ -1,8 +1,10 @@
-//! Compiled patterns: how large they may get, what they may be matched against, and where a state keeps them.
+//! Compiled patterns: how large they may get, what they may be matched against, and where a state
+//! keeps them.
 //!
-//! regex-automata matches in linear time, but neither the watchdog nor the state's memory limit sees what it takes. So a compiled
-//! pattern has a bound, as has the text, and so has their product: an object in a script is nothing but its pattern, and
-//! what it was compiled to lives in the state's [`Cache`].
+//! regex-automata matches in linear time, but neither the watchdog nor the state's memory limit
+//! sees what it takes. So a compiled pattern has a bound, as has the text, and so has their
+//! product: an object in a script is nothing but its pattern, and what it was compiled to lives in
+//! the state's [`Cache`].
 
 use super::parse::{self, parse};
 use regex_automata::meta;
@@ -37,7 +39,10 @@ impl Regexp {
             .nfa_size_limit(Some(COMPILED_BYTES_MAX))
             .onepass_size_limit(Some(COMPILED_BYTES_MAX))
             .hybrid_cache_capacity(SEARCH_BYTES);
-        let regex = meta::Builder::new().configure(config).build_from_hir(&hir).map_err(|_| parse::Error::TooLarge)?;
+        let regex = meta::Builder::new()
+            .configure(config)
+            .build_from_hir(&hir)
+            .map_err(|_| parse::Error::TooLarge)?;
         Ok(Regexp(regex))
     }
 
@@ -50,21 +55,29 @@ impl Regexp {
         Ok(self.0.is_match(&*Text::new(text).valid))
     }
 
-    /// Calls `each` with where the groups of a match are, for all matches from left to right; group 0 is the match itself.
+    /// Calls `each` with where the groups of a match are, for all matches from left to right; group
+    /// 0 is the match itself.
     ///
     /// # Errors
     /// [`Error::Text`], [`Error::Time`].
-    pub fn find_all(&self, text: &[u8], mut each: impl FnMut(&[Option<Range<usize>>])) -> Result<(), Error> {
+    pub fn find_all(
+        &self,
+        text: &[u8],
+        mut each: impl FnMut(&[Option<Range<usize>>]),
+    ) -> Result<(), Error> {
         self.check(text)?;
         let (text, began) = (Text::new(text), Instant::now());
         let mut groups = vec![None; self.0.group_info().group_len(Default::default())];
-        let convert = |found: &Captures, at: usize| found.get_group(at).map(|span| text.original(span.start)..text.original(span.end));
+        let convert = |found: &Captures, at: usize| {
+            found.get_group(at).map(|span| text.original(span.start)..text.original(span.end))
+        };
         for found in self.0.captures_iter(&*text.valid) {
             for (at, group) in groups.iter_mut().enumerate() {
                 *group = convert(&found, at);
             }
             each(&groups);
-            // A match may look at all the text that is left, so that there is no telling beforehand.
+            // A match may look at all the text that is left, so that there is no telling
+            // beforehand.
             if began.elapsed() > FIND_ALL_MAX {
                 return Err(Error::Time);
             }
@@ -131,7 +144,8 @@ impl Cache {
     }
 }
 
-/// A pattern of everyday length takes some kilobytes; a large Unicode class repeated a dozen times as much as this.
+/// A pattern of everyday length takes some kilobytes; a large Unicode class repeated a dozen times
+/// as much as this.
 const COMPILED_BYTES_MAX: usize = 256 << 10;
 
 /// Memory for states that are worked out during a search, per direction.
@@ -143,7 +157,8 @@ const TEXT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a compiled pattern's state, roughly.
 const STATE_BYTES: usize = 32;
 
-/// Of states times bytes of text: at its slowest a search looks at every state for every byte, some 2 ns each.
+/// Of states times bytes of text: at its slowest a search looks at every state for every byte, some
+/// 2 ns each.
 const STEPS_MAX: usize = 500_000_000;
 
 /// Half of it again may pass before that is seen.

@@ -1,8 +1,9 @@
 //! `regexp`: regular expressions in the syntax of RE2, leftmost-first, in linear time.
 //!
-//! `parse` reads the syntax as Go does, regex-automata (the engine below the crate regex) matches; the crate itself would read its own
-//! syntax. Looked at besides: fancy-regex and pcre2, which backtrack. A failure of the module's functions is `nil, message`; an object's
-//! methods raise where a text is too long. Groups without part in a match are `""`.
+//! `parse` reads the syntax as Go does, regex-automata (the engine below the crate regex) matches;
+//! the crate itself would read its own syntax. Looked at besides: fancy-regex and pcre2, which
+//! backtrack. A failure of the module's functions is `nil, message`; an object's methods raise
+//! where a text is too long. Groups without part in a match are `""`.
 //! Rules: specification `lua/modules-glua.md` 5.1. Bounds: those of `parse` and `matcher`.
 
 mod class;
@@ -35,8 +36,10 @@ static SETUP: Function = Function {
     },
 };
 
-static METHODS: &[Function] =
-    &[Function { name: "match", body: match_object }, Function { name: "find_all_string_submatch", body: find_all_of_object }];
+static METHODS: &[Function] = &[
+    Function { name: "match", body: match_object },
+    Function { name: "find_all_string_submatch", body: find_all_of_object },
+];
 
 /// What `compile` returns.
 struct Pattern(Vec<u8>);
@@ -60,7 +63,10 @@ fn match_text(call: &Call<'_>) -> Result<i32, Fault> {
 /// `find_all_string_submatch(pattern, text)` → list of lists of strings.
 fn find_all(call: &Call<'_>) -> Result<i32, Fault> {
     let (pattern, text) = (call.string(1)?, call.string(2)?);
-    push_or(call, call.services().regexps.get(&pattern).and_then(|regexp| push_all(call, &regexp, &text)))
+    push_or(
+        call,
+        call.services().regexps.get(&pattern).and_then(|regexp| push_all(call, &regexp, &text)),
+    )
 }
 
 /// `object:match(text)` → boolean.
@@ -77,7 +83,8 @@ fn find_all_of_object(call: &Call<'_>) -> Result<i32, Fault> {
 }
 
 fn this(call: &Call<'_>) -> Result<Rc<Regexp>, Fault> {
-    let pattern = call.userdata::<Pattern>(1).ok_or_else(|| Fault::Argument(1, "regexp expected".into()))?;
+    let pattern =
+        call.userdata::<Pattern>(1).ok_or_else(|| Fault::Argument(1, "regexp expected".into()))?;
     call.services().regexps.get(&pattern.0).map_err(raised)
 }
 

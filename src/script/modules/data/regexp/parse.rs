@@ -1,9 +1,11 @@
 //! RE2 syntax as Go reads it, into the tree that regex-automata compiles.
 //!
-//! Our own parser because that of the regex crates accepts more and reads some of it differently: `\d \w \s \b` are Unicode there and
-//! ASCII here, `a++`, `[a&&b]`, `\<`, `(?x)` mean something there, `a{,5}`, `\Q…\E`, octal escapes are errors there. Error texts are Go's.
-//! What differs from Go: nesting is bounded by [`NESTING_MAX`] groups (Go: 1,000), and short or oddly spelt script names
-//! (`\p{Grek}`) are known. Rules: specification `lua/modules-glua.md` 5.1; <https://github.com/google/re2/wiki/Syntax>.
+//! Our own parser because that of the regex crates accepts more and reads some of it differently:
+//! `\d \w \s \b` are Unicode there and ASCII here, `a++`, `[a&&b]`, `\<`, `(?x)` mean something
+//! there, `a{,5}`, `\Q…\E`, octal escapes are errors there. Error texts are Go's. What differs from
+//! Go: nesting is bounded by [`NESTING_MAX`] groups (Go: 1,000), and short or oddly spelt script
+//! names (`\p{Grek}`) are known. Rules: specification `lua/modules-glua.md` 5.1;
+//! <https://github.com/google/re2/wiki/Syntax>.
 
 use super::class;
 use regex_syntax::hir::{Capture, Class, ClassUnicode, Dot, Hir, Look, Repetition};
@@ -16,9 +18,17 @@ pub fn parse(pattern: &[u8]) -> Result<Hir, Error> {
     if pattern.len() > PATTERN_BYTES_MAX {
         return Err(Error::TooLarge);
     }
-    let pattern = std::str::from_utf8(pattern).map_err(|_| Error::Utf8(String::from_utf8_lossy(pattern).into_owned()))?;
-    let mut parser =
-        Parser { pattern, at: 0, flags: Flags::default(), groups: Vec::new(), branches: Branches::default(), captures: 0, repeated: None };
+    let pattern = std::str::from_utf8(pattern)
+        .map_err(|_| Error::Utf8(String::from_utf8_lossy(pattern).into_owned()))?;
+    let mut parser = Parser {
+        pattern,
+        at: 0,
+        flags: Flags::default(),
+        groups: Vec::new(),
+        branches: Branches::default(),
+        captures: 0,
+        repeated: None,
+    };
     while let Some(c) = parser.peek() {
         parser.step(c)?;
     }
@@ -207,9 +217,11 @@ impl<'a> Parser<'a> {
         self.push(hir);
     }
 
-    // Repetitions ------------------------------------------------------------------------------------------------------
+    // Repetitions
+    // ------------------------------------------------------------------------------------------------------
 
-    /// `{n}`, `{n,}` or `{n,m}`; anything else that begins with a brace is a literal. Counts beyond any sense are `u32::MAX`.
+    /// `{n}`, `{n,}` or `{n,m}`; anything else that begins with a brace is a literal. Counts beyond
+    /// any sense are `u32::MAX`.
     fn count(&mut self) -> Option<(u32, Option<u32>)> {
         self.next();
         let min = self.number()?;
@@ -222,7 +234,8 @@ impl<'a> Parser<'a> {
     }
 
     fn number(&mut self) -> Option<u32> {
-        let digits: &str = self.rest().split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        let digits: &str =
+            self.rest().split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
         if digits.is_empty() || (digits.len() > 1 && digits.starts_with('0')) {
             return None;
         }
@@ -230,7 +243,13 @@ impl<'a> Parser<'a> {
         Some(digits.parse().unwrap_or(u32::MAX))
     }
 
-    fn counted(&mut self, min: u32, max: Option<u32>, start: usize, repeated: Option<usize>) -> Result<(), Error> {
+    fn counted(
+        &mut self,
+        min: u32,
+        max: Option<u32>,
+        start: usize,
+        repeated: Option<usize>,
+    ) -> Result<(), Error> {
         let most = max.unwrap_or(min);
         if min > REPEATS_MAX || most > REPEATS_MAX || most < min {
             return Err(Error::RepeatCount(self.since(start)));
@@ -240,14 +259,22 @@ impl<'a> Parser<'a> {
         if let Some(item) = self.branches.items.last_mut() {
             item.repeats *= most.max(1);
             if item.repeats > REPEATS_MAX {
-                return Err(Error::RepeatCount(self.pattern.get(start..behind).unwrap_or_default().to_owned()));
+                return Err(Error::RepeatCount(
+                    self.pattern.get(start..behind).unwrap_or_default().to_owned(),
+                ));
             }
         }
         Ok(())
     }
 
     /// The operator that was read from `start` on, and the `?` behind it.
-    fn repeat(&mut self, min: u32, max: Option<u32>, start: usize, repeated: Option<usize>) -> Result<(), Error> {
+    fn repeat(
+        &mut self,
+        min: u32,
+        max: Option<u32>,
+        start: usize,
+        repeated: Option<usize>,
+    ) -> Result<(), Error> {
         let lazy = self.eat("?");
         if let Some(before) = repeated {
             return Err(Error::NestedRepeat(self.since(before)));
@@ -255,13 +282,19 @@ impl<'a> Parser<'a> {
         let Some(Item { hir, repeats }) = self.branches.items.pop() else {
             return Err(Error::MissingRepeatArgument(self.since(start)));
         };
-        let hir = Hir::repetition(Repetition { min, max, greedy: lazy == self.flags.swap_greed, sub: Box::new(hir) });
+        let hir = Hir::repetition(Repetition {
+            min,
+            max,
+            greedy: lazy == self.flags.swap_greed,
+            sub: Box::new(hir),
+        });
         self.branches.items.push(Item { hir, repeats });
         self.repeated = Some(start);
         Ok(())
     }
 
-    // Groups -----------------------------------------------------------------------------------------------------------
+    // Groups
+    // -----------------------------------------------------------------------------------------------------------
 
     fn open(&mut self) -> Result<(), Error> {
         let (start, outside) = (self.at, self.flags);
@@ -282,18 +315,29 @@ impl<'a> Parser<'a> {
             return Err(Error::TooDeep(self.pattern.into()));
         }
         self.captures += u32::from(capture);
-        self.groups.push(Group { capture: capture.then_some(self.captures), flags: outside, branches: std::mem::take(&mut self.branches) });
+        self.groups.push(Group {
+            capture: capture.then_some(self.captures),
+            flags: outside,
+            branches: std::mem::take(&mut self.branches),
+        });
         Ok(())
     }
 
-    /// `?P<name>` or `?<name>`. Scripts see groups by number only, so that a name may be given twice.
+    /// `?P<name>` or `?<name>`. Scripts see groups by number only, so that a name may be given
+    /// twice.
     fn name(&mut self, start: usize) -> Result<(), Error> {
         let rest = self.rest();
         let Some(end) = rest.find('>') else {
-            return Err(Error::NamedCapture(self.pattern.get(start..).unwrap_or_default().to_owned()));
+            return Err(Error::NamedCapture(
+                self.pattern.get(start..).unwrap_or_default().to_owned(),
+            ));
         };
         self.at += end + 1;
-        let name = rest.get(..end).and_then(|text| text.split_once('<')).map(|(_, name)| name).unwrap_or_default();
+        let name = rest
+            .get(..end)
+            .and_then(|text| text.split_once('<'))
+            .map(|(_, name)| name)
+            .unwrap_or_default();
         let valid = !name.is_empty() && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
         if valid { Ok(()) } else { Err(Error::NamedCapture(self.since(start))) }
     }
@@ -320,13 +364,17 @@ impl<'a> Parser<'a> {
             seen = true;
         }
         match self.at == self.pattern.len() && !self.pattern.ends_with(')') {
-            true if self.since(start).chars().skip(2).all(|c| "imsU-".contains(c)) => Err(Error::MissingParen(self.pattern.into())),
+            true if self.since(start).chars().skip(2).all(|c| "imsU-".contains(c)) => {
+                Err(Error::MissingParen(self.pattern.into()))
+            }
             _ => Err(Error::Perl(self.since(start))),
         }
     }
 
     fn close(&mut self) -> Result<(), Error> {
-        let Some(group) = self.groups.pop() else { return Err(Error::UnexpectedParen(self.pattern.into())) };
+        let Some(group) = self.groups.pop() else {
+            return Err(Error::UnexpectedParen(self.pattern.into()));
+        };
         self.next();
         let Item { hir, repeats } = std::mem::replace(&mut self.branches, group.branches).finish();
         let hir = match group.capture {
@@ -338,7 +386,8 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    // Escapes and classes ----------------------------------------------------------------------------------------------
+    // Escapes and classes
+    // ----------------------------------------------------------------------------------------------
 
     /// A backslash outside of a class.
     fn escaped(&mut self) -> Result<(), Error> {
@@ -374,10 +423,14 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// `\d`, `\p{Greek}` and the like, in the class' own form under the flags. None: something else comes.
+    /// `\d`, `\p{Greek}` and the like, in the class' own form under the flags. None: something else
+    /// comes.
     fn named_class(&mut self) -> Result<Option<ClassUnicode>, Error> {
         let start = self.at;
-        let Some(letter) = self.rest().strip_prefix('\\').and_then(|rest| rest.chars().next()) else { return Ok(None) };
+        let Some(letter) = self.rest().strip_prefix('\\').and_then(|rest| rest.chars().next())
+        else {
+            return Ok(None);
+        };
         let (class, negated) = if let Some(class) = class::perl(letter) {
             self.at += 2;
             (class, letter.is_ascii_uppercase())
@@ -386,7 +439,9 @@ impl<'a> Parser<'a> {
             let mut negated = letter == 'P';
             let first = self.next().ok_or_else(|| Error::ClassRange(self.since(start)))?;
             let name = if first == '{' {
-                let end = self.rest().find('}').ok_or_else(|| Error::ClassRange(self.pattern.get(start..).unwrap_or_default().into()))?;
+                let end = self.rest().find('}').ok_or_else(|| {
+                    Error::ClassRange(self.pattern.get(start..).unwrap_or_default().into())
+                })?;
                 let name = self.rest().get(..end).unwrap_or_default();
                 self.at += end + 1;
                 name.to_owned()
@@ -428,16 +483,20 @@ impl<'a> Parser<'a> {
             't' => 9,
             'v' => 11,
             '0'..='7' => {
-                let more = self.rest().chars().take(2).take_while(|c| matches!(c, '0'..='7')).count();
+                let more =
+                    self.rest().chars().take(2).take_while(|c| matches!(c, '0'..='7')).count();
                 // A single digit but zero would be a backreference.
                 if c != '0' && more == 0 {
                     return Err(Error::Escape(self.since(start)));
                 }
                 self.at += more;
-                u32::from_str_radix(self.pattern.get(start + 1..self.at).unwrap_or_default(), 8).unwrap_or(u32::MAX)
+                u32::from_str_radix(self.pattern.get(start + 1..self.at).unwrap_or_default(), 8)
+                    .unwrap_or(u32::MAX)
             }
             'x' => self.hexadecimal().ok_or_else(|| Error::Escape(self.since(start)))?,
-            c if c.is_ascii_punctuation() || (c.is_ascii() && !c.is_ascii_alphanumeric()) => u32::from(c),
+            c if c.is_ascii_punctuation() || (c.is_ascii() && !c.is_ascii_alphanumeric()) => {
+                u32::from(c)
+            }
             _ => return Err(Error::Escape(self.since(start))),
         };
         Ok(char::from_u32(code))
@@ -452,8 +511,8 @@ impl<'a> Parser<'a> {
             (self.rest().get(..2)?, 2)
         };
         let valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let code =
-            u32::from_str_radix(text.trim_start_matches('0'), 16).unwrap_or(if text.bytes().all(|b| b == b'0') { 0 } else { u32::MAX });
+        let code = u32::from_str_radix(text.trim_start_matches('0'), 16)
+            .unwrap_or(if text.bytes().all(|b| b == b'0') { 0 } else { u32::MAX });
         self.at += len;
         (valid && code <= u32::from(char::MAX)).then_some(code)
     }
@@ -475,7 +534,9 @@ impl<'a> Parser<'a> {
                 let range = self.at;
                 let low = self.class_character(start)?;
                 let mut high = low;
-                if self.rest().starts_with('-') && !matches!(self.rest().as_bytes().get(1), None | Some(b']')) {
+                if self.rest().starts_with('-')
+                    && !matches!(self.rest().as_bytes().get(1), None | Some(b']'))
+                {
                     self.next();
                     high = self.class_character(start)?;
                     if high < low {
@@ -496,7 +557,9 @@ impl<'a> Parser<'a> {
     /// A character of a class, as a number: surrogates can be said, though no text holds them.
     fn class_character(&mut self, start: usize) -> Result<u32, Error> {
         match self.peek() {
-            None => Err(Error::MissingBracket(self.pattern.get(start..).unwrap_or_default().to_owned())),
+            None => {
+                Err(Error::MissingBracket(self.pattern.get(start..).unwrap_or_default().to_owned()))
+            }
             Some('\\') => self.escape().map(|c| c.map_or(SURROGATE, u32::from)),
             Some(c) => {
                 self.next();
@@ -508,7 +571,9 @@ impl<'a> Parser<'a> {
     /// `[:alpha:]` inside a class.
     fn posix_class(&mut self) -> Result<Option<ClassUnicode>, Error> {
         let start = self.at;
-        let Some(end) = self.rest().strip_prefix("[:").and_then(|rest| rest.find(":]")) else { return Ok(None) };
+        let Some(end) = self.rest().strip_prefix("[:").and_then(|rest| rest.find(":]")) else {
+            return Ok(None);
+        };
         self.at += end + 4;
         let name = self.pattern.get(start + 2..start + 2 + end).unwrap_or_default();
         let (name, negated) = name.strip_prefix('^').map_or((name, false), |name| (name, true));
@@ -517,7 +582,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Stands for all surrogates: below the characters that can follow, so that ranges keep their order.
+/// Stands for all surrogates: below the characters that can follow, so that ranges keep their
+/// order.
 const SURROGATE: u32 = 0xd800;
 
 /// As in Go: a count, and the product of nested counts.

@@ -9,11 +9,14 @@ use proptest::prelude::*;
 /// All matches with their groups: groups joined by `,`, matches by `|`.
 fn all(pattern: &str, text: impl AsRef<[u8]>) -> String {
     let text = text.as_ref();
-    let regexp = Regexp::compile(pattern.as_bytes()).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+    let regexp =
+        Regexp::compile(pattern.as_bytes()).unwrap_or_else(|error| panic!("{pattern}: {error}"));
     let mut out = Vec::new();
     regexp
         .find_all(text, |groups| {
-            let groups = groups.iter().map(|group| text[group.clone().unwrap_or(0..0)].escape_ascii().to_string());
+            let groups = groups
+                .iter()
+                .map(|group| text[group.clone().unwrap_or(0..0)].escape_ascii().to_string());
             out.push(groups.collect::<Vec<_>>().join(","));
         })
         .unwrap();
@@ -101,7 +104,13 @@ fn escapes_and_literals() {
         ("(?P<n>a)(?<n>b)", "ab"),
         ("ä+", "ää"),
     ] {
-        assert_eq!(Regexp::compile(format!("^(?:{pattern})$").as_bytes()).unwrap().is_match(text.as_bytes()), Ok(true), "{pattern}");
+        assert_eq!(
+            Regexp::compile(format!("^(?:{pattern})$").as_bytes())
+                .unwrap()
+                .is_match(text.as_bytes()),
+            Ok(true),
+            "{pattern}"
+        );
     }
 }
 
@@ -154,7 +163,11 @@ fn faulty_patterns() {
         ("(?P<n-m>a)", "invalid named capture: `(?P<n-m>`"),
         ("(?<=a)b", "invalid named capture: `(?<=a)b`"),
     ] {
-        assert_eq!(parse(pattern.as_bytes()).unwrap_err().to_string(), format!("error parsing regexp: {error}"), "{pattern}");
+        assert_eq!(
+            parse(pattern.as_bytes()).unwrap_err().to_string(),
+            format!("error parsing regexp: {error}"),
+            "{pattern}"
+        );
     }
     for letter in "CZheGRXNyklmoq".chars() {
         let pattern = format!("\\{letter}");
@@ -163,7 +176,12 @@ fn faulty_patterns() {
             format!("error parsing regexp: invalid escape sequence: `{pattern}`")
         );
     }
-    assert!(parse(b"a\xff").unwrap_err().to_string().starts_with("error parsing regexp: invalid UTF-8: `a"));
+    assert!(
+        parse(b"a\xff")
+            .unwrap_err()
+            .to_string()
+            .starts_with("error parsing regexp: invalid UTF-8: `a")
+    );
 }
 
 #[test]
@@ -184,9 +202,15 @@ fn patterns_and_texts_have_bounds() {
     }
     let text = vec![b'A'; (1 << 20) + 1];
     assert_eq!(Regexp::compile(b"b").unwrap().is_match(&text), Err(Error::Text(text.len())));
-    assert_eq!(Regexp::compile(b"(?:a?){900}b").unwrap().is_match(&text[1..]), Err(Error::Text(1 << 20)));
+    assert_eq!(
+        Regexp::compile(b"(?:a?){900}b").unwrap().is_match(&text[1..]),
+        Err(Error::Text(1 << 20))
+    );
     // Each match looks at all that is left.
-    assert_eq!(Regexp::compile(b".*[^A-Z]|[A-Z]").unwrap().find_all(&text[1..], |_| {}), Err(Error::Time));
+    assert_eq!(
+        Regexp::compile(b".*[^A-Z]|[A-Z]").unwrap().find_all(&text[1..], |_| {}),
+        Err(Error::Time)
+    );
 }
 
 #[test]
@@ -216,14 +240,19 @@ fn functions_and_methods() {
         return tostring(none) .. bad .. tostring(none2) .. bad2"##;
     assert_eq!(
         eval(source),
-        Ok(Value::string("nilerror parsing regexp: missing closing ): `(`niltext of 2000000 bytes is too long for this pattern"))
+        Ok(Value::string(
+            "nilerror parsing regexp: missing closing ): `(`niltext of 2000000 bytes is too long for this pattern"
+        ))
     );
     for (source, error) in [
         ("compile()", "bad argument #1 to compile (string expected, got nil)"),
         ("match('a')", "bad argument #2 to match (string expected, got nil)"),
         ("compile('a').match(io.stdout, 'a')", "bad argument #1 to match (regexp expected)"),
         ("compile('a'):match()", "bad argument #2 to match (string expected, got nil)"),
-        ("compile('a'):match(('b'):rep(2000000))", "text of 2000000 bytes is too long for this pattern"),
+        (
+            "compile('a'):match(('b'):rep(2000000))",
+            "text of 2000000 bytes is too long for this pattern",
+        ),
     ] {
         let raised = eval(&format!("require('regexp').{source}")).unwrap_err();
         assert!(raised.contains(error), "{source}: {raised}");

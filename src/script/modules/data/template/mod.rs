@@ -1,10 +1,13 @@
 //! `template`: Mustache, the only engine that `choose` knows.
 //!
-//! An engine has two methods, `render(text, values)` and `render_file(path, values)`; a failure is `nil, message`. The language is
-//! `parse`'s and `render`'s, which know no Lua. Partials are refused: in the reference `{{>name}}` reads any file of the system.
-//! Why our own: the crate mustache is dormant, ramhorns is for typed values known at compile time, and what scripts rely on (how numbers
-//! look, what counts as false) is the reference's own. Rules: specification `lua/modules-glua.md` 4.7 and 7.
-//! Bounds: [`TEMPLATE_BYTES_MAX`], [`parse::NESTING_MAX`], [`render::STEPS_MAX`], [`render::OUTPUT_BYTES_MAX`].
+//! An engine has two methods, `render(text, values)` and `render_file(path, values)`; a failure is
+//! `nil, message`. The language is `parse`'s and `render`'s, which know no Lua. Partials are
+//! refused: in the reference `{{>name}}` reads any file of the system. Why our own: the crate
+//! mustache is dormant, ramhorns is for typed values known at compile time, and what scripts rely
+//! on (how numbers look, what counts as false) is the reference's own. Rules: specification
+//! `lua/modules-glua.md` 4.7 and 7.
+//! Bounds: [`TEMPLATE_BYTES_MAX`], [`parse::NESTING_MAX`], [`render::STEPS_MAX`],
+//! [`render::OUTPUT_BYTES_MAX`].
 
 mod parse;
 mod render;
@@ -18,8 +21,12 @@ use crate::script::modules::support::work;
 
 pub static MODULE: Module = Module {
     names: &["template"],
-    // `render` and `render_file` are taken off the table by the Lua half, which makes them methods of the engine.
-    functions: &[Function { name: "choose", body: choose }, Function { name: "render", body: render }],
+    // `render` and `render_file` are taken off the table by the Lua half, which makes them methods
+    // of the engine.
+    functions: &[
+        Function { name: "choose", body: choose },
+        Function { name: "render", body: render },
+    ],
     waiting: &[Waiting { name: "render_file", start: render_file }],
     setup: None,
     lua: Some(include_str!("../../../../../lua/host/template.lua")),
@@ -51,7 +58,9 @@ fn render_file(call: &Call<'_>) -> Result<Start, Fault> {
     };
     Ok(work::on_helper(
         move || work::read_file(work::path(&path)),
-        move |call, read| Ok(push(call, work::flat(read).and_then(|text| rendered(&text, &values)))),
+        move |call, read| {
+            Ok(push(call, work::flat(read).and_then(|text| rendered(&text, &values))))
+        },
     ))
 }
 

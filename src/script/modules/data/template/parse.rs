@@ -1,7 +1,8 @@
 //! Mustache templates as trees: text, variables, sections.
 //!
-//! One pass over the bytes; a tag that stands alone on its line (sections, comments, changes of delimiter) takes the line with it. Error
-//! texts are the reference's. Bounds: [`NESTING_MAX`]; time and size grow with the text.
+//! One pass over the bytes; a tag that stands alone on its line (sections, comments, changes of
+//! delimiter) takes the line with it. Error texts are the reference's. Bounds: [`NESTING_MAX`];
+//! time and size grow with the text.
 
 use memchr::memmem;
 
@@ -54,10 +55,21 @@ impl<'a> Template<'a> {
     /// # Errors
     /// [`ParseError`].
     pub fn parse(text: &'a [u8]) -> Result<Template<'a>, ParseError> {
-        let mut parser = Parser { text, at: 0, line: 1, line_start: 0, open: b"{{", close: b"}}", sections: Vec::new(), nodes: Vec::new() };
+        let mut parser = Parser {
+            text,
+            at: 0,
+            line: 1,
+            line_start: 0,
+            open: b"{{",
+            close: b"}}",
+            sections: Vec::new(),
+            nodes: Vec::new(),
+        };
         while parser.step()? {}
         match parser.sections.pop() {
-            Some(section) => Err(ParseError::Unclosed { line: section.line, name: lossy(section.name) }),
+            Some(section) => {
+                Err(ParseError::Unclosed { line: section.line, name: lossy(section.name) })
+            }
             None => Ok(Template { nodes: parser.nodes }),
         }
     }
@@ -102,20 +114,27 @@ impl<'a> Parser<'a> {
         let inner = self.text.get(inner_start..).unwrap_or_default();
         let triple = inner.first() == Some(&b'{');
         let end = match triple {
-            true => memmem::find(inner, &[b"}", self.close].concat()).map(|at| (at, at + 1 + self.close.len())),
+            true => memmem::find(inner, &[b"}", self.close].concat())
+                .map(|at| (at, at + 1 + self.close.len())),
             false => memmem::find(inner, self.close).map(|at| (at, at + self.close.len())),
         };
         let (inner_end, tag_len) = end.ok_or(ParseError::UnmatchedOpen(self.line))?;
         let inner = inner.get(..inner_end).unwrap_or_default();
         let tag = inner_start..inner_start + tag_len;
         let (kind, name) = match inner.trim_ascii_start().split_first() {
-            Some((kind @ (b'#' | b'^' | b'/' | b'!' | b'=' | b'>' | b'&' | b'{'), rest)) => (*kind, rest.trim_ascii()),
+            Some((kind @ (b'#' | b'^' | b'/' | b'!' | b'=' | b'>' | b'&' | b'{'), rest)) => {
+                (*kind, rest.trim_ascii())
+            }
             _ => (0, inner.trim_ascii()),
         };
         if name.is_empty() && kind != b'!' {
             return Err(ParseError::Empty(self.line));
         }
-        let alone = if matches!(kind, b'#' | b'^' | b'/' | b'!' | b'=') { self.line_of_its_own(tag_start, tag.end) } else { None };
+        let alone = if matches!(kind, b'#' | b'^' | b'/' | b'!' | b'=') {
+            self.line_of_its_own(tag_start, tag.end)
+        } else {
+            None
+        };
         self.push_text(text_start, if alone.is_some() { self.line_start } else { tag_start });
         self.tag(kind, name)?;
         self.advance(alone.unwrap_or(tag.end));
@@ -124,13 +143,17 @@ impl<'a> Parser<'a> {
 
     fn tag(&mut self, kind: u8, name: &'a [u8]) -> Result<(), ParseError> {
         match kind {
-            b'#' | b'^' if self.sections.len() == NESTING_MAX => return Err(ParseError::TooDeep(self.line)),
+            b'#' | b'^' if self.sections.len() == NESTING_MAX => {
+                return Err(ParseError::TooDeep(self.line));
+            }
             b'#' | b'^' => {
                 let before = std::mem::take(&mut self.nodes);
                 self.sections.push(Open { name, inverted: kind == b'^', line: self.line, before });
             }
             b'/' => {
-                let Some(section) = self.sections.pop() else { return Err(ParseError::UnmatchedClose(self.line)) };
+                let Some(section) = self.sections.pop() else {
+                    return Err(ParseError::UnmatchedClose(self.line));
+                };
                 if section.name != name {
                     return Err(ParseError::Interleaved { line: self.line, name: lossy(name) });
                 }
@@ -139,9 +162,12 @@ impl<'a> Parser<'a> {
             }
             b'!' => {}
             b'=' => {
-                let delimiters = name.strip_suffix(b"=").ok_or(ParseError::Delimiters(self.line))?;
-                let mut words = delimiters.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-                let (Some(open), Some(close), None) = (words.next(), words.next(), words.next()) else {
+                let delimiters =
+                    name.strip_suffix(b"=").ok_or(ParseError::Delimiters(self.line))?;
+                let mut words =
+                    delimiters.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+                let (Some(open), Some(close), None) = (words.next(), words.next(), words.next())
+                else {
                     return Err(ParseError::Delimiters(self.line));
                 };
                 (self.open, self.close) = (open, close);

@@ -1,7 +1,8 @@
 //! Mustache: a tree and values in, text out.
 //!
-//! What counts as false, how numbers look and how HTML is escaped is the reference's. A section over a list inside a section over a list
-//! multiplies, so both the work and the output have a bound.
+//! What counts as false, how numbers look and how HTML is escaped is the reference's. A section
+//! over a list inside a section over a list multiplies, so both the work and the output have a
+//! bound.
 
 use super::parse::{Node, Template};
 use crate::value::{Value, exponent_text};
@@ -32,7 +33,8 @@ pub enum RenderError {
 }
 
 impl Data {
-    /// A table with a positive integer among its keys is a list, and loses its other members; any other is a map, also the empty one.
+    /// A table with a positive integer among its keys is a list, and loses its other members; any
+    /// other is a map, also the empty one.
     ///
     /// # Errors
     /// [`RenderError::ListTooLong`].
@@ -43,7 +45,9 @@ impl Data {
             Value::Number(n) => Data::Number(n),
             Value::String(s) => Data::Text(s),
             Value::List(members) if members.is_empty() => Data::Map(Vec::new()),
-            Value::List(members) => Data::List(members.into_iter().map(Data::from_value).collect::<Result<_, _>>()?),
+            Value::List(members) => {
+                Data::List(members.into_iter().map(Data::from_value).collect::<Result<_, _>>()?)
+            }
             Value::Map(pairs) => Data::from_pairs(pairs)?,
         })
     }
@@ -60,7 +64,8 @@ impl Data {
         if last > 0.0 {
             let mut list = vec![Data::Nil; last as usize];
             for (key, value) in pairs {
-                if let Some(place) = index(&key).and_then(|index| list.get_mut(index as usize - 1)) {
+                if let Some(place) = index(&key).and_then(|index| list.get_mut(index as usize - 1))
+                {
                     *place = Data::from_value(value)?;
                 }
             }
@@ -157,7 +162,8 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    /// The first part of a dotted name is looked for in all contexts, the innermost first; the others inside what it gave.
+    /// The first part of a dotted name is looked for in all contexts, the innermost first; the
+    /// others inside what it gave.
     fn lookup(&mut self, name: &[u8]) -> Result<Option<&'a Data>, RenderError> {
         if name == b"." {
             return Ok(self.contexts.last().copied());
@@ -172,7 +178,11 @@ impl<'a> Renderer<'a> {
     fn variable(&mut self, value: &Data, raw: bool) -> Result<(), RenderError> {
         let start = self.out.len();
         self.display(value)?;
-        if raw || memchr::memchr3(b'<', b'>', b'&', &self.out[start..]).or(memchr::memchr2(b'"', b'\'', &self.out[start..])).is_none() {
+        if raw
+            || memchr::memchr3(b'<', b'>', b'&', &self.out[start..])
+                .or(memchr::memchr2(b'"', b'\'', &self.out[start..]))
+                .is_none()
+        {
             return Ok(());
         }
         let text = self.out.split_off(start);
@@ -189,7 +199,8 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    /// A value's text. Lists and maps look as Go prints them, `[1 2]` and `map[a:1]`; they nest as deep as values may.
+    /// A value's text. Lists and maps look as Go prints them, `[1 2]` and `map[a:1]`; they nest as
+    /// deep as values may.
     fn display(&mut self, value: &Data) -> Result<(), RenderError> {
         self.step(1)?;
         match value {

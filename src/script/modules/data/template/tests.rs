@@ -20,7 +20,11 @@ fn render(template: &str, values: &str) -> String {
 fn variables() {
     for (template, values, text) in [
         ("Hello {{name}}, {{ missing }}!", "{ name = 'Ada' }", "Hello Ada, !"),
-        ("{{x}} {{{x}}} {{&x}} {{{ x }}}", "{ x = '<\"&\\'>' }", "&lt;&#34;&amp;&#39;&gt; <\"&'> <\"&'> <\"&'>"),
+        (
+            "{{x}} {{{x}}} {{&x}} {{{ x }}}",
+            "{ x = '<\"&\\'>' }",
+            "&lt;&#34;&amp;&#39;&gt; <\"&'> <\"&'> <\"&'>",
+        ),
         ("{{a.b.c}}{{a.x.c}}{{a.b.c.d}}", "{ a = { b = { c = 1 } } }", "1"),
         ("{{A}}{{a}}", "{ a = 'lower' }", "lower"),
         ("{{l.1}}{{l.0}}", "{ l = { 'x' } }", ""),
@@ -70,10 +74,18 @@ fn sections() {
 #[test]
 fn what_counts_as_false() {
     for value in ["false", "''", "' \\t'", "0", "nil"] {
-        assert_eq!(render("{{#x}}yes{{/x}}{{^x}}no{{/x}}", &format!("{{ x = {value} }}")), "no", "{value}");
+        assert_eq!(
+            render("{{#x}}yes{{/x}}{{^x}}no{{/x}}", &format!("{{ x = {value} }}")),
+            "no",
+            "{value}"
+        );
     }
     for value in ["true", "'0'", "1", "-1", "{}", "{ 1 }", "{ a = 1 }"] {
-        assert_eq!(render("{{#x}}yes{{/x}}{{^x}}no{{/x}}", &format!("{{ x = {value} }}")), "yes", "{value}");
+        assert_eq!(
+            render("{{#x}}yes{{/x}}{{^x}}no{{/x}}", &format!("{{ x = {value} }}")),
+            "yes",
+            "{value}"
+        );
     }
 }
 
@@ -129,21 +141,36 @@ fn nesting_has_a_bound() {
 fn work_and_output_have_bounds() {
     let list = Data::Map(vec![(b"l".to_vec(), Data::List(vec![Data::Bool(true); 100]))]);
     let nested = |inner: &str| format!("{}{inner}{}", "{{#l}}".repeat(6), "{{/l}}".repeat(6));
-    assert_eq!(Template::parse(nested("").as_bytes()).unwrap().render(&list), Err(RenderError::TooLong));
+    assert_eq!(
+        Template::parse(nested("").as_bytes()).unwrap().render(&list),
+        Err(RenderError::TooLong)
+    );
     let long = format!("{{{{#l}}}}{}{{{{/l}}}}", "x".repeat(100_000));
     assert_eq!(Template::parse(long.as_bytes()).unwrap().render(&list), Err(RenderError::TooLarge));
-    assert_eq!(render("{{#l}}{{/l}}", "{ l = { [1e9] = 1 } }"), "error: a list reaches beyond index 100000");
+    assert_eq!(
+        render("{{#l}}{{/l}}", "{ l = { [1e9] = 1 } }"),
+        "error: a list reaches beyond index 100000"
+    );
 }
 
 #[test]
 fn arguments() {
     assert_eq!(render("", "{ 'a' }"), "error: arguments #1 must be a table, but got an array");
-    assert_eq!(eval("return select(2, require('template').choose('jinja'))"), Ok(Value::string("unknown template engine: jinja")));
+    assert_eq!(
+        eval("return select(2, require('template').choose('jinja'))"),
+        Ok(Value::string("unknown template engine: jinja"))
+    );
     for (source, error) in [
         ("choose()", "bad argument #1 to choose (string expected, got nil)"),
-        ("choose('mustache'):render(nil, {})", "bad argument #2 to render (string expected, got nil)"),
+        (
+            "choose('mustache'):render(nil, {})",
+            "bad argument #2 to render (string expected, got nil)",
+        ),
         ("choose('mustache'):render('')", "bad argument #3 to render (table expected, got nil)"),
-        ("choose('mustache'):render_file('x', 5)", "bad argument #3 to render_file (table expected, got number)"),
+        (
+            "choose('mustache'):render_file('x', 5)",
+            "bad argument #3 to render_file (table expected, got number)",
+        ),
     ] {
         let raised = eval(&format!("require('template').{source}")).unwrap_err();
         assert!(raised.contains(error), "{source}: {raised}");
@@ -156,7 +183,9 @@ fn render_file_reads_files() {
     let path = folder.path().join("hello.mustache");
     std::fs::write(&path, "Hello {{name}}").unwrap();
     let of = |path: &str| {
-        eval(&format!("local t, err = require('template').choose('mustache'):render_file('{path}', {{ name = 'Ada' }}) return t or err"))
+        eval(&format!(
+            "local t, err = require('template').choose('mustache'):render_file('{path}', {{ name = 'Ada' }}) return t or err"
+        ))
     };
     assert_eq!(of(path.to_str().unwrap()), Ok(Value::string("Hello Ada")));
     assert_eq!(of("/nowhere/x"), Ok(Value::string("open /nowhere/x: no such file or directory")));

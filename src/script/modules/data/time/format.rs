@@ -9,7 +9,11 @@ use std::io::Write;
 /// `at` as clocks and calendars in `zone` show it, in the form of `layout`.
 pub(super) fn format(at: Timestamp, zone: &TimeZone, layout: &[u8]) -> Vec<u8> {
     let info = zone.to_offset_info(at);
-    let shown = Shown { date: info.offset().to_datetime(at), offset: info.offset().seconds(), abbreviation: info.abbreviation() };
+    let shown = Shown {
+        date: info.offset().to_datetime(at),
+        offset: info.offset().seconds(),
+        abbreviation: info.abbreviation(),
+    };
     let mut out = Vec::with_capacity(layout.len() + 16);
     for piece in Pieces::new(layout) {
         match piece {
@@ -32,7 +36,9 @@ impl Shown<'_> {
         let date = &self.date;
         match element {
             Element::Year => push_year(out, date.year()),
-            Element::ShortYear => push_number(out, i32::from(date.year().rem_euclid(100)), 2, Width::Zeros),
+            Element::ShortYear => {
+                push_number(out, i32::from(date.year().rem_euclid(100)), 2, Width::Zeros)
+            }
             Element::MonthName => out.extend_from_slice(self.month_name().as_bytes()),
             Element::ShortMonthName => out.extend_from_slice(short(self.month_name())),
             Element::Month(width) => push_number(out, date.month().into(), 2, width),
@@ -41,12 +47,20 @@ impl Shown<'_> {
             Element::Day(width) => push_number(out, date.day().into(), 2, width),
             Element::YearDay(width) => push_number(out, date.day_of_year().into(), 3, width),
             Element::Hour => push_number(out, date.hour().into(), 2, Width::Zeros),
-            Element::HalfDayHour(width) => push_number(out, (i32::from(date.hour()) + 11) % 12 + 1, 2, width),
-            Element::UpperHalfDay => out.extend_from_slice(if date.hour() < 12 { b"AM" } else { b"PM" }),
-            Element::LowerHalfDay => out.extend_from_slice(if date.hour() < 12 { b"am" } else { b"pm" }),
+            Element::HalfDayHour(width) => {
+                push_number(out, (i32::from(date.hour()) + 11) % 12 + 1, 2, width)
+            }
+            Element::UpperHalfDay => {
+                out.extend_from_slice(if date.hour() < 12 { b"AM" } else { b"PM" })
+            }
+            Element::LowerHalfDay => {
+                out.extend_from_slice(if date.hour() < 12 { b"am" } else { b"pm" })
+            }
             Element::Minute(width) => push_number(out, date.minute().into(), 2, width),
             Element::Second(width) => push_number(out, date.second().into(), 2, width),
-            Element::Fraction { digits, separator, trimmed } => self.push_fraction(out, digits, separator, trimmed),
+            Element::Fraction { digits, separator, trimmed } => {
+                self.push_fraction(out, digits, separator, trimmed)
+            }
             Element::Abbreviation => out.extend_from_slice(self.abbreviation.as_bytes()),
             Element::Offset(form) => self.push_offset(out, form),
         }
@@ -58,7 +72,8 @@ impl Shown<'_> {
     }
 
     fn weekday_name(&self) -> &'static str {
-        let index = usize::try_from(self.date.weekday().to_monday_zero_offset()).unwrap_or_default();
+        let index =
+            usize::try_from(self.date.weekday().to_monday_zero_offset()).unwrap_or_default();
         WEEKDAYS.get(index).copied().unwrap_or_default()
     }
 

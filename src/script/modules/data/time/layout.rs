@@ -1,6 +1,8 @@
-//! Go's date layouts: a sample date (Mon Jan 2 15:04:05 MST 2006) whose parts stand for those of any date.
+//! Go's date layouts: a sample date (Mon Jan 2 15:04:05 MST 2006) whose parts stand for those of
+//! any date.
 //!
-//! Elements are found from left to right, the longest first; whatever is none is literal. Rules: specification `lua/modules-glua.md` 4.5.
+//! Elements are found from left to right, the longest first; whatever is none is literal. Rules:
+//! specification `lua/modules-glua.md` 4.5.
 
 /// A part of a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,8 @@ pub(super) enum Element {
     LowerHalfDay,
     Minute(Width),
     Second(Width),
-    /// The separator and so many digits; `trimmed` of zeros at their end, and of the separator if none is left.
+    /// The separator and so many digits; `trimmed` of zeros at their end, and of the separator if
+    /// none is left.
     Fraction {
         digits: usize,
         separator: u8,
@@ -86,7 +89,8 @@ impl<'a> Iterator for Pieces<'a> {
         if let Some((element, len)) = element(self.rest) {
             return Some(Piece::Element(element, self.take(len)));
         }
-        let literal = (1..self.rest.len()).find(|&at| self.rest.get(at..).and_then(element).is_some());
+        let literal =
+            (1..self.rest.len()).find(|&at| self.rest.get(at..).and_then(element).is_some());
         Some(Piece::Literal(self.take(literal.unwrap_or(self.rest.len()))))
     }
 }
@@ -100,14 +104,19 @@ fn element(text: &[u8]) -> Option<(Element, usize)> {
     let behind = text.get(name.len());
     match element {
         // Parts of longer words, such as "Month" and "Janet".
-        Element::ShortMonthName | Element::ShortWeekdayName if behind.is_some_and(u8::is_ascii_lowercase) => None,
+        Element::ShortMonthName | Element::ShortWeekdayName
+            if behind.is_some_and(u8::is_ascii_lowercase) =>
+        {
+            None
+        }
         // An underscore and a year.
         Element::Day(Width::Blanks) if text.starts_with(b"_2006") => None,
         _ => Some((*element, name.len())),
     }
 }
 
-/// A separator and a run of one digit, 0 or 9, with no other digit behind it. It counts wherever it stands.
+/// A separator and a run of one digit, 0 or 9, with no other digit behind it. It counts wherever it
+/// stands.
 fn fraction(text: &[u8]) -> Option<(Element, usize)> {
     let (&separator, digits) = text.split_first()?;
     let &digit = digits.first()?;
@@ -162,11 +171,24 @@ const ELEMENTS: &[(&[u8], Element)] = &[
     (b"Z07", offset(true, false, false, false)),
 ];
 
-pub(super) const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+pub(super) const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 /// From Monday on.
-pub(super) const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+pub(super) const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 #[cfg(test)]
 mod tests {
@@ -178,7 +200,9 @@ mod tests {
         for piece in Pieces::new(layout.as_bytes()) {
             match piece {
                 Piece::Literal(text) => out.push_str(std::str::from_utf8(text).unwrap()),
-                Piece::Element(_, text) => out.push_str(&format!("[{}]", std::str::from_utf8(text).unwrap())),
+                Piece::Element(_, text) => {
+                    out.push_str(&format!("[{}]", std::str::from_utf8(text).unwrap()))
+                }
             }
         }
         out
@@ -199,7 +223,10 @@ mod tests {
             ("05 .000 05.09 .9", "[05] [.000] [05].09 [.9]"),
             (".000 04.000 2006,000 x.99", "[.000] [04][.000] [2006][,000] x[.99]"),
             ("2006.01.02 02.01.06 1.0", "[2006].[01].[02] [02].[01].[06] [1][.0]"),
-            ("-070000 -07:00:00 -0700 -07:00 -07 -7", "[-070000] [-07:00:00] [-0700] [-07:00] [-07] -7"),
+            (
+                "-070000 -07:00:00 -0700 -07:00 -07 -7",
+                "[-070000] [-07:00:00] [-0700] [-07:00] [-07] -7",
+            ),
             ("20060102150405", "[2006][01][02][15][04][05]"),
             ("", ""),
         ] {

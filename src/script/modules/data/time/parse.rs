@@ -1,7 +1,8 @@
 //! Text as a moment.
 //!
-//! Follows Go's `time.Parse` in what it takes: a fraction behind the seconds even where the layout has none, names in any case,
-//! weekdays that do not fit the date, any number of blanks for a blank. A year that is missing is the year 0.
+//! Follows Go's `time.Parse` in what it takes: a fraction behind the seconds even where the layout
+//! has none, names in any case, weekdays that do not fit the date, any number of blanks for a
+//! blank. A year that is missing is the year 0.
 
 use super::layout::{Element, MONTHS, Offset, Piece, Pieces, WEEKDAYS, Width};
 use super::zone;
@@ -19,22 +20,33 @@ pub(super) enum Unparsable {
     Extra { text: String, rest: String },
 }
 
-/// Nanoseconds since 1970. `own` is the zone of a text that names none; `local` the zone whose abbreviations are known.
-pub(super) fn parse(layout: &[u8], text: &[u8], own: &TimeZone, local: &TimeZone) -> Result<i128, Unparsable> {
+/// Nanoseconds since 1970. `own` is the zone of a text that names none; `local` the zone whose
+/// abbreviations are known.
+pub(super) fn parse(
+    layout: &[u8],
+    text: &[u8],
+    own: &TimeZone,
+    local: &TimeZone,
+) -> Result<i128, Unparsable> {
     let mut reader = Reader { rest: text, found: Found::default() };
     let mut pieces = Pieces::new(layout);
     while let Some(piece) = pieces.next() {
         let before = reader.rest;
         // The next element counts, whatever stands between: as in Go.
         let next = || pieces.clone().find(|piece| matches!(piece, Piece::Element(..)));
-        let fraction_follows =
-            matches!(piece, Piece::Element(Element::Second(_), _)) && matches!(next(), Some(Piece::Element(Element::Fraction { .. }, _)));
+        let fraction_follows = matches!(piece, Piece::Element(Element::Second(_), _))
+            && matches!(next(), Some(Piece::Element(Element::Fraction { .. }, _)));
         let (outcome, name) = match piece {
             Piece::Literal(literal) => (reader.literal(literal), literal),
             Piece::Element(element, name) => (reader.element(element, fraction_follows), name),
         };
         outcome.map_err(|wrong| match wrong {
-            Wrong::Text => Unparsable::Mismatch { text: shown(text), layout: shown(layout), rest: shown(before), piece: shown(name) },
+            Wrong::Text => Unparsable::Mismatch {
+                text: shown(text),
+                layout: shown(layout),
+                rest: shown(before),
+                piece: shown(name),
+            },
             Wrong::Range(what) => Unparsable::Range { text: shown(text), what },
         })?;
     }
@@ -80,10 +92,15 @@ impl Found<'_> {
             Some(false) if self.hour == 12 => 0,
             _ => self.hour,
         };
-        let shown = days * 86_400 + i64::from(hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
+        let shown = days * 86_400
+            + i64::from(hour) * 3600
+            + i64::from(self.minute) * 60
+            + i64::from(self.second);
         let seconds = match (self.offset, self.abbreviation) {
             (Some(offset), _) => shown - offset,
-            (None, Some(name)) => shown - zone::abbreviated(local, name, shown).unwrap_or_else(|| gmt_offset(name)),
+            (None, Some(name)) => {
+                shown - zone::abbreviated(local, name, shown).unwrap_or_else(|| gmt_offset(name))
+            }
             (None, None) => zone::from_local(own, shown),
         };
         Ok(i128::from(seconds) * 1_000_000_000 + i128::from(self.nanosecond))
@@ -94,17 +111,20 @@ impl Found<'_> {
             let (month, day) = (self.month.unwrap_or(1) as i8, self.day.unwrap_or(1) as i8);
             return Date::new(self.year, month, day).map_err(|_| "day");
         };
-        let date = Date::new(self.year, 1, 1).and_then(|first| first.with().day_of_year(year_day).build());
+        let date =
+            Date::new(self.year, 1, 1).and_then(|first| first.with().day_of_year(year_day).build());
         let date = date.map_err(|_| "day-of-year")?;
-        let fits =
-            self.month.is_none_or(|month| month == i16::from(date.month())) && self.day.is_none_or(|day| day == i16::from(date.day()));
+        let fits = self.month.is_none_or(|month| month == i16::from(date.month()))
+            && self.day.is_none_or(|day| day == i16::from(date.day()));
         if fits { Ok(date) } else { Err("day-of-year does not match month or day:") }
     }
 }
 
 /// The offset in a name such as `GMT+3`; other names that a zone does not know count as UTC.
 fn gmt_offset(name: &[u8]) -> i64 {
-    let hours = name.strip_prefix(b"GMT").and_then(|hours| std::str::from_utf8(hours).ok()?.parse::<i64>().ok());
+    let hours = name
+        .strip_prefix(b"GMT")
+        .and_then(|hours| std::str::from_utf8(hours).ok()?.parse::<i64>().ok());
     hours.unwrap_or(0) * 3600
 }
 
@@ -144,7 +164,9 @@ impl<'a> Reader<'a> {
             }
             Element::MonthName => self.found.month = Some(self.name(&MONTHS, usize::MAX)? + 1),
             Element::ShortMonthName => self.found.month = Some(self.name(&MONTHS, 3)? + 1),
-            Element::Month(width) => self.found.month = Some(self.number(width, 2, 1..=12, "month")?),
+            Element::Month(width) => {
+                self.found.month = Some(self.number(width, 2, 1..=12, "month")?)
+            }
             Element::WeekdayName => _ = self.name(&WEEKDAYS, usize::MAX)?,
             Element::ShortWeekdayName => _ = self.name(&WEEKDAYS, 3)?,
             Element::Day(width) => self.found.day = Some(self.number(width, 2, 1..=31, "day")?),
@@ -153,10 +175,14 @@ impl<'a> Reader<'a> {
                 self.found.year_day = Some(self.number(width, 3, 1..=366, "day-of-year")?);
             }
             Element::Hour => self.found.hour = self.number(Width::Short, 2, 0..=23, "hour")?,
-            Element::HalfDayHour(width) => self.found.hour = self.number(width, 2, 0..=12, "hour")?,
+            Element::HalfDayHour(width) => {
+                self.found.hour = self.number(width, 2, 0..=12, "hour")?
+            }
             Element::UpperHalfDay => self.found.afternoon = Some(self.half_day(b"AM", b"PM")?),
             Element::LowerHalfDay => self.found.afternoon = Some(self.half_day(b"am", b"pm")?),
-            Element::Minute(width) => self.found.minute = self.number(width, 2, 0..=59, "minute")?,
+            Element::Minute(width) => {
+                self.found.minute = self.number(width, 2, 0..=59, "minute")?
+            }
             Element::Second(width) => {
                 self.found.second = self.number(width, 2, 0..=59, "second")?;
                 if !fraction_follows {
@@ -193,7 +219,13 @@ impl<'a> Reader<'a> {
         if text.len() == digits { Ok(value(text)) } else { Err(Wrong::Text) }
     }
 
-    fn number(&mut self, width: Width, full: usize, range: std::ops::RangeInclusive<i16>, what: &'static str) -> Result<i16, Wrong> {
+    fn number(
+        &mut self,
+        width: Width,
+        full: usize,
+        range: std::ops::RangeInclusive<i16>,
+        what: &'static str,
+    ) -> Result<i16, Wrong> {
         if width == Width::Blanks {
             self.skip_blanks(1);
         }
@@ -205,7 +237,8 @@ impl<'a> Reader<'a> {
         if range.contains(&number) { Ok(number) } else { Err(Wrong::Range(what)) }
     }
 
-    /// The index of the name that the text goes on with, in any case; of its first `letters` letters.
+    /// The index of the name that the text goes on with, in any case; of its first `letters`
+    /// letters.
     fn name(&mut self, names: &[&str], letters: usize) -> Result<i16, Wrong> {
         for (at, name) in names.iter().enumerate() {
             let name = name.as_bytes().get(..letters).unwrap_or(name.as_bytes());
@@ -276,7 +309,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// `UTC`, an abbreviation of three to five capitals, or a sign and hours as some zones have in place of one.
+    /// `UTC`, an abbreviation of three to five capitals, or a sign and hours as some zones have in
+    /// place of one.
     fn abbreviation(&mut self) -> Result<(), Wrong> {
         if self.rest.starts_with(b"UTC") {
             self.take(3);
@@ -322,7 +356,8 @@ fn value(digits: &[u8]) -> i16 {
 }
 
 fn nanoseconds(digits: &[u8]) -> i32 {
-    (0..9).fold(0, |value, at| value * 10 + i32::from(digits.get(at).map_or(0, |digit| digit - b'0')))
+    (0..9)
+        .fold(0, |value, at| value * 10 + i32::from(digits.get(at).map_or(0, |digit| digit - b'0')))
 }
 
 const EPOCH: Date = Date::constant(1970, 1, 1);

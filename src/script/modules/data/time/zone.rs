@@ -1,6 +1,7 @@
 //! Time zones by name, and what they say about a moment.
 //!
-//! A zone's rules are read from disk when it is first used and kept by the process (the crate's cache).
+//! A zone's rules are read from disk when it is first used and kept by the process (the crate's
+//! cache).
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
@@ -23,8 +24,9 @@ pub(super) fn local() -> TimeZone {
     TimeZone::system()
 }
 
-/// Seconds since 1970 of the moment at which clocks in `zone` show what clocks in UTC show at `utc_seconds`. Of an hour that comes twice
-/// and of one that is left out, whichever the reference picks: it looks up the offset twice.
+/// Seconds since 1970 of the moment at which clocks in `zone` show what clocks in UTC show at
+/// `utc_seconds`. Of an hour that comes twice and of one that is left out, whichever the reference
+/// picks: it looks up the offset twice.
 ///
 pub(super) fn from_local(zone: &TimeZone, utc_seconds: i64) -> i64 {
     let first = offset_at(zone, utc_seconds);
@@ -43,14 +45,25 @@ fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(bound)
 }
 
-/// The offset that the abbreviation `name` means in `zone` around `utc_seconds`; `None` if the zone does not know it.
+/// The offset that the abbreviation `name` means in `zone` around `utc_seconds`; `None` if the zone
+/// does not know it.
 pub(super) fn abbreviated(zone: &TimeZone, name: &[u8], utc_seconds: i64) -> Option<i64> {
     let at = timestamp(utc_seconds);
-    let is_it = |abbreviation: &str, offset: Offset| (abbreviation.as_bytes() == name).then(|| i64::from(offset.seconds()));
+    let is_it = |abbreviation: &str, offset: Offset| {
+        (abbreviation.as_bytes() == name).then(|| i64::from(offset.seconds()))
+    };
     let now = zone.to_offset_info(at);
     is_it(now.abbreviation(), now.offset())
-        .or_else(|| zone.following(at).take(CHANGES_LOOKED_AT).find_map(|change| is_it(change.abbreviation(), change.offset())))
-        .or_else(|| zone.preceding(at).take(CHANGES_LOOKED_AT).find_map(|change| is_it(change.abbreviation(), change.offset())))
+        .or_else(|| {
+            zone.following(at)
+                .take(CHANGES_LOOKED_AT)
+                .find_map(|change| is_it(change.abbreviation(), change.offset()))
+        })
+        .or_else(|| {
+            zone.preceding(at)
+                .take(CHANGES_LOOKED_AT)
+                .find_map(|change| is_it(change.abbreviation(), change.offset()))
+        })
 }
 
 /// Summer and winter time each way, and one more in case a rule changed.
@@ -63,7 +76,10 @@ mod tests {
     #[test]
     fn zones_are_found_by_name() {
         assert_eq!(named(""), Ok(TimeZone::UTC));
-        assert_eq!(named("Europe/Berlin").map(|zone| zone.iana_name().map(str::to_owned)), Ok(Some("Europe/Berlin".into())));
+        assert_eq!(
+            named("Europe/Berlin").map(|zone| zone.iana_name().map(str::to_owned)),
+            Ok(Some("Europe/Berlin".into()))
+        );
         assert_eq!(named("Foo/Bar").unwrap_err().to_string(), "unknown time zone Foo/Bar");
         assert!(named("../../etc/passwd").is_err());
     }

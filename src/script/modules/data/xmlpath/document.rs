@@ -1,8 +1,9 @@
 //! Documents as XPath sees them: html5ever's tree, frozen into one list in document order.
 //!
-//! In that order a node's descendants are the nodes up to its `end`, what follows it begins there, and a node-set is a sorted list.
-//! The text is fed in pieces and given up once it nests too deeply or has too many nodes, because some of the parser's steps look at
-//! all open elements. Bounds: [`TEXT_BYTES_MAX`], [`DEPTH_MAX`], [`NODES_MAX`].
+//! In that order a node's descendants are the nodes up to its `end`, what follows it begins there,
+//! and a node-set is a sorted list. The text is fed in pieces and given up once it nests too deeply
+//! or has too many nodes, because some of the parser's steps look at all open elements. Bounds:
+//! [`TEXT_BYTES_MAX`], [`DEPTH_MAX`], [`NODES_MAX`].
 
 use super::sink::Sink;
 use html5ever::driver::{ParseOpts, parse_document};
@@ -57,8 +58,10 @@ impl Document {
         if text.len() > TEXT_BYTES_MAX {
             return Err(LoadError::TooLarge);
         }
-        let tree_builder = TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
-        let mut parser = parse_document(Sink::new(), ParseOpts { tree_builder, ..ParseOpts::default() });
+        let tree_builder =
+            TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
+        let mut parser =
+            parse_document(Sink::new(), ParseOpts { tree_builder, ..ParseOpts::default() });
         let text = String::from_utf8_lossy(text);
         let mut rest = &*text;
         let mut attributes = Attributes::default();
@@ -83,7 +86,11 @@ impl Document {
         self.text_bytes += match &kind {
             Kind::Root => 0,
             Kind::Element { name, attributes } => {
-                name.len() + attributes.iter().map(|(name, value)| name.len() + value.len() + size_of::<[usize; 4]>()).sum::<usize>()
+                name.len()
+                    + attributes
+                        .iter()
+                        .map(|(name, value)| name.len() + value.len() + size_of::<[usize; 4]>())
+                        .sum::<usize>()
             }
             Kind::Text(text) => text.capacity(),
             Kind::Comment(text) => text.len(),
@@ -127,10 +134,11 @@ impl Document {
     }
 }
 
-/// Bounds the parser's own search for attributes with the same name: it compares each with all before it in the tag.
+/// Bounds the parser's own search for attributes with the same name: it compares each with all
+/// before it in the tag.
 ///
-/// What is inside a tag cannot be seen from here, but whether a tag (or a comment) was completed can. Until then everything that may
-/// separate attributes is counted as if it did.
+/// What is inside a tag cannot be seen from here, but whether a tag (or a comment) was completed
+/// can. Until then everything that may separate attributes is counted as if it did.
 #[derive(Default)]
 struct Attributes {
     /// The sink's calls at the last look.
@@ -143,7 +151,12 @@ struct Attributes {
 
 impl Attributes {
     fn check(&mut self, piece: &str, calls: u64) -> Result<(), LoadError> {
-        let separators = piece.bytes().filter(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' | b'/' | b'"' | b'\'')).count();
+        let separators = piece
+            .bytes()
+            .filter(|byte| {
+                matches!(byte, b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' | b'/' | b'"' | b'\'')
+            })
+            .count();
         if calls != self.calls {
             (self.calls, self.pending) = (calls, 0);
         }

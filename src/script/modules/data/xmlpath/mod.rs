@@ -1,9 +1,12 @@
 //! `xmlpath`: parts of a page by XPath.
 //!
-//! A text is read as HTML, by html5ever: names become lower case, `html` and `body` are added. (Looked at besides: scraper, html5ever
-//! with CSS selectors on top; quick-xml, which knows no HTML; skyscraper, whose HTML parser is its own.) Nodes are objects of the Lua half,
-//! which keep their document alive. A failure is `nil, message`; evaluation, which the reference never fails, raises when it takes too long.
-//! Rules: specification `lua/modules-glua.md` 6.5. Bounds: those of `document`, `path` and `select`; a document's memory counts as Lua's.
+//! A text is read as HTML, by html5ever: names become lower case, `html` and `body` are added.
+//! (Looked at besides: scraper, html5ever with CSS selectors on top; quick-xml, which knows no
+//! HTML; skyscraper, whose HTML parser is its own.) Nodes are objects of the Lua half, which keep
+//! their document alive. A failure is `nil, message`; evaluation, which the reference never fails,
+//! raises when it takes too long.
+//! Rules: specification `lua/modules-glua.md` 6.5. Bounds: those of `document`, `path` and
+//! `select`; a document's memory counts as Lua's.
 
 mod document;
 mod path;
@@ -67,8 +70,12 @@ fn compile(call: &Call<'_>) -> Result<i32, Fault> {
 
 /// `select(path, document, place)` → list of places.
 fn select(call: &Call<'_>) -> Result<i32, Fault> {
-    let path = call.userdata::<Path>(1).ok_or_else(|| Fault::Argument(1, "xmlpath path expected".into()))?;
-    let places = document(call)?.select(path, place(call)?).map_err(|error| Fault::Message(error.to_string()))?;
+    let path = call
+        .userdata::<Path>(1)
+        .ok_or_else(|| Fault::Argument(1, "xmlpath path expected".into()))?;
+    let places = document(call)?
+        .select(path, place(call)?)
+        .map_err(|error| Fault::Message(error.to_string()))?;
     call.push_table(places.len(), 0);
     let list = call.len();
     for (at, (node, attribute)) in places.into_iter().enumerate() {

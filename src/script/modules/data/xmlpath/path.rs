@@ -1,7 +1,8 @@
 //! XPath expressions: the subset of the specification, as trees.
 //!
-//! Paths of steps with axis, node test and predicates; predicates are `[n]`, paths, `path = 'text'`, `contains(path, 'text')`, `not()`,
-//! `and`, `or`, parentheses. No `|`, no other functions. Rules: `lua/modules-glua.md` 6.5. Bounds: [`PATH_BYTES_MAX`], [`NESTING_MAX`].
+//! Paths of steps with axis, node test and predicates; predicates are `[n]`, paths, `path =
+//! 'text'`, `contains(path, 'text')`, `not()`, `and`, `or`, parentheses. No `|`, no other
+//! functions. Rules: `lua/modules-glua.md` 6.5. Bounds: [`PATH_BYTES_MAX`], [`NESTING_MAX`].
 
 use std::fmt::Write;
 
@@ -72,8 +73,16 @@ impl Path {
     /// [`PathError`].
     pub fn compile(text: &str) -> Result<Path, PathError> {
         let mut parser = Parser { text, at: 0, depth: 0 };
-        let parsed = if text.len() > PATH_BYTES_MAX { Err("path is too long".to_owned()) } else { parser.whole() };
-        parsed.map_err(|what| PathError { path: text.chars().take(100).collect(), at: parser.at, what })
+        let parsed = if text.len() > PATH_BYTES_MAX {
+            Err("path is too long".to_owned())
+        } else {
+            parser.whole()
+        };
+        parsed.map_err(|what| PathError {
+            path: text.chars().take(100).collect(),
+            at: parser.at,
+            what,
+        })
     }
 }
 
@@ -234,12 +243,15 @@ impl<'a> Parser<'a> {
         let mut predicates = Vec::new();
         while self.eat("[") {
             self.skip_blanks();
-            let digits = self.rest().split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            let digits =
+                self.rest().split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
             predicates.push(if digits.is_empty() {
                 self.any_of()?
             } else {
                 self.at += digits.len();
-                Predicate::Position(digits.parse().ok().filter(|n| *n > 0).ok_or("positions start at 1")?)
+                Predicate::Position(
+                    digits.parse().ok().filter(|n| *n > 0).ok_or("positions start at 1")?,
+                )
             });
             self.expect("]")?;
         }
@@ -289,12 +301,21 @@ impl<'a> Parser<'a> {
         }
         self.at = start;
         let path = self.path()?;
-        if self.eat("=") { Ok(Predicate::Equals(path, self.literal()?)) } else { Ok(Predicate::Exists(path)) }
+        if self.eat("=") {
+            Ok(Predicate::Equals(path, self.literal()?))
+        } else {
+            Ok(Predicate::Exists(path))
+        }
     }
 
     fn literal(&mut self) -> Result<String, String> {
         self.skip_blanks();
-        let quote = self.rest().chars().next().filter(|c| matches!(c, '\'' | '"')).ok_or("expected a literal string")?;
+        let quote = self
+            .rest()
+            .chars()
+            .next()
+            .filter(|c| matches!(c, '\'' | '"'))
+            .ok_or("expected a literal string")?;
         let inner = self.rest().get(1..).unwrap_or_default();
         let end = inner.find(quote).ok_or(format!("missing {quote}"))?;
         self.at += end + 2;
@@ -314,5 +335,6 @@ fn is_name(c: char) -> bool {
 
 const PATH_BYTES_MAX: usize = 4096;
 
-/// A chain of `and` goes down as deep as it is long; with [`PATH_BYTES_MAX`] that is some hundred levels.
+/// A chain of `and` goes down as deep as it is long; with [`PATH_BYTES_MAX`] that is some hundred
+/// levels.
 const NESTING_MAX: usize = 32;

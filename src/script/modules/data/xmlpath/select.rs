@@ -1,7 +1,8 @@
-//! Evaluation of a path: a document and a place in it in, the places that the path leads to out, in document order.
+//! Evaluation of a path: a document and a place in it in, the places that the path leads to out, in
+//! document order.
 //!
-//! `//*//*//*` visits the document's nodes once per node and level: so there is a budget of steps. A step is a node that is looked at or
-//! [`BYTES_PER_STEP`] bytes of text.
+//! `//*//*//*` visits the document's nodes once per node and level: so there is a budget of steps.
+//! A step is a node that is looked at or [`BYTES_PER_STEP`] bytes of text.
 
 use super::document::{Document, Kind};
 use super::path::{Axis, Path, Predicate, Step, Test};
@@ -26,7 +27,11 @@ impl Document {
     /// The text of a node: of all texts inside it, of an attribute its value.
     pub fn text(&self, (at, attribute): Place) -> String {
         if attribute > 0 {
-            return self.attributes(at).get(attribute - 1).map(|(_, value)| value.to_string()).unwrap_or_default();
+            return self
+                .attributes(at)
+                .get(attribute - 1)
+                .map(|(_, value)| value.to_string())
+                .unwrap_or_default();
         }
         let mut text = String::new();
         self.texts(at, |piece| {
@@ -96,15 +101,19 @@ impl Evaluation<'_> {
         }
         let parent = node.parent;
         let ancestors = |first: usize| {
-            std::iter::successors(Some(first), |at| document.nodes.get(*at).map(|node| node.parent).filter(|parent| parent != at))
+            std::iter::successors(Some(first), |at| {
+                document.nodes.get(*at).map(|node| node.parent).filter(|parent| parent != at)
+            })
         };
         // The siblings from `first` up to `end`, each beginning where the one before ends.
         let siblings = |first: usize, end: usize| {
-            std::iter::successors(Some(first), |at| document.nodes.get(*at).map(|node| node.end)).take_while(move |at| *at < end)
+            std::iter::successors(Some(first), |at| document.nodes.get(*at).map(|node| node.end))
+                .take_while(move |at| *at < end)
         };
         let plain = |at: usize| (at, 0);
         match axis {
-            Axis::Attribute => self.keep((1..=document.attributes(at).len()).map(|attribute| (at, attribute)), test),
+            Axis::Attribute => self
+                .keep((1..=document.attributes(at).len()).map(|attribute| (at, attribute)), test),
             Axis::Itself => self.keep(std::iter::once(from), test),
             Axis::Parent => self.keep((at > 0).then_some((parent, 0)).into_iter(), test),
             Axis::Ancestor => self.keep(ancestors(at).skip(1).map(plain), test),
@@ -119,7 +128,8 @@ impl Evaluation<'_> {
             }
             // A node in front that reaches up to here or beyond is an ancestor.
             Axis::Preceding => {
-                let is_before = |before: &usize| document.nodes.get(*before).is_some_and(|node| node.end <= at);
+                let is_before =
+                    |before: &usize| document.nodes.get(*before).is_some_and(|node| node.end <= at);
                 self.keep((0..at).rev().filter(is_before).map(plain), test)
             }
             Axis::PrecedingSibling => {
@@ -131,7 +141,11 @@ impl Evaluation<'_> {
         }
     }
 
-    fn keep(&mut self, places: impl Iterator<Item = Place>, test: &Test) -> Result<Vec<Place>, TooLong> {
+    fn keep(
+        &mut self,
+        places: impl Iterator<Item = Place>,
+        test: &Test,
+    ) -> Result<Vec<Place>, TooLong> {
         let mut kept = Vec::new();
         for place in places {
             self.spend(1)?;
@@ -147,30 +161,50 @@ impl Evaluation<'_> {
         match (test, &node.kind) {
             (Test::Node, _) => true,
             (Test::Any, Kind::Element { .. }) => true,
-            (Test::Name(wanted), Kind::Element { name, attributes }) => match attribute.checked_sub(1) {
-                Some(attribute) => attributes.get(attribute).is_some_and(|(name, _)| **name == **wanted),
-                None => **name == **wanted,
-            },
+            (Test::Name(wanted), Kind::Element { name, attributes }) => {
+                match attribute.checked_sub(1) {
+                    Some(attribute) => {
+                        attributes.get(attribute).is_some_and(|(name, _)| **name == **wanted)
+                    }
+                    None => **name == **wanted,
+                }
+            }
             (Test::Text, Kind::Text(_)) | (Test::Comment, Kind::Comment(_)) => true,
             _ => false,
         }
     }
 
-    fn holds(&mut self, predicate: &Predicate, place: Place, position: usize) -> Result<bool, TooLong> {
+    fn holds(
+        &mut self,
+        predicate: &Predicate,
+        place: Place,
+        position: usize,
+    ) -> Result<bool, TooLong> {
         self.spend(1)?;
         Ok(match predicate {
             Predicate::Position(wanted) => position == *wanted,
             Predicate::Exists(path) => !self.path(path, place)?.is_empty(),
             Predicate::Equals(path, text) => self.any_text(path, place, |found| found == text)?,
-            Predicate::Contains(path, text) => self.any_text(path, place, |found| found.contains(text.as_str()))?,
+            Predicate::Contains(path, text) => {
+                self.any_text(path, place, |found| found.contains(text.as_str()))?
+            }
             Predicate::Not(inner) => !self.holds(inner, place, position)?,
-            Predicate::And(one, other) => self.holds(one, place, position)? && self.holds(other, place, position)?,
-            Predicate::Or(one, other) => self.holds(one, place, position)? || self.holds(other, place, position)?,
+            Predicate::And(one, other) => {
+                self.holds(one, place, position)? && self.holds(other, place, position)?
+            }
+            Predicate::Or(one, other) => {
+                self.holds(one, place, position)? || self.holds(other, place, position)?
+            }
         })
     }
 
     /// Whether the text of any node that the path leads to will do.
-    fn any_text(&mut self, path: &Path, from: Place, will_do: impl Fn(&str) -> bool) -> Result<bool, TooLong> {
+    fn any_text(
+        &mut self,
+        path: &Path,
+        from: Place,
+        will_do: impl Fn(&str) -> bool,
+    ) -> Result<bool, TooLong> {
         for place in self.path(path, from)? {
             let nodes = self.document.nodes.get(place.0).map_or(0, |node| node.end - place.0);
             self.spend(nodes)?;

@@ -1,9 +1,12 @@
 //! Where html5ever builds its tree: nodes in a list, linked by their numbers.
 //!
-//! Template contents are children of their template, doctypes are dropped, processing instructions are comments (as HTML has it).
+//! Template contents are children of their template, doctypes are dropped, processing instructions
+//! are comments (as HTML has it).
 
 use super::document::{Document, Kind};
-use html5ever::interface::{Attribute, ElementFlags, ExpandedName, NodeOrText, QualName, QuirksMode, TreeSink};
+use html5ever::interface::{
+    Attribute, ElementFlags, ExpandedName, NodeOrText, QualName, QuirksMode, TreeSink,
+};
 use html5ever::tendril::StrTendril;
 use html5ever::{LocalName, Namespace};
 use std::borrow::Cow;
@@ -18,7 +21,8 @@ pub(super) struct Sink {
     nameless: Rc<QualName>,
     /// How often the parser has called: it is silent while it reads one tag or one comment.
     calls: Cell<u64>,
-    /// Names of attributes that `html` and `body` have, which may get more with each further tag of that name.
+    /// Names of attributes that `html` and `body` have, which may get more with each further tag of
+    /// that name.
     merged: RefCell<HashMap<usize, HashSet<Box<str>>>>,
 }
 
@@ -56,7 +60,12 @@ impl Sink {
         let mut tree = Tree::default();
         tree.add(Kind::Root);
         let nameless = QualName::new(None, Namespace::default(), LocalName::default());
-        Sink { tree: RefCell::new(tree), nameless: Rc::new(nameless), calls: Cell::new(0), merged: RefCell::default() }
+        Sink {
+            tree: RefCell::new(tree),
+            nameless: Rc::new(nameless),
+            calls: Cell::new(0),
+            merged: RefCell::default(),
+        }
     }
 
     /// Changes whenever the parser has completed a tag, a text or a comment.
@@ -97,7 +106,9 @@ impl Sink {
                     None => tree.links(parent).last,
                 };
                 // Text goes on where text ends.
-                if let Some(Kind::Text(existing)) = neighbour.and_then(|at| tree.nodes.get_mut(at)).map(|node| &mut node.kind) {
+                if let Some(Kind::Text(existing)) =
+                    neighbour.and_then(|at| tree.nodes.get_mut(at)).map(|node| &mut node.kind)
+                {
                     existing.push_str(&text);
                     return;
                 }
@@ -161,7 +172,9 @@ impl Tree {
             Some(_) => self.change(next, |links| links.previous = previous),
             None => self.change(parent, |links| links.last = previous),
         }
-        self.change(Some(at), |links| (links.parent, links.previous, links.next) = (None, None, None));
+        self.change(Some(at), |links| {
+            (links.parent, links.previous, links.next) = (None, None, None)
+        });
     }
 
     /// What hangs on the root, in document order.
@@ -169,14 +182,16 @@ impl Tree {
         let mut document = Document::default();
         let (mut at, mut parent) = (0, 0);
         loop {
-            let kind = self.nodes.get_mut(at).map(|node| std::mem::replace(&mut node.kind, Kind::Root));
+            let kind =
+                self.nodes.get_mut(at).map(|node| std::mem::replace(&mut node.kind, Kind::Root));
             let placed = document.push(kind.unwrap_or(Kind::Root), parent);
             let mut links = self.links(at);
             if let Some(first) = links.first {
                 (at, parent) = (first, placed);
                 continue;
             }
-            // Up until there is a sibling to go on with; nodes that are left have all their descendants.
+            // Up until there is a sibling to go on with; nodes that are left have all their
+            // descendants.
             let mut leaving = placed;
             loop {
                 if at == 0 {
@@ -213,7 +228,10 @@ impl Built {
 }
 
 fn pairs(attributes: Vec<Attribute>) -> Vec<(Box<str>, Box<str>)> {
-    attributes.into_iter().map(|attribute| ((*attribute.name.local).into(), (*attribute.value).into())).collect()
+    attributes
+        .into_iter()
+        .map(|attribute| ((*attribute.name.local).into(), (*attribute.value).into()))
+        .collect()
 }
 
 impl TreeSink for Sink {
@@ -235,7 +253,12 @@ impl TreeSink for Sink {
         target.name.expanded()
     }
 
-    fn create_element(&self, name: QualName, attributes: Vec<Attribute>, _: ElementFlags) -> Handle {
+    fn create_element(
+        &self,
+        name: QualName,
+        attributes: Vec<Attribute>,
+        _: ElementFlags,
+    ) -> Handle {
         let kind = Kind::Element { name: (*name.local).into(), attributes: pairs(attributes) };
         Handle { name: Rc::new(name), ..self.add(kind) }
     }
@@ -252,7 +275,12 @@ impl TreeSink for Sink {
         self.insert(parent.at, None, child);
     }
 
-    fn append_based_on_parent_node(&self, element: &Handle, previous: &Handle, child: NodeOrText<Handle>) {
+    fn append_based_on_parent_node(
+        &self,
+        element: &Handle,
+        previous: &Handle,
+        child: NodeOrText<Handle>,
+    ) {
         let parent = self.tree.borrow().links(element.at).parent;
         match parent {
             Some(parent) => self.insert(parent, Some(element.at), child),
@@ -282,9 +310,13 @@ impl TreeSink for Sink {
     fn add_attrs_if_missing(&self, target: &Handle, more: Vec<Attribute>) {
         self.called();
         let mut tree = self.tree.borrow_mut();
-        if let Some(Kind::Element { attributes, .. }) = tree.nodes.get_mut(target.at).map(|node| &mut node.kind) {
+        if let Some(Kind::Element { attributes, .. }) =
+            tree.nodes.get_mut(target.at).map(|node| &mut node.kind)
+        {
             let mut merged = self.merged.borrow_mut();
-            let known = merged.entry(target.at).or_insert_with(|| attributes.iter().map(|(name, _)| name.clone()).collect());
+            let known = merged
+                .entry(target.at)
+                .or_insert_with(|| attributes.iter().map(|(name, _)| name.clone()).collect());
             for (name, value) in pairs(more) {
                 if known.insert(name.clone()) {
                     attributes.push((name, value));

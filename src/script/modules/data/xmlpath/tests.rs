@@ -16,7 +16,12 @@ const PAGE: &str = r#"<!DOCTYPE html><title>A page</title><UL class="x" id=list>
 fn found(path: &str) -> String {
     let document = Document::load(PAGE.as_bytes()).unwrap();
     let path = Path::compile(path).unwrap_or_else(|error| panic!("{error}"));
-    let texts: Vec<String> = document.select(&path, (0, 0)).unwrap().into_iter().map(|place| document.text(place)).collect();
+    let texts: Vec<String> = document
+        .select(&path, (0, 0))
+        .unwrap()
+        .into_iter()
+        .map(|place| document.text(place))
+        .collect();
     texts.join("|")
 }
 
@@ -112,7 +117,12 @@ fn faulty_paths() {
     let nested = |n: usize| format!("a{}{}", "[b".repeat(n), "]".repeat(n));
     assert!(Path::compile(&nested(32)).is_ok());
     assert!(Path::compile(&nested(33)).unwrap_err().to_string().ends_with("nested too deeply"));
-    assert!(Path::compile(&format!("a{}", "/a".repeat(3000))).unwrap_err().to_string().ends_with("path is too long"));
+    assert!(
+        Path::compile(&format!("a{}", "/a".repeat(3000)))
+            .unwrap_err()
+            .to_string()
+            .ends_with("path is too long")
+    );
 }
 
 #[test]
@@ -128,7 +138,11 @@ fn documents_have_bounds() {
 #[test]
 fn evaluation_has_a_bound() {
     let document = Document::load("<p>x".repeat(20_000).as_bytes()).unwrap();
-    for path in ["//*/following::*/following::*", "//p[contains(//html, 'y')]", "//p/preceding-sibling::p[2]"] {
+    for path in [
+        "//*/following::*/following::*",
+        "//p[contains(//html, 'y')]",
+        "//p/preceding-sibling::p[2]",
+    ] {
         assert_eq!(document.select(&Path::compile(path).unwrap(), (0, 0)), Err(TooLong), "{path}");
     }
 }
@@ -147,13 +161,21 @@ fn functions_and_methods() {
         local none, err = xmlpath.load(("x"):rep(2000000))
         local none2, err2 = xmlpath.compile("//[")
         return tostring(none) .. err .. tostring(none2) .. err2"##;
-    assert_eq!(eval(source), Ok(Value::string("nildocument is larger than 1048576 bytesnilcompiling xml path \"//[\":2: missing name")));
+    assert_eq!(
+        eval(source),
+        Ok(Value::string(
+            "nildocument is larger than 1048576 bytesnilcompiling xml path \"//[\":2: missing name"
+        ))
+    );
     for (source, error) in [
         ("load()", "bad argument #1 to load (string expected, got nil)"),
         ("compile()", "bad argument #1 to compile (string expected, got nil)"),
         ("compile('a'):iter('b')", "bad argument #2 to iter (xmlpath node expected, got string)"),
         ("load('a').string()", "bad argument #1 to string (xmlpath node expected, got nil)"),
-        ("compile('//*/following::*/following::*'):iter(require('xmlpath').load(('<p>x'):rep(20000)))", "takes more than"),
+        (
+            "compile('//*/following::*/following::*'):iter(require('xmlpath').load(('<p>x'):rep(20000)))",
+            "takes more than",
+        ),
     ] {
         let raised = eval(&format!("require('xmlpath').{source}")).unwrap_err();
         assert!(raised.contains(error), "{source}: {raised}");
@@ -166,7 +188,11 @@ fn documents_count_as_memory_of_the_state() {
         for n = 1, 24 do kept[n] = require("xmlpath").compile("/html/body"):iter(require("xmlpath").load(page))[1] end"#;
     let run = |body: &str| {
         let limits = Limits { memory_bytes: 16 << 20, cpu: Duration::from_secs(60), ..LIMITS };
-        Bench::with_limits(&[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end"))], limits).hook(|_| Answer::Slept)
+        Bench::with_limits(
+            &[(StageKind::Hook, &format!("function nauthilus_run_hook() {body} end"))],
+            limits,
+        )
+        .hook(|_| Answer::Slept)
     };
     let error = run(source).unwrap_err();
     assert!(error.contains("not enough memory"), "{error}");

@@ -1,9 +1,11 @@
 //! The decoder: documents of a text as values, by the events of saphyr-parser.
 //!
-//! As in the reference: nulls vanish from lists and maps, a null or NaN key is dropped with its value, of duplicate keys the last one
-//! wins (unless `strict`), a list or map as a key is an error. An alias is a copy. No recursion but for what is pushed into Lua later.
-//! Bounds: [`TEXT_BYTES_MAX`], [`VALUES_MAX`] values and as many bytes of text as [`TEXT_BYTES_MAX`] times four in all, which is what
-//! stops a few lines of aliases from filling the memory; [`DEPTH_MAX`] levels.
+//! As in the reference: nulls vanish from lists and maps, a null or NaN key is dropped with its
+//! value, of duplicate keys the last one wins (unless `strict`), a list or map as a key is an
+//! error. An alias is a copy. No recursion but for what is pushed into Lua later.
+//! Bounds: [`TEXT_BYTES_MAX`], [`VALUES_MAX`] values and as many bytes of text as
+//! [`TEXT_BYTES_MAX`] times four in all, which is what stops a few lines of aliases from filling
+//! the memory; [`DEPTH_MAX`] levels.
 
 use super::scalar;
 use crate::script::ffi::DEPTH_MAX;
@@ -52,7 +54,11 @@ impl<'a> Documents<'a> {
             return Err(Error::TooLarge);
         }
         let text = std::str::from_utf8(text).map_err(|_| Error::Utf8)?;
-        Ok(Documents { parser: Some(Parser::new_from_str(text)), strict, budget: Budget { values: VALUES_MAX, bytes: 4 * TEXT_BYTES_MAX } })
+        Ok(Documents {
+            parser: Some(Parser::new_from_str(text)),
+            strict,
+            budget: Budget { values: VALUES_MAX, bytes: 4 * TEXT_BYTES_MAX },
+        })
     }
 }
 
@@ -61,8 +67,13 @@ impl Iterator for Documents<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut parser = self.parser.take()?;
-        let mut builder =
-            Builder { budget: &mut self.budget, strict: self.strict, open: Vec::new(), anchors: HashMap::new(), root: Value::Nil };
+        let mut builder = Builder {
+            budget: &mut self.budget,
+            strict: self.strict,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            root: Value::Nil,
+        };
         while let Some(event) = parser.next_event() {
             match event {
                 Ok((Event::DocumentEnd, _)) => {
@@ -258,7 +269,9 @@ impl Builder<'_> {
                 KeyState::Dropped => {}
                 KeyState::Merge => {
                     let is_map = |value: &Value| matches!(value, Value::Map(_));
-                    if !is_map(&value) && !matches!(&value, Value::List(maps) if maps.iter().all(is_map)) {
+                    if !is_map(&value)
+                        && !matches!(&value, Value::List(maps) if maps.iter().all(is_map))
+                    {
                         return Err(Error::Merge);
                     }
                     map.merges.push(value);
@@ -286,7 +299,11 @@ fn state_of_key(value: Value) -> Result<KeyState, Error> {
 
 fn scalar_value(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, Error> {
     let Some(tag) = tag else {
-        return Ok(if style == ScalarStyle::Plain { scalar::resolve(&text) } else { Value::String(text.into_owned().into_bytes()) });
+        return Ok(if style == ScalarStyle::Plain {
+            scalar::resolve(&text)
+        } else {
+            Value::String(text.into_owned().into_bytes())
+        });
     };
     let kind = if tag.is_yaml_core_schema() { tag.suffix.as_str() } else { "str" };
     let resolved = scalar::resolve(&text);
@@ -296,16 +313,24 @@ fn scalar_value(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Re
         "bool" => matches!(resolved, Value::Bool(_)),
         "null" => resolved == Value::Nil,
         "binary" => {
-            let compact: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            let compact: Vec<u8> =
+                text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
             let bytes = BASE64_STANDARD.decode(compact);
-            return bytes.map(Value::String).map_err(|_| Error::Tag { word: text.into_owned(), tag: kind.to_owned() });
+            return bytes
+                .map(Value::String)
+                .map_err(|_| Error::Tag { word: text.into_owned(), tag: kind.to_owned() });
         }
         _ => return Ok(Value::String(text.into_owned().into_bytes())),
     };
-    if fits { Ok(resolved) } else { Err(Error::Tag { word: text.into_owned(), tag: kind.to_owned() }) }
+    if fits {
+        Ok(resolved)
+    } else {
+        Err(Error::Tag { word: text.into_owned(), tag: kind.to_owned() })
+    }
 }
 
-/// Configurations and answers of services are far smaller; the parser takes some 20 ms for a text of this size.
+/// Configurations and answers of services are far smaller; the parser takes some 20 ms for a text
+/// of this size.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// Some 30 bytes each.

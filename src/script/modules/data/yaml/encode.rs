@@ -1,7 +1,8 @@
 //! The encoder: block style, keys sorted, strings quoted when they would read as something else.
 //!
-//! Lists under a key are not indented. Long lines are not folded, as they are in the reference: any reader takes both. Anything
-//! printable is written as it is. Bound: what is encoded comes from a copy, which has one ([`crate::script::ffi::Call::value`]'s).
+//! Lists under a key are not indented. Long lines are not folded, as they are in the reference: any
+//! reader takes both. Anything printable is written as it is. Bound: what is encoded comes from a
+//! copy, which has one ([`crate::script::ffi::Call::value`]'s).
 
 use super::scalar;
 use crate::value::{Value, exponent_text, number_text};
@@ -105,7 +106,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Integers inside int64 with all their digits, others as Go's shortest form, which no reader takes for an integer.
+    /// Integers inside int64 with all their digits, others as Go's shortest form, which no reader
+    /// takes for an integer.
     fn number(&mut self, n: f64) {
         const INT64_BOUND: f64 = 9_223_372_036_854_775_808.0;
         match n {
@@ -197,12 +199,15 @@ fn rank(key: &Value) -> u8 {
 
 /// Whether a text is best written line by line: it has several, and none that only quotes can say.
 fn is_literal(text: &str) -> bool {
-    text.contains('\n') && !text.starts_with([' ', '\n']) && text.chars().all(|c| c == '\n' || is_printable(c))
+    text.contains('\n')
+        && !text.starts_with([' ', '\n'])
+        && text.chars().all(|c| c == '\n' || is_printable(c))
 }
 
 /// What is written unescaped. Line ends of any kind and marks of byte order are not among them.
 fn is_printable(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{7f}')
+    !c.is_control()
+        && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{7f}')
 }
 
 /// Words that are no text without quotes, here or for readers that know dates and base 60.
@@ -211,7 +216,11 @@ fn reads_as_something_else(text: &str) -> bool {
         let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
         rest.len() < text.len() && rest.starts_with(mark)
     };
-    !matches!(scalar::resolve(text), Value::String(_)) || text == "<<" || text == "=" || digits_then('-') || digits_then(':')
+    !matches!(scalar::resolve(text), Value::String(_))
+        || text == "<<"
+        || text == "="
+        || digits_then('-')
+        || digits_then(':')
 }
 
 fn is_plain(text: &str) -> bool {

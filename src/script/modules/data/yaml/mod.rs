@@ -1,9 +1,12 @@
 //! `yaml`: documents to Lua values and back, and streams of documents.
 //!
-//! The grammar is saphyr-parser's, which the configuration uses too; what words mean (YAML 1.1), what becomes of nulls and how a value is
-//! written is ours, because scripts know the reference's. A failure is `nil, message`. The objects for streams are the Lua half's.
-//! What differs from the reference: integer keys work, an unquoted date is its text, a table may occur twice (only cycles are refused).
-//! Rules: specification `lua/modules-glua.md` 5.2 and 7, `decisions.md` (Pages of `lua/`). Bounds: those of `decode`; [`OUT_BYTES_MAX`].
+//! The grammar is saphyr-parser's, which the configuration uses too; what words mean (YAML 1.1),
+//! what becomes of nulls and how a value is written is ours, because scripts know the reference's.
+//! A failure is `nil, message`. The objects for streams are the Lua half's. What differs from the
+//! reference: integer keys work, an unquoted date is its text, a table may occur twice (only cycles
+//! are refused).
+//! Rules: specification `lua/modules-glua.md` 5.2 and 7, `decisions.md` (Pages of `lua/`). Bounds:
+//! those of `decode`; [`OUT_BYTES_MAX`].
 
 mod decode;
 mod encode;
@@ -26,13 +29,18 @@ pub static MODULE: Module = Module {
     ],
     waiting: &[],
     setup: None,
-    lua: Some(concat!(include_str!("../../../../../lua/host/streams.lua"), include_str!("../../../../../lua/host/yaml.lua"))),
+    lua: Some(concat!(
+        include_str!("../../../../../lua/host/streams.lua"),
+        include_str!("../../../../../lua/host/yaml.lua")
+    )),
 };
 
 /// `decode(text)` → the value of the first document.
 fn decode(call: &Call<'_>) -> Result<i32, Fault> {
     let text = call.string(1)?;
-    match Documents::of(&text, false).and_then(|mut documents| documents.next().unwrap_or(Ok(Value::Nil))) {
+    match Documents::of(&text, false)
+        .and_then(|mut documents| documents.next().unwrap_or(Ok(Value::Nil)))
+    {
         Ok(value) => {
             call.push_value(&value);
             Ok(1)
@@ -82,16 +90,21 @@ fn encode(call: &Call<'_>) -> Result<i32, Fault> {
     }
 }
 
-/// A copy of what can be encoded: tables with exactly the keys 1..n are lists, all others maps. `left`: how many bytes it may still have.
+/// A copy of what can be encoded: tables with exactly the keys 1..n are lists, all others maps.
+/// `left`: how many bytes it may still have.
 fn copy(call: &Call<'_>, at: i32, depth: usize, left: &mut usize) -> Result<Value, Fault> {
     let bytes = if call.kind(at) == Kind::String { call.bytes(at).len() } else { 0 };
     // Each level and each member is written with some blanks.
     let room = bytes + 2 * (DEPTH_MAX - depth) + size_of::<Value>();
-    *left = left.checked_sub(room).ok_or_else(|| Fault::message("value is too large to be encoded"))?;
+    *left =
+        left.checked_sub(room).ok_or_else(|| Fault::message("value is too large to be encoded"))?;
     match call.kind(at) {
         Kind::Table => {}
         Kind::Function | Kind::Userdata | Kind::Thread => {
-            return Err(Fault::Message(format!("cannot encode values with {} in them", call.kind(at).name())));
+            return Err(Fault::Message(format!(
+                "cannot encode values with {} in them",
+                call.kind(at).name()
+            )));
         }
         _ => return call.value(at),
     }
@@ -104,12 +117,15 @@ fn copy(call: &Call<'_>, at: i32, depth: usize, left: &mut usize) -> Result<Valu
             return Err(Fault::message("a table cannot be a key"));
         }
         let value_at = call.len();
-        let (key, value) = (copy(call, value_at - 1, 1, left)?, copy(call, value_at, depth - 1, left)?);
+        let (key, value) =
+            (copy(call, value_at - 1, 1, left)?, copy(call, value_at, depth - 1, left)?);
         pairs.push((key, value));
         Ok(())
     })?;
     let place = |key: &Value| match key {
-        Value::Number(n) if n.fract() == 0.0 && *n >= 1.0 && *n <= pairs.len() as f64 => Some(*n as usize),
+        Value::Number(n) if n.fract() == 0.0 && *n >= 1.0 && *n <= pairs.len() as f64 => {
+            Some(*n as usize)
+        }
         _ => None,
     };
     // As many different keys as there are places fill them all.

@@ -5,12 +5,17 @@
 
 use crate::value::Value;
 
-/// The value of an unquoted, untagged word. An integer that only unsigned 64 bits hold is nil, as in the reference.
+/// The value of an unquoted, untagged word. An integer that only unsigned 64 bits hold is nil, as
+/// in the reference.
 pub fn resolve(word: &str) -> Value {
     match word {
         "" | "~" | "null" | "Null" | "NULL" => Value::Nil,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Value::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Value::Bool(false),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Value::Bool(true)
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Value::Bool(false)
+        }
         ".nan" | ".NaN" | ".NAN" => Value::Number(f64::NAN),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Value::Number(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => Value::Number(f64::NEG_INFINITY),
@@ -19,7 +24,9 @@ pub fn resolve(word: &str) -> Value {
 }
 
 fn number(word: &str) -> Option<Value> {
-    if !word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) || word.len() > NUMBER_LEN_MAX {
+    if !word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
+        || word.len() > NUMBER_LEN_MAX
+    {
         return None;
     }
     let digits = word.replace('_', "");
@@ -58,7 +65,9 @@ fn integer(text: &str) -> Option<i128> {
 fn is_float(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
+        Some((mantissa, exponent)) => {
+            (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent)))
+        }
         None => (unsigned, None),
     };
     let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

@@ -46,11 +46,15 @@ fn documents_become_values() {
 
 #[test]
 fn anchors_are_copied_and_merged() {
-    let text = "base: &b {k: v, m: 1}\ncopy: *b\nmerged:\n  <<: *b\n  m: 2\nboth:\n  <<: [{m: 3}, *b]\n";
+    let text =
+        "base: &b {k: v, m: 1}\ncopy: *b\nmerged:\n  <<: *b\n  m: 2\nboth:\n  <<: [{m: 3}, *b]\n";
     let base = map(&[("k", Value::string("v")), ("m", number(1.0))]);
     let merged = map(&[("m", number(2.0)), ("k", Value::string("v"))]);
     let both = map(&[("m", number(3.0)), ("k", Value::string("v"))]);
-    assert_eq!(decode(text), Ok(map(&[("base", base.clone()), ("copy", base), ("merged", merged), ("both", both)])));
+    assert_eq!(
+        decode(text),
+        Ok(map(&[("base", base.clone()), ("copy", base), ("merged", merged), ("both", both)]))
+    );
 }
 
 #[test]
@@ -74,10 +78,21 @@ fn faulty_documents() {
 
 #[test]
 fn documents_have_bounds() {
-    let laughs: String = (1..20).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(","))).collect();
-    assert_eq!(decode(&format!("a0: &a0 lol\n{laughs}")).unwrap_err(), "yaml: document is too large");
-    let long: String = (0..9).map(|n| format!("- *a{n}\n")).collect::<String>().replace(|c: char| c.is_ascii_digit(), "");
-    assert_eq!(decode(&format!("- &a {}\n{}", "x".repeat(900_000), long)).unwrap_err(), "yaml: document is too large");
+    let laughs: String = (1..20)
+        .map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(",")))
+        .collect();
+    assert_eq!(
+        decode(&format!("a0: &a0 lol\n{laughs}")).unwrap_err(),
+        "yaml: document is too large"
+    );
+    let long: String = (0..9)
+        .map(|n| format!("- *a{n}\n"))
+        .collect::<String>()
+        .replace(|c: char| c.is_ascii_digit(), "");
+    assert_eq!(
+        decode(&format!("- &a {}\n{}", "x".repeat(900_000), long)).unwrap_err(),
+        "yaml: document is too large"
+    );
     assert_eq!(decode(&"[".repeat(65)).unwrap_err(), "yaml: nested deeper than 64 levels");
     assert_eq!(decode(&" ".repeat((1 << 20) + 1)).unwrap_err(), "yaml: document is too large");
 }
@@ -98,15 +113,25 @@ fn values_become_documents() {
             "{ 'yes', '1', 'null', '~', '', 'y', '2001-12-14' }",
             "- \"yes\"\n- \"1\"\n- \"null\"\n- \"~\"\n- \"\"\n- \"y\"\n- \"2001-12-14\"\n",
         ),
-        ("{ 'a: b', '#x', '- a', ' lead', \"it's: x\" }", "- 'a: b'\n- '#x'\n- '- a'\n- ' lead'\n- 'it''s: x'\n"),
-        ("{ 'a b', \"it's\", 'a,b', '-a', 'http://x' }", "- a b\n- it's\n- a,b\n- -a\n- http://x\n"),
+        (
+            "{ 'a: b', '#x', '- a', ' lead', \"it's: x\" }",
+            "- 'a: b'\n- '#x'\n- '- a'\n- ' lead'\n- 'it''s: x'\n",
+        ),
+        (
+            "{ 'a b', \"it's\", 'a,b', '-a', 'http://x' }",
+            "- a b\n- it's\n- a,b\n- -a\n- http://x\n",
+        ),
         ("{ a = 'two\\nlines', b = 'end\\n' }", "a: |-\n  two\n  lines\nb: |\n  end\n"),
         ("'\\255x'", "!!binary /3g=\n"),
         ("'a\\tb\\r\\1'", "\"a\\tb\\r\\x01\"\n"),
         ("5", "5\n"),
         ("nil", "null\n"),
     ] {
-        assert_eq!(eval(&format!("return require('yaml').encode({source})")), Ok(Value::string(text)), "{source}");
+        assert_eq!(
+            eval(&format!("return require('yaml').encode({source})")),
+            Ok(Value::string(text)),
+            "{source}"
+        );
     }
 }
 
@@ -115,16 +140,35 @@ fn what_cannot_be_encoded() {
     for (source, error) in [
         ("{ print }", "cannot encode values with function in them"),
         ("io.stdout", "cannot encode values with userdata in them"),
-        ("(function() local t = {} t[1] = t return t end)()", "cannot encode recursively nested tables"),
+        (
+            "(function() local t = {} t[1] = t return t end)()",
+            "cannot encode recursively nested tables",
+        ),
         ("{ [{}] = 1 }", "a table cannot be a key"),
-        ("(function() local t = 'x' for _ = 1, 40 do t = { t, t } end return t end)()", "value is too large to be encoded"),
+        (
+            "(function() local t = 'x' for _ = 1, 40 do t = { t, t } end return t end)()",
+            "value is too large to be encoded",
+        ),
     ] {
-        let got = eval(&format!("local t, err = require('yaml').encode({source}) return tostring(t) .. ' ' .. err"));
+        let got = eval(&format!(
+            "local t, err = require('yaml').encode({source}) return tostring(t) .. ' ' .. err"
+        ));
         assert_eq!(got, Ok(Value::string(format!("nil {error}"))), "{source}");
     }
-    assert_eq!(eval("local t = {} return require('yaml').encode({ t, t })"), Ok(Value::string("- []\n- []\n")));
-    assert!(eval("require('yaml').encode()").unwrap_err().contains("bad argument #1 to encode (value expected)"));
-    assert!(eval("require('yaml').decode()").unwrap_err().contains("bad argument #1 to decode (string expected, got nil)"));
+    assert_eq!(
+        eval("local t = {} return require('yaml').encode({ t, t })"),
+        Ok(Value::string("- []\n- []\n"))
+    );
+    assert!(
+        eval("require('yaml').encode()")
+            .unwrap_err()
+            .contains("bad argument #1 to encode (value expected)")
+    );
+    assert!(
+        eval("require('yaml').decode()")
+            .unwrap_err()
+            .contains("bad argument #1 to decode (string expected, got nil)")
+    );
 }
 
 #[test]
@@ -167,7 +211,9 @@ fn value() -> impl Strategy<Value = Value> {
         let pairs = prop::collection::btree_map("[ -~\n]{0,6}", inner.clone(), 1..5);
         prop_oneof![
             prop::collection::vec(inner, 0..5).prop_map(Value::List),
-            pairs.prop_map(|pairs| Value::Map(pairs.into_iter().map(|(key, value)| (Value::string(key), value)).collect())),
+            pairs.prop_map(|pairs| Value::Map(
+                pairs.into_iter().map(|(key, value)| (Value::string(key), value)).collect()
+            )),
         ]
     })
 }

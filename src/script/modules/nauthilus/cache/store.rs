@@ -1,16 +1,20 @@
 //! The store behind `nauthilus_cache`: keys and values that all requests of all workers share.
 //!
-//! Pure but for its locks: the caller says what time it is. An entry belongs to one of [`SHARDS`] shards by its key's hash. Values are kept
-//! behind `Arc`: a reader takes its handle along and copies when the lock is free again.
+//! Pure but for its locks: the caller says what time it is. An entry belongs to one of [`SHARDS`]
+//! shards by its key's hash. Values are kept behind `Arc`: a reader takes its handle along and
+//! copies when the lock is free again.
 //!
-//! Each shard has two locks. Whoever changes an entry holds `writer` from the look at the old value to the new one in place; the map itself
-//! is locked for moments only. So the function of an [`update`](ProcessCache::update) runs while other workers go on reading, and only those
-//! that want to change something in the same shard wait for it. Nobody may change anything from inside that function: two of them could wait
-//! for each other for ever. It is refused with [`Error::Inside`]; reading is allowed, and sees what was there before.
+//! Each shard has two locks. Whoever changes an entry holds `writer` from the look at the old value
+//! to the new one in place; the map itself is locked for moments only. So the function of an
+//! [`update`](ProcessCache::update) runs while other workers go on reading, and only those that
+//! want to change something in the same shard wait for it. Nobody may change anything from inside
+//! that function: two of them could wait for each other for ever. It is refused with
+//! [`Error::Inside`]; reading is allowed, and sees what was there before.
 //!
-//! Bounds: [`BYTES_MAX`] by our own count (texts, and a flat sum per value and entry for the rest). Past it entries go in this order: expired,
-//! soonest to expire, stored longest ago; those of the shard being written first. An expired entry is never seen again; its memory goes with
-//! the next changes in its shard.
+//! Bounds: [`BYTES_MAX`] by our own count (texts, and a flat sum per value and entry for the rest).
+//! Past it entries go in this order: expired, soonest to expire, stored longest ago; those of the
+//! shard being written first. An expired entry is never seen again; its memory goes with the next
+//! changes in its shard.
 
 use crate::value::Value;
 use ahash::{AHashMap, RandomState};
@@ -53,7 +57,13 @@ impl ProcessCache {
     /// A cache of another size; see [`BYTES_MAX`].
     pub fn with_capacity(bytes_max: usize) -> ProcessCache {
         let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
-        ProcessCache { shards, hasher: RandomState::new(), bytes: AtomicUsize::new(0), bytes_max, evicted: AtomicU64::new(0) }
+        ProcessCache {
+            shards,
+            hasher: RandomState::new(),
+            bytes: AtomicUsize::new(0),
+            bytes_max,
+            evicted: AtomicU64::new(0),
+        }
     }
 
     /// The value of a key that has not expired.
@@ -65,7 +75,13 @@ impl ProcessCache {
     ///
     /// # Errors
     /// [`Error`]; then nothing has changed.
-    pub fn set(&self, key: &[u8], value: Value, ttl: Option<Duration>, now: Instant) -> Result<Evicted, Error> {
+    pub fn set(
+        &self,
+        key: &[u8],
+        value: Value,
+        ttl: Option<Duration>,
+        now: Instant,
+    ) -> Result<Evicted, Error> {
         let _writer = self.writer(key)?;
         let expiry = ttl.and_then(|ttl| now.checked_add(ttl)).map_or(Expiry::Never, Expiry::At);
         self.put(key, Arc::new(value), expiry, now)
@@ -89,8 +105,8 @@ impl ProcessCache {
         Ok(removed.filter(|entry| !entry.order.0.is_over(now)).map(|entry| entry.value))
     }
 
-    /// Appends to a key's list and says how long it is now. What is no list becomes the first member of one; nil counts as nothing.
-    /// The entry expires when it would have.
+    /// Appends to a key's list and says how long it is now. What is no list becomes the first
+    /// member of one; nil counts as nothing. The entry expires when it would have.
     ///
     /// # Errors
     /// [`Error`]; then nothing has changed.
@@ -124,8 +140,9 @@ impl ProcessCache {
         Ok((len, self.make_room(key, now)))
     }
 
-    /// Replaces a value by what `change` makes of it (of `None` if the key is not there), and nobody else changes it meanwhile. The entry
-    /// expires when it would have. If `change` fails, all is as it was.
+    /// Replaces a value by what `change` makes of it (of `None` if the key is not there), and
+    /// nobody else changes it meanwhile. The entry expires when it would have. If `change` fails,
+    /// all is as it was.
     ///
     /// # Errors
     /// Those of `change`, and [`Error`].
@@ -136,7 +153,11 @@ impl ProcessCache {
         change: impl FnOnce(Option<&Value>) -> Result<Value, E>,
     ) -> Result<Evicted, E> {
         let _writer = self.writer(key)?;
-        let old = self.shard(key).entries().live(key, now).map(|entry| (entry.value.clone(), entry.order.0));
+        let old = self
+            .shard(key)
+            .entries()
+            .live(key, now)
+            .map(|entry| (entry.value.clone(), entry.order.0));
         let value = {
             let _inside = Inside::enter();
             change(old.as_ref().map(|(value, _)| &**value))?
@@ -150,7 +171,13 @@ impl ProcessCache {
         let mut keys = Vec::new();
         for shard in &self.shards {
             let entries = shard.entries();
-            keys.extend(entries.map.iter().filter(|(_, entry)| !entry.order.0.is_over(now)).map(|(key, _)| key.clone()));
+            keys.extend(
+                entries
+                    .map
+                    .iter()
+                    .filter(|(_, entry)| !entry.order.0.is_over(now))
+                    .map(|(key, _)| key.clone()),
+            );
         }
         keys
     }
@@ -184,8 +211,15 @@ impl ProcessCache {
         self.bytes.load(Relaxed)
     }
 
-    /// Puts an entry in place, makes room for it, and clears away some of what has expired. The caller holds the shard's `writer`.
-    fn put(&self, key: &[u8], value: Arc<Value>, expiry: Expiry, now: Instant) -> Result<Evicted, Error> {
+    /// Puts an entry in place, makes room for it, and clears away some of what has expired. The
+    /// caller holds the shard's `writer`.
+    fn put(
+        &self,
+        key: &[u8],
+        value: Arc<Value>,
+        expiry: Expiry,
+        now: Instant,
+    ) -> Result<Evicted, Error> {
         let bytes = ENTRY_BYTES + key.len() + value_bytes(&value);
         if bytes > self.value_bytes_max() {
             return Err(Error::TooLarge);
@@ -204,7 +238,8 @@ impl ProcessCache {
         Ok(self.make_room(key, now))
     }
 
-    /// Evicts entries, `kept` excepted, until the bound is kept. Whether any of them was still good.
+    /// Evicts entries, `kept` excepted, until the bound is kept. Whether any of them was still
+    /// good.
     fn make_room(&self, kept: &[u8], now: Instant) -> Evicted {
         let home = self.index(kept);
         let mut evicted = false;
@@ -259,14 +294,19 @@ impl ProcessCache {
 
 #[derive(Default)]
 struct Shard {
-    /// Held over a change, even while the function of an update runs. Always taken before `entries`, never two of them at once.
+    /// Held over a change, even while the function of an update runs. Always taken before
+    /// `entries`, never two of them at once.
     writer: Mutex<()>,
     entries: Mutex<Entries>,
 }
 
 impl Shard {
     fn writer(&self) -> Result<MutexGuard<'_, ()>, Error> {
-        if INSIDE.get() { Err(Error::Inside) } else { Ok(self.writer.lock().unwrap_or_else(PoisonError::into_inner)) }
+        if INSIDE.get() {
+            Err(Error::Inside)
+        } else {
+            Ok(self.writer.lock().unwrap_or_else(PoisonError::into_inner))
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -338,7 +378,8 @@ impl Entries {
 }
 
 thread_local! {
-    /// Whether this thread runs the function of an update. It cannot leave before the function is done: scripts do not wait there.
+    /// Whether this thread runs the function of an update. It cannot leave before the function is
+    /// done: scripts do not wait there.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -364,20 +405,25 @@ fn value_bytes(value: &Value) -> usize {
         + match value {
             Value::String(text) => text.len(),
             Value::List(members) => members.iter().map(value_bytes).sum(),
-            Value::Map(pairs) => pairs.iter().map(|(key, value)| value_bytes(key) + value_bytes(value)).sum(),
+            Value::Map(pairs) => {
+                pairs.iter().map(|(key, value)| value_bytes(key) + value_bytes(value)).sum()
+            }
             Value::Nil | Value::Bool(_) | Value::Number(_) => 0,
         }
 }
 
-/// The reference has no bound; a script that forgets a ttl must not take the server down. This is room for a million entries of 100 bytes,
-/// and little for a machine that runs one worker per core. A single value may take a quarter of it.
+/// The reference has no bound; a script that forgets a ttl must not take the server down. This is
+/// room for a million entries of 100 bytes, and little for a machine that runs one worker per core.
+/// A single value may take a quarter of it.
 pub const BYTES_MAX: usize = 256 << 20;
 
 /// Several per core of a large machine, so that two workers rarely want the same one.
 const SHARDS: usize = 64;
-/// What an entry costs besides its texts: map slot, tree slot, two reference counts, allocator rounding.
+/// What an entry costs besides its texts: map slot, tree slot, two reference counts, allocator
+/// rounding.
 const ENTRY_BYTES: usize = 160;
-/// More than one, so that what has expired goes faster than new entries come; few, so that no change takes long.
+/// More than one, so that what has expired goes faster than new entries come; few, so that no
+/// change takes long.
 const PURGED_PER_CHANGE: usize = 16;
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Lua arguments as words of a Redis command: straight from the stack into the command buffer.
 //!
-//! One rule for all commands (`modules-nauthilus.md` 2.1): strings byte by byte, numbers in plain decimal, booleans as `1` and `0`, nil as
-//! nothing. What has no such form is refused with an answer, not raised, in the variadic and table forms too: a stored
-//! `table: 0x…`, as one release has it there, helps nobody. Lists in a table keep their order, members outside the list come last.
+//! One rule for all commands (`modules-nauthilus.md` 2.1): strings byte by byte, numbers in plain
+//! decimal, booleans as `1` and `0`, nil as nothing. What has no such form is refused with an
+//! answer, not raised, in the variadic and table forms too: a stored `table: 0x…`, as one release
+//! has it there, helps nobody. Lists in a table keep their order, members outside the list come
+//! last.
 
 use crate::proto::resp::Commands;
 use crate::script::ffi::{Call, Fault, Kind};
@@ -62,8 +64,8 @@ pub fn put_int(number: i64, out: &mut Commands) {
     out.arg(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// How many values the arguments from `at` on are: the members of a table if there is one at `at`, else the arguments themselves, of which
-/// a single nil is none.
+/// How many values the arguments from `at` on are: the members of a table if there is one at `at`,
+/// else the arguments themselves, of which a single nil is none.
 pub fn count_rest(call: &Call<'_>, at: c_int) -> usize {
     match call.kind(at) {
         Kind::Table => count_pairs(call, at),
@@ -74,7 +76,11 @@ pub fn count_rest(call: &Call<'_>, at: c_int) -> usize {
 }
 
 /// Hands each value of the arguments from `at` on (see [`count_rest`]) to `each`, with its index.
-pub fn each_of_rest(call: &Call<'_>, at: c_int, mut each: impl FnMut(&Call<'_>, c_int) -> Result<(), Refused>) -> Result<(), Refused> {
+pub fn each_of_rest(
+    call: &Call<'_>,
+    at: c_int,
+    mut each: impl FnMut(&Call<'_>, c_int) -> Result<(), Refused>,
+) -> Result<(), Refused> {
     if call.kind(at) == Kind::Table {
         return each_member(call, at, each);
     }
@@ -84,8 +90,13 @@ pub fn each_of_rest(call: &Call<'_>, at: c_int, mut each: impl FnMut(&Call<'_>, 
     Ok(())
 }
 
-/// Hands each value of the table at `at` to `each`, with its index: first the list, in order, then what else there is.
-pub fn each_member(call: &Call<'_>, at: c_int, mut each: impl FnMut(&Call<'_>, c_int) -> Result<(), Refused>) -> Result<(), Refused> {
+/// Hands each value of the table at `at` to `each`, with its index: first the list, in order, then
+/// what else there is.
+pub fn each_member(
+    call: &Call<'_>,
+    at: c_int,
+    mut each: impl FnMut(&Call<'_>, c_int) -> Result<(), Refused>,
+) -> Result<(), Refused> {
     let listed = call.raw_len(at);
     let mut met = 0;
     for i in 1..=listed {
@@ -103,7 +114,11 @@ pub fn each_member(call: &Call<'_>, at: c_int, mut each: impl FnMut(&Call<'_>, c
 }
 
 /// Hands each pair of the table at `at` to `each`: its key is at index -2, its value at -1.
-pub fn each_pair(call: &Call<'_>, at: c_int, mut each: impl FnMut(&Call<'_>) -> Result<(), Refused>) -> Result<(), Refused> {
+pub fn each_pair(
+    call: &Call<'_>,
+    at: c_int,
+    mut each: impl FnMut(&Call<'_>) -> Result<(), Refused>,
+) -> Result<(), Refused> {
     let mut answer = None;
     let walked = call.for_each(at, |call| {
         each(call).map_err(|refused| match refused {

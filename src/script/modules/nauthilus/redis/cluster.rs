@@ -1,7 +1,7 @@
 //! Keys of a Redis script in a cluster: they must all belong to one slot.
 //!
-//! Keys that share a hash tag already do. Others get a common one, as the reference does (`modules-nauthilus.md` 2.3): so in a cluster a
-//! script works on keys of its own.
+//! Keys that share a hash tag already do. Others get a common one, as the reference does
+//! (`modules-nauthilus.md` 2.3): so in a cluster a script works on keys of its own.
 
 use super::arguments::{Refused, each_member, member_text};
 use crate::proto::resp::Commands;
@@ -15,14 +15,17 @@ pub fn put_keys(call: &Call<'_>, at: c_int, out: &mut Commands) -> Result<(), Re
         keys.push(member_text(call, at)?.into_owned());
         Ok(())
     })?;
-    let have_one_tag = keys.iter().all(|key| hash_tag(key).is_some_and(|tag| Some(tag) == keys.first().and_then(|first| hash_tag(first))));
+    let have_one_tag = keys.iter().all(|key| {
+        hash_tag(key).is_some_and(|tag| Some(tag) == keys.first().and_then(|first| hash_tag(first)))
+    });
     for key in &keys {
         if have_one_tag { out.arg(key) } else { out.arg(&tagged(key)) }
     }
     Ok(())
 }
 
-/// What decides on the slot of a key that has braces: the text between the first `{` and the `}` after it, unless it is empty.
+/// What decides on the slot of a key that has braces: the text between the first `{` and the `}`
+/// after it, unless it is empty.
 fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     let (_, rest) = split_once(key, b'{')?;
     let (tag, _) = split_once(rest, b'}')?;
@@ -53,14 +56,25 @@ mod tests {
 
     #[test]
     fn hash_tags() {
-        for (key, tag) in [("a{b}c", Some("b")), ("{b}", Some("b")), ("a{}c{d}", None), ("a{b", None), ("a}b{", None), ("", None)] {
+        for (key, tag) in [
+            ("a{b}c", Some("b")),
+            ("{b}", Some("b")),
+            ("a{}c{d}", None),
+            ("a{b", None),
+            ("a}b{", None),
+            ("", None),
+        ] {
             assert_eq!(hash_tag(key.as_bytes()), tag.map(str::as_bytes), "{key}");
         }
     }
 
     #[test]
     fn a_tag_is_put_in_front_or_replaced() {
-        for (key, expected) in [("k", "{lua-nauthilus}:k"), ("a{b}c", "a{lua-nauthilus}c"), ("a{}c", "{lua-nauthilus}:a{}c")] {
+        for (key, expected) in [
+            ("k", "{lua-nauthilus}:k"),
+            ("a{b}c", "a{lua-nauthilus}c"),
+            ("a{}c", "{lua-nauthilus}:a{}c"),
+        ] {
             assert_eq!(tagged(key.as_bytes()), expected.as_bytes());
         }
     }

@@ -1,10 +1,14 @@
 //! [`Command`]: what a function of the module sends and what it makes of the reply, as data.
 //!
-//! Most functions are one Redis command with fixed arguments, perhaps a list behind them, and a reply of a known shape; such a command
-//! serves the function of its name and the pipeline alike. It is encoded in one go from the Lua stack, and its reply is pushed by
+//! Most functions are one Redis command with fixed arguments, perhaps a list behind them, and a
+//! reply of a known shape; such a command serves the function of its name and the pipeline alike.
+//! It is encoded in one go from the Lua stack, and its reply is pushed by
 //! [`reply::finish`]: nothing is allocated but the command buffer.
 
-use super::arguments::{Refused, count_rest, each_of_rest, each_pair, member_text, put_int, put_number, put_text, put_value};
+use super::arguments::{
+    Refused, count_rest, each_of_rest, each_pair, member_text, put_int, put_number, put_text,
+    put_value,
+};
 use super::handle::Target;
 use super::reply::{self, Shape};
 use crate::op::Route;
@@ -26,7 +30,8 @@ pub enum Form {
     Args(&'static [Arg]),
     /// These, then a list: further arguments, or the members of one table.
     List(&'static [Arg], Rest, Empty),
-    /// By a function of its own, which begins the command too. It gets the index of the first argument.
+    /// By a function of its own, which begins the command too. It gets the index of the first
+    /// argument.
     Own(fn(&Call<'_>, c_int, &mut Commands) -> Result<Encoded, Refused>),
 }
 
@@ -85,7 +90,11 @@ impl Command {
     }
 
     /// As [`Command::start`], but somebody else takes the reply.
-    pub fn start_with(&self, call: &Call<'_>, finish: impl FnOnce() -> Finish) -> Result<Start, Fault> {
+    pub fn start_with(
+        &self,
+        call: &Call<'_>,
+        finish: impl FnOnce() -> Finish,
+    ) -> Result<Start, Fault> {
         settle(call, || {
             let target = Target::of(call)?;
             let mut commands = Commands::with_capacity(USUAL_BYTES);
@@ -97,7 +106,12 @@ impl Command {
     }
 
     /// Appends the command, its arguments being those from index `first` on.
-    pub fn encode(&self, call: &Call<'_>, first: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
+    pub fn encode(
+        &self,
+        call: &Call<'_>,
+        first: c_int,
+        out: &mut Commands,
+    ) -> Result<Encoded, Refused> {
         let (args, list) = match self.form {
             Form::Own(encode) => return encode(call, first, out),
             Form::Args(args) => (args, None),
@@ -112,8 +126,13 @@ impl Command {
         }
         match list {
             Some(_) if rest_words == 0 => {
-                let needs_values = matches!(self.form, Form::List(_, _, Empty::Zero | Empty::OkForTable));
-                return if needs_values && call.kind(rest_at) != Kind::Table { Err(self.without_values()) } else { Ok(Encoded::Nothing) };
+                let needs_values =
+                    matches!(self.form, Form::List(_, _, Empty::Zero | Empty::OkForTable));
+                return if needs_values && call.kind(rest_at) != Kind::Table {
+                    Err(self.without_values())
+                } else {
+                    Ok(Encoded::Nothing)
+                };
             }
             Some(rest) => rest.put(call, rest_at, out)?,
             None => {}
@@ -121,7 +140,8 @@ impl Command {
         Ok(Encoded::Whole)
     }
 
-    /// What Redis itself says to a write command without values, which is no error only where an empty table was meant.
+    /// What Redis itself says to a write command without values, which is no error only where an
+    /// empty table was meant.
     fn without_values(&self) -> Refused {
         let name = String::from_utf8_lossy(self.name).to_ascii_lowercase();
         Refused::answer(format!("ERR wrong number of arguments for '{name}' command"))
@@ -167,15 +187,13 @@ impl Rest {
                 out.arg(&member_text(call, -2)?);
                 put_value(call, -1, out)
             }),
-            (Rest::Pairs, _) => {
-                each_of_rest(
-                    call,
-                    at,
-                    |call, place| {
-                        if (place - at) % 2 == 0 { put_text(call, place, out) } else { put_value(call, place, out) }
-                    },
-                )
-            }
+            (Rest::Pairs, _) => each_of_rest(call, at, |call, place| {
+                if (place - at) % 2 == 0 {
+                    put_text(call, place, out)
+                } else {
+                    put_value(call, place, out)
+                }
+            }),
             (Rest::Texts, Kind::Table) => each_of_rest(call, at, |call, place| {
                 out.arg(&member_text(call, place)?);
                 Ok(())
@@ -187,7 +205,10 @@ impl Rest {
 }
 
 /// Turns a refusal into what the host expects: an error to raise, or `nil, text`.
-pub fn settle(call: &Call<'_>, start: impl FnOnce() -> Result<Start, Refused>) -> Result<Start, Fault> {
+pub fn settle(
+    call: &Call<'_>,
+    start: impl FnOnce() -> Result<Start, Refused>,
+) -> Result<Start, Fault> {
     match start() {
         Ok(start) => Ok(start),
         Err(Refused::Raise(fault)) => Err(fault),

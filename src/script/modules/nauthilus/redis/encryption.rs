@@ -1,7 +1,8 @@
 //! `redis_encrypt`, `redis_decrypt`: values that Redis keeps but must not read.
 //!
-//! Base64 (with padding) of a random nonce of 12 bytes and the ChaCha20-Poly1305 text; the key is the SHA-256 digest of
-//! `server.redis.encryption_secret`. Without a secret both functions hand back what they got. Rules: `modules-nauthilus.md` 2.3.
+//! Base64 (with padding) of a random nonce of 12 bytes and the ChaCha20-Poly1305 text; the key is
+//! the SHA-256 digest of `server.redis.encryption_secret`. Without a secret both functions hand
+//! back what they got. Rules: `modules-nauthilus.md` 2.3.
 
 use super::command::FIRST;
 use crate::script::ffi::{Call, Fault};
@@ -34,7 +35,8 @@ pub fn encrypt(call: &Call<'_>) -> Result<i32, Fault> {
     }
 }
 
-/// `redis_decrypt(handle, text)`. Text that is not ours comes back as it is: values stored before encryption was on stay readable.
+/// `redis_decrypt(handle, text)`. Text that is not ours comes back as it is: values stored before
+/// encryption was on stay readable.
 pub fn decrypt(call: &Call<'_>) -> Result<i32, Fault> {
     let text = call.string(FIRST)?;
     let opened = if secret(call).is_empty() { None } else { open(secret(call), &text) };
@@ -86,7 +88,9 @@ mod tests {
     fn what_is_not_ours_does_not_open() {
         let secret = Secret::from("0123456789abcdef");
         let sealed = seal(&Secret::from("another secret!!"), b"text").unwrap();
-        for text in ["", "garbage", "AAAA", sealed.as_str(), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="] {
+        for text in
+            ["", "garbage", "AAAA", sealed.as_str(), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+        {
             assert!(open(&secret, text.as_bytes()).is_none(), "{text}");
         }
     }

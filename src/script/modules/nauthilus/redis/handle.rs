@@ -1,6 +1,8 @@
-//! Handles: which Redis a function talks to, and the two functions that register pools and hand handles out.
+//! Handles: which Redis a function talks to, and the two functions that register pools and hand
+//! handles out.
 //!
-//! The first argument of every command is a handle: a userdata from `get_redis_connection`, or anything else for the server's own Redis.
+//! The first argument of every command is a handle: a userdata from `get_redis_connection`, or
+//! anything else for the server's own Redis.
 //! Rules: `modules-nauthilus.md` 2.4.
 
 use super::arguments::Refused;
@@ -36,12 +38,20 @@ impl Target {
         if let Some(handle) = handle
             && handle.pool != PoolId::DEFAULT
         {
-            return Ok(Target { pool: handle.pool, master_only: false, is_cluster: handle.mode == Mode::Cluster });
+            return Ok(Target {
+                pool: handle.pool,
+                master_only: false,
+                is_cluster: handle.mode == Mode::Cluster,
+            });
         }
         if !call.services().settings.has_redis {
             return Err(Refused::answer(NO_REDIS));
         }
-        Ok(Target { pool: PoolId::DEFAULT, master_only: handle.is_some(), is_cluster: call.services().settings.redis_is_cluster })
+        Ok(Target {
+            pool: PoolId::DEFAULT,
+            master_only: handle.is_some(),
+            is_cluster: call.services().settings.redis_is_cluster,
+        })
     }
 
     /// Asks for the replies to `commands`.
@@ -62,7 +72,8 @@ pub static SETUP: Function = Function {
     },
 };
 
-/// `register_redis_pool(name, mode, conf)`. Registering a name again succeeds: init scripts run more than once.
+/// `register_redis_pool(name, mode, conf)`. Registering a name again succeeds: init scripts run
+/// more than once.
 pub fn register(call: &Call<'_>) -> Result<c_int, Fault> {
     let name = call.string(1)?;
     let mode = call.text(2)?;
@@ -86,7 +97,12 @@ pub fn connection(call: &Call<'_>) -> Result<c_int, Fault> {
         Some((pool, mode)) => Handle { pool, mode },
         None if *name == *b"default" => Handle { pool: PoolId::DEFAULT, mode: Mode::Standalone },
         // The reference's spelling; scripts may compare it.
-        None => return Ok(call.nil_and(format!("No known redis configurtion found with name '{}'", String::from_utf8_lossy(&name)))),
+        None => {
+            return Ok(call.nil_and(format!(
+                "No known redis configurtion found with name '{}'",
+                String::from_utf8_lossy(&name)
+            )));
+        }
     };
     call.push_userdata(handle)?;
     Ok(call.and_nil())
@@ -94,14 +110,25 @@ pub fn connection(call: &Call<'_>) -> Result<c_int, Fault> {
 
 /// Reads `conf`; fields of another type than theirs count as absent.
 fn settings(call: &Call<'_>, conf: c_int, mode: Mode) -> PoolSettings {
-    let text = |name: &str| field(call, conf, name, Kind::String, |call| String::from_utf8_lossy(call.bytes(-1)).into_owned());
-    let secret = |name: &str| field(call, conf, name, Kind::String, |call| Secret::new(call.bytes(-1))).unwrap_or_default();
-    let is_on = |name: &str| field(call, conf, name, Kind::Bool, |call| call.truthy(-1)).unwrap_or_default();
+    let text = |name: &str| {
+        field(call, conf, name, Kind::String, |call| {
+            String::from_utf8_lossy(call.bytes(-1)).into_owned()
+        })
+    };
+    let secret = |name: &str| {
+        field(call, conf, name, Kind::String, |call| Secret::new(call.bytes(-1)))
+            .unwrap_or_default()
+    };
+    let is_on = |name: &str| {
+        field(call, conf, name, Kind::Bool, |call| call.truthy(-1)).unwrap_or_default()
+    };
     let addresses = match mode {
         Mode::Standalone => vec![text("address").unwrap_or_else(|| DEFAULT_ADDRESS.into())],
-        _ => field(call, conf, "addresses", Kind::Table, |call| strings(call, call.len())).unwrap_or_default(),
+        _ => field(call, conf, "addresses", Kind::Table, |call| strings(call, call.len()))
+            .unwrap_or_default(),
     };
-    let database = field(call, conf, "db", Kind::Number, |call| call.raw_number(-1) as u32).unwrap_or_default();
+    let database = field(call, conf, "db", Kind::Number, |call| call.raw_number(-1) as u32)
+        .unwrap_or_default();
     PoolSettings {
         mode,
         addresses,
@@ -111,12 +138,19 @@ fn settings(call: &Call<'_>, conf: c_int, mode: Mode) -> PoolSettings {
         username: text("username").unwrap_or_default(),
         password: secret("password"),
         database: if mode == Mode::Cluster { 0 } else { database },
-        tls: is_on("tls_enabled").then(|| PoolTls { cert_file: text("tls_cert_file"), key_file: text("tls_key_file") }),
+        tls: is_on("tls_enabled")
+            .then(|| PoolTls { cert_file: text("tls_cert_file"), key_file: text("tls_key_file") }),
     }
 }
 
 /// What `read` makes of the field on top of the stack, if it is of that kind.
-fn field<T>(call: &Call<'_>, table: c_int, name: &str, kind: Kind, read: impl FnOnce(&Call<'_>) -> T) -> Option<T> {
+fn field<T>(
+    call: &Call<'_>,
+    table: c_int,
+    name: &str,
+    kind: Kind,
+    read: impl FnOnce(&Call<'_>) -> T,
+) -> Option<T> {
     let value = (call.push_field(table, name) == kind).then(|| read(call));
     call.pop(1);
     value
@@ -125,7 +159,8 @@ fn field<T>(call: &Call<'_>, table: c_int, name: &str, kind: Kind, read: impl Fn
 fn strings(call: &Call<'_>, list: c_int) -> Vec<String> {
     (1..=call.raw_len(list))
         .filter_map(|i| {
-            let text = (call.push_index(list, i) == Kind::String).then(|| String::from_utf8_lossy(call.bytes(-1)).into_owned());
+            let text = (call.push_index(list, i) == Kind::String)
+                .then(|| String::from_utf8_lossy(call.bytes(-1)).into_owned());
             call.pop(1);
             text
         })

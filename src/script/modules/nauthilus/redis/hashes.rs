@@ -12,5 +12,6 @@ pub static HLEN: Command = Command::read("HLEN", Args(&[Text]), Number);
 pub static HGETALL: Command = Command::read("HGETALL", Args(&[Text]), Map);
 pub static HMGET: Command = Command::read("HMGET", List(&[Text], Rest::Texts, Empty::Table), Any);
 pub static HINCRBY: Command = Command::write("HINCRBY", Args(&[Text, Text, Int]), Number);
-pub static HINCRBYFLOAT: Command = Command::write("HINCRBYFLOAT", Args(&[Text, Text, Float]), Number);
+pub static HINCRBYFLOAT: Command =
+    Command::write("HINCRBYFLOAT", Args(&[Text, Text, Float]), Number);
 pub static HEXISTS: Command = Command::read("HEXISTS", Args(&[Text, Text]), Flag);

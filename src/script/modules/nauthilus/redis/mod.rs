@@ -1,13 +1,16 @@
 //! `nauthilus_redis`: Redis for scripts.
 //!
-//! Every function but those on pools and encryption waits for one round trip. The first argument is a handle (see [`handle`]); keys are
-//! used as given, without the configured prefix. Failures are answers (`nil, text`), wrong calls are raised. Where the two releases of the
-//! reference differ, the newer one's way is taken unless a script of the older kind would stop working. Rules: specification
-//! `lua/modules-nauthilus.md` 2.
+//! Every function but those on pools and encryption waits for one round trip. The first argument is
+//! a handle (see [`handle`]); keys are used as given, without the configured prefix. Failures are
+//! answers (`nil, text`), wrong calls are raised. Where the two releases of the reference differ,
+//! the newer one's way is taken unless a script of the older kind would stop working. Rules:
+//! specification `lua/modules-nauthilus.md` 2.
 //!
-//! In a cluster commands go where their keys are. MGET, MSET and the commands of a pipeline may use any keys; what cannot be taken apart
-//! (RENAME, PFMERGE …) answers CROSSSLOT unless its keys share a hash tag. KEYS and script uploads go to all masters; SCAN walks from one to the
-//! next, its cursor saying where it is; PING goes to any node. The commands of one pipeline keep their order at each node, not among nodes.
+//! In a cluster commands go where their keys are. MGET, MSET and the commands of a pipeline may use
+//! any keys; what cannot be taken apart (RENAME, PFMERGE …) answers CROSSSLOT unless its keys share
+//! a hash tag. KEYS and script uploads go to all masters; SCAN walks from one to the next, its
+//! cursor saying where it is; PING goes to any node. The commands of one pipeline keep their order
+//! at each node, not among nodes.
 //!
 //! ```text
 //! arguments.rs   Lua arguments as words of a command
@@ -83,12 +86,21 @@ pub static MODULE: Module = Module {
         Waiting { name: "redis_zadd", start: |call| sorted_sets::ZADD.start(call) },
         Waiting { name: "redis_zrange", start: |call| sorted_sets::ZRANGE.start(call) },
         Waiting { name: "redis_zrevrange", start: |call| sorted_sets::ZREVRANGE.start(call) },
-        Waiting { name: "redis_zrangebyscore", start: |call| sorted_sets::ZRANGEBYSCORE.start(call) },
+        Waiting {
+            name: "redis_zrangebyscore",
+            start: |call| sorted_sets::ZRANGEBYSCORE.start(call),
+        },
         Waiting { name: "redis_zrank", start: |call| sorted_sets::ZRANK.start(call) },
         Waiting { name: "redis_zrevrank", start: |call| sorted_sets::ZREVRANK.start(call) },
         Waiting { name: "redis_zrem", start: |call| sorted_sets::ZREM.start(call) },
-        Waiting { name: "redis_zremrangebyscore", start: |call| sorted_sets::ZREMRANGEBYSCORE.start(call) },
-        Waiting { name: "redis_zremrangebyrank", start: |call| sorted_sets::ZREMRANGEBYRANK.start(call) },
+        Waiting {
+            name: "redis_zremrangebyscore",
+            start: |call| sorted_sets::ZREMRANGEBYSCORE.start(call),
+        },
+        Waiting {
+            name: "redis_zremrangebyrank",
+            start: |call| sorted_sets::ZREMRANGEBYRANK.start(call),
+        },
         Waiting { name: "redis_zcount", start: |call| sorted_sets::ZCOUNT.start(call) },
         Waiting { name: "redis_zscore", start: |call| sorted_sets::ZSCORE.start(call) },
         Waiting { name: "redis_zincrby", start: |call| sorted_sets::ZINCRBY.start(call) },

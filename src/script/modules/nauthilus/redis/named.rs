@@ -1,4 +1,5 @@
-//! `redis_mget` and `redis_hmget`: the reply is a list, the result a table under the names that were asked for.
+//! `redis_mget` and `redis_hmget`: the reply is a list, the result a table under the names that
+//! were asked for.
 
 use super::arguments::each_of_rest;
 use super::command::{Command, FIRST, Form};

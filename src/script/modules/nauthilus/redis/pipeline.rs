@@ -1,8 +1,9 @@
 //! `redis_pipeline(handle, mode, commands)`: many commands, one round trip, a list of results.
 //!
-//! Each command is a table, its name first; its arguments are spread out on the stack and encoded as those of the function of that name.
-//! Any error but an absent key makes the whole call answer `nil, text`: scripts look at that and at nothing else. Bad input answers in the
-//! same way, before anything is sent. Rules: `modules-nauthilus.md` 2.3.
+//! Each command is a table, its name first; its arguments are spread out on the stack and encoded
+//! as those of the function of that name. Any error but an absent key makes the whole call answer
+//! `nil, text`: scripts look at that and at nothing else. Bad input answers in the same way, before
+//! anything is sent. Rules: `modules-nauthilus.md` 2.3.
 
 use super::arguments::Refused;
 use super::command::{Command, Encoded, FIRST, USUAL_BYTES, WRONG_COUNT, settle};
@@ -27,7 +28,10 @@ pub fn start(call: &Call<'_>) -> Result<Start, Fault> {
             if kind == Kind::Nil {
                 break;
             }
-            shapes.push(encode(call, kind, target.is_cluster, &mut commands).map_err(|refused| at(number, refused))?);
+            shapes.push(
+                encode(call, kind, target.is_cluster, &mut commands)
+                    .map_err(|refused| at(number, refused))?,
+            );
             call.pop(1);
         }
         call.pop(1);
@@ -54,7 +58,8 @@ fn encode(call: &Call<'_>, kind: Kind, is_cluster: bool, out: &mut Commands) -> 
         call.push_index(table, i);
     }
     let name = call.bytes(first - 1);
-    let bad = |refused| Bad::Refused { name: String::from_utf8_lossy(name).into_owned(), first, refused };
+    let bad =
+        |refused| Bad::Refused { name: String::from_utf8_lossy(name).into_owned(), first, refused };
     let shape = if name == b"run_script" {
         scripts::encode_in_pipeline(call, first, is_cluster, out).map_err(bad)?;
         Shape::Any
@@ -83,11 +88,15 @@ enum Bad {
 
 fn at(number: usize, bad: Bad) -> Refused {
     match bad {
-        Bad::NoTable => Refused::answer(format!("pipeline command at index {number} must be a table")),
+        Bad::NoTable => {
+            Refused::answer(format!("pipeline command at index {number} must be a table"))
+        }
         Bad::Unknown(name) => Refused::answer(format!("unsupported pipeline command: {name}")),
         Bad::Refused { name, first, refused } => {
             let why = match refused {
-                Refused::Raise(Fault::Argument(at, why)) => format!("bad argument #{} ({why})", at - first + 1),
+                Refused::Raise(Fault::Argument(at, why)) => {
+                    format!("bad argument #{} ({why})", at - first + 1)
+                }
                 Refused::Raise(Fault::Message(why)) => why,
                 // Nothing that encodes leaves an error value on the stack.
                 Refused::Raise(Fault::Top) => WRONG_COUNT.into(),

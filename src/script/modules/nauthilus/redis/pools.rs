@@ -1,8 +1,9 @@
 //! [`Pools`]: what Lua scripts have told the process about Redis: pools registered by name, scripts uploaded by name.
 //!
-//! Process-wide, because an init script runs on one worker and names its pools for all. Written while init scripts run, read with each use
-//! of a name; readers do not block each other. Nothing here connects: a worker that meets a [`PoolId`] for the first time asks for its
-//! [`PoolSettings`] and opens a link of its own. Bounds: [`POOLS_MAX`], [`SCRIPTS_MAX`].
+//! Process-wide, because an init script runs on one worker and names its pools for all. Written
+//! while init scripts run, read with each use of a name; readers do not block each other. Nothing
+//! here connects: a worker that meets a [`PoolId`] for the first time asks for its [`PoolSettings`]
+//! and opens a link of its own. Bounds: [`POOLS_MAX`], [`SCRIPTS_MAX`].
 
 use crate::op::PoolId;
 use crate::secret::Secret;
@@ -20,7 +21,8 @@ pub struct Pools {
 #[derive(Clone, Debug)]
 pub struct PoolSettings {
     pub mode: Mode,
-    /// `host:port`, in the order given: one for a standalone server, else sentinels or cluster nodes.
+    /// `host:port`, in the order given: one for a standalone server, else sentinels or cluster
+    /// nodes.
     pub addresses: Vec<String>,
     /// Of the set that sentinels watch.
     pub master_name: String,
@@ -59,7 +61,8 @@ pub struct Uploaded {
     pub source: Vec<u8>,
 }
 
-/// Why something cannot be registered. The operator's scripts are to blame: they make up names, or settings, without end.
+/// Why something cannot be registered. The operator's scripts are to blame: they make up names, or
+/// settings, without end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PoolsError {
     #[error("too many Redis pools are registered (at most {POOLS_MAX})")]
@@ -70,8 +73,8 @@ pub enum PoolsError {
 
 #[derive(Default)]
 struct Registry {
-    /// A name stands for the latest pool registered with it. Replicas are beside: the reference allows a set's master and its replicas to
-    /// go by the same name, which then means the master.
+    /// A name stands for the latest pool registered with it. Replicas are beside: the reference
+    /// allows a set's master and its replicas to go by the same name, which then means the master.
     masters: AHashMap<Vec<u8>, PoolId>,
     replicas: AHashMap<Vec<u8>, PoolId>,
     /// By number, from 1. Replaced ones stay: a script may still hold a handle.
@@ -79,8 +82,8 @@ struct Registry {
 }
 
 impl Pools {
-    /// Registers a pool, or replaces the one of this name. Other settings make another pool, for which workers open links of their own;
-    /// equal ones change nothing.
+    /// Registers a pool, or replaces the one of this name. Other settings make another pool, for
+    /// which workers open links of their own; equal ones change nothing.
     ///
     /// # Errors
     /// [`PoolsError::TooManyPools`].
@@ -117,7 +120,9 @@ impl Pools {
     pub fn name(&self, id: PoolId) -> Option<String> {
         let registry = read(&self.registry);
         let mut names = registry.masters.iter().chain(&registry.replicas);
-        names.find(|(_, known)| **known == id).map(|(name, _)| String::from_utf8_lossy(name).into_owned())
+        names
+            .find(|(_, known)| **known == id)
+            .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
     }
 
     /// Remembers an uploaded script, or replaces the one of this name.
@@ -163,7 +168,9 @@ impl Mode {
 impl PartialEq for PoolSettings {
     fn eq(&self, other: &PoolSettings) -> bool {
         let plain = |of: &PoolSettings| (of.mode, of.database, of.tls.clone());
-        let texts = |of: &PoolSettings| [of.master_name.clone(), of.sentinel_username.clone(), of.username.clone()];
+        let texts = |of: &PoolSettings| {
+            [of.master_name.clone(), of.sentinel_username.clone(), of.username.clone()]
+        };
         plain(self) == plain(other)
             && self.addresses == other.addresses
             && texts(self) == texts(other)
@@ -172,7 +179,8 @@ impl PartialEq for PoolSettings {
     }
 }
 
-/// A panic while the lock was held cannot have left anything half done: each change is one insertion.
+/// A panic while the lock was held cannot have left anything half done: each change is one
+/// insertion.
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
@@ -181,7 +189,8 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Each costs every worker that uses it a connection. Operators have a handful; the rest is for years of reloads with changed settings.
+/// Each costs every worker that uses it a connection. Operators have a handful; the rest is for
+/// years of reloads with changed settings.
 pub const POOLS_MAX: usize = 1024;
 
 /// Operators have dozens; the sources stay in memory.
@@ -239,7 +248,11 @@ mod tests {
     #[test]
     fn the_default_pool_and_unknown_ones_have_no_settings() {
         let pools = Pools::default();
-        assert!(pools.settings(PoolId::DEFAULT).is_none() && pools.settings(PoolId(7)).is_none() && pools.find(b"x").is_none());
+        assert!(
+            pools.settings(PoolId::DEFAULT).is_none()
+                && pools.settings(PoolId(7)).is_none()
+                && pools.find(b"x").is_none()
+        );
     }
 
     #[test]
@@ -248,8 +261,15 @@ mod tests {
         for count in 0..POOLS_MAX {
             pools.register(b"side", settings(Mode::Standalone, &count.to_string())).unwrap();
         }
-        assert_eq!(pools.register(b"side", settings(Mode::Standalone, "more")), Err(PoolsError::TooManyPools));
-        assert!(pools.register(b"side", settings(Mode::Standalone, &(POOLS_MAX - 1).to_string())).is_ok());
+        assert_eq!(
+            pools.register(b"side", settings(Mode::Standalone, "more")),
+            Err(PoolsError::TooManyPools)
+        );
+        assert!(
+            pools
+                .register(b"side", settings(Mode::Standalone, &(POOLS_MAX - 1).to_string()))
+                .is_ok()
+        );
     }
 
     #[test]

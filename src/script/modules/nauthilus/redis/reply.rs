@@ -1,7 +1,8 @@
 //! Replies as Lua values: pushed straight from the view of the wire form.
 //!
-//! Every function answers `value, nil` or `nil, text`. A Redis error and a failed link are the text; an absent key is `redis: nil`, which
-//! is part of the API: `nauthilus_util.if_error_raise` ignores it. Rules: `modules-nauthilus.md` 2.1, RESP2 and RESP3 alike.
+//! Every function answers `value, nil` or `nil, text`. A Redis error and a failed link are the
+//! text; an absent key is `redis: nil`, which is part of the API: `nauthilus_util.if_error_raise`
+//! ignores it. Rules: `modules-nauthilus.md` 2.1, RESP2 and RESP3 alike.
 
 use super::typed;
 use crate::op::Answer;
@@ -80,7 +81,9 @@ impl Shape {
             (Shape::Flag, View::Int(number)) => call.push_bool(number != 0),
             (Shape::Map, View::Array(items)) => push_map(call, items),
             (Shape::Scan, View::Array(items)) => push_scan(call, items),
-            (Shape::TypedText | Shape::TypedNumber | Shape::TypedBool | Shape::TypedNil, view) => self.push_typed(call, view)?,
+            (Shape::TypedText | Shape::TypedNumber | Shape::TypedBool | Shape::TypedNil, view) => {
+                self.push_typed(call, view)?
+            }
             (_, view) => {
                 push_any(call, view);
             }
@@ -104,7 +107,8 @@ impl Shape {
 
 /// Finishes every function that sends one command: `note` is its [`Shape`].
 pub fn finish(call: &Call<'_>, answer: Answer, note: u64) -> Result<c_int, Fault> {
-    let shape = usize::try_from(note).ok().and_then(|at| Shape::ALL.get(at)).copied().unwrap_or(Shape::Any);
+    let shape =
+        usize::try_from(note).ok().and_then(|at| Shape::ALL.get(at)).copied().unwrap_or(Shape::Any);
     Ok(match answer {
         Answer::Reply(reply) => shape.results(call, reply.view()),
         other => call.nil_and(failure(&other)),
@@ -119,11 +123,16 @@ pub fn failure(answer: &Answer) -> String {
     }
 }
 
-/// Pushes a value by its own type; nil pushes nothing, and is told by `false`. Recursion is bounded by the decoder.
+/// Pushes a value by its own type; nil pushes nothing, and is told by `false`. Recursion is bounded
+/// by the decoder.
 pub fn push_any(call: &Call<'_>, view: View<'_>) -> bool {
     match view {
         View::Nil => return false,
-        View::Bulk(text) | View::Simple(text) | View::Verbatim(text) | View::BigNumber(text) | View::Error(text) => call.push_string(text),
+        View::Bulk(text)
+        | View::Simple(text)
+        | View::Verbatim(text)
+        | View::BigNumber(text)
+        | View::Error(text) => call.push_string(text),
         View::Int(number) => call.push_number(number as f64),
         View::Double(number) => call.push_number(number),
         View::Bool(value) => call.push_bool(value),
@@ -163,7 +172,11 @@ fn push_map(call: &Call<'_>, mut items: Items<'_>) {
 }
 
 fn push_scan(call: &Call<'_>, mut items: Items<'_>) {
-    let cursor = items.next().and_then(|view| view.as_bytes()).and_then(|text| typed::parse_number(text).ok()).unwrap_or_default();
+    let cursor = items
+        .next()
+        .and_then(|view| view.as_bytes())
+        .and_then(|text| typed::parse_number(text).ok())
+        .unwrap_or_default();
     call.push_table(0, 2);
     let table = call.len();
     call.push_number(cursor);
@@ -177,7 +190,10 @@ fn push_scan(call: &Call<'_>, mut items: Items<'_>) {
 
 fn push_number<'a>(call: &Call<'_>, view: View<'a>) -> Result<(), NoValue<'a>> {
     match view.as_bytes() {
-        Some(text) => call.push_number(typed::parse_number(text).map_err(|text| NoValue::Error(Cow::Owned(text.into_bytes())))?),
+        Some(text) => call.push_number(
+            typed::parse_number(text)
+                .map_err(|text| NoValue::Error(Cow::Owned(text.into_bytes())))?,
+        ),
         None => {
             push_any(call, view);
         }

@@ -10,6 +10,11 @@ pub static SREM: Command = Command::write("SREM", List(&[Text], Rest::Values, Em
 pub static SISMEMBER: Command = Command::read("SISMEMBER", Args(&[Text, Value]), Flag);
 pub static SMEMBERS: Command = Command::read("SMEMBERS", Args(&[Text]), Any);
 pub static SCARD: Command = Command::read("SCARD", Args(&[Text]), Number);
-pub static PFADD: Command = Command::write("PFADD", List(&[Text], Rest::Values, Empty::Zero), Number);
-pub static PFCOUNT: Command = Command::read("PFCOUNT", List(&[], Rest::Texts, Empty::Refuse("at least one key required")), Number);
+pub static PFADD: Command =
+    Command::write("PFADD", List(&[Text], Rest::Values, Empty::Zero), Number);
+pub static PFCOUNT: Command = Command::read(
+    "PFCOUNT",
+    List(&[], Rest::Texts, Empty::Refuse("at least one key required")),
+    Number,
+);
 pub static PFMERGE: Command = Command::write("PFMERGE", List(&[Text], Rest::Texts, Empty::Ok), Any);

@@ -18,8 +18,10 @@ pub static ZRANGEBYSCORE: Command = Command::read("ZRANGEBYSCORE", Own(zrangebys
 pub static ZRANK: Command = Command::read("ZRANK", Args(&[Text, Text]), Number);
 pub static ZREVRANK: Command = Command::read("ZREVRANK", Args(&[Text, Text]), Number);
 pub static ZREM: Command = Command::write("ZREM", List(&[Text], Rest::Values, Empty::Zero), Number);
-pub static ZREMRANGEBYSCORE: Command = Command::write("ZREMRANGEBYSCORE", Args(&[Text, Text, Text]), Number);
-pub static ZREMRANGEBYRANK: Command = Command::write("ZREMRANGEBYRANK", Args(&[Text, Int, Int]), Number);
+pub static ZREMRANGEBYSCORE: Command =
+    Command::write("ZREMRANGEBYSCORE", Args(&[Text, Text, Text]), Number);
+pub static ZREMRANGEBYRANK: Command =
+    Command::write("ZREMRANGEBYRANK", Args(&[Text, Int, Int]), Number);
 pub static ZCOUNT: Command = Command::read("ZCOUNT", Args(&[Text, Text, Text]), Number);
 pub static ZSCORE: Command = Command::read("ZSCORE", Args(&[Text, Text]), Number);
 pub static ZINCRBY: Command = Command::write("ZINCRBY", Args(&[Text, Float, Text]), Number);
@@ -44,8 +46,14 @@ fn zadd(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<Encoded, Refu
     Ok(Encoded::Whole)
 }
 
-/// Sent in the order of the members, so that the same table is always the same command. What is no score counts as 0.
-fn zadd_table(call: &Call<'_>, key: c_int, members: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
+/// Sent in the order of the members, so that the same table is always the same command. What is no
+/// score counts as 0.
+fn zadd_table(
+    call: &Call<'_>,
+    key: c_int,
+    members: c_int,
+    out: &mut Commands,
+) -> Result<Encoded, Refused> {
     let mut pairs = Vec::new();
     each_pair(call, members, |call| {
         pairs.push((member_text(call, -2)?.into_owned(), call.raw_number(-1)));

@@ -23,8 +23,8 @@ pub static MSET: Command = Command::write("MSET", List(&[], Rest::Pairs, Empty::
 pub static KEYS: Command = Command::read("KEYS", Args(&[Text]), Any);
 pub static SCAN: Command = Command::read("SCAN", Own(scan), Scan);
 
-/// `key, value[, ttl | options]`. A ttl counts from one whole second; without a value, or with nil, the key becomes empty, which is hardly
-/// ever meant.
+/// `key, value[, ttl | options]`. A ttl counts from one whole second; without a value, or with nil,
+/// the key becomes empty, which is hardly ever meant.
 fn set(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
     let (value, third) = (key + 1, key + 2);
     if call.is_none_or_nil(value) {
@@ -56,7 +56,8 @@ fn seconds(ttl: i64) -> Options {
     if ttl > 0 { smallvec![(b"EX".as_slice(), Some(ttl))] } else { Options::new() }
 }
 
-/// `{nx, xx, get, keepttl = bool; ex, px, exat, pxat = number}`. Redis judges combinations, and times that are over; 0 is no time.
+/// `{nx, xx, get, keepttl = bool; ex, px, exat, pxat = number}`. Redis judges combinations, and
+/// times that are over; 0 is no time.
 fn options(call: &Call<'_>, table: c_int) -> Result<Options, Fault> {
     let mut found = Options::new();
     for (field, word) in SET_FLAGS {
@@ -67,7 +68,9 @@ fn options(call: &Call<'_>, table: c_int) -> Result<Options, Fault> {
     }
     for (field, word) in SET_TIMES {
         if matches!(call.push_field(table, field), Kind::Number | Kind::String) {
-            let number = call.int(-1).map_err(|_| Fault::Message(format!("number expected in field '{field}'")))?;
+            let number = call
+                .int(-1)
+                .map_err(|_| Fault::Message(format!("number expected in field '{field}'")))?;
             found.extend((number != 0).then_some((word, Some(number))));
         }
         call.pop(1);
@@ -92,6 +95,8 @@ fn scan(call: &Call<'_>, cursor: c_int, out: &mut Commands) -> Result<Encoded, R
     Ok(Encoded::Whole)
 }
 
-const SET_FLAGS: [(&str, &[u8]); 4] = [("nx", b"NX"), ("xx", b"XX"), ("get", b"GET"), ("keepttl", b"KEEPTTL")];
-const SET_TIMES: [(&str, &[u8]); 4] = [("ex", b"EX"), ("px", b"PX"), ("exat", b"EXAT"), ("pxat", b"PXAT")];
+const SET_FLAGS: [(&str, &[u8]); 4] =
+    [("nx", b"NX"), ("xx", b"XX"), ("get", b"GET"), ("keepttl", b"KEEPTTL")];
+const SET_TIMES: [(&str, &[u8]); 4] =
+    [("ex", b"EX"), ("px", b"PX"), ("exat", b"EXAT"), ("pxat", b"PXAT")];
 const SCAN_COUNT: i64 = 10;

@@ -17,7 +17,8 @@ fn run(source: &str, replies: &[&str]) -> (Result<Value, String>, Vec<String>) {
         let Op::Redis(op) = op else { panic!("{op:?}") };
         let route = if op.route == Route::Read { 'R' } else { 'W' };
         sent.push(format!("{}{route} {}", op.pool.0, words(&op.commands)));
-        let mut frames: Vec<Reply> = (0..op.commands.count()).map(|_| reply(replies.next().expect("a reply"))).collect();
+        let mut frames: Vec<Reply> =
+            (0..op.commands.count()).map(|_| reply(replies.next().expect("a reply"))).collect();
         if frames.len() == 1 { Answer::Reply(frames.remove(0)) } else { Answer::Replies(frames) }
     });
     (returned, sent)
@@ -51,7 +52,8 @@ fn sends(call: &str, expected: &str) {
     assert_eq!((returned, sent.join(" | ").as_str()), (Ok(Value::Nil), expected), "{call}");
 }
 
-/// Checks what one call makes of a reply: the values it returns, each as text with its type's initial.
+/// Checks what one call makes of a reply: the values it returns, each as text with its type's
+/// initial.
 fn returns(call: &str, wire: &str, expected: &str) {
     let show = "local function show(v) if type(v) ~= 'table' then return type(v):sub(1, 1) .. ':' .. tostring(v) end \
         local keys, out = {}, {} for k in pairs(v) do keys[#keys + 1] = k end \
@@ -112,7 +114,10 @@ fn commands_are_sent_word_for_word() {
         ("redis_zrange(d, 'z', 0, -1)", "0R ZRANGE z 0 -1"),
         ("redis_zrevrange(d, 'z', 0, '1')", "0R ZREVRANGE z 0 1"),
         ("redis_zrangebyscore(d, 'z', '-inf', 5)", "0R ZRANGEBYSCORE z -inf 5"),
-        ("redis_zrangebyscore(d, 'z', 1, 5, {offset=1, count=2})", "0R ZRANGEBYSCORE z 1 5 LIMIT 1 2"),
+        (
+            "redis_zrangebyscore(d, 'z', 1, 5, {offset=1, count=2})",
+            "0R ZRANGEBYSCORE z 1 5 LIMIT 1 2",
+        ),
         ("redis_zrangebyscore(d, 'z', 1, 5, {offset=1})", "0R ZRANGEBYSCORE z 1 5 LIMIT 1 0"),
         ("redis_zrangebyscore(d, 'z', 1, 5, {})", "0R ZRANGEBYSCORE z 1 5"),
         ("redis_zrangebyscore(d, 'z', 1, 5, 1, 2)", "0R ZRANGEBYSCORE z 1 5 LIMIT 1 2"),
@@ -161,8 +166,16 @@ fn replies_become_values() {
         ("redis_get(d, 'k', 'number')", "$4 12.5", "n:12.5, n:nil"),
         ("redis_get(d, 'k', 'bool')", "$4 true", "b:true, n:nil"),
         ("redis_get(d, 'k', 'nil')", "$1 v", "n:nil, n:nil"),
-        ("redis_get(d, 'k', 'number')", "$1 v", "n:nil, s:strconv.ParseFloat: parsing \"v\": invalid syntax"),
-        ("redis_get(d, 'k', 'boolean')", "$1 v", "n:nil, s:unable to convert string command of type boolean"),
+        (
+            "redis_get(d, 'k', 'number')",
+            "$1 v",
+            "n:nil, s:strconv.ParseFloat: parsing \"v\": invalid syntax",
+        ),
+        (
+            "redis_get(d, 'k', 'boolean')",
+            "$1 v",
+            "n:nil, s:unable to convert string command of type boolean",
+        ),
         ("redis_get(d, 'k', 'boolean')", "$-1", "n:nil, s:redis: nil"),
         ("redis_get(d, 'k', 'number', 1)", "$1 5", "s:5, n:nil"),
         ("redis_hget(d, 'h', 'f', 'number')", "$1 7", "n:7, n:nil"),
@@ -182,7 +195,11 @@ fn replies_become_values() {
         ("redis_zscore(d, 'z', 'm')", "$3 2.5", "n:2.5, n:nil"),
         ("redis_zrank(d, 'z', 'm')", "_", "n:nil, s:redis: nil"),
         ("redis_scan(d, 0)", "*2 $2 17 *1 $1 k", "{cursor=n:17 keys={1=s:k}}, n:nil"),
-        ("redis_run_script(d, 's', '', {}, {})", "*4 :1 $-1 $1 x *2 :2 _", "{1=n:1 2=s:x 3={1=n:2}}, n:nil"),
+        (
+            "redis_run_script(d, 's', '', {}, {})",
+            "*4 :1 $-1 $1 x *2 :2 _",
+            "{1=n:1 2=s:x 3={1=n:2}}, n:nil",
+        ),
         ("redis_run_script(d, 's', '', {}, {})", "#t", "b:true, n:nil"),
         ("redis_run_script(d, 's', '', {}, {})", "%1 $1 k ,1.5", "{k=n:1.5}, n:nil"),
         ("redis_incr(d, 'k')", "-WRONGTYPE", "n:nil, s:WRONGTYPE"),
@@ -229,13 +246,25 @@ fn nothing_to_do_is_answered_without_asking() {
         ("redis_hset(d, 'h', 'f', {})", "n:nil, s:unable to convert Lua value of type table"),
         ("redis_sadd(d, 's', {'a', {}})", "n:nil, s:unable to convert Lua value of type table"),
         ("redis_hset(d, 'h', {[true]=1})", "n:nil, s:unable to convert Lua value of type boolean"),
-        ("redis_run_script(d, '', 'unheard of', {}, {})", "n:nil, s:could not find script with name unheard of"),
+        (
+            "redis_run_script(d, '', 'unheard of', {}, {})",
+            "n:nil, s:could not find script with name unheard of",
+        ),
         ("redis_pipeline(d, 'read', {})", "{}, n:nil"),
         ("redis_pipeline(d, 'read', {{'GET', 'k'}})", "n:nil, s:unsupported pipeline command: GET"),
         ("redis_pipeline(d, 'read', {{}})", "n:nil, s:unsupported pipeline command: nil"),
-        ("redis_pipeline(d, 'read', {{'get', 'k'}, 5})", "n:nil, s:pipeline command at index 2 must be a table"),
-        ("redis_pipeline(d, 'read', {{'get'}})", "n:nil, s:pipeline command at index 1 (get): bad argument #1 (string expected, got nil)"),
-        ("redis_pipeline(d, 'read', {{'hset', 'h', 'f'}})", "n:nil, s:pipeline command at index 1 (hset): invalid number of arguments"),
+        (
+            "redis_pipeline(d, 'read', {{'get', 'k'}, 5})",
+            "n:nil, s:pipeline command at index 2 must be a table",
+        ),
+        (
+            "redis_pipeline(d, 'read', {{'get'}})",
+            "n:nil, s:pipeline command at index 1 (get): bad argument #1 (string expected, got nil)",
+        ),
+        (
+            "redis_pipeline(d, 'read', {{'hset', 'h', 'f'}})",
+            "n:nil, s:pipeline command at index 1 (hset): invalid number of arguments",
+        ),
         (
             "redis_pipeline(d, 'read', {{'sadd', 's'}})",
             "n:nil, s:pipeline command at index 1 (sadd): ERR wrong number of arguments for 'sadd' command",
@@ -245,7 +274,10 @@ fn nothing_to_do_is_answered_without_asking() {
             "n:nil, s:pipeline command at index 1 (set): unable to convert Lua value of type table",
         ),
         ("register_redis_pool('p', 'single', {})", "n:nil, s:Unknown mode: single"),
-        ("get_redis_connection('nowhere')", "n:nil, s:No known redis configurtion found with name 'nowhere'"),
+        (
+            "get_redis_connection('nowhere')",
+            "n:nil, s:No known redis configurtion found with name 'nowhere'",
+        ),
     ] {
         returns(call, "-ERR not to be asked", expected);
     }
@@ -257,18 +289,45 @@ fn wrong_calls_raise() {
         ("redis_get(d)", "bad argument #2 to redis_get (string expected, got nil)"),
         ("redis_get(d, 'k', nil)", "bad argument #3 to redis_get (string expected, got nil)"),
         ("redis_get(d, {})", "bad argument #2 to redis_get (string expected, got table)"),
-        ("redis_set(d, 'k', 'v', 'soon')", "bad argument #4 to redis_set (number expected, got string)"),
+        (
+            "redis_set(d, 'k', 'v', 'soon')",
+            "bad argument #4 to redis_set (number expected, got string)",
+        ),
         ("redis_set(d, 'k', 'v', {ex='soon'})", "number expected in field 'ex'"),
         ("redis_expire(d, 'k')", "bad argument #3 to redis_expire (number expected, got nil)"),
         ("redis_sadd(d)", "bad argument #2 to redis_sadd (string expected, got nil)"),
-        ("redis_hset(d, 'h', nil, 'v')", "bad argument #3 to redis_hset (string expected, got nil)"),
-        ("redis_hdel(d, 'h', true)", "bad argument #3 to redis_hdel (string expected, got boolean)"),
-        ("redis_zadd(d, 'z', 'm', 'x')", "bad argument #4 to redis_zadd (number expected, got string)"),
-        ("redis_zrangebyscore(d, 'z', 1, 2, 'x')", "bad argument #5 to redis_zrangebyscore (table expected, got string)"),
-        ("redis_run_script(d, 's', '', 'k', {})", "bad argument #4 to redis_run_script (table expected, got string)"),
-        ("redis_pipeline(d, 'read')", "bad argument #3 to redis_pipeline (table expected, got nil)"),
-        ("redis_pipeline(d, nil, {})", "bad argument #2 to redis_pipeline (string expected, got nil)"),
-        ("register_redis_pool('p', 'standalone')", "bad argument #3 to register_redis_pool (table expected, got nil)"),
+        (
+            "redis_hset(d, 'h', nil, 'v')",
+            "bad argument #3 to redis_hset (string expected, got nil)",
+        ),
+        (
+            "redis_hdel(d, 'h', true)",
+            "bad argument #3 to redis_hdel (string expected, got boolean)",
+        ),
+        (
+            "redis_zadd(d, 'z', 'm', 'x')",
+            "bad argument #4 to redis_zadd (number expected, got string)",
+        ),
+        (
+            "redis_zrangebyscore(d, 'z', 1, 2, 'x')",
+            "bad argument #5 to redis_zrangebyscore (table expected, got string)",
+        ),
+        (
+            "redis_run_script(d, 's', '', 'k', {})",
+            "bad argument #4 to redis_run_script (table expected, got string)",
+        ),
+        (
+            "redis_pipeline(d, 'read')",
+            "bad argument #3 to redis_pipeline (table expected, got nil)",
+        ),
+        (
+            "redis_pipeline(d, nil, {})",
+            "bad argument #2 to redis_pipeline (string expected, got nil)",
+        ),
+        (
+            "register_redis_pool('p', 'standalone')",
+            "bad argument #3 to register_redis_pool (table expected, got nil)",
+        ),
     ] {
         let (returned, sent) = run(&format!("r.{call}"), &[]);
         let error = returned.unwrap_err();
@@ -310,16 +369,23 @@ fn a_pipeline_gives_a_result_for_each_command() {
     assert_eq!(returned, Ok(Value::List(expected)));
     assert_eq!(
         sent,
-        ["0W SET k v EX 60 ; GET absent ; ZADD z 1 m ; HMGET h f g ; HGETALL h ; EXPIRE k 5 ; SCAN 0 MATCH * COUNT 10 ; EVAL src 1 k 1 2"]
+        [
+            "0W SET k v EX 60 ; GET absent ; ZADD z 1 m ; HMGET h f g ; HGETALL h ; EXPIRE k 5 ; SCAN 0 MATCH * COUNT 10 ; EVAL src 1 k 1 2"
+        ]
     );
 }
 
 #[test]
 fn an_error_in_a_pipeline_is_the_answer_to_all_of_it() {
     returns("redis_pipeline(d, 'read', {{'get', 'k'}, {'incr', 'k'}})", "-ERR", "n:nil, s:ERR");
-    let (returned, sent) =
-        run("local list, err = r.redis_pipeline(d, 'read', {{'get', 'k'}, {'incr', 'w'}}) return {list == nil, err}", &["$-1", "-ERR"]);
-    assert_eq!((returned, sent.len()), (Ok(Value::List(vec![Value::Bool(true), Value::string("ERR")])), 1));
+    let (returned, sent) = run(
+        "local list, err = r.redis_pipeline(d, 'read', {{'get', 'k'}, {'incr', 'w'}}) return {list == nil, err}",
+        &["$-1", "-ERR"],
+    );
+    assert_eq!(
+        (returned, sent.len()),
+        (Ok(Value::List(vec![Value::Bool(true), Value::string("ERR")])), 1)
+    );
 }
 
 #[test]
@@ -330,7 +396,16 @@ fn a_script_is_run_by_its_digest_and_loaded_again_when_redis_forgot_it() {
         &["$3 sha", ":1", "-NOSCRIPT", "$3 sha", ":2"],
     );
     assert_eq!(returned, Ok(Value::List(vec![Value::Number(1.0), Value::Number(2.0)])));
-    assert_eq!(sent, ["0W SCRIPT LOAD src", "0W EVALSHA sha 1 k a", "0W EVALSHA sha 1 k b", "0W SCRIPT LOAD src", "0W EVALSHA sha 1 k b"]);
+    assert_eq!(
+        sent,
+        [
+            "0W SCRIPT LOAD src",
+            "0W EVALSHA sha 1 k a",
+            "0W EVALSHA sha 1 k b",
+            "0W SCRIPT LOAD src",
+            "0W EVALSHA sha 1 k b"
+        ]
+    );
 }
 
 #[test]
@@ -353,7 +428,11 @@ fn a_script_that_redis_refuses_is_not_remembered() {
         "local sha, a = r.redis_upload_script(d, 'src', 'name') local _, b = r.redis_run_script(d, '', 'name', {}, {}) return {sha == nil, a, b}",
         &["-ERR"],
     );
-    let expected = vec![Value::Bool(true), Value::string("ERR"), Value::string("could not find script with name name")];
+    let expected = vec![
+        Value::Bool(true),
+        Value::string("ERR"),
+        Value::string("could not find script with name name"),
+    ];
     assert_eq!((returned, sent.len()), (Ok(Value::List(expected)), 1));
 }
 
@@ -371,7 +450,10 @@ fn a_script_uploaded_while_redis_was_away_is_loaded_when_it_is_run() {
             _ => Answer::Reply(reply(":7")),
         }
     });
-    assert_eq!(returned, Ok(Value::List(vec![Value::Bool(true), Value::string("i/o timeout"), Value::Number(7.0)])));
+    assert_eq!(
+        returned,
+        Ok(Value::List(vec![Value::Bool(true), Value::string("i/o timeout"), Value::Number(7.0)]))
+    );
     let run = "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 1 k";
     assert_eq!(sent, ["SCRIPT LOAD return 1", run, "SCRIPT LOAD return 1", run]);
 }
@@ -405,8 +487,10 @@ fn handles_name_the_pool() {
 
 /// What a script returns under other settings; nobody answers ops.
 fn eval_under(source: &str, change: impl FnOnce(&mut Settings)) -> Result<Value, String> {
-    let source = format!("local r = require('nauthilus_redis') function nauthilus_run_hook() {source} end");
-    Bench::with_settings(&[(StageKind::Hook, &source)], LIMITS, change).hook(|op| panic!("nobody answers {op:?}"))
+    let source =
+        format!("local r = require('nauthilus_redis') function nauthilus_run_hook() {source} end");
+    Bench::with_settings(&[(StageKind::Hook, &source)], LIMITS, change)
+        .hook(|op| panic!("nobody answers {op:?}"))
 }
 
 #[test]
@@ -414,7 +498,10 @@ fn without_a_redis_the_default_handle_says_so() {
     let source = "local _, a = r.redis_get('default', 'k') local _, b = r.redis_pipeline(nil, 'read', {{'ping'}}) \
         local _, c = r.redis_run_script(r.get_redis_connection('default'), 'return 1', '', {}, {}) return {a, b, c}";
     let text = Value::string("no Redis is configured (server.redis)");
-    assert_eq!(eval_under(source, |settings| settings.has_redis = false), Ok(Value::List(vec![text; 3])));
+    assert_eq!(
+        eval_under(source, |settings| settings.has_redis = false),
+        Ok(Value::List(vec![text; 3]))
+    );
 }
 
 #[test]
@@ -423,7 +510,10 @@ fn encryption_with_and_without_a_secret() {
         r.redis_decrypt('default', 'garbage') == 'garbage', r.redis_encrypt('default', '') == '', (r.redis_is_encryption_enabled('default'))}";
     let flags = |flags: [bool; 6]| Ok(Value::List(flags.map(Value::Bool).to_vec()));
     assert_eq!(eval_under(source, |_| {}), flags([false, true, true, true, true, false]));
-    assert_eq!(eval_under(source, |settings| settings.encryption_secret = "0123456789abcdef".into()), flags([true; 6]));
+    assert_eq!(
+        eval_under(source, |settings| settings.encryption_secret = "0123456789abcdef".into()),
+        flags([true; 6])
+    );
 }
 
 #[test]
@@ -434,19 +524,31 @@ fn pool_settings_are_read_field_by_field() {
     let bench = Bench::new(&[(StageKind::Hook, source)]);
     assert_eq!(bench.hook(|op| panic!("nobody answers {op:?}")), Ok(Value::Nil));
     let pools = &bench.host.state().services().redis;
-    let named = |name: &[u8]| pools.find(name).and_then(|(id, _)| pools.settings(id)).expect("a pool");
+    let named =
+        |name: &[u8]| pools.find(name).and_then(|(id, _)| pools.settings(id)).expect("a pool");
     let (one, two) = (named(b"one"), named(b"two"));
-    assert_eq!((one.addresses[0].as_str(), one.username.as_str(), one.database), ("localhost:6379", "u", 3));
+    assert_eq!(
+        (one.addresses[0].as_str(), one.username.as_str(), one.database),
+        ("localhost:6379", "u", 3)
+    );
     assert!(one.password.matches(b"p"));
     assert_eq!(one.tls, Some(PoolTls { cert_file: Some("c".into()), key_file: None }));
-    assert_eq!((two.mode, two.master_name.as_str(), two.database, &two.tls), (Mode::Sentinel, "m", 0, &None));
+    assert_eq!(
+        (two.mode, two.master_name.as_str(), two.database, &two.tls),
+        (Mode::Sentinel, "m", 0, &None)
+    );
     assert!(two.addresses == ["a:1", "b:1"] && two.sentinel_password.matches(b"s"));
 }
 
 #[test]
 fn every_command_of_a_pipeline_is_a_function_too() {
-    let known: Vec<_> = super::MODULE.waiting.iter().map(|function| function.name.trim_start_matches("redis_")).collect();
-    let in_pipelines: Vec<_> = known.iter().filter(|name| super::pipeline::command(name.as_bytes()).is_some()).collect();
+    let known: Vec<_> = super::MODULE
+        .waiting
+        .iter()
+        .map(|function| function.name.trim_start_matches("redis_"))
+        .collect();
+    let in_pipelines: Vec<_> =
+        known.iter().filter(|name| super::pipeline::command(name.as_bytes()).is_some()).collect();
     assert_eq!(in_pipelines.len(), 47);
     assert_eq!(known.len() - in_pipelines.len(), ["upload_script", "run_script", "pipeline"].len());
 }

@@ -1,6 +1,8 @@
-//! Typed reads: the optional type name of `redis_get` and `redis_hget`, and the conversions behind it.
+//! Typed reads: the optional type name of `redis_get` and `redis_hget`, and the conversions behind
+//! it.
 //!
-//! Error texts are those that scripts know from the reference, which is written in Go. Rules: `modules-nauthilus.md` 2.1.
+//! Error texts are those that scripts know from the reference, which is written in Go. Rules:
+//! `modules-nauthilus.md` 2.1.
 
 use super::command::{Command, FIRST, Form};
 use super::reply::{self, Shape};
@@ -21,7 +23,9 @@ pub fn start(command: &'static Command, call: &Call<'_>) -> Result<Start, Fault>
         Some(shape) => Finish::Plain(reply::finish, shape.note()),
         None => {
             let name = String::from_utf8_lossy(&name).into_owned();
-            Finish::Boxed(Box::new(move |call, answer| Ok(Start::Done(finish_unknown(call, &answer, &name)))))
+            Finish::Boxed(Box::new(move |call, answer| {
+                Ok(Start::Done(finish_unknown(call, &answer, &name)))
+            }))
         }
     };
     command.start_with(call, || finish)
@@ -62,7 +66,9 @@ fn shape(name: &[u8]) -> Option<Shape> {
 fn finish_unknown(call: &Call<'_>, answer: &Answer, name: &str) -> c_int {
     match answer {
         Answer::Reply(reply) => match reply.view() {
-            view @ (View::Error(_) | View::Nil | View::Bulk(b"")) => Shape::TypedText.results(call, view),
+            view @ (View::Error(_) | View::Nil | View::Bulk(b"")) => {
+                Shape::TypedText.results(call, view)
+            }
             _ => call.nil_and(format!("unable to convert string command of type {name}")),
         },
         other => call.nil_and(reply::failure(other)),
@@ -102,7 +108,13 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for (text, number) in [("12.5", 12.5), ("-1", -1.0), ("1e3", 1000.0), ("+Inf", f64::INFINITY), ("-inf", f64::NEG_INFINITY)] {
+        for (text, number) in [
+            ("12.5", 12.5),
+            ("-1", -1.0),
+            ("1e3", 1000.0),
+            ("+Inf", f64::INFINITY),
+            ("-inf", f64::NEG_INFINITY),
+        ] {
             assert_eq!(parse_number(text.as_bytes()), Ok(number), "{text}");
         }
         for (text, error) in [
@@ -113,7 +125,10 @@ mod tests {
         ] {
             assert_eq!(parse_number(text.as_bytes()), Err(error.to_owned()));
         }
-        assert_eq!(parse_number(b"\xff\x01"), Err("strconv.ParseFloat: parsing \"\\xff\\x01\": invalid syntax".into()));
+        assert_eq!(
+            parse_number(b"\xff\x01"),
+            Err("strconv.ParseFloat: parsing \"\\xff\\x01\": invalid syntax".into())
+        );
     }
 
     #[test]
@@ -125,7 +140,10 @@ mod tests {
             assert_eq!(parse_bool(text.as_bytes()), Ok(false));
         }
         for text in ["yes", "tRUE", "2"] {
-            assert_eq!(parse_bool(text.as_bytes()), Err(format!("strconv.ParseBool: parsing \"{text}\": invalid syntax")));
+            assert_eq!(
+                parse_bool(text.as_bytes()),
+                Err(format!("strconv.ParseBool: parsing \"{text}\": invalid syntax"))
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The databases of one Lua state: those that handles share, and those of single handles, which end with their stage.
+//! The databases of one Lua state: those that handles share, and those of single handles, which end
+//! with their stage.
 
 use crate::upstream::sql::{Database, OpenError, Options, Registry};
 use std::cell::RefCell;
@@ -14,17 +15,25 @@ pub struct Databases {
 }
 
 impl Databases {
-    /// Opens a database. One that is not shared is closed when the stage in slot `owner` ends, if there is an owner; otherwise when the
-    /// collector finds its handle.
+    /// Opens a database. One that is not shared is closed when the stage in slot `owner` ends, if
+    /// there is an owner; otherwise when the collector finds its handle.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(&self, driver: &str, address: &str, options: Options, owner: Option<u32>) -> Result<Rc<Database>, OpenError> {
+    pub fn open(
+        &self,
+        driver: &str,
+        address: &str,
+        options: Options,
+        owner: Option<u32>,
+    ) -> Result<Rc<Database>, OpenError> {
         let database = self.shared.open(driver, address, options)?;
         if let Some(slot) = owner.filter(|_| !options.shared) {
             let mut owned = self.owned.borrow_mut();
             let list = owned.entry(slot).or_default();
-            list.retain(|database| database.upgrade().is_some_and(|database| !database.is_closed()));
+            list.retain(|database| {
+                database.upgrade().is_some_and(|database| !database.is_closed())
+            });
             if list.len() >= OWNED_MAX {
                 return Err(OpenError::TooMany);
             }
@@ -33,7 +42,8 @@ impl Databases {
         Ok(database)
     }
 
-    /// Closes what was opened in a stage. Its connections must not wait for the collector: a server has only so many.
+    /// Closes what was opened in a stage. Its connections must not wait for the collector: a server
+    /// has only so many.
     pub fn stage_ended(&self, slot: u32) {
         if self.owned.borrow().is_empty() {
             return;

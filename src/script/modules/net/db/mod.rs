@@ -17,15 +17,19 @@
 //! | `s:query(…)`, `s:exec(…)` | as those of the handle, with values for the placeholders, without a transaction |
 //! | `h:close()`, `s:close()` | nothing |
 //!
-//! Failures are `nil, err`; wrong types raise. Options: `shared` (one pool per address and worker; the first `open` fixes the others),
-//! `max_connections` (1; per worker, 0 for as many as there may be), `read_only` (of `query` and `exec`).
+//! Failures are `nil, err`; wrong types raise. Options: `shared` (one pool per address and worker;
+//! the first `open` fixes the others), `max_connections` (1; per worker, 0 for as many as there may
+//! be), `read_only` (of `query` and `exec`).
 //!
-//! Statements with values should be prepared: there is no function that quotes a value for concatenation, and the text stays prepared on
-//! the connection, so that the next request saves the round trip.
+//! Statements with values should be prepared: there is no function that quotes a value for
+//! concatenation, and the text stays prepared on the connection, so that the next request saves the
+//! round trip.
 //!
-//! Where the reference is silently wrong, this is not (`modules-glua.md` 7): FLOAT and BIGINT UNSIGNED are numbers, a text in braces is a
-//! text unless it is a PostgreSQL array, a failing COMMIT is an error, closing a shared handle closes it for its holder only, and who
-//! waits for a connection does so for five seconds. A handle that is not shared is closed when its stage of the request ends.
+//! Where the reference is silently wrong, this is not (`modules-glua.md` 7): FLOAT and BIGINT
+//! UNSIGNED are numbers, a text in braces is a text unless it is a PostgreSQL array, a failing
+//! COMMIT is an error, closing a shared handle closes it for its holder only, and who waits for a
+//! connection does so for five seconds. A handle that is not shared is closed when its stage of the
+//! request ends.
 
 mod databases;
 #[cfg(test)]
@@ -73,21 +77,26 @@ struct Statement {
     closed: Flag<bool>,
 }
 
-/// Makes the types known, and moves the functions that wait from the module's table (the argument) to where they belong.
+/// Makes the types known, and moves the functions that wait from the module's table (the argument)
+/// to where they belong.
 static SETUP: Function = Function {
     name: "setup",
     body: |call| {
         call.register_type::<Handle>(&[Function { name: "close", body: close }]);
         call.register_type::<Statement>(&[Function { name: "close", body: close_statement }]);
         call.push_type::<Handle>()?;
-        move_methods(call, &[("query", "query"), ("exec", "exec"), ("command", "command"), ("stmt", "stmt")]);
+        move_methods(
+            call,
+            &[("query", "query"), ("exec", "exec"), ("command", "command"), ("stmt", "stmt")],
+        );
         call.push_type::<Statement>()?;
         move_methods(call, &[("stmt_query", "query"), ("stmt_exec", "exec")]);
         Ok(0)
     },
 };
 
-/// Moves functions out of the table at 1 into the methods of the type whose metatable is on top, which is popped.
+/// Moves functions out of the table at 1 into the methods of the type whose metatable is on top,
+/// which is popped.
 fn move_methods(call: &Call<'_>, names: &[(&str, &str)]) {
     call.push_field(-1, "__index");
     let methods = call.len();
@@ -109,7 +118,10 @@ fn open(call: &Call<'_>) -> Result<c_int, Fault> {
     let owner = (!reuse).then_some(slot);
     match call.services().databases.open(&driver, &address, options, owner) {
         Ok(database) => {
-            call.push_userdata(Handle { database: RefCell::new(Some(database)), shared: options.shared })?;
+            call.push_userdata(Handle {
+                database: RefCell::new(Some(database)),
+                shared: options.shared,
+            })?;
             Ok(1)
         }
         Err(error) => Ok(call.nil_and(error.to_string())),
@@ -135,7 +147,8 @@ fn options(call: &Call<'_>, at: c_int) -> Result<Options, Fault> {
         Kind::Nil => {}
         Kind::Number => {
             let wanted = usize::try_from(call.raw_number(-1) as i64).unwrap_or(0);
-            options.max_connections = if wanted == 0 { CONNECTIONS_MAX } else { wanted.min(CONNECTIONS_MAX) };
+            options.max_connections =
+                if wanted == 0 { CONNECTIONS_MAX } else { wanted.min(CONNECTIONS_MAX) };
         }
         _ => return Err(Fault::message("max_connections must be number")),
     }
@@ -163,7 +176,9 @@ fn close_statement(call: &Call<'_>) -> Result<c_int, Fault> {
 fn statement(call: &Call<'_>, how: How, rows: bool) -> Result<Start, Fault> {
     let handle = handle(call)?;
     let sql = call.string(2)?.into_owned();
-    let Some(database) = handle.database.borrow().clone() else { return Ok(refuse(call, Error::Closed)) };
+    let Some(database) = handle.database.borrow().clone() else {
+        return Ok(refuse(call, Error::Closed));
+    };
     let show = if rows { push_rows } else { push_summary };
     Ok(ask(database, Request { sql, how, rows }, Finish::Plain(show, 0)))
 }
@@ -172,13 +187,20 @@ fn statement(call: &Call<'_>, how: How, rows: bool) -> Result<Start, Fault> {
 fn prepare(call: &Call<'_>) -> Result<Start, Fault> {
     let handle = handle(call)?;
     let sql = call.string(2)?.into_owned();
-    let Some(database) = handle.database.borrow().clone() else { return Ok(refuse(call, Error::Closed)) };
-    let statement = Statement { database: database.clone(), sql: sql.clone(), closed: Flag::new(false) };
+    let Some(database) = handle.database.borrow().clone() else {
+        return Ok(refuse(call, Error::Closed));
+    };
+    let statement =
+        Statement { database: database.clone(), sql: sql.clone(), closed: Flag::new(false) };
     let finish = move |call: &Call<'_>, answer: Answer| match outcome(answer) {
         Ok(_) => call.push_userdata(statement).map(|()| Start::Done(1)),
         Err(error) => Ok(refuse(call, error)),
     };
-    Ok(ask(database, Request { sql, how: How::Prepare, rows: false }, Finish::Boxed(Box::new(finish))))
+    Ok(ask(
+        database,
+        Request { sql, how: How::Prepare, rows: false },
+        Finish::Boxed(Box::new(finish)),
+    ))
 }
 
 /// `s:query(…)`, `s:exec(…)`.
@@ -202,7 +224,13 @@ fn parameter(call: &Call<'_>, at: c_int) -> Result<Parameter, String> {
         Kind::Bool => Parameter::Bool(call.truthy(at)),
         Kind::Number => Parameter::Number(call.raw_number(at)),
         Kind::String => Parameter::Text(call.bytes(at).to_vec()),
-        kind => return Err(format!("sql: converting argument ${} type: unsupported type {}", at - 1, kind.name())),
+        kind => {
+            return Err(format!(
+                "sql: converting argument ${} type: unsupported type {}",
+                at - 1,
+                kind.name()
+            ));
+        }
     })
 }
 

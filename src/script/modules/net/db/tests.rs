@@ -7,9 +7,9 @@ use crate::value::Value;
 /// What the body of a function returns, when nobody listens anywhere.
 fn eval(body: &str) -> Result<Value, String> {
     eval_with(&format!("local db = require('db') {body}"), |op| match op {
-        Op::Channel(ChannelOp::Open(address)) => {
-            Answer::Failed(Failure::Refused(format!("dial tcp {address}: connect: connection refused")))
-        }
+        Op::Channel(ChannelOp::Open(address)) => Answer::Failed(Failure::Refused(format!(
+            "dial tcp {address}: connect: connection refused"
+        ))),
         op => panic!("nobody answers {op:?}"),
     })
 }
@@ -28,7 +28,10 @@ fn text(value: Result<Value, String>) -> String {
 
 #[test]
 fn open_tells_what_it_does_not_know_and_does_not_connect() {
-    assert_eq!(text(eval("local h, e = db.open('oracle', 'x') return e")), "unknown driver: oracle");
+    assert_eq!(
+        text(eval("local h, e = db.open('oracle', 'x') return e")),
+        "unknown driver: oracle"
+    );
     let error = "invalid DSN: missing the slash separating the database name";
     assert_eq!(text(eval("local h, e = db.open('mysql', 'u:p@tcp(h:1)') return e")), error);
     assert_eq!(text(eval("return type(db.open('postgres', 'garbage'))")), "userdata");
@@ -40,10 +43,18 @@ fn open_tells_what_it_does_not_know_and_does_not_connect() {
 
 #[test]
 fn nobody_there_is_an_error_of_the_statement() {
-    for open in ["db.open('mysql', 'u:hunter2@tcp(127.0.0.1:1)/d')", "db.open('postgres', 'postgres://u:hunter2@127.0.0.1:1/d')"] {
+    for open in [
+        "db.open('mysql', 'u:hunter2@tcp(127.0.0.1:1)/d')",
+        "db.open('postgres', 'postgres://u:hunter2@127.0.0.1:1/d')",
+    ] {
         for method in ["query", "exec", "command", "stmt"] {
-            let error = text(eval(&format!("local r, e = {open}:{method}('SELECT 1') return tostring(r) .. e")));
-            assert_eq!(error, "nildial tcp 127.0.0.1:1: connect: connection refused", "{open} {method}");
+            let error = text(eval(&format!(
+                "local r, e = {open}:{method}('SELECT 1') return tostring(r) .. e"
+            )));
+            assert_eq!(
+                error, "nildial tcp 127.0.0.1:1: connect: connection refused",
+                "{open} {method}"
+            );
         }
     }
 }
@@ -72,7 +83,12 @@ fn wrong_arguments_raise() {
 
 #[test]
 fn methods_are_methods_only() {
-    assert_eq!(text(eval("local n = {} for k in pairs(db) do n[#n + 1] = k end return table.concat(n, ' ')")), "open");
+    assert_eq!(
+        text(eval(
+            "local n = {} for k in pairs(db) do n[#n + 1] = k end return table.concat(n, ' ')"
+        )),
+        "open"
+    );
 }
 
 #[test]
@@ -153,7 +169,10 @@ fn a_transaction_is_not_left_open_for_strangers() {
         local own = db.open('sqlite3', ':memory:')
         own:command('CREATE TABLE t (a)') assert(own:command('BEGIN')) own:command('INSERT INTO t VALUES (1)') assert(own:command('ROLLBACK'))
         return e .. '|' .. #own:query('SELECT * FROM t').rows";
-    assert_eq!(text(eval(body)), "sql: a transaction was left open on a shared connection; it was rolled back|0");
+    assert_eq!(
+        text(eval(body)),
+        "sql: a transaction was left open on a shared connection; it was rolled back|0"
+    );
 }
 
 #[test]

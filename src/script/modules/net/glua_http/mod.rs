@@ -6,11 +6,13 @@
 //! request_batch({ { method, url[, options] }, … })            all at once → responses; or responses, errors, each at its entry's place
 //! ```
 //!
-//! An answer with an error status is a response. Nothing raises but a batch that is no table or too large. Options (`options.rs`): `headers body
-//! form query timeout cookies auth`. A response (`response.rs`) has `status_code headers cookies body body_size url`. Redirects are followed,
-//! but for those that would have a body sent again; 60 s are the limit for each request. As the original, it says that it is
-//! `Go-http-client/1.1` unless told otherwise.
-//! Rules: specification `lua/modules-glua.md` 4.2, 7. Bounds: [`BATCH_MAX`], [`BATCH_BYTES_MAX`]; those of `upstream::http`.
+//! An answer with an error status is a response. Nothing raises but a batch that is no table or too
+//! large. Options (`options.rs`): `headers body form query timeout cookies auth`. A response
+//! (`response.rs`) has `status_code headers cookies body body_size url`. Redirects are followed,
+//! but for those that would have a body sent again; 60 s are the limit for each request. As the
+//! original, it says that it is `Go-http-client/1.1` unless told otherwise.
+//! Rules: specification `lua/modules-glua.md` 4.2, 7. Bounds: [`BATCH_MAX`], [`BATCH_BYTES_MAX`];
+//! those of `upstream::http`.
 
 mod options;
 mod response;
@@ -75,8 +77,8 @@ fn ask(call: &Call<'_>, request: Result<Request, String>) -> Start {
     Start::Wait { op, limit: Duration::MAX, finish }
 }
 
-/// `request_batch(list)`: errors at the places of what failed, as nil among the responses; a script of the original's could not tell which
-/// was which, so none relies on its closing up.
+/// `request_batch(list)`: errors at the places of what failed, as nil among the responses; a script
+/// of the original's could not tell which was which, so none relies on its closing up.
 fn request_batch(call: &Call<'_>) -> Result<Start, Fault> {
     call.table(1)?;
     let count = call.raw_len(1);
@@ -84,12 +86,17 @@ fn request_batch(call: &Call<'_>) -> Result<Start, Fault> {
         return Err(Fault::Argument(1, format!("at most {BATCH_MAX} requests go out together")));
     }
     let share = (BATCH_BYTES_MAX / count.max(1)).max(SHARE_BYTES_MIN);
-    let (mut asked, mut ops, mut sent_bytes) = (Vec::with_capacity(count), Vec::with_capacity(count), 0);
+    let (mut asked, mut ops, mut sent_bytes) =
+        (Vec::with_capacity(count), Vec::with_capacity(count), 0);
     for at in 1..=count {
         let request = entry(call, at);
-        sent_bytes += request.as_ref().map_or(0, |request| request.body.as_ref().map_or(0, Vec::len));
+        sent_bytes +=
+            request.as_ref().map_or(0, |request| request.body.as_ref().map_or(0, Vec::len));
         if sent_bytes > BATCH_BYTES_MAX {
-            return Err(Fault::Argument(1, "the bodies of the requests are too large together".into()));
+            return Err(Fault::Argument(
+                1,
+                "the bodies of the requests are too large together".into(),
+            ));
         }
         asked.push(request.map(|mut request| {
             request.limits.body_bytes_max = request.limits.body_bytes_max.min(share);
@@ -99,7 +106,11 @@ fn request_batch(call: &Call<'_>) -> Result<Start, Fault> {
         }));
     }
     let finish = move |call: &Call<'_>, answer| push_batch(call, asked, answer).map(Start::Done);
-    Ok(Start::Wait { op: Op::All(ops), limit: Duration::MAX, finish: Finish::Boxed(Box::new(finish)) })
+    Ok(Start::Wait {
+        op: Op::All(ops),
+        limit: Duration::MAX,
+        finish: Finish::Boxed(Box::new(finish)),
+    })
 }
 
 /// The request of one entry of a batch.
@@ -118,7 +129,11 @@ fn entry(call: &Call<'_>, at: usize) -> Result<Request, String> {
 }
 
 /// `asked`: each entry's name in error texts, or why it was not asked.
-fn push_batch(call: &Call<'_>, asked: Vec<Result<Label, String>>, answer: Answer) -> Result<i32, Fault> {
+fn push_batch(
+    call: &Call<'_>,
+    asked: Vec<Result<Label, String>>,
+    answer: Answer,
+) -> Result<i32, Fault> {
     let (mut answers, failure) = match answer {
         Answer::All(answers) => (answers.into_iter(), None),
         Answer::Failed(failure) => (Vec::new().into_iter(), Some(failure)),
@@ -126,7 +141,10 @@ fn push_batch(call: &Call<'_>, asked: Vec<Result<Label, String>>, answer: Answer
     };
     let mut outcome = |label: &Label| -> Result<Response, Error> {
         let answer = answers.next().or_else(|| failure.clone().map(Answer::Failed));
-        answer.map_or_else(|| Err(label.error(crate::op::Failure::Deadline.into())), |answer| Client::outcome(answer, label))
+        answer.map_or_else(
+            || Err(label.error(crate::op::Failure::Deadline.into())),
+            |answer| Client::outcome(answer, label),
+        )
     };
     call.push_table(asked.len(), 0);
     let responses = call.len();
@@ -159,7 +177,8 @@ fn method(call: &Call<'_>, at: i32) -> String {
 /// Requests of one batch.
 pub const BATCH_MAX: usize = 64;
 
-/// Bytes of all bodies of a batch, those sent and those received each: half of what a Lua state may hold by default.
+/// Bytes of all bodies of a batch, those sent and those received each: half of what a Lua state may
+/// hold by default.
 const BATCH_BYTES_MAX: usize = 32 << 20;
 
 /// What each response of a batch may have in any case.

@@ -1,4 +1,5 @@
-//! A request from a script's arguments. What is of a wrong type counts as absent; what cannot be meant is an error text.
+//! A request from a script's arguments. What is of a wrong type counts as absent; what cannot be
+//! meant is an error text.
 
 use crate::proto::url::escape_where;
 use crate::script::ffi::{Call, Kind};
@@ -9,7 +10,12 @@ use std::ffi::c_int;
 use std::time::Duration;
 
 /// The request that the arguments at `url` and `options` describe.
-pub(super) fn request(call: &Call<'_>, method: &str, url: c_int, options: c_int) -> Result<Request, String> {
+pub(super) fn request(
+    call: &Call<'_>,
+    method: &str,
+    url: c_int,
+    options: c_int,
+) -> Result<Request, String> {
     let mut request = Request::new(method, text(call, url)).map_err(|error| error.to_string())?;
     request.headers.set("User-Agent", USER_AGENT);
     if call.kind(options) == Kind::Table {
@@ -70,13 +76,15 @@ impl Options<'_, '_> {
         }
     }
 
-    /// Seconds, or a duration; nothing left is an error of the sending. Never more than the request's own limit.
+    /// Seconds, or a duration; nothing left is an error of the sending. Never more than the
+    /// request's own limit.
     fn timeout(&self, request: &mut Request) -> Result<(), String> {
         let timeout = match self.field("timeout") {
             Kind::None | Kind::Nil => return Ok(()),
             Kind::Number => seconds(self.call.raw_number(-1)),
             Kind::String => {
-                let nanos = parse_go_nanos(&String::from_utf8_lossy(self.call.bytes(-1))).map_err(|error| error.to_string())?;
+                let nanos = parse_go_nanos(&String::from_utf8_lossy(self.call.bytes(-1)))
+                    .map_err(|error| error.to_string())?;
                 Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
             }
             _ => Duration::ZERO,
@@ -88,7 +96,11 @@ impl Options<'_, '_> {
     fn cookies(&self, request: &mut Request) {
         let mut cookies = Vec::new();
         self.pairs("cookies", |name, value| {
-            if !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(byte)) {
+            if !name.is_empty()
+                && name
+                    .iter()
+                    .all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(byte))
+            {
                 cookies.push([&*name, b"=", &cookie_value(&value)].concat());
             }
         });
@@ -106,13 +118,17 @@ impl Options<'_, '_> {
             self.call.push_field(auth, name);
             self.call.truthy(-1).then(|| shown(self.call, -1))
         });
-        let (Some(user), Some(pass)) = (user, pass) else { return Err("auth table must contain no nil user and pass fields".into()) };
+        let (Some(user), Some(pass)) = (user, pass) else {
+            return Err("auth table must contain no nil user and pass fields".into());
+        };
         request.set_basic_auth(&user, &pass);
         Ok(())
     }
 
     fn headers(&self, request: &mut Request) {
-        self.pairs("headers", |name, value| request.headers.set(&String::from_utf8_lossy(&name), value));
+        self.pairs("headers", |name, value| {
+            request.headers.set(&String::from_utf8_lossy(&name), value)
+        });
     }
 
     /// The pairs of a table of texts.
@@ -136,13 +152,26 @@ fn shown(call: &Call<'_>, at: c_int) -> Vec<u8> {
 }
 
 fn seconds(number: f64) -> Duration {
-    if number > 0.0 { Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX) } else { Duration::ZERO }
+    if number > 0.0 {
+        Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX)
+    } else {
+        Duration::ZERO
+    }
 }
 
-/// RFC 6265 4.1.1: what may not be in a value is left out; blanks and commas are kept between quotes.
+/// RFC 6265 4.1.1: what may not be in a value is left out; blanks and commas are kept between
+/// quotes.
 fn cookie_value(value: &[u8]) -> Vec<u8> {
-    let kept: Vec<u8> = value.iter().copied().filter(|byte| (b' '..0x7f).contains(byte) && !b"\";\\".contains(byte)).collect();
-    if kept.iter().any(|byte| b" ,".contains(byte)) { [b"\"", &kept[..], b"\""].concat() } else { kept }
+    let kept: Vec<u8> = value
+        .iter()
+        .copied()
+        .filter(|byte| (b' '..0x7f).contains(byte) && !b"\";\\".contains(byte))
+        .collect();
+    if kept.iter().any(|byte| b" ,".contains(byte)) {
+        [b"\"", &kept[..], b"\""].concat()
+    } else {
+        kept
+    }
 }
 
 /// What the original calls itself.

@@ -17,7 +17,8 @@ pub(super) fn register(call: &Call<'_>) -> Result<(), Fault> {
 }
 
 pub(super) fn push(call: &Call<'_>, response: Response) -> Result<(), Fault> {
-    let headers: usize = response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let headers: usize =
+        response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     let bytes = response.body.len() + headers;
     call.push_userdata_weighing(Object(response), bytes)
 }
@@ -25,7 +26,9 @@ pub(super) fn push(call: &Call<'_>, response: Response) -> Result<(), Fault> {
 static FIELD: Function = Function { name: "response", body: field };
 
 fn field(call: &Call<'_>) -> Result<i32, Fault> {
-    let Object(response) = call.userdata::<Object>(1).ok_or_else(|| Fault::Argument(1, "http.response expected".into()))?;
+    let Object(response) = call
+        .userdata::<Object>(1)
+        .ok_or_else(|| Fault::Argument(1, "http.response expected".into()))?;
     match call.bytes(2) {
         b"status_code" => call.push_number(f64::from(response.status)),
         b"body" => call.push_string(&response.body),
@@ -57,7 +60,8 @@ fn push_cookies(call: &Call<'_>, response: &Response) {
         let Some(at) = memchr::memchr(b'=', pair) else { continue };
         let (name, value) = pair.split_at_checked(at).unwrap_or_default();
         let value = value.get(1..).unwrap_or_default().trim_ascii();
-        let bare = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+        let bare =
+            value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
         call.push_string(bare);
         call.set_field(table, &String::from_utf8_lossy(name.trim_ascii()));
     }

@@ -13,8 +13,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A client of a script. Other modules that take one send their requests by [`HttpClient::carry`] or [`HttpClient::dress`]. Clones share
-/// their cookies.
+/// A client of a script. Other modules that take one send their requests by [`HttpClient::carry`]
+/// or [`HttpClient::dress`]. Clones share their cookies.
 #[derive(Clone)]
 pub struct HttpClient {
     timeout: Duration,
@@ -54,7 +54,8 @@ impl HttpClient {
         }
     }
 
-    /// The request by this client's way: its time limit, proxy, TLS and cookies, but not its headers.
+    /// The request by this client's way: its time limit, proxy, TLS and cookies, but not its
+    /// headers.
     pub fn carry(&self, mut request: Request) -> Request {
         request.timeout = self.timeout;
         request.redirects = Redirects::Always;
@@ -78,7 +79,8 @@ impl HttpClient {
     }
 }
 
-/// `client([options])`. `debug` is accepted and without effect: what it would log may hold credentials. Reading certificates makes the script wait.
+/// `client([options])`. `debug` is accepted and without effect: what it would log may hold
+/// credentials. Reading certificates makes the script wait.
 pub(super) fn new(call: &Call<'_>) -> Result<Start, Fault> {
     let mut client = HttpClient::default();
     let mut files = Files::default();
@@ -88,7 +90,9 @@ pub(super) fn new(call: &Call<'_>) -> Result<Start, Fault> {
     }
     if files.are_none() {
         if files.insecure {
-            client.tls = Some(call.services().http.settings().tls.unverified.clone().map_err(Fault::Message)?);
+            client.tls = Some(
+                call.services().http.settings().tls.unverified.clone().map_err(Fault::Message)?,
+            );
         }
         call.push_userdata(client)?;
         return Ok(Start::Done(1));
@@ -119,15 +123,27 @@ impl Files {
     }
 
     fn settings(self) -> ClientTlsSettings {
-        let certificate = self.certificate.zip(self.key).map(|(certificate, key)| CertificateFiles { certificate, key });
-        ClientTlsSettings { ca_file: self.roots, certificate, skip_verify: self.insecure, ..ClientTlsSettings::default() }
+        let certificate = self
+            .certificate
+            .zip(self.key)
+            .map(|(certificate, key)| CertificateFiles { certificate, key });
+        ClientTlsSettings {
+            ca_file: self.roots,
+            certificate,
+            skip_verify: self.insecure,
+            ..ClientTlsSettings::default()
+        }
     }
 }
 
 fn options(call: &Call<'_>, client: &mut HttpClient, files: &mut Files) -> Result<(), Fault> {
     if let Some(seconds) = number(call, "timeout")? {
         // None is what the script's own time leaves.
-        client.timeout = if seconds > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::MAX };
+        client.timeout = if seconds > 0.0 {
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+        } else {
+            Duration::MAX
+        };
     }
     if let Some(agent) = string(call, "user_agent")? {
         client.user_agent = String::from_utf8_lossy(&agent).into_owned();
@@ -136,7 +152,8 @@ fn options(call: &Call<'_>, client: &mut HttpClient, files: &mut Files) -> Resul
     let user = string(call, "basic_auth_user")?.map(Secret::new);
     client.basic_auth = user.zip(string(call, "basic_auth_password")?.map(Secret::new));
     if let Some(url) = string(call, "proxy")? {
-        client.proxy = Some(Arc::new(Proxy::parse(&url).map_err(|error| Fault::message(error.to_string()))?));
+        client.proxy =
+            Some(Arc::new(Proxy::parse(&url).map_err(|error| Fault::message(error.to_string()))?));
     }
     files.insecure = boolean(call, "insecure_ssl")?;
     boolean(call, "debug")?;
@@ -145,18 +162,28 @@ fn options(call: &Call<'_>, client: &mut HttpClient, files: &mut Files) -> Resul
     files.certificate = path("client_public_cert_pem_file")?;
     files.key = path("client_private_key_pem_file")?;
     if files.certificate.is_some() != files.key.is_some() {
-        return Err(Fault::message("client_public_cert_pem_file and client_private_key_pem_file go together"));
+        return Err(Fault::message(
+            "client_public_cert_pem_file and client_private_key_pem_file go together",
+        ));
     }
     Ok(())
 }
 
 /// A field of the options; `None` for nil.
-fn field<T>(call: &Call<'_>, name: &str, kind: Kind, read: impl FnOnce() -> T) -> Result<Option<T>, Fault> {
+fn field<T>(
+    call: &Call<'_>,
+    name: &str,
+    kind: Kind,
+    read: impl FnOnce() -> T,
+) -> Result<Option<T>, Fault> {
     let found = call.push_field(1, name);
     let value = match found {
         Kind::Nil | Kind::None => Ok(None),
         found if found == kind => Ok(Some(read())),
-        found => Err(Fault::Argument(1, format!("{name} must be a {}, got {}", kind.name(), found.name()))),
+        found => Err(Fault::Argument(
+            1,
+            format!("{name} must be a {}, got {}", kind.name(), found.name()),
+        )),
     };
     call.pop(1);
     value
@@ -189,8 +216,12 @@ fn headers(call: &Call<'_>, headers: &mut Headers) -> Result<(), Fault> {
 
 /// `client:do_request(request)`.
 pub(super) fn do_request(call: &Call<'_>) -> Result<Start, Fault> {
-    let client = call.userdata::<HttpClient>(1).ok_or_else(|| Fault::Argument(1, "http client expected".into()))?;
-    let request = call.userdata::<HttpRequest>(2).ok_or_else(|| Fault::Argument(2, "http request expected".into()))?;
+    let client = call
+        .userdata::<HttpClient>(1)
+        .ok_or_else(|| Fault::Argument(1, "http client expected".into()))?;
+    let request = call
+        .userdata::<HttpRequest>(2)
+        .ok_or_else(|| Fault::Argument(2, "http request expected".into()))?;
     let request = client.dress(request.0.borrow().clone());
     let label = request.label();
     let op = call.services().http.op(request);

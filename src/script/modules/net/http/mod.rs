@@ -1,4 +1,5 @@
-//! `http`, and its parts `http_client`, `http_util` and `http_server`: clients with settings and cookies of their own, and URL functions.
+//! `http`, and its parts `http_client`, `http_util` and `http_server`: clients with settings and
+//! cookies of their own, and URL functions.
 //!
 //! ```text
 //! client([options])                      → a client (client.rs); raises if an option is wrong
@@ -10,9 +11,11 @@
 //! server(…) serve_static(…)              raise: scripts do not serve
 //! ```
 //!
-//! Redirects are followed, bodies sent again where the status says so. Which proxy is used follows the same rule as `glua_http`'s, unless the
-//! client names one. Idle connections are the worker's, shared by all clients whose settings allow it.
-//! Rules: specification `lua/modules-glua.md` 4.9, 5.8, 6.3, 7. Bounds: those of `upstream::http` and of the script's own time.
+//! Redirects are followed, bodies sent again where the status says so. Which proxy is used follows
+//! the same rule as `glua_http`'s, unless the client names one. Idle connections are the worker's,
+//! shared by all clients whose settings allow it.
+//! Rules: specification `lua/modules-glua.md` 4.9, 5.8, 6.3, 7. Bounds: those of `upstream::http`
+//! and of the script's own time.
 
 mod client;
 mod multipart;
@@ -61,14 +64,20 @@ pub static UTIL: Module = Module {
     lua: None,
 };
 
-pub static SERVER: Module =
-    Module { names: &["http_server"], functions: &[SERVER_FUNCTION, SERVE_STATIC], waiting: &[], setup: None, lua: None };
+pub static SERVER: Module = Module {
+    names: &["http_server"],
+    functions: &[SERVER_FUNCTION, SERVE_STATIC],
+    waiting: &[],
+    setup: None,
+    lua: None,
+};
 
 const NEW_REQUEST: Function = Function { name: "request", body: request::new };
 const HEADER_SET: Function = Function { name: "header_set", body: request::header_set };
 const SET_BASIC_AUTH: Function = Function { name: "set_basic_auth", body: request::set_basic_auth };
 const SERVER_FUNCTION: Function = Function { name: "server", body: |_| not_here("server") };
-const SERVE_STATIC: Function = Function { name: "serve_static", body: |_| not_here("serve_static") };
+const SERVE_STATIC: Function =
+    Function { name: "serve_static", body: |_| not_here("serve_static") };
 const NEW_CLIENT: Waiting = Waiting { name: "client", start: client::new };
 const FILE_REQUEST: Waiting = Waiting { name: "file_request", start: multipart::file_request };
 const DO_REQUEST: Waiting = Waiting { name: "do_request", start: client::do_request };
@@ -98,5 +107,7 @@ fn show_types(call: &Call<'_>) -> Result<i32, Fault> {
 }
 
 fn not_here(function: &str) -> Result<i32, Fault> {
-    Err(Fault::Message(format!("http.{function} is not available: scripts of this server do not serve HTTP, hooks do")))
+    Err(Fault::Message(format!(
+        "http.{function} is not available: scripts of this server do not serve HTTP, hooks do"
+    )))
 }

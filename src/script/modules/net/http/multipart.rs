@@ -1,4 +1,5 @@
-//! `http.file_request`: files as `multipart/form-data` (RFC 7578). They are read on a helper thread, when the request is made.
+//! `http.file_request`: files as `multipart/form-data` (RFC 7578). They are read on a helper
+//! thread, when the request is made.
 
 use super::request;
 use crate::script::ffi::{Call, Fault, Kind, Start};
@@ -25,7 +26,8 @@ impl Form {
     /// Reads the files: content type and body. Blocks, so it is work for a helper thread.
     ///
     /// # Errors
-    /// A text for scripts: a file cannot be read, or together they are more than [`work::FILE_BYTES_MAX`].
+    /// A text for scripts: a file cannot be read, or together they are more than
+    /// [`work::FILE_BYTES_MAX`].
     pub fn compose(&self) -> Result<(String, Vec<u8>), String> {
         let mut random = [0; 30];
         getrandom::fill(&mut random).map_err(|_| "no random numbers")?;
@@ -35,11 +37,14 @@ impl Form {
     }
 }
 
-/// `file_request(url, files[, fields])`: `files` is one `{ fieldname, path[, filename] }` or a list of them, `fields` a table of texts.
+/// `file_request(url, files[, fields])`: `files` is one `{ fieldname, path[, filename] }` or a list
+/// of them, `fields` a table of texts.
 pub(super) fn file_request(call: &Call<'_>) -> Result<Start, Fault> {
     let url = call.string(1)?.into_owned();
     call.table(2)?;
-    let Some(files) = parts(call) else { return Ok(Start::Done(call.nil_and("fieldname or path is nil"))) };
+    let Some(files) = parts(call) else {
+        return Ok(Start::Done(call.nil_and("fieldname or path is nil")));
+    };
     let mut fields = Vec::new();
     if !call.is_none_or_nil(3) {
         call.table(3)?;
@@ -53,8 +58,9 @@ pub(super) fn file_request(call: &Call<'_>) -> Result<Start, Fault> {
     Ok(work::on_helper(
         move || form.compose(),
         move |call, done| {
-            let request = work::flat(done)
-                .and_then(|(content_type, body)| Request::post(url, &content_type, body).map_err(|error| error.to_string()));
+            let request = work::flat(done).and_then(|(content_type, body)| {
+                Request::post(url, &content_type, body).map_err(|error| error.to_string())
+            });
             match request {
                 Ok(request) => request::push(call, request),
                 Err(error) => Ok(call.nil_and(error)),
@@ -71,7 +77,8 @@ fn parts(call: &Call<'_>) -> Option<Vec<Part>> {
     }
     (1..=count)
         .map(|at| {
-            let part = (call.push_index(2, at) == Kind::Table).then(|| part(call, call.len())).flatten();
+            let part =
+                (call.push_index(2, at) == Kind::Table).then(|| part(call, call.len())).flatten();
             call.pop(1);
             part
         })
@@ -98,9 +105,19 @@ fn body(parts: &[Part], fields: &[(Vec<u8>, Vec<u8>)], boundary: &str) -> Result
     };
     for part in parts {
         let content = read(&part.path, body.len())?;
-        let name = part.name.as_deref().or(part.path.file_name().map(OsStr::as_encoded_bytes)).unwrap_or_default();
+        let name = part
+            .name
+            .as_deref()
+            .or(part.path.file_name().map(OsStr::as_encoded_bytes))
+            .unwrap_or_default();
         begin(&mut body, &part.field);
-        for text in [b"; filename=\"", &quoted(name)[..], b"\"\r\nContent-Type: application/octet-stream\r\n\r\n", &content, b"\r\n"] {
+        for text in [
+            b"; filename=\"",
+            &quoted(name)[..],
+            b"\"\r\nContent-Type: application/octet-stream\r\n\r\n",
+            &content,
+            b"\r\n",
+        ] {
             body.extend_from_slice(text);
         }
     }
@@ -116,7 +133,11 @@ fn body(parts: &[Part], fields: &[(Vec<u8>, Vec<u8>)], boundary: &str) -> Result
 
 fn read(path: &Path, so_far: usize) -> Result<Vec<u8>, String> {
     let content = work::read_file(path)?;
-    if (so_far + content.len()) as u64 > work::FILE_BYTES_MAX { Err("the files are too large together".into()) } else { Ok(content) }
+    if (so_far + content.len()) as u64 > work::FILE_BYTES_MAX {
+        Err("the files are too large together".into())
+    } else {
+        Ok(content)
+    }
 }
 
 /// What stands between quotes in a header, where it must not end them.

@@ -41,7 +41,9 @@ pub(super) fn set_basic_auth(call: &Call<'_>) -> Result<i32, Fault> {
 }
 
 fn this<'a>(call: &'a Call<'_>) -> Result<&'a RefCell<Request>, Fault> {
-    call.userdata::<HttpRequest>(1).map(|request| &request.0).ok_or_else(|| Fault::Argument(1, "http request expected".into()))
+    call.userdata::<HttpRequest>(1)
+        .map(|request| &request.0)
+        .ok_or_else(|| Fault::Argument(1, "http request expected".into()))
 }
 
 /// A value made text.

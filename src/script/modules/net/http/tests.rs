@@ -27,12 +27,15 @@ const OK: &str = "HTTP/1.1 201 Created\r\nx-a: 1\r\nX-A: 2\r\nContent-Length: 4\
 
 #[test]
 fn an_answer_is_a_table() {
-    let source = "local r = http.client():do_request(http.request('PUT', 'http://127.0.0.1:81/', 'data'))
+    let source =
+        "local r = http.client():do_request(http.request('PUT', 'http://127.0.0.1:81/', 'data'))
         return { r.code, r.body, r.headers['X-A'] }";
     let (result, sent) = run(source, &[OK]);
-    assert_eq!(result, Ok(Value::List(vec![Value::Number(201.0), Value::string("made"), Value::string("1")])));
-    let expected =
-        "PUT / HTTP/1.1\r\nHost: 127.0.0.1:81\r\nUser-Agent: gopher-lua\r\nAccept-Encoding: gzip\r\nContent-Length: 4\r\n\r\ndata";
+    assert_eq!(
+        result,
+        Ok(Value::List(vec![Value::Number(201.0), Value::string("made"), Value::string("1")]))
+    );
+    let expected = "PUT / HTTP/1.1\r\nHost: 127.0.0.1:81\r\nUser-Agent: gopher-lua\r\nAccept-Encoding: gzip\r\nContent-Length: 4\r\n\r\ndata";
     assert_eq!(sent, [expected]);
 }
 
@@ -43,18 +46,33 @@ fn the_clients_settings_are_over_the_requests() {
         ("request:set_basic_auth('u', 'p')", "Authorization: Basic dTpw\r\n"),
         ("request:header_set('User-Agent', 'mine')", "User-Agent: gopher-lua\r\n"),
         ("client = http.client({ user_agent = 'kit' })", "User-Agent: kit\r\n"),
-        ("client = http.client({ user_agent = 'kit', headers = { ['user-agent'] = 'head' } })", "User-Agent: head\r\n"),
-        ("client = http.client({ headers = { ['X-A'] = 'c' } }) request:header_set('X-A', 'r')", "X-A: c\r\n"),
+        (
+            "client = http.client({ user_agent = 'kit', headers = { ['user-agent'] = 'head' } })",
+            "User-Agent: head\r\n",
+        ),
+        (
+            "client = http.client({ headers = { ['X-A'] = 'c' } }) request:header_set('X-A', 'r')",
+            "X-A: c\r\n",
+        ),
         (
             "client = http.client({ basic_auth_user = 'u', basic_auth_password = 'p' }) request:set_basic_auth('x', 'y')",
             "Authorization: Basic dTpw\r\n",
         ),
-        ("client = http.client({ basic_auth_user = 'u' }) request:set_basic_auth('u', 'p')", "Authorization: Basic dTpw\r\n"),
+        (
+            "client = http.client({ basic_auth_user = 'u' }) request:set_basic_auth('u', 'p')",
+            "Authorization: Basic dTpw\r\n",
+        ),
         ("client = http.client({ timeout = 0, debug = true, unknown = 5 })", "GET /x HTTP/1.1\r\n"),
-        ("client = http.client({ proxy = 'http://u:p@127.0.0.2:3128' })", "GET http://127.0.0.1:81/x HTTP/1.1\r\n"),
+        (
+            "client = http.client({ proxy = 'http://u:p@127.0.0.2:3128' })",
+            "GET http://127.0.0.1:81/x HTTP/1.1\r\n",
+        ),
         ("request = http.request('get', 'http://127.0.0.1:81/')", "get / HTTP/1.1\r\n"),
         ("request = http.request('', 'http://127.0.0.1:81/')", "GET / HTTP/1.1\r\n"),
-        ("request = require('http_client').request('POST', 'http://127.0.0.1:81/', 5)", "Content-Length: 1\r\n\r\n5"),
+        (
+            "request = require('http_client').request('POST', 'http://127.0.0.1:81/', 5)",
+            "Content-Length: 1\r\n\r\n5",
+        ),
         ("client = require('http_client').client()", "GET /x HTTP/1.1\r\n"),
     ] {
         let found = sent(body);
@@ -92,7 +110,10 @@ fn wrong_arguments_raise() {
         assert!(run(body, &[]).0.is_err(), "{body}");
     }
     let error = run("require('http_server').server()", &[]).0.unwrap_err();
-    assert!(error.contains("http.server is not available: scripts of this server do not serve HTTP"), "{error}");
+    assert!(
+        error.contains("http.server is not available: scripts of this server do not serve HTTP"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -100,13 +121,17 @@ fn failures_are_nil_and_a_text() {
     for (body, expected) in [
         ("http.request('B AD', 'http://h/')", "net/http: invalid method \"B AD\""),
         ("http.request('GET', '::bad')", "parse \"::bad\": missing protocol scheme"),
-        ("http.client():do_request(http.request('GET', 'ftp://h/'))", "Get \"ftp://h/\": unsupported protocol scheme \"ftp\""),
+        (
+            "http.client():do_request(http.request('GET', 'ftp://h/'))",
+            "Get \"ftp://h/\": unsupported protocol scheme \"ftp\"",
+        ),
         (
             "http.client():do_request(http.request('GET', 'http://127.0.0.1:81/'))",
             "Get \"http://127.0.0.1:81/\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
         ),
     ] {
-        let (result, _) = run(&format!("local none, err = {body} return tostring(none) .. ' ' .. err"), &[]);
+        let (result, _) =
+            run(&format!("local none, err = {body} return tostring(none) .. ' ' .. err"), &[]);
         assert_eq!(result, Ok(Value::string(format!("nil {expected}"))), "{body}");
     }
 }
@@ -139,8 +164,16 @@ fn files_are_uploaded() {
     let (result, sent) = run(&source, &[OK]);
     assert_eq!(result, Ok(Value::Nil));
     let sent = sent.concat();
-    let boundary = sent.split_once("Content-Type: multipart/form-data; boundary=").unwrap().1.split_once("\r\n").unwrap().0;
-    let part = |disposition: &str, rest: &str| format!("--{boundary}\r\nContent-Disposition: form-data; {disposition}\r\n{rest}\r\n");
+    let boundary = sent
+        .split_once("Content-Type: multipart/form-data; boundary=")
+        .unwrap()
+        .1
+        .split_once("\r\n")
+        .unwrap()
+        .0;
+    let part = |disposition: &str, rest: &str| {
+        format!("--{boundary}\r\nContent-Disposition: form-data; {disposition}\r\n{rest}\r\n")
+    };
     let file = "Content-Type: application/octet-stream\r\n\r\ncontent\n";
     let expected = [
         part("name=\"f\\\"%0D%0A\"; filename=\"a.txt\"", file),
@@ -154,8 +187,14 @@ fn files_are_uploaded() {
     for (files, expected) in [
         ("{}", "fieldname or path is nil"),
         ("{ fieldname = 'f' }", "fieldname or path is nil"),
-        ("{ { fieldname = 'f', path = '/dev/null' }, { path = '/dev/null' } }", "fieldname or path is nil"),
-        ("{ fieldname = 'f', path = '/nonexistent' }", "open /nonexistent: no such file or directory"),
+        (
+            "{ { fieldname = 'f', path = '/dev/null' }, { path = '/dev/null' } }",
+            "fieldname or path is nil",
+        ),
+        (
+            "{ fieldname = 'f', path = '/nonexistent' }",
+            "open /nonexistent: no such file or directory",
+        ),
         ("{ fieldname = 'f', path = '/dev/zero' }", "read /dev/zero: file too large"),
     ] {
         let source = format!("return select(2, http.file_request('http://h/', {files}))");
@@ -174,7 +213,10 @@ fn urls_are_escaped_and_taken_apart() {
     let expected = ["https", "h.org:81", "81", "/a b", "x=1&y=2+3&x=4", "4", "2 3", "us er", "p@"];
     assert_eq!(eval(source), Ok(Value::List(expected.map(Value::string).to_vec())));
     let source = "local u = require('http').parse_url('/only') return { u.scheme, u.host, tostring(u.user), type(u.query), u.path }";
-    assert_eq!(eval(source), Ok(Value::List(["", "", "nil", "table", "/only"].map(Value::string).to_vec())));
+    assert_eq!(
+        eval(source),
+        Ok(Value::List(["", "", "nil", "table", "/only"].map(Value::string).to_vec()))
+    );
 }
 
 #[test]
@@ -185,14 +227,24 @@ fn urls_are_built() {
             "http://h:81/a%20b%3F?a=x+y&b=2&b=3",
         ),
         ("{ host = 'h' }", "//h"),
-        ("{ scheme = 'https', host = 'h', path = 'rel', user = { username = 'u@', password = 'p:' } }", "https://u%40:p%3A@h/rel"),
+        (
+            "{ scheme = 'https', host = 'h', path = 'rel', user = { username = 'u@', password = 'p:' } }",
+            "https://u%40:p%3A@h/rel",
+        ),
         ("{ scheme = 'http', host = 'h', user = { username = 'u' } }", "http://u:nil@h"),
         ("{ path = '/x' }", "/x"),
         ("{}", ""),
     ] {
         assert_eq!(text(&format!("u.build_url({table})")), expected, "{table}");
     }
-    for table in ["nil", "'x'", "{ host = {} }", "{ user = 'u' }", "{ query = 'x' }", "{ query = { a = 'x' } }"] {
+    for table in [
+        "nil",
+        "'x'",
+        "{ host = {} }",
+        "{ user = 'u' }",
+        "{ query = 'x' }",
+        "{ query = { a = 'x' } }",
+    ] {
         assert!(eval(&format!("require('http_util').build_url({table})")).is_err(), "{table}");
     }
 }

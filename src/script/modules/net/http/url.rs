@@ -16,13 +16,15 @@ fn escape(call: &Call<'_>) -> Result<i32, Fault> {
 }
 
 fn unescape(call: &Call<'_>) -> Result<i32, Fault> {
-    let text: Vec<u8> = call.string(1)?.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let text: Vec<u8> =
+        call.string(1)?.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     match percent_decode(&text) {
         Ok(text) => {
             call.push_string(&text);
             Ok(1)
         }
-        Err(_) => Ok(call.nil_and(format!("invalid URL escape {:?}", broken_escape(&text).unwrap_or_default()))),
+        Err(_) => Ok(call
+            .nil_and(format!("invalid URL escape {:?}", broken_escape(&text).unwrap_or_default()))),
     }
 }
 
@@ -30,7 +32,9 @@ fn parse_url(call: &Call<'_>) -> Result<i32, Fault> {
     let text = call.string(1)?;
     let url = match Url::parse(&text) {
         Ok(url) => url,
-        Err(error) => return Ok(call.nil_and(format!("parse {:?}: {error}", String::from_utf8_lossy(&text)))),
+        Err(error) => {
+            return Ok(call.nil_and(format!("parse {:?}: {error}", String::from_utf8_lossy(&text))));
+        }
     };
     let query = url.query.as_deref().unwrap_or_default();
     call.push_table(0, 7);
@@ -130,8 +134,11 @@ fn user(call: &Call<'_>) -> Result<Option<String>, Fault> {
         Kind::Table => {
             let table = call.len();
             let [name, password] = ["username", "password"].map(|name| {
-                let text =
-                    if call.push_field(table, name) == Kind::String { call.bytes(-1).to_vec() } else { call.display(-1).into_bytes() };
+                let text = if call.push_field(table, name) == Kind::String {
+                    call.bytes(-1).to_vec()
+                } else {
+                    call.display(-1).into_bytes()
+                };
                 call.pop(1);
                 text
             });
@@ -160,7 +167,10 @@ fn query(call: &Call<'_>) -> Result<String, Fault> {
     }
     call.pop(1);
     pairs.sort_by(|one, other| one.0.cmp(&other.0));
-    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{}={}", query_escape(name), query_escape(value))).collect();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", query_escape(name), query_escape(value)))
+        .collect();
     Ok(pairs.join("&"))
 }
 

@@ -1,7 +1,8 @@
 //! The text of a message: addresses in, header and body out.
 //!
-//! Headers are written by `mail-builder`, which encodes words that are not ASCII and folds; the body is always quoted-printable, as scripts'
-//! receivers know it. Nothing that a script gives can begin another header.
+//! Headers are written by `mail-builder`, which encodes words that are not ASCII and folds; the
+//! body is always quoted-printable, as scripts' receivers know it. Nothing that a script gives can
+//! begin another header.
 
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
@@ -25,8 +26,9 @@ pub struct Message<'a> {
 }
 
 impl Mailbox {
-    /// Reads `local@domain`, `<local@domain>`, `Name <local@domain>` or `"Name" <local@domain>`. The local part may be quoted, or hold UTF-8;
-    /// a domain that is not ASCII is converted (IDNA), since every server knows that form.
+    /// Reads `local@domain`, `<local@domain>`, `Name <local@domain>` or `"Name" <local@domain>`.
+    /// The local part may be quoted, or hold UTF-8; a domain that is not ASCII is converted (IDNA),
+    /// since every server knows that form.
     ///
     /// # Errors
     /// What is wrong, for the script.
@@ -38,20 +40,30 @@ impl Mailbox {
             None => ("", text),
         };
         let name = name.trim();
-        let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).map_or(name.to_owned(), |name| name.replace('\\', ""));
+        let name = name
+            .strip_prefix('"')
+            .and_then(|name| name.strip_suffix('"'))
+            .map_or(name.to_owned(), |name| name.replace('\\', ""));
         if name.chars().any(char::is_control) {
             return Err(wrong("the name holds a control character"));
         }
-        let (local, domain) = address.rsplit_once('@').ok_or_else(|| wrong("an address is needed"))?;
+        let (local, domain) =
+            address.rsplit_once('@').ok_or_else(|| wrong("an address is needed"))?;
         let domain = ascii_domain(domain).ok_or_else(|| wrong("this is no address"))?;
-        if !(is_dot_atom(local) || is_quoted(local)) || !is_domain(&domain) || local.len() + 1 + domain.len() > ADDRESS_BYTES_MAX {
+        if !(is_dot_atom(local) || is_quoted(local))
+            || !is_domain(&domain)
+            || local.len() + 1 + domain.len() > ADDRESS_BYTES_MAX
+        {
             return Err(wrong("this is no address"));
         }
         Ok(Mailbox { name, address: format!("{local}@{domain}") })
     }
 
     fn header(&self) -> Address<'_> {
-        Address::new_address((!self.name.is_empty()).then_some(self.name.as_str()), self.address.as_str())
+        Address::new_address(
+            (!self.name.is_empty()).then_some(self.name.as_str()),
+            self.address.as_str(),
+        )
     }
 
     fn domain(&self) -> &str {
@@ -64,8 +76,11 @@ impl Message<'_> {
     pub fn compose(&self) -> Vec<u8> {
         // A line end in a subject is a blank; a bare one in a body is a line end.
         let subject = self.subject.replace(char::is_control, " ");
-        let text = MimePart::new(ContentType::new("text/plain; charset=UTF-8"), quoted_printable::encode(with_crlf(self.body)))
-            .transfer_encoding("quoted-printable");
+        let text = MimePart::new(
+            ContentType::new("text/plain; charset=UTF-8"),
+            quoted_printable::encode(with_crlf(self.body)),
+        )
+        .transfer_encoding("quoted-printable");
         let mut out = Vec::new();
         MessageBuilder::new()
             .message_id(format!("{}@{}", serial(), self.from.domain()))
@@ -84,7 +99,11 @@ fn serial() -> String {
     match getrandom::fill(&mut bytes) {
         Ok(()) => u128::from_ne_bytes(bytes).to_string(),
         // Without randomness the time has to do.
-        Err(_) => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos().to_string(),
+        Err(_) => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_nanos()
+            .to_string(),
     }
 }
 
@@ -109,13 +128,17 @@ fn with_crlf(text: &[u8]) -> Vec<u8> {
 
 /// Words of RFC 5322, 3.2.3, with dots between them; characters beyond ASCII are RFC 6531's.
 fn is_dot_atom(text: &str) -> bool {
-    let is_atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || is_beyond_ascii(c);
+    let is_atom = |c: char| {
+        c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || is_beyond_ascii(c)
+    };
     text.split('.').all(|word| !word.is_empty() && word.chars().all(is_atom))
 }
 
 /// A quoted string (RFC 5321, 4.1.2).
 fn is_quoted(text: &str) -> bool {
-    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
+        return false;
+    };
     let mut characters = inner.chars();
     while let Some(c) = characters.next() {
         let c = if c == '\\' { characters.next() } else { Some(c).filter(|c| *c != '"') };
@@ -140,7 +163,9 @@ fn ascii_domain(domain: &str) -> Option<String> {
 fn is_domain(text: &str) -> bool {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(literal) => literal.strip_prefix("IPv6:").unwrap_or(literal).parse::<std::net::IpAddr>().is_ok(),
+        Some(literal) => {
+            literal.strip_prefix("IPv6:").unwrap_or(literal).parse::<std::net::IpAddr>().is_ok()
+        }
         None => text.split('.').all(|label| !label.is_empty() && label.bytes().all(is_name)),
     }
 }
@@ -169,7 +194,11 @@ mod tests {
             ("\"a b\"@example.test", "", "\"a b\"@example.test"),
             ("Kit <\"a@\\\"b\"@example.test>", "Kit", "\"a@\\\"b\"@example.test"),
         ] {
-            assert_eq!(Mailbox::parse(text), Ok(Mailbox { name: name.into(), address: address.into() }), "{text}");
+            assert_eq!(
+                Mailbox::parse(text),
+                Ok(Mailbox { name: name.into(), address: address.into() }),
+                "{text}"
+            );
         }
     }
 
@@ -203,15 +232,31 @@ mod tests {
 
     fn composed(subject: &str, body: &str) -> String {
         let from = Mailbox::parse("Kit <kit@example.org>").unwrap();
-        let to = [Mailbox::parse("ada@example.org").unwrap(), Mailbox::parse("Bøb <bob@example.org>").unwrap()];
-        String::from_utf8(Message { from: &from, to: &to, subject, body: body.as_bytes() }.compose()).unwrap()
+        let to = [
+            Mailbox::parse("ada@example.org").unwrap(),
+            Mailbox::parse("Bøb <bob@example.org>").unwrap(),
+        ];
+        String::from_utf8(
+            Message { from: &from, to: &to, subject, body: body.as_bytes() }.compose(),
+        )
+        .unwrap()
     }
 
     #[test]
     fn a_body_keeps_its_bytes() {
         let from = Mailbox::parse("kit@example.org").unwrap();
-        let text = Message { from: &from, to: std::slice::from_ref(&from), subject: "", body: b"a\xff\rb\nc\xe4" }.compose();
-        assert!(text.ends_with(b"\r\n\r\na=FF\r\nb\r\nc=E4\r\n") || text.ends_with(b"\r\n\r\na=FF\r\nb\r\nc=E4"), "{text:?}");
+        let text = Message {
+            from: &from,
+            to: std::slice::from_ref(&from),
+            subject: "",
+            body: b"a\xff\rb\nc\xe4",
+        }
+        .compose();
+        assert!(
+            text.ends_with(b"\r\n\r\na=FF\r\nb\r\nc=E4\r\n")
+                || text.ends_with(b"\r\n\r\na=FF\r\nb\r\nc=E4"),
+            "{text:?}"
+        );
     }
 
     #[test]
@@ -230,7 +275,11 @@ mod tests {
             assert!(text.contains(line), "{line:?} in {text}");
         }
         assert!(text.to_ascii_lowercase().contains("subject: =?utf-8?"), "{text}");
-        assert_ne!(text, composed("Grüße", "Line one\n= two ä\r\n"), "each message has an id of its own");
+        assert_ne!(
+            text,
+            composed("Grüße", "Line one\n= two ä\r\n"),
+            "each message has an id of its own"
+        );
     }
 
     proptest! {

@@ -5,8 +5,9 @@
 //! | `register_connection_target(target, direction, description)` | has `host:port` counted; `direction` is `"local"` (connections to it that others opened) or anything else (those opened from here). Returns nothing. A target that cannot be read or found is logged and not registered; one that is registered already stays as it is. Missing arguments are empty |
 //! | `get_connection_target(target)` | the number of established connections of the whole machine, or nil and `Target not registered` |
 //!
-//! The background worker counts every five seconds and looks names up again every minute; `0.0.0.0` and `::` stand for every address. Each
-//! target is a series of the gauge `generic_connections`. Rules: `lua/modules-nauthilus.md` 10. Bounds: [`targets::TARGETS_MAX`].
+//! The background worker counts every five seconds and looks names up again every minute; `0.0.0.0`
+//! and `::` stand for every address. Each target is a series of the gauge `generic_connections`.
+//! Rules: `lua/modules-nauthilus.md` 10. Bounds: [`targets::TARGETS_MAX`].
 
 pub mod targets;
 
@@ -26,16 +27,26 @@ pub static MODULE: Module = Module {
 };
 
 fn register_connection_target(call: &Call<'_>) -> Result<Start, Fault> {
-    let [text, direction, description] = [argument(call, 1)?, argument(call, 2)?, argument(call, 3)?];
+    let [text, direction, description] =
+        [argument(call, 1)?, argument(call, 2)?, argument(call, 3)?];
     let direction = if direction == "local" { Direction::Local } else { Direction::Remote };
     let targets = &call.services().targets;
     if targets.contains(&text, direction) {
         return Ok(Start::Done(0));
     }
-    let mut target = Target { text, direction, description, host: String::new(), port: 0, addresses: Vec::new(), count: 0 };
+    let mut target = Target {
+        text,
+        direction,
+        description,
+        host: String::new(),
+        port: 0,
+        addresses: Vec::new(),
+        count: 0,
+    };
     match Address::parse(&target.text) {
         Ok(Address::Tcp(address)) => {
-            (target.host, target.port, target.addresses) = (address.ip().to_string(), address.port(), vec![address.ip()]);
+            (target.host, target.port, target.addresses) =
+                (address.ip().to_string(), address.port(), vec![address.ip()]);
             register(call, target);
         }
         Err(AddressError::Name(_)) => {
@@ -102,9 +113,13 @@ mod tests {
 
     /// What `body` returns, and the warnings that it left; names are those of `answer`.
     fn run(body: &str, answer: impl Fn(Kind) -> Answer) -> (Result<Value, String>, Vec<String>) {
-        let source = format!("local psnet = require('nauthilus_psnet') function nauthilus_run_hook() {body} end");
+        let source = format!(
+            "local psnet = require('nauthilus_psnet') function nauthilus_run_hook() {body} end"
+        );
         let bench = Bench::new(&[(StageKind::Hook, &source)]);
-        let result = bench.hook(|op| if let Op::Dns(DnsOp { kind, .. }) = op { answer(kind) } else { panic!("{op:?}") });
+        let result = bench.hook(|op| {
+            if let Op::Dns(DnsOp { kind, .. }) = op { answer(kind) } else { panic!("{op:?}") }
+        });
         (result, bench.host.state().services().warnings.take())
     }
 
@@ -127,7 +142,9 @@ mod tests {
         let body = "psnet.register_connection_target('db.example:5432', 'remote', 'kit')
             return (psnet.get_connection_target('db.example:5432'))";
         let found = |kind| match kind {
-            Kind::A => Answer::Dns(DnsAnswer::Records([Record::Address([192, 0, 2, 1].into())].into())),
+            Kind::A => {
+                Answer::Dns(DnsAnswer::Records([Record::Address([192, 0, 2, 1].into())].into()))
+            }
             _ => Answer::Dns(DnsAnswer::NoData(None)),
         };
         assert_eq!(run(body, found), (Ok(Value::Number(0.0)), vec![]));
@@ -146,18 +163,34 @@ mod tests {
                 "psnet.register_connection_target('{target}', 'remote', 'kit') return select(2, psnet.get_connection_target('{target}'))"
             );
             let slow = target.starts_with("slow");
-            let answer = move |_| if slow { Answer::Failed(Failure::TimedOut) } else { Answer::Dns(DnsAnswer::NoSuchName(None)) };
+            let answer = move |_| {
+                if slow {
+                    Answer::Failed(Failure::TimedOut)
+                } else {
+                    Answer::Dns(DnsAnswer::NoSuchName(None))
+                }
+            };
             let (result, warnings) = run(&body, answer);
             assert_eq!(result, Ok(Value::string("Target not registered")), "{target}");
-            assert_eq!(warnings, [format!("connection target {target:?} is not registered: {why}")]);
+            assert_eq!(
+                warnings,
+                [format!("connection target {target:?} is not registered: {why}")]
+            );
         }
     }
 
     #[test]
     fn missing_arguments_are_empty_and_wrong_ones_raise() {
-        let (result, warnings) = run("psnet.register_connection_target() return (psnet.get_connection_target())", nobody);
+        let (result, warnings) = run(
+            "psnet.register_connection_target() return (psnet.get_connection_target())",
+            nobody,
+        );
         assert_eq!((result, warnings.len()), (Ok(Value::Nil), 1));
-        for call in ["register_connection_target({})", "register_connection_target('a:1', {})", "get_connection_target({})"] {
+        for call in [
+            "register_connection_target({})",
+            "register_connection_target('a:1', {})",
+            "get_connection_target({})",
+        ] {
             let error = eval(&format!("require('nauthilus_psnet').{call}")).unwrap_err();
             assert!(error.contains("bad argument #"), "{call}: {error}");
         }

@@ -1,8 +1,10 @@
 //! The connections that scripts want counted, and the counting.
 //!
-//! One store for the process. Counts come from the kernel's tables of TCP sockets, which list those of all programs; reading them takes
-//! milliseconds on a busy machine, so a helper thread does it, every few seconds and only if there is something to count. Called by the
-//! module, by the background worker's standing task, and by each scrape. Bounds: [`TARGETS_MAX`] targets. Rules: proc_pid_net(5).
+//! One store for the process. Counts come from the kernel's tables of TCP sockets, which list those
+//! of all programs; reading them takes milliseconds on a busy machine, so a helper thread does it,
+//! every few seconds and only if there is something to count. Called by the module, by the
+//! background worker's standing task, and by each scrape. Bounds: [`TARGETS_MAX`] targets. Rules:
+//! proc_pid_net(5).
 
 use crate::metrics::{Scrape, names};
 use std::fs::File;
@@ -53,7 +55,10 @@ impl Targets {
     /// [`TooMany`].
     pub fn register(&self, target: Target) -> Result<(), TooMany> {
         let mut targets = self.lock();
-        if targets.iter().any(|known| known.text == target.text && known.direction == target.direction) {
+        if targets
+            .iter()
+            .any(|known| known.text == target.text && known.direction == target.direction)
+        {
             return Ok(());
         }
         if targets.len() >= TARGETS_MAX {
@@ -63,7 +68,8 @@ impl Targets {
         Ok(())
     }
 
-    /// How many connections there were when they were last counted; `None`: the target was never registered.
+    /// How many connections there were when they were last counted; `None`: the target was never
+    /// registered.
     pub fn count_of(&self, text: &str) -> Option<u64> {
         self.lock().iter().find(|target| target.text == text).map(|target| target.count)
     }
@@ -74,8 +80,13 @@ impl Targets {
 
     /// The host names among the targets, to be looked up again from time to time.
     pub fn hosts(&self) -> Vec<String> {
-        let mut hosts: Vec<String> =
-            self.lock().iter().map(|target| &target.host).filter(|host| host.parse::<IpAddr>().is_err()).cloned().collect();
+        let mut hosts: Vec<String> = self
+            .lock()
+            .iter()
+            .map(|target| &target.host)
+            .filter(|host| host.parse::<IpAddr>().is_err())
+            .cloned()
+            .collect();
         hosts.sort_unstable();
         hosts.dedup();
         hosts
@@ -98,7 +109,10 @@ impl Targets {
         }
         // Registered meanwhile: counted the next time.
         for target in self.lock().iter_mut() {
-            if let Some(now) = counted.iter().find(|now| now.text == target.text && now.direction == target.direction) {
+            if let Some(now) = counted
+                .iter()
+                .find(|now| now.text == target.text && now.direction == target.direction)
+            {
                 target.count = now.count;
             }
         }
@@ -108,7 +122,11 @@ impl Targets {
     pub fn collect(&self, scrape: &mut Scrape) {
         for target in self.lock().iter() {
             let direction = if target.direction == Direction::Local { "local" } else { "remote" };
-            let labels = [("description", &*target.description), ("direction", direction), ("target", &*target.text)];
+            let labels = [
+                ("description", &*target.description),
+                ("direction", direction),
+                ("target", &*target.text),
+            ];
             scrape.number(&names::GENERIC_CONNECTIONS, &labels, target.count as f64);
         }
     }
@@ -121,15 +139,21 @@ impl Targets {
 
 impl Target {
     fn is_at(&self, end: SocketAddr) -> bool {
-        end.port() == self.port && self.addresses.iter().any(|address| address.is_unspecified() || *address == end.ip())
+        end.port() == self.port
+            && self.addresses.iter().any(|address| address.is_unspecified() || *address == end.ip())
     }
 }
 
-/// Adds the established connections of one table. Lines that cannot be read (the heading) are no connections.
+/// Adds the established connections of one table. Lines that cannot be read (the heading) are no
+/// connections.
 fn tally(table: impl BufRead, targets: &mut [Target]) {
     for line in table.lines().map_while(Result::ok) {
         let mut words = line.split_ascii_whitespace().skip(1);
-        let (Some(local), Some(remote), Some(ESTABLISHED)) = (words.next(), words.next(), words.next()) else { continue };
+        let (Some(local), Some(remote), Some(ESTABLISHED)) =
+            (words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
         let (Some(local), Some(remote)) = (end(local), end(remote)) else { continue };
         for target in targets.iter_mut() {
             let end = if target.direction == Direction::Local { local } else { remote };
@@ -142,7 +166,9 @@ fn tally(table: impl BufRead, targets: &mut [Target]) {
 fn end(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    let word = |at: usize| u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let word = |at: usize| {
+        u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes)
+    };
     let address = match address.len() {
         8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
         32 => {
@@ -227,18 +253,28 @@ mod tests {
         assert!(targets.is_empty());
         for number in 0..TARGETS_MAX {
             for _ in 0..2 {
-                assert_eq!(targets.register(target(&format!("h{number}:1"), Direction::Remote, &[])), Ok(()));
+                assert_eq!(
+                    targets.register(target(&format!("h{number}:1"), Direction::Remote, &[])),
+                    Ok(())
+                );
             }
         }
         assert_eq!(targets.register(target("h0:1", Direction::Local, &[])), Err(TooMany));
-        assert!(targets.contains("h0:1", Direction::Remote) && !targets.contains("h0:1", Direction::Local));
+        assert!(
+            targets.contains("h0:1", Direction::Remote)
+                && !targets.contains("h0:1", Direction::Local)
+        );
         assert_eq!(targets.count_of("h0:2"), None);
     }
 
     #[test]
     fn hosts_are_names_and_may_move() {
         let targets = Targets::default();
-        for (text, addresses) in [("db.example:1", &["192.0.2.1"][..]), ("db.example:2", &["192.0.2.1"]), ("192.0.2.7:1", &["192.0.2.7"])] {
+        for (text, addresses) in [
+            ("db.example:1", &["192.0.2.1"][..]),
+            ("db.example:2", &["192.0.2.1"]),
+            ("192.0.2.7:1", &["192.0.2.7"]),
+        ] {
             targets.register(target(text, Direction::Remote, addresses)).unwrap();
         }
         assert_eq!(targets.hosts(), ["db.example"]);

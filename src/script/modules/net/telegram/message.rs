@@ -1,6 +1,8 @@
-//! What Telegram answers, as scripts know it: a message has all its plain fields, with an empty value where Telegram left one out.
+//! What Telegram answers, as scripts know it: a message has all its plain fields, with an empty
+//! value where Telegram left one out.
 //!
-//! Objects and lists that are absent stay nil; what a message has besides is left as it is. Rules: specification `lua/modules-glua.md` 4.10.
+//! Objects and lists that are absent stay nil; what a message has besides is left as it is. Rules:
+//! specification `lua/modules-glua.md` 4.10.
 //! Bounds: [`NESTING_MAX`] messages inside of messages.
 
 use crate::script::ffi::{Call, Kind};
@@ -12,7 +14,8 @@ enum Empty {
     False,
 }
 
-/// Completes the message on top of the stack; what is none (deleting is answered with `true`) becomes an empty one.
+/// Completes the message on top of the stack; what is none (deleting is answered with `true`)
+/// becomes an empty one.
 pub(super) fn complete(call: &Call<'_>) {
     if call.kind(-1) != Kind::Table {
         call.pop(1);
@@ -21,7 +24,8 @@ pub(super) fn complete(call: &Call<'_>) {
     complete_message(call, call.len(), 0);
 }
 
-/// Completes the messages of the list of updates on top of the stack. The number of the last update, if there is one.
+/// Completes the messages of the list of updates on top of the stack. The number of the last
+/// update, if there is one.
 pub(super) fn complete_updates(call: &Call<'_>) -> Option<i64> {
     if call.kind(-1) != Kind::Table {
         call.pop(1);
@@ -46,7 +50,9 @@ pub(super) fn complete_updates(call: &Call<'_>) -> Option<i64> {
 
 fn complete_message(call: &Call<'_>, message: i32, nesting: usize) {
     fill(call, message, MESSAGE);
-    for (name, fields) in [("chat", CHAT), ("from", USER), ("forward_from", USER), ("forward_from_chat", CHAT)] {
+    for (name, fields) in
+        [("chat", CHAT), ("from", USER), ("forward_from", USER), ("forward_from_chat", CHAT)]
+    {
         if call.push_field(message, name) == Kind::Table {
             fill(call, call.len(), fields);
         }
@@ -117,7 +123,8 @@ const USER: &[(&str, Empty)] = &[
     ("is_bot", Empty::False),
 ];
 
-const MESSAGES_OF_UPDATE: [&str; 4] = ["message", "edited_message", "channel_post", "edited_channel_post"];
+const MESSAGES_OF_UPDATE: [&str; 4] =
+    ["message", "edited_message", "channel_post", "edited_channel_post"];
 
 /// The API answers with one level; more would be a loop of somebody else's making.
 const NESTING_MAX: usize = 4;

@@ -1,6 +1,7 @@
 //! What the methods of the Bot API take from a script's table, and the form that they send.
 //!
-//! Types are strict, as in the original: a chat's number is a number, a text is a string. Fields that a method does not know are ignored.
+//! Types are strict, as in the original: a chat's number is a number, a text is a string. Fields
+//! that a method does not know are ignored.
 //! Rules: specification `lua/modules-glua.md` 4.10.
 
 use crate::proto::url::query_escape;
@@ -49,14 +50,26 @@ pub(super) enum Photo {
 
 pub(super) const SEND_MESSAGE: Method = Method {
     name: "sendMessage",
-    fields: &[CHAT, always("text", Type::Text), PARSE_MODE, always("disable_web_page_preview", Type::Flag), SILENT, REPLY_TO, REPLY_MARKUP],
+    fields: &[
+        CHAT,
+        always("text", Type::Text),
+        PARSE_MODE,
+        always("disable_web_page_preview", Type::Flag),
+        SILENT,
+        REPLY_TO,
+        REPLY_MARKUP,
+    ],
 };
 
-pub(super) const FORWARD_MESSAGE: Method =
-    Method { name: "forwardMessage", fields: &[CHAT, always("from_chat_id", Type::Integer), MESSAGE, SILENT, REPLY_TO, REPLY_MARKUP] };
+pub(super) const FORWARD_MESSAGE: Method = Method {
+    name: "forwardMessage",
+    fields: &[CHAT, always("from_chat_id", Type::Integer), MESSAGE, SILENT, REPLY_TO, REPLY_MARKUP],
+};
 
-pub(super) const SEND_PHOTO: Method =
-    Method { name: "sendPhoto", fields: &[CHAT, if_given("caption", Type::Text), PARSE_MODE, SILENT, REPLY_TO, REPLY_MARKUP] };
+pub(super) const SEND_PHOTO: Method = Method {
+    name: "sendPhoto",
+    fields: &[CHAT, if_given("caption", Type::Text), PARSE_MODE, SILENT, REPLY_TO, REPLY_MARKUP],
+};
 
 pub(super) const EDIT_MESSAGE_TEXT: Method = Method {
     name: "editMessageText",
@@ -73,13 +86,23 @@ pub(super) const EDIT_MESSAGE_TEXT: Method = Method {
 
 pub(super) const EDIT_MESSAGE_CAPTION: Method = Method {
     name: "editMessageCaption",
-    fields: &[CHAT, MESSAGE, INLINE_MESSAGE, always("caption", Type::Text), PARSE_MODE, REPLY_MARKUP],
+    fields: &[
+        CHAT,
+        MESSAGE,
+        INLINE_MESSAGE,
+        always("caption", Type::Text),
+        PARSE_MODE,
+        REPLY_MARKUP,
+    ],
 };
 
-pub(super) const EDIT_MESSAGE_REPLY_MARKUP: Method =
-    Method { name: "editMessageReplyMarkup", fields: &[CHAT, MESSAGE, INLINE_MESSAGE, REPLY_MARKUP] };
+pub(super) const EDIT_MESSAGE_REPLY_MARKUP: Method = Method {
+    name: "editMessageReplyMarkup",
+    fields: &[CHAT, MESSAGE, INLINE_MESSAGE, REPLY_MARKUP],
+};
 
-pub(super) const DELETE_MESSAGE: Method = Method { name: "deleteMessage", fields: &[CHAT, MESSAGE] };
+pub(super) const DELETE_MESSAGE: Method =
+    Method { name: "deleteMessage", fields: &[CHAT, MESSAGE] };
 
 const CHAT: Field = always("chat_id", Type::Integer);
 const MESSAGE: Field = always("message_id", Type::Integer);
@@ -98,7 +121,8 @@ const fn if_given(name: &'static str, of: Type) -> Field {
 }
 
 impl Method {
-    /// What the table at `at` says. The name of a channel stands in for a chat's number, an inline message for chat and message.
+    /// What the table at `at` says. The name of a channel stands in for a chat's number, an inline
+    /// message for chat and message.
     ///
     /// # Errors
     /// A text for the script: a field is of another type, or the table is empty.
@@ -130,13 +154,18 @@ impl Field {
             (Kind::Nil, Type::Integer) => Ok((b"0".to_vec(), false)),
             (Kind::Nil, Type::Flag) => Ok((b"false".to_vec(), false)),
             (Kind::Nil, _) => Ok((Vec::new(), false)),
-            (Kind::Number, Type::Integer) => integer(call.raw_number(-1)).map(|number| (number.to_string().into_bytes(), number != 0)),
+            (Kind::Number, Type::Integer) => integer(call.raw_number(-1))
+                .map(|number| (number.to_string().into_bytes(), number != 0)),
             (Kind::String, Type::Text) => Ok((call.bytes(-1).to_vec(), !call.bytes(-1).is_empty())),
-            (Kind::Bool, Type::Flag) => Ok((call.truthy(-1).to_string().into_bytes(), call.truthy(-1))),
-            (Kind::Table, Type::Json) => json::text_of(call, -1).map(|text| (text, true)).map_err(|fault| match fault {
-                Fault::Message(text) => text,
-                _ => "cannot be encoded".into(),
-            }),
+            (Kind::Bool, Type::Flag) => {
+                Ok((call.truthy(-1).to_string().into_bytes(), call.truthy(-1)))
+            }
+            (Kind::Table, Type::Json) => {
+                json::text_of(call, -1).map(|text| (text, true)).map_err(|fault| match fault {
+                    Fault::Message(text) => text,
+                    _ => "cannot be encoded".into(),
+                })
+            }
             (found, of) => Err(format!("must be {}, got {}", of.name(), found.name())),
         };
         call.pop(1);
@@ -157,7 +186,11 @@ impl Type {
 }
 
 fn integer(number: f64) -> Result<i64, String> {
-    if number.fract() == 0.0 && number.abs() < INTEGER_END { Ok(number as i64) } else { Err(format!("must be an integer, got {number}")) }
+    if number.fract() == 0.0 && number.abs() < INTEGER_END {
+        Ok(number as i64)
+    } else {
+        Err(format!("must be an integer, got {number}"))
+    }
 }
 
 /// What a `sendPhoto` sends.
@@ -181,7 +214,8 @@ pub(super) fn photo(call: &Call<'_>, at: i32) -> Result<Photo, String> {
 
 /// The pairs as `application/x-www-form-urlencoded`, sorted by name.
 pub(super) fn form(pairs: &[Pair]) -> Vec<u8> {
-    let mut pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", query_escape(value))).collect();
+    let mut pairs: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{name}={}", query_escape(value))).collect();
     pairs.sort();
     pairs.join("&").into_bytes()
 }

@@ -7,9 +7,11 @@
 //! bot:getOffset()                        → the number of the first update that was not seen
 //! ```
 //!
-//! `url` is another server of the Bot API than Telegram's own, such as one of the operator's. Forms go the client's way but without its headers,
-//! uploads with them, as in the original; without a client the limit is 10 s. The token is part of every URL: it is in no error text.
-//! Rules: specification `lua/modules-glua.md` 4.10, 7. Bounds: [`ANSWER_BYTES_MAX`], and those of `upstream::http`.
+//! `url` is another server of the Bot API than Telegram's own, such as one of the operator's. Forms
+//! go the client's way but without its headers, uploads with them, as in the original; without a
+//! client the limit is 10 s. The token is part of every URL: it is in no error text.
+//! Rules: specification `lua/modules-glua.md` 4.10, 7. Bounds: [`ANSWER_BYTES_MAX`], and those of
+//! `upstream::http`.
 
 mod message;
 mod methods;
@@ -39,8 +41,14 @@ pub static MODULE: Module = Module {
         Waiting { name: "sendMessage", start: |call| send(call, &methods::SEND_MESSAGE) },
         Waiting { name: "forwardMessage", start: |call| send(call, &methods::FORWARD_MESSAGE) },
         Waiting { name: "editMessageText", start: |call| send(call, &methods::EDIT_MESSAGE_TEXT) },
-        Waiting { name: "editMessageCaption", start: |call| send(call, &methods::EDIT_MESSAGE_CAPTION) },
-        Waiting { name: "editMessageReplyMarkup", start: |call| send(call, &methods::EDIT_MESSAGE_REPLY_MARKUP) },
+        Waiting {
+            name: "editMessageCaption",
+            start: |call| send(call, &methods::EDIT_MESSAGE_CAPTION),
+        },
+        Waiting {
+            name: "editMessageReplyMarkup",
+            start: |call| send(call, &methods::EDIT_MESSAGE_REPLY_MARKUP),
+        },
         Waiting { name: "deleteMessage", start: |call| send(call, &methods::DELETE_MESSAGE) },
         Waiting { name: "sendPhoto", start: send_photo },
         Waiting { name: "getUpdates", start: updates },
@@ -81,7 +89,11 @@ enum Outcome {
 fn bot(call: &Call<'_>) -> Result<c_int, Fault> {
     let token = escape_path(&call.string(1)?);
     let client = HttpClient::given(call, 2)?;
-    let url = if call.is_none_or_nil(3) { API_URL.into() } else { call.text(3)?.trim_end_matches('/').to_owned() };
+    let url = if call.is_none_or_nil(3) {
+        API_URL.into()
+    } else {
+        call.text(3)?.trim_end_matches('/').to_owned()
+    };
     if let Err(error) = Url::parse(&url) {
         return Err(Fault::Argument(3, error.to_string()));
     }
@@ -114,20 +126,28 @@ fn send_photo(call: &Call<'_>) -> Result<Start, Fault> {
     let (bot, method) = (this(call)?.clone(), &methods::SEND_PHOTO);
     call.table(2)?;
     let form = match methods::photo(call, 2) {
-        Ok(Photo::Known(pairs)) => return Ok(bot.post_form(call, method.name, &pairs, Outcome::Message)),
+        Ok(Photo::Known(pairs)) => {
+            return Ok(bot.post_form(call, method.name, &pairs, Outcome::Message));
+        }
         Ok(Photo::File(form)) => form,
         Err(error) => return Ok(Start::Done(call.nil_and(format!("{}: {error}", method.name)))),
     };
     let finish = Finish::Boxed(Box::new(move |call: &Call<'_>, answer: Answer| {
         Ok(match work::flat(answer.done::<Result<(String, Vec<u8>), String>>()) {
             Ok((content_type, body)) => {
-                let request = bot.request(method.name, &content_type, body).map(|request| bot.client.dress(request));
+                let request = bot
+                    .request(method.name, &content_type, body)
+                    .map(|request| bot.client.dress(request));
                 bot.post(call, request, Outcome::Message)
             }
             Err(error) => Start::Done(call.nil_and(error)),
         })
     }));
-    Ok(Start::Wait { op: Op::Blocking(BlockingJob::new(move || form.compose())), limit: Duration::MAX, finish })
+    Ok(Start::Wait {
+        op: Op::Blocking(BlockingJob::new(move || form.compose())),
+        limit: Duration::MAX,
+        finish,
+    })
 }
 
 /// `bot:getUpdates()`.
@@ -144,14 +164,23 @@ fn updates(call: &Call<'_>) -> Result<Start, Fault> {
 }
 
 impl Bot {
-    fn post_form(&self, call: &Call<'_>, method: &str, pairs: &[methods::Pair], outcome: Outcome) -> Start {
-        let request = self.request(method, "application/x-www-form-urlencoded", methods::form(pairs));
+    fn post_form(
+        &self,
+        call: &Call<'_>,
+        method: &str,
+        pairs: &[methods::Pair],
+        outcome: Outcome,
+    ) -> Start {
+        let request =
+            self.request(method, "application/x-www-form-urlencoded", methods::form(pairs));
         self.post(call, request.map(|request| self.client.carry(request)), outcome)
     }
 
     fn request(&self, method: &str, content_type: &str, body: Vec<u8>) -> Result<Request, String> {
-        let url = [self.url.as_bytes(), b"/bot", self.token.expose(), b"/", method.as_bytes()].concat();
-        let mut request = Request::post(url, content_type, body).map_err(|error| self.masked(error.to_string()))?;
+        let url =
+            [self.url.as_bytes(), b"/bot", self.token.expose(), b"/", method.as_bytes()].concat();
+        let mut request = Request::post(url, content_type, body)
+            .map_err(|error| self.masked(error.to_string()))?;
         request.limits.body_bytes_max = ANSWER_BYTES_MAX;
         Ok(request)
     }
@@ -176,14 +205,19 @@ impl Bot {
             };
             Ok(Start::Done(count))
         };
-        Start::Wait { op: call.services().http.op(request), limit: Duration::MAX, finish: Finish::Boxed(Box::new(finish)) }
+        Start::Wait {
+            op: call.services().http.op(request),
+            limit: Duration::MAX,
+            finish: Finish::Boxed(Box::new(finish)),
+        }
     }
 
     /// Pushes the `result` of an answer; an error is what Telegram says, or why there is none.
     fn push_result(&self, call: &Call<'_>, answer: Answer, label: &Label) -> Result<(), String> {
         let response = Client::outcome(answer, label).map_err(|error| error.to_string())?;
         call.collect_for(response.body.len());
-        json::push_decoded(call, &response.body).map_err(|error| format!("{label}: status {}: {error}", response.status))?;
+        json::push_decoded(call, &response.body)
+            .map_err(|error| format!("{label}: status {}: {error}", response.status))?;
         let answer = call.len();
         if call.kind(answer) != Kind::Table {
             return Err(format!("{label}: status {}: the answer is no object", response.status));

@@ -7,9 +7,11 @@
 //! bot:save_graph(item_id, path[, { period=, width=, height= }])   → nothing, or err (graph.rs)
 //! ```
 //!
-//! JSON-RPC 2.0 by POST, the session in the body, requests numbered from 0. Logs in as `username`, as Zabbix since 5.4 wants it, and as `user`
-//! if the server does not know that. Without a client the limit is 10 s each.
-//! Rules: specification `lua/modules-glua.md` 6.6. Bounds: [`ANSWER_BYTES_MAX`], and those of `upstream::http`.
+//! JSON-RPC 2.0 by POST, the session in the body, requests numbered from 0. Logs in as `username`,
+//! as Zabbix since 5.4 wants it, and as `user` if the server does not know that. Without a client
+//! the limit is 10 s each.
+//! Rules: specification `lua/modules-glua.md` 6.6. Bounds: [`ANSWER_BYTES_MAX`], and those of
+//! `upstream::http`.
 
 mod graph;
 mod settings;
@@ -72,7 +74,12 @@ fn bot(call: &Call<'_>) -> Result<c_int, Fault> {
     let client = HttpClient::given(call, 2)?;
     match settings::read(call, 1) {
         Ok(settings) => {
-            call.push_userdata(Bot(Rc::new(Account { settings, client, session: RefCell::default(), next: Cell::default() })))?;
+            call.push_userdata(Bot(Rc::new(Account {
+                settings,
+                client,
+                session: RefCell::default(),
+                next: Cell::default(),
+            })))?;
             Ok(1)
         }
         Err(error) => Ok(call.nil_and(error)),
@@ -117,7 +124,9 @@ fn request(call: &Call<'_>) -> Result<Start, Fault> {
     if !params.starts_with('{') {
         return Ok(Start::Done(call.nil_and("params must be an object to JSON")));
     }
-    bot.ask(call, &method, &params, |call, answer| Ok(Start::Done(answer.map_or_else(|error| call.nil_and(error), |()| 1))))
+    bot.ask(call, &method, &params, |call, answer| {
+        Ok(Start::Done(answer.map_or_else(|error| call.nil_and(error), |()| 1)))
+    })
 }
 
 impl Bot {
@@ -135,7 +144,9 @@ impl Bot {
                     0
                 }
                 Ok(()) => push_error(call, "login was answered without a session"),
-                Err(error) if parameter == "username" && error.contains("\"username\"") => return bot.login(call, "user"),
+                Err(error) if parameter == "username" && error.contains("\"username\"") => {
+                    return bot.login(call, "user");
+                }
                 Err(error) => push_error(call, &error),
             }))
         })
@@ -149,12 +160,18 @@ impl Bot {
         params: &str,
         finish: impl FnOnce(&Call<'_>, Result<(), String>) -> Result<Start, Fault> + 'static,
     ) -> Result<Start, Fault> {
-        let request = match Request::post(&self.0.settings.api, "application/json-rpc", self.body(method, params)) {
+        let request = match Request::post(
+            &self.0.settings.api,
+            "application/json-rpc",
+            self.body(method, params),
+        ) {
             Ok(request) => self.dress(request),
             Err(error) => return finish(call, Err(error.to_string())),
         };
         let label = request.label();
-        let finish = Finish::Boxed(Box::new(move |call: &Call<'_>, answer| finish(call, push_result(call, answer, &label))));
+        let finish = Finish::Boxed(Box::new(move |call: &Call<'_>, answer| {
+            finish(call, push_result(call, answer, &label))
+        }));
         Ok(Start::Wait { op: call.services().http.op(request), limit: Duration::MAX, finish })
     }
 
@@ -168,8 +185,14 @@ impl Bot {
     fn body(&self, method: &str, params: &str) -> String {
         let id = self.0.next.replace(self.0.next.get().wrapping_add(1));
         let session = self.0.session.borrow();
-        let auth = session.as_ref().map(|session| format!(",\"auth\":{}", json!(String::from_utf8_lossy(session.expose()))));
-        format!("{{\"jsonrpc\":\"2.0\",\"method\":{},\"params\":{params},\"id\":{id}{}}}", json!(method), auth.unwrap_or_default())
+        let auth = session.as_ref().map(|session| {
+            format!(",\"auth\":{}", json!(String::from_utf8_lossy(session.expose())))
+        });
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":{},\"params\":{params},\"id\":{id}{}}}",
+            json!(method),
+            auth.unwrap_or_default()
+        )
     }
 }
 
@@ -180,7 +203,8 @@ impl Bot {
 fn push_result(call: &Call<'_>, answer: Answer, label: &Label) -> Result<(), String> {
     let response = Client::outcome(answer, label).map_err(|error| error.to_string())?;
     call.collect_for(response.body.len());
-    json::push_decoded(call, &response.body).map_err(|error| format!("{label}: status {}: {error}", response.status))?;
+    json::push_decoded(call, &response.body)
+        .map_err(|error| format!("{label}: status {}: {error}", response.status))?;
     let answer = call.len();
     if call.kind(answer) != Kind::Table {
         return Err(format!("{label}: status {}: the answer is no object", response.status));

@@ -14,8 +14,9 @@ pub(super) struct Settings {
     pub chart: String,
 }
 
-/// Reads the table at `at`. `api`, `login` and `chat` (the original's spelling) are paths below `url` or whole URLs; `debug` is accepted and without effect:
-/// what it would log holds credentials.
+/// Reads the table at `at`. `api`, `login` and `chat` (the original's spelling) are paths below
+/// `url` or whole URLs; `debug` is accepted and without effect: what it would log holds
+/// credentials.
 ///
 /// # Errors
 /// A text for scripts: there is no `url`, a name is unknown, a value is of another type.
@@ -31,7 +32,10 @@ pub(super) fn read(call: &Call<'_>, at: i32) -> Result<Settings, String> {
             return Err(Fault::Message(format!("unknown config parameter: {name}")));
         }
         if call.kind(-1) != Kind::String {
-            return Err(Fault::Message(format!("{name} must be a string, got {}", call.kind(-1).name())));
+            return Err(Fault::Message(format!(
+                "{name} must be a string, got {}",
+                call.kind(-1).name()
+            )));
         }
         let text = || call.display(-1);
         match name.as_str() {
@@ -52,15 +56,31 @@ pub(super) fn read(call: &Call<'_>, at: i32) -> Result<Settings, String> {
         return Err("base_url must be set".into());
     }
     let whole = |path: &str| {
-        let url =
-            if path.contains("://") { path.to_owned() } else { format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/')) };
+        let url = if path.contains("://") {
+            path.to_owned()
+        } else {
+            format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
+        };
         Url::parse(&url).map(|_| url).map_err(|error| error.to_string())
     };
     Ok(Settings { user, password, api: whole(&api)?, login: whole(&login)?, chart: whole(&chart)? })
 }
 
-const PARAMETERS: &[&str] =
-    &["url", "base_url", "user", "username", "password", "passwd", "api", "api_url", "login", "login_url", "chat", "chat_url", "debug"];
+const PARAMETERS: &[&str] = &[
+    "url",
+    "base_url",
+    "user",
+    "username",
+    "password",
+    "passwd",
+    "api",
+    "api_url",
+    "login",
+    "login_url",
+    "chat",
+    "chat_url",
+    "debug",
+];
 
 const API: &str = "api_jsonrpc.php";
 const LOGIN: &str = "index.php";

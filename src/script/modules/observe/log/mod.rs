@@ -1,7 +1,8 @@
 //! `log`: loggers of a script's own, to standard output, standard error or a file.
 //!
-//! Lines for standard output go where `print` goes; those for files and standard error are written on helper threads. A file is
-//! opened anew for each line, so that it can be rotated. The loggers are the Lua half's; `loglevel` (`lua/host/loglevel.lua`) is made of them.
+//! Lines for standard output go where `print` goes; those for files and standard error are written
+//! on helper threads. A file is opened anew for each line, so that it can be rotated. The loggers
+//! are the Lua half's; `loglevel` (`lua/host/loglevel.lua`) is made of them.
 //! Rules: specification `lua/modules-glua.md` 5.5.
 
 pub mod printf;
@@ -28,7 +29,10 @@ pub static MODULE: Module = Module {
         Function { name: "println", body: |call| join(call, true) },
         Function { name: "printf", body: format },
     ],
-    waiting: &[Waiting { name: "append", start: append }, Waiting { name: "complain", start: complain }],
+    waiting: &[
+        Waiting { name: "append", start: append },
+        Waiting { name: "complain", start: complain },
+    ],
     setup: None,
     lua: Some(include_str!("../../../../../lua/host/log.lua")),
 };
@@ -42,10 +46,13 @@ fn output(call: &Call<'_>) -> Result<i32, Fault> {
 /// `complain(text)`: to standard error.
 fn complain(call: &Call<'_>) -> Result<Start, Fault> {
     let text = call.string(1)?.into_owned();
-    Ok(work::only_error(move || std::io::stderr().write_all(&text).map_err(|error| crate::upstream::error_text(&error))))
+    Ok(work::only_error(move || {
+        std::io::stderr().write_all(&text).map_err(|error| crate::upstream::error_text(&error))
+    }))
 }
 
-/// `append(path, text)`: to a file, which is made with mode 0644 if need be. Nothing, or an error. An empty text tries whether it can be done.
+/// `append(path, text)`: to a file, which is made with mode 0644 if need be. Nothing, or an error.
+/// An empty text tries whether it can be done.
 fn append(call: &Call<'_>) -> Result<Start, Fault> {
     let (path, text) = (call.string(1)?.into_owned(), call.string(2)?.into_owned());
     Ok(work::only_error(move || append_to(work::path(&path), &text)))
@@ -53,7 +60,12 @@ fn append(call: &Call<'_>) -> Result<Start, Fault> {
 
 fn append_to(path: &Path, text: &[u8]) -> Result<(), String> {
     // Not waiting for a reader, should it be a pipe.
-    let file = File::options().append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = File::options()
+        .append(true)
+        .create(true)
+        .mode(0o644)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
     let mut file = file.map_err(|error| work::path_error("open", path, &error))?;
     file.write_all(text).map_err(|error| work::path_error("write", path, &error))
 }
@@ -89,7 +101,8 @@ fn operands(call: &Call<'_>, from: i32) -> Vec<Operand> {
     (from..=call.len()).map(|at| Operand::of(call, at)).collect()
 }
 
-/// `print(...)` → one text, with blanks between two values that are both no texts; `println(...)`: with blanks between all.
+/// `print(...)` → one text, with blanks between two values that are both no texts; `println(...)`:
+/// with blanks between all.
 fn join(call: &Call<'_>, always: bool) -> Result<i32, Fault> {
     let operands = operands(call, 1);
     let mut out = Vec::new();

@@ -1,7 +1,9 @@
-//! Texts made by Go's format verbs, as far as scripts use them: `%v %s %q %d %f %e %g %x %X %t %c %%`, with flags, width and precision.
+//! Texts made by Go's format verbs, as far as scripts use them: `%v %s %q %d %f %e %g %x %X %t %c
+//! %%`, with flags, width and precision.
 //!
-//! A value that a verb does not fit shows as `%!d(text)`, a missing one as `%!d(MISSING)`; surplus values are left out. Nothing raises: a
-//! log line must not break a login. Bounds: [`WIDTH_MAX`]. Rules: specification `lua/modules-glua.md` 5.5.
+//! A value that a verb does not fit shows as `%!d(text)`, a missing one as `%!d(MISSING)`; surplus
+//! values are left out. Nothing raises: a log line must not break a login. Bounds: [`WIDTH_MAX`].
+//! Rules: specification `lua/modules-glua.md` 5.5.
 
 use crate::script::ffi::{Call, Kind};
 use crate::value;
@@ -50,7 +52,8 @@ impl Operand {
 
 /// `format` with its verbs replaced by `operands`, one after the other.
 pub fn printf(format: &[u8], operands: &[Operand]) -> Vec<u8> {
-    let (mut out, mut rest, mut operands) = (Vec::with_capacity(format.len()), format, operands.iter());
+    let (mut out, mut rest, mut operands) =
+        (Vec::with_capacity(format.len()), format, operands.iter());
     while let Some(at) = memchr::memchr(b'%', rest) {
         out.extend_from_slice(rest.get(..at).unwrap_or_default());
         rest = rest.get(at + 1..).unwrap_or_default();
@@ -113,12 +116,19 @@ impl Spec {
             't' if matches!(operand, Operand::Bool(_)) => operand.text(),
             'x' | 'X' => match operand {
                 Operand::Text(text) => hex(verb, hex::encode(text)),
-                _ => operand.number().map(|n| self.hexadecimal(verb, n)).unwrap_or_else(|| unfit(verb, operand)),
+                _ => operand
+                    .number()
+                    .map(|n| self.hexadecimal(verb, n))
+                    .unwrap_or_else(|| unfit(verb, operand)),
             },
-            'd' => operand.number().map(|n| self.signed(n, whole(n))).unwrap_or_else(|| unfit(verb, operand)),
-            'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
-                operand.number().map(|n| self.signed(n, self.decimal(verb, n))).unwrap_or_else(|| unfit(verb, operand))
-            }
+            'd' => operand
+                .number()
+                .map(|n| self.signed(n, whole(n)))
+                .unwrap_or_else(|| unfit(verb, operand)),
+            'e' | 'E' | 'f' | 'F' | 'g' | 'G' => operand
+                .number()
+                .map(|n| self.signed(n, self.decimal(verb, n)))
+                .unwrap_or_else(|| unfit(verb, operand)),
             'c' => match operand.number().and_then(|n| char::from_u32(n as u32)) {
                 Some(c) => c.to_string().into_bytes(),
                 None => unfit(verb, operand),
@@ -237,7 +247,8 @@ fn take_number(rest: &mut &[u8]) -> usize {
 
 /// The character at the start; a byte that belongs to none counts as one.
 fn take_char(rest: &mut &[u8]) -> Option<char> {
-    // No character is longer than four bytes. Looking at the whole rest for each verb would be quadratic.
+    // No character is longer than four bytes. Looking at the whole rest for each verb would be
+    // quadratic.
     let chunk = rest.get(..4).unwrap_or(rest).utf8_chunks().next()?;
     let c = chunk.valid().chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
     let len = if chunk.valid().is_empty() { 1 } else { c.len_utf8() };
@@ -285,7 +296,11 @@ mod tests {
             ("%d", text("12"), "12"),
             ("100%%", Operand::Nil, "100%"),
         ] {
-            assert_eq!(String::from_utf8_lossy(&printf(format.as_bytes(), &[operand])), shown, "{format}");
+            assert_eq!(
+                String::from_utf8_lossy(&printf(format.as_bytes(), &[operand])),
+                shown,
+                "{format}"
+            );
         }
     }
 
@@ -300,7 +315,11 @@ mod tests {
             ("%é", &[Operand::Nil], "%!é(<nil>)"),
             ("%t", &[Operand::Nil], "%!t(<nil>)"),
         ] {
-            assert_eq!(String::from_utf8_lossy(&printf(format.as_bytes(), operands)), shown, "{format}");
+            assert_eq!(
+                String::from_utf8_lossy(&printf(format.as_bytes(), operands)),
+                shown,
+                "{format}"
+            );
         }
         assert_eq!(printf(b"%99999999999999999999d", &[Operand::Number(1.0)]).len(), WIDTH_MAX);
         assert_eq!(printf(b"%q", &[Operand::Text(b"\xff".to_vec())]), br#""\xff""#);

@@ -31,7 +31,8 @@ fn lines_end_and_have_a_prefix() {
 
 #[test]
 fn longfile_names_the_script() {
-    let (output, _) = printed("local l = log.new(nil, '', { longfile = true }) l:print('x')\nl:printf('y')");
+    let (output, _) =
+        printed("local l = log.new(nil, '', { longfile = true }) l:print('x')\nl:printf('y')");
     assert_eq!(output, "test/hook0.lua:1: x\ntest/hook0.lua:2: y\n");
 }
 
@@ -46,8 +47,14 @@ fn the_time_is_written_as_in_go() {
     ] {
         assert_eq!(stamp_text(&now, date, time, microseconds), text);
     }
-    let (output, _) = printed("local l = log.new() l:set_flags{ date = true, utc = true } l:print('x')");
-    assert!(output.starts_with("20") && output.ends_with(" x\n") && output.len() == "2026/11/22 x\n".len(), "{output}");
+    let (output, _) =
+        printed("local l = log.new() l:set_flags{ date = true, utc = true } l:print('x')");
+    assert!(
+        output.starts_with("20")
+            && output.ends_with(" x\n")
+            && output.len() == "2026/11/22 x\n".len(),
+        "{output}"
+    );
 }
 
 #[test]
@@ -71,7 +78,9 @@ fn files_are_appended_to() {
 
 #[test]
 fn a_file_that_cannot_be_written_is_reported_by_set_output_only() {
-    let (output, returned) = printed("local l = log.new('/nowhere/x') l:print('here') return l:set_output('/nowhere/y')");
+    let (output, returned) = printed(
+        "local l = log.new('/nowhere/x') l:print('here') return l:set_output('/nowhere/y')",
+    );
     assert_eq!(output, "here\n");
     assert_eq!(returned, Ok(Value::string("open /nowhere/y: no such file or directory")));
 }
@@ -105,7 +114,8 @@ fn levels_decide_who_speaks() {
         l.ERROR:println('bad', 1)
         return before .. l.get_level() .. type(l.new) .. tostring(pcall(l.set_level, 'loud'))",
     );
-    let lines: Vec<(&str, &str)> = output.lines().filter_map(|line| line.split_once("] ")).collect();
+    let lines: Vec<(&str, &str)> =
+        output.lines().filter_map(|line| line.split_once("] ")).collect();
     assert_eq!(lines.iter().map(|(level, _)| *level).collect::<Vec<_>>(), ["[WARN", "[ERROR"]);
     assert!(lines[0].1.ends_with(" careful") && lines[1].1.ends_with(" bad 1"), "{output}");
     assert_eq!(returned, Ok(Value::string("INFOSTDERRWARNfunctionfalse")));
@@ -117,5 +127,9 @@ fn levels_decide_who_speaks() {
 fn a_progress_bar_is_quiet() {
     let body = "local bar = require('pb').new(3) bar:configure{ writer = 'stdout' } bar:start() bar:increment() bar:finish() return 1";
     assert_eq!(printed(body), (String::new(), Ok(Value::Number(1.0))));
-    assert!(eval("require('pb').new({})").unwrap_err().contains("bad argument #1 to new (number expected, got table)"));
+    assert!(
+        eval("require('pb').new({})")
+            .unwrap_err()
+            .contains("bad argument #1 to new (number expected, got table)")
+    );
 }

@@ -3,7 +3,8 @@
 use crate::script::ffi::{Call, Fault, Kind};
 use crate::trace::{self, Attribute, Attributes, Link, SpanId, TraceId, cut};
 
-/// The attributes of the table at `at`: strings, numbers and booleans under string keys, sorted by name; all else is left out.
+/// The attributes of the table at `at`: strings, numbers and booleans under string keys, sorted by
+/// name; all else is left out.
 pub(super) fn attributes(call: &Call<'_>, at: i32) -> Result<Attributes, Fault> {
     let mut found = Attributes::new();
     if call.kind(at) != Kind::Table {
@@ -72,17 +73,20 @@ impl Options {
 /// A link whose numbers are hexadecimal texts; any other is left out.
 fn link(call: &Call<'_>, at: i32) -> Result<Option<Link>, Fault> {
     call.push_field(at, "trace_id");
-    let trace = std::str::from_utf8(call.bytes(-1)).ok().and_then(|text| u128::from_str_radix(text, 16).ok());
+    let trace = std::str::from_utf8(call.bytes(-1))
+        .ok()
+        .and_then(|text| u128::from_str_radix(text, 16).ok());
     call.push_field(at, "span_id");
-    let span = std::str::from_utf8(call.bytes(-1)).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
+    let span = std::str::from_utf8(call.bytes(-1))
+        .ok()
+        .and_then(|text| u64::from_str_radix(text, 16).ok());
     call.push_field(at, "attributes");
     let attributes = attributes(call, call.len())?;
     call.pop(3);
-    Ok(trace.zip(span).filter(|(trace, span)| *trace != 0 && *span != 0).map(|(trace, span)| Link {
-        trace: TraceId(trace),
-        span: SpanId(span),
-        attributes,
-    }))
+    Ok(trace
+        .zip(span)
+        .filter(|(trace, span)| *trace != 0 && *span != 0)
+        .map(|(trace, span)| Link { trace: TraceId(trace), span: SpanId(span), attributes }))
 }
 
 /// As OpenTelemetry's own limit.

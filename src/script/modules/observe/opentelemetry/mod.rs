@@ -1,9 +1,12 @@
 //! `nauthilus_opentelemetry`: scripts' own spans, baggage, and the trace's context as headers.
 //!
-//! Without tracing in the configuration the whole interface is there and does nothing, but for `with_span`, which calls its function, and
-//! `semconv`, which only names things. With it, spans belong to the request's trace ([`crate::trace::Context`] in the login) and go to the
-//! worker's buffer when they are finished. Tracers and `with_span` are the Lua half's, since their function may wait.
-//! Rules: specification `lua/modules-nauthilus.md` 17. Bounds: those of [`crate::trace`]; a span's memory counts as Lua's.
+//! Without tracing in the configuration the whole interface is there and does nothing, but for
+//! `with_span`, which calls its function, and `semconv`, which only names things. With it, spans
+//! belong to the request's trace ([`crate::trace::Context`] in the login) and go to the worker's
+//! buffer when they are finished. Tracers and `with_span` are the Lua half's, since their function
+//! may wait.
+//! Rules: specification `lua/modules-nauthilus.md` 17. Bounds: those of [`crate::trace`]; a span's
+//! memory counts as Lua's.
 
 mod arguments;
 mod semconv;
@@ -111,8 +114,8 @@ fn inject_headers(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(0)
 }
 
-/// `extract_headers(table)`: goes on with the trace that the headers tell of. A value may be a list, as `get_all_http_request_headers`
-/// has them; its first member counts.
+/// `extract_headers(table)`: goes on with the trace that the headers tell of. A value may be a
+/// list, as `get_all_http_request_headers` has them; its first member counts.
 fn extract_headers(call: &Call<'_>) -> Result<i32, Fault> {
     call.table(1)?;
     let Some(settings) = settings(call) else { return Ok(0) };
@@ -132,9 +135,13 @@ fn extract_headers(call: &Call<'_>) -> Result<i32, Fault> {
         }
         Ok(())
     })?;
-    let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let header = |name: &str| {
+        headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    };
     let mut context = call.run()?.login.trace.borrow_mut();
-    if let Some(place) = settings.propagators.iter().find_map(|propagator| propagator.extract(header)) {
+    if let Some(place) =
+        settings.propagators.iter().find_map(|propagator| propagator.extract(header))
+    {
         context.extracted(place);
     }
     if settings.propagators.contains(&Propagator::Baggage)

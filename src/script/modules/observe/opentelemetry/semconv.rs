@@ -9,15 +9,35 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function { name: "peer_service", body: peer_service },
     Function {
         name: "http_client_attrs",
-        body: |call| rename(call, &[("method", "http.method"), ("url", "url.full"), ("status_code", "http.status_code")]),
+        body: |call| {
+            rename(
+                call,
+                &[
+                    ("method", "http.method"),
+                    ("url", "url.full"),
+                    ("status_code", "http.status_code"),
+                ],
+            )
+        },
     },
     Function {
         name: "db_attrs",
         body: |call| {
-            rename(call, &[("system", "db.system"), ("name", "db.name"), ("operation", "db.operation"), ("statement", "db.statement")])
+            rename(
+                call,
+                &[
+                    ("system", "db.system"),
+                    ("name", "db.name"),
+                    ("operation", "db.operation"),
+                    ("statement", "db.statement"),
+                ],
+            )
         },
     },
-    Function { name: "net_attrs", body: |call| rename(call, &[("peer_name", "server.address"), ("peer_port", "server.port")]) },
+    Function {
+        name: "net_attrs",
+        body: |call| rename(call, &[("peer_name", "server.address"), ("peer_port", "server.port")]),
+    },
 ];
 
 /// `peer_service(name)` → `{["peer.service"] = name}`.

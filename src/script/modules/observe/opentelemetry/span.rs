@@ -88,9 +88,13 @@ fn record_error(call: &Call<'_>) -> Result<i32, Fault> {
     if matches!(text.as_str(), "" | "nil" | "redis: nil") {
         return this(call).map(|_| 0);
     }
-    let attributes =
-        vec![("exception.message".to_owned(), Attribute::Text(text)), ("exception.type".to_owned(), Attribute::Text("lua".to_owned()))];
-    change(call, |span| span.add_event(Event { at: now(), name: "exception".to_owned(), attributes }))
+    let attributes = vec![
+        ("exception.message".to_owned(), Attribute::Text(text)),
+        ("exception.type".to_owned(), Attribute::Text("lua".to_owned())),
+    ];
+    change(call, |span| {
+        span.add_event(Event { at: now(), name: "exception".to_owned(), attributes })
+    })
 }
 
 /// `span:finish()`, `span["end"]()`.

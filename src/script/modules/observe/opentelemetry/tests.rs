@@ -9,9 +9,12 @@ use crate::trace::propagation::Propagator;
 use crate::trace::{Attribute, Kind, Settings, Span, Status};
 use crate::value::Value;
 
-/// Runs `body` with the module in `otel` and tracing on; what it returns, and the spans that it finished.
+/// Runs `body` with the module in `otel` and tracing on; what it returns, and the spans that it
+/// finished.
 fn traced(body: &str) -> (Result<Value, String>, Vec<Span>) {
-    let source = format!("local otel = require('nauthilus_opentelemetry') function nauthilus_run_hook() {body} end");
+    let source = format!(
+        "local otel = require('nauthilus_opentelemetry') function nauthilus_run_hook() {body} end"
+    );
     let bench = Bench::with_settings(&[(StageKind::Hook, &source)], LIMITS, |settings| {
         let propagators = vec![Propagator::TraceContext, Propagator::Baggage];
         settings.tracing = Some(Settings { sampler_ratio: 1.0, propagators });
@@ -48,14 +51,28 @@ fn spans_are_recorded() {
     );
     assert_eq!(returned, Ok(Value::Bool(true)));
     let [one, two] = spans.as_slice() else { panic!("{spans:?}") };
-    assert_eq!((one.scope.as_str(), one.name.as_str(), one.kind, &one.status), ("kit", "one", Kind::Client, &Status::Error("text".into())));
-    let attributes = [("a", Attribute::Number(1.0)), ("k", text("v")), ("b", Attribute::Bool(true)), ("n", Attribute::Number(1.0))];
+    assert_eq!(
+        (one.scope.as_str(), one.name.as_str(), one.kind, &one.status),
+        ("kit", "one", Kind::Client, &Status::Error("text".into()))
+    );
+    let attributes = [
+        ("a", Attribute::Number(1.0)),
+        ("k", text("v")),
+        ("b", Attribute::Bool(true)),
+        ("n", Attribute::Number(1.0)),
+    ];
     assert_eq!(one.attributes, attributes.map(|(name, value)| (name.to_owned(), value)));
-    assert_eq!(one.events.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["event", "exception"]);
+    assert_eq!(
+        one.events.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(),
+        ["event", "exception"]
+    );
     assert_eq!(one.events[1].attributes[0], ("exception.message".into(), text("trouble")));
     assert_eq!((one.links.len(), one.links[0].trace.0, one.links[0].attributes.len()), (1, 255, 1));
     assert!(one.ended >= one.began && one.began > 0);
-    assert_eq!((two.scope.as_str(), &two.status, two.place.trace), ("nauthilus/lua", &Status::Ok, one.place.trace));
+    assert_eq!(
+        (two.scope.as_str(), &two.status, two.place.trace),
+        ("nauthilus/lua", &Status::Ok, one.place.trace)
+    );
 }
 
 #[test]
@@ -71,8 +88,17 @@ fn with_span_calls_across_waits_and_errors() {
          local value = select(2, pcall(function() tr:with_span('table', function() error({ 1 }) end) end))
          return { a, tostring(b), c, ok, err:find('inside') ~= nil and err:find('stack traceback') ~= nil, type(value) }",
     );
-    let expected = [Value::string("first"), Value::string("nil"), Value::Number(3.0), Value::Bool(false), Value::Bool(true)];
-    assert_eq!(returned, Ok(Value::List(expected.into_iter().chain([Value::string("table")]).collect())));
+    let expected = [
+        Value::string("first"),
+        Value::string("nil"),
+        Value::Number(3.0),
+        Value::Bool(false),
+        Value::Bool(true),
+    ];
+    assert_eq!(
+        returned,
+        Ok(Value::List(expected.into_iter().chain([Value::string("table")]).collect()))
+    );
     let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(names, ["inner", "outer", "broken", "table"]);
     assert_eq!((spans[0].parent, spans[0].kind), (Some(spans[1].place.span), Kind::Server));
@@ -99,7 +125,10 @@ fn headers_carry_the_trace() {
     );
     let place = spans[0].place;
     assert_eq!((place.trace.0, spans[0].parent.map(|parent| parent.0)), (0xabc, Some(0x12)));
-    assert_eq!(returned, Ok(Value::string(format!("00-{:032x}-{:016x}-01", place.trace.0, place.span.0))));
+    assert_eq!(
+        returned,
+        Ok(Value::string(format!("00-{:032x}-{:016x}-01", place.trace.0, place.span.0)))
+    );
 }
 
 #[test]
@@ -133,7 +162,10 @@ fn semconv_renames() {
     );
     let texts = ["svc", "GET", "http://h/", "200", "mysql", "nos", "h", "25", "2"];
     let Ok(Value::List(found)) = returned else { panic!("{returned:?}") };
-    let found: Vec<_> = found.iter().map(|value| String::from_utf8(value.text().unwrap().into_owned()).unwrap()).collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|value| String::from_utf8(value.text().unwrap().into_owned()).unwrap())
+        .collect();
     assert_eq!(found, texts);
 }
 
@@ -143,7 +175,10 @@ fn wrong_arguments_raise() {
         ("tracer(5)", "bad argument #1 to tracer (string expected, got number)"),
         ("tracer():start_span()", "bad argument #2 to start_span (string expected, got nil)"),
         ("tracer():with_span('a')", "bad argument #2 to with_span (function expected, got nil)"),
-        ("tracer():start_span('a'):set_attributes()", "bad argument #2 to set_attributes (table expected, got nil)"),
+        (
+            "tracer():start_span('a'):set_attributes()",
+            "bad argument #2 to set_attributes (table expected, got nil)",
+        ),
         ("tracer():start_span('a').finish(5)", "bad argument #1 to finish (span expected)"),
         ("baggage_set('a')", "bad argument #2 to baggage_set (string expected, got nil)"),
         ("inject_headers()", "bad argument #1 to inject_headers (table expected, got nil)"),

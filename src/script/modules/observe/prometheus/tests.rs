@@ -7,7 +7,9 @@ use crate::value::Value;
 
 /// Runs `body` with the module in `p`.
 fn bench(body: &str) -> (Result<Value, String>, Bench) {
-    let source = format!("local p = require('nauthilus_prometheus') function nauthilus_run_hook() {body} end");
+    let source = format!(
+        "local p = require('nauthilus_prometheus') function nauthilus_run_hook() {body} end"
+    );
     let bench = Bench::new(&[(StageKind::Hook, &source)]);
     (bench.hook(|_| Answer::Slept), bench)
 }
@@ -58,9 +60,15 @@ fn gauges_go_up_and_down() {
 
 #[test]
 fn a_metric_without_labels_has_an_empty_table_of_them() {
-    shows(&page("p.create_counter_vec('kit_total', '') p.increment_counter('kit_total', {})"), "kit_total 1");
+    shows(
+        &page("p.create_counter_vec('kit_total', '') p.increment_counter('kit_total', {})"),
+        "kit_total 1",
+    );
     let error = error("p.create_counter_vec('kit_total', '') p.increment_counter('kit_total')");
-    assert!(error.contains("bad argument #2 to increment_counter (table expected, got nil)"), "{error}");
+    assert!(
+        error.contains("bad argument #2 to increment_counter (table expected, got nil)"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -81,9 +89,15 @@ fn timers_observe_each_time_they_are_stopped() {
 
 #[test]
 fn a_timer_is_wanted_to_stop() {
-    for (argument, got) in [("", "no value"), ("nil", "nil"), ("5", "number"), ("io.stdout", "userdata")] {
+    for (argument, got) in
+        [("", "no value"), ("nil", "nil"), ("5", "number"), ("io.stdout", "userdata")]
+    {
         let error = error(&format!("p.stop_timer({argument})"));
-        assert!(error.contains(&format!("bad argument #1 to stop_timer (userdata expected, got {got})")), "{error}");
+        assert!(
+            error
+                .contains(&format!("bad argument #1 to stop_timer (userdata expected, got {got})")),
+            "{error}"
+        );
     }
 }
 
@@ -98,21 +112,39 @@ fn an_unknown_metric_is_ignored_with_one_warning() {
     assert_eq!(returned, Ok(Value::Nil));
     let warnings = bench.host.state().services().warnings.borrow();
     assert_eq!(warnings.len(), 3, "{warnings:?}");
-    assert!(warnings.iter().any(|warning| warning.contains("\"kit_absent_seconds\"")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning.contains("\"kit_absent_seconds\"")),
+        "{warnings:?}"
+    );
 }
 
 #[test]
 fn wrong_use_raises() {
     for (body, expected) in [
-        ("p.create_counter_vec('kit', '') p.create_gauge_vec('kit', '')", "duplicate metrics collector registration attempted"),
-        ("p.create_counter_vec('kit')", "bad argument #2 to create_counter_vec (string expected, got nil)"),
-        ("p.create_counter_vec('kit', '', 'a')", "bad argument #3 to create_counter_vec (table expected, got string)"),
+        (
+            "p.create_counter_vec('kit', '') p.create_gauge_vec('kit', '')",
+            "duplicate metrics collector registration attempted",
+        ),
+        (
+            "p.create_counter_vec('kit')",
+            "bad argument #2 to create_counter_vec (string expected, got nil)",
+        ),
+        (
+            "p.create_counter_vec('kit', '', 'a')",
+            "bad argument #3 to create_counter_vec (table expected, got string)",
+        ),
         (
             "p.create_counter_vec('kit', '', { 'a', 'b' }) p.increment_counter('kit', { a = 1 })",
             "inconsistent label cardinality: expected 2 label values but got 1 in prometheus.Labels{\"a\":\"1\"}",
         ),
-        ("p.create_counter_vec('kit', '', { 'a' }) p.increment_counter('kit', { 'x' })", "label name \"a\" missing in label map"),
-        ("p.create_summary_vec('kit', '', { 'a' }) p.start_summary_timer('kit', {})", "inconsistent label cardinality"),
+        (
+            "p.create_counter_vec('kit', '', { 'a' }) p.increment_counter('kit', { 'x' })",
+            "label name \"a\" missing in label map",
+        ),
+        (
+            "p.create_summary_vec('kit', '', { 'a' }) p.start_summary_timer('kit', {})",
+            "inconsistent label cardinality",
+        ),
         ("p.add_gauge('kit', {}, {})", "bad argument #2 to add_gauge (number expected, got table)"),
     ] {
         let error = error(body);

@@ -1,7 +1,8 @@
 //! `cmd`: commands of the shell.
 //!
-//! A command runs below a helper thread, in a process group of its own, and the whole group is killed when its time is over or when
-//! nobody waits for it any more: the waiting script holds the one end of a pipe whose other end is watched along with the child.
+//! A command runs below a helper thread, in a process group of its own, and the whole group is
+//! killed when its time is over or when nobody waits for it any more: the waiting script holds the
+//! one end of a pipe whose other end is watched along with the child.
 //! Bounds: [`OUTPUT_BYTES_MAX`] per stream. Rules: specification `lua/modules-glua.md` 5.7.
 
 use crate::script::ffi::{Call, Fault, Kind, Start, Waiting};
@@ -17,8 +18,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub static MODULE: Module =
-    Module { names: &["cmd"], functions: &[], waiting: &[Waiting { name: "exec", start: exec }], setup: None, lua: None };
+pub static MODULE: Module = Module {
+    names: &["cmd"],
+    functions: &[],
+    waiting: &[Waiting { name: "exec", start: exec }],
+    setup: None,
+    lua: None,
+};
 
 /// `exec(command[, seconds])` → `{status, stdout, stderr}`.
 fn exec(call: &Call<'_>) -> Result<Start, Fault> {
@@ -28,7 +34,8 @@ fn exec(call: &Call<'_>) -> Result<Start, Fault> {
         Kind::String => return Err(Fault::Argument(2, "number expected, got string".into())),
         _ => u64::try_from(call.int(2)?).unwrap_or(0),
     };
-    let (gone, waits) = io::pipe().map_err(|error| Fault::Message(format!("pipe: {}", error_text(&error))))?;
+    let (gone, waits) =
+        io::pipe().map_err(|error| Fault::Message(format!("pipe: {}", error_text(&error))))?;
     let work = move || run(&command, Duration::from_secs(seconds), &gone);
     Ok(work::on_helper(work, move |call, done| {
         drop(waits);
@@ -83,12 +90,19 @@ fn run(command: &str, limit: Duration, gone: &PipeReader) -> Result<Finished, Un
     let mut stderr = Stream::new(group.0.stderr.take().map(OwnedFd::from));
     let mut has_exited = false;
     while !has_exited || stdout.source.is_some() || stderr.source.is_some() {
-        let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
+        let left =
+            until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             return Err(Unfinished::Timeout);
         }
         let mut watched = vec![PollFd::new(gone, PollFlags::IN)];
-        watched.extend(stdout.source.iter().chain(&stderr.source).map(|source| PollFd::new(source, PollFlags::IN)));
+        watched.extend(
+            stdout
+                .source
+                .iter()
+                .chain(&stderr.source)
+                .map(|source| PollFd::new(source, PollFlags::IN)),
+        );
         if !has_exited {
             watched.push(PollFd::new(&exit, PollFlags::IN));
         }
@@ -96,7 +110,11 @@ fn run(command: &str, limit: Duration, gone: &PipeReader) -> Result<Finished, Un
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
-        let mut events = watched.iter().map(|watched| !watched.revents().is_empty()).collect::<Vec<_>>().into_iter();
+        let mut events = watched
+            .iter()
+            .map(|watched| !watched.revents().is_empty())
+            .collect::<Vec<_>>()
+            .into_iter();
         if events.next() == Some(true) {
             return Err(Unfinished::Gone);
         }
@@ -117,12 +135,21 @@ struct Group(Child);
 impl Group {
     fn spawn(command: &str) -> io::Result<Group> {
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(command).process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shell
+            .arg("-c")
+            .arg(command)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         shell.spawn().map(Group)
     }
 
     fn pid(&self) -> io::Result<Pid> {
-        i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process id"))
+        i32::try_from(self.0.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| io::Error::other("no process id"))
     }
 
     /// Readable once the child has ended.

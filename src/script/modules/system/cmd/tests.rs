@@ -85,6 +85,9 @@ fn limits_are_whole_seconds() {
         ("'true', '5'", "bad argument #2 to exec (number expected, got string)"),
         ("'true', {}", "bad argument #2 to exec (number expected, got table)"),
     ] {
-        assert!(eval(&format!("require('cmd').exec({arguments})")).unwrap_err().contains(error), "{arguments}");
+        assert!(
+            eval(&format!("require('cmd').exec({arguments})")).unwrap_err().contains(error),
+            "{arguments}"
+        );
     }
 }

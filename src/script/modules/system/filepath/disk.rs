@@ -1,6 +1,7 @@
 //! What asks the file system: `glob` and `eval_symlinks`. Runs on helper threads.
 //!
-//! Bounds: [`FOUND_MAX`] names, [`LINKS_MAX`] links. A folder that cannot be read counts as empty, as in the reference.
+//! Bounds: [`FOUND_MAX`] names, [`LINKS_MAX`] links. A folder that cannot be read counts as empty,
+//! as in the reference.
 
 use super::path::{clean, join, split};
 use super::pattern::{self, Pattern};
@@ -35,7 +36,8 @@ pub fn glob(pattern: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 
 fn list(folder: &[u8], name: &Pattern, found: &mut Vec<Vec<u8>>) -> Result<(), String> {
     let Ok(entries) = std::fs::read_dir(work::path(folder)) else { return Ok(()) };
-    let mut names: Vec<Vec<u8>> = entries.flatten().map(|entry| entry.file_name().into_vec()).collect();
+    let mut names: Vec<Vec<u8>> =
+        entries.flatten().map(|entry| entry.file_name().into_vec()).collect();
     names.sort_unstable();
     for entry in names {
         if name.matches(&entry) == Ok(true) {
@@ -58,7 +60,11 @@ pub fn eval_symlinks(path: &[u8]) -> Result<Vec<u8>, String> {
     }
     // The system knows no longer ones. This also bounds the loop: each step copies the path so far.
     if path.len() > PATH_BYTES_MAX {
-        return Err(path_error("lstat", work::path(path), &std::io::Error::from_raw_os_error(libc::ENAMETOOLONG)));
+        return Err(path_error(
+            "lstat",
+            work::path(path),
+            &std::io::Error::from_raw_os_error(libc::ENAMETOOLONG),
+        ));
     }
     let mut done: Vec<u8> = if path.starts_with(b"/") { b"/".to_vec() } else { Vec::new() };
     let mut left: VecDeque<Vec<u8>> = elements(path).collect();
@@ -73,7 +79,11 @@ pub fn eval_symlinks(path: &[u8]) -> Result<Vec<u8>, String> {
         let about = at.symlink_metadata().map_err(|error| path_error("lstat", at, &error))?;
         if !about.is_symlink() {
             if !left.is_empty() && !about.is_dir() {
-                return Err(path_error("lstat", at, &std::io::Error::from_raw_os_error(libc::ENOTDIR)));
+                return Err(path_error(
+                    "lstat",
+                    at,
+                    &std::io::Error::from_raw_os_error(libc::ENOTDIR),
+                ));
             }
             done = next;
             continue;
@@ -95,7 +105,9 @@ pub fn eval_symlinks(path: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn elements(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    path.split(|byte| *byte == b'/').filter(|element| !element.is_empty() && *element != b".").map(<[u8]>::to_vec)
+    path.split(|byte| *byte == b'/')
+        .filter(|element| !element.is_empty() && *element != b".")
+        .map(<[u8]>::to_vec)
 }
 
 const FOUND_MAX: usize = 100_000;

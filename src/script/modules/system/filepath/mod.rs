@@ -1,7 +1,7 @@
 //! `filepath`: paths as text, patterns for file names, and what the file system knows of both.
 //!
-//! The functions on text answer at once; `glob` and `eval_symlinks` wait for a helper thread. Rules: specification `lua/modules-glua.md` 5.6,
-//! for Unix.
+//! The functions on text answer at once; `glob` and `eval_symlinks` wait for a helper thread.
+//! Rules: specification `lua/modules-glua.md` 5.6, for Unix.
 
 mod disk;
 pub mod path;
@@ -33,7 +33,10 @@ pub static MODULE: Module = Module {
         Function { name: "split", body: split },
         Function { name: "split_list", body: split_list },
     ],
-    waiting: &[Waiting { name: "glob", start: glob }, Waiting { name: "eval_symlinks", start: eval_symlinks }],
+    waiting: &[
+        Waiting { name: "glob", start: glob },
+        Waiting { name: "eval_symlinks", start: eval_symlinks },
+    ],
     setup: None,
     lua: None,
 };
@@ -71,8 +74,12 @@ fn abs(call: &Call<'_>) -> Result<i32, Fault> {
     if path.starts_with(b"/") {
         return push(call, &path::clean(&path));
     }
-    let outcome = std::env::current_dir().map(|folder| path::join(&[folder.as_os_str().as_bytes(), &path]));
-    push_or_error(call, outcome.map_err(|error| format!("getwd: {}", crate::upstream::error_text(&error))))
+    let outcome =
+        std::env::current_dir().map(|folder| path::join(&[folder.as_os_str().as_bytes(), &path]));
+    push_or_error(
+        call,
+        outcome.map_err(|error| format!("getwd: {}", crate::upstream::error_text(&error))),
+    )
 }
 
 fn is_abs(call: &Call<'_>) -> Result<i32, Fault> {
@@ -83,12 +90,17 @@ fn is_abs(call: &Call<'_>) -> Result<i32, Fault> {
 /// `join(...)`: of any values, as `tostring` shows them.
 fn join(call: &Call<'_>) -> Result<i32, Fault> {
     let elements: Result<Vec<Vec<u8>>, Fault> = (1..=call.len())
-        .map(|at| call.string(at).map(std::borrow::Cow::into_owned).or_else(|_| Ok(call.display(at).into_bytes())))
+        .map(|at| {
+            call.string(at)
+                .map(std::borrow::Cow::into_owned)
+                .or_else(|_| Ok(call.display(at).into_bytes()))
+        })
         .collect();
     push(call, &path::join(&elements?))
 }
 
-/// `match(pattern, name)` → whether the pattern covers the name; false and an error for a faulty one.
+/// `match(pattern, name)` → whether the pattern covers the name; false and an error for a faulty
+/// one.
 fn matches(call: &Call<'_>) -> Result<i32, Fault> {
     let (pattern, name) = (call.string(1)?, call.string(2)?);
     let outcome = Pattern::parse(&pattern).and_then(|pattern| pattern.matches(&name));
@@ -106,7 +118,11 @@ fn matches(call: &Call<'_>) -> Result<i32, Fault> {
 fn rel(call: &Call<'_>) -> Result<i32, Fault> {
     let (base, target) = (call.string(1)?, call.string(2)?);
     let outcome = path::relative(&base, &target).map_err(|path::Unrelated| {
-        format!("Rel: can't make {} relative to {}", String::from_utf8_lossy(&target), String::from_utf8_lossy(&base))
+        format!(
+            "Rel: can't make {} relative to {}",
+            String::from_utf8_lossy(&target),
+            String::from_utf8_lossy(&base)
+        )
     });
     push_or_error(call, outcome)
 }
@@ -145,7 +161,10 @@ fn glob(call: &Call<'_>) -> Result<Start, Fault> {
 /// `eval_symlinks(path)` → the path without links.
 fn eval_symlinks(call: &Call<'_>) -> Result<Start, Fault> {
     let path = call.string(1)?.into_owned();
-    Ok(work::on_helper(move || disk::eval_symlinks(&path), |call, done| push_or_error(call, work::flat(done))))
+    Ok(work::on_helper(
+        move || disk::eval_symlinks(&path),
+        |call, done| push_or_error(call, work::flat(done)),
+    ))
 }
 
 #[cfg(test)]

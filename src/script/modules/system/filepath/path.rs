@@ -1,8 +1,10 @@
 //! Paths as text, by the rules of Unix: cleaning, joining, cutting.
 //!
-//! Pure: nothing is looked up. Bytes throughout. Rules: specification `lua/modules-glua.md` 5.6 (Go's `path/filepath`).
+//! Pure: nothing is looked up. Bytes throughout. Rules: specification `lua/modules-glua.md` 5.6
+//! (Go's `path/filepath`).
 
-/// The shortest path that means the same: without empty, `.` and inner `..` elements; `.` for nothing.
+/// The shortest path that means the same: without empty, `.` and inner `..` elements; `.` for
+/// nothing.
 pub fn clean(path: &[u8]) -> Vec<u8> {
     let rooted = path.first() == Some(&b'/');
     let mut kept: Vec<&[u8]> = Vec::new();
@@ -22,7 +24,8 @@ pub fn clean(path: &[u8]) -> Vec<u8> {
 
 /// The elements that are not empty, joined and cleaned; nothing for nothing.
 pub fn join<T: AsRef<[u8]>>(elements: &[T]) -> Vec<u8> {
-    let elements: Vec<&[u8]> = elements.iter().map(AsRef::as_ref).filter(|element| !element.is_empty()).collect();
+    let elements: Vec<&[u8]> =
+        elements.iter().map(AsRef::as_ref).filter(|element| !element.is_empty()).collect();
     if elements.is_empty() { Vec::new() } else { clean(&elements.join(&b'/')) }
 }
 
@@ -59,7 +62,8 @@ pub struct Unrelated;
 /// The path that leads from `base` to `target`.
 ///
 /// # Errors
-/// [`Unrelated`] if only one of them is absolute, or if `base` goes up out of where `target` starts.
+/// [`Unrelated`] if only one of them is absolute, or if `base` goes up out of where `target`
+/// starts.
 pub fn relative(base: &[u8], target: &[u8]) -> Result<Vec<u8>, Unrelated> {
     let (base, target) = (clean(base), clean(target));
     if base == target {
@@ -70,7 +74,8 @@ pub fn relative(base: &[u8], target: &[u8]) -> Result<Vec<u8>, Unrelated> {
     }
     let (base, target) = (elements(&base), elements(&target));
     let shared = base.iter().zip(&target).take_while(|(base, target)| base == target).count();
-    let (up, down) = (base.get(shared..).unwrap_or_default(), target.get(shared..).unwrap_or_default());
+    let (up, down) =
+        (base.get(shared..).unwrap_or_default(), target.get(shared..).unwrap_or_default());
     if up.contains(&&b".."[..]) {
         return Err(Unrelated);
     }
@@ -80,7 +85,9 @@ pub fn relative(base: &[u8], target: &[u8]) -> Result<Vec<u8>, Unrelated> {
 
 /// The elements of a cleaned path.
 fn elements(path: &[u8]) -> Vec<&[u8]> {
-    path.split(|byte| *byte == b'/').filter(|element| !element.is_empty() && *element != b".").collect()
+    path.split(|byte| *byte == b'/')
+        .filter(|element| !element.is_empty() && *element != b".")
+        .collect()
 }
 
 fn trim_end(path: &[u8]) -> &[u8] {
@@ -128,7 +135,10 @@ mod tests {
             ("/a.tar.gz", "a.tar.gz", "/", ".gz"),
         ] {
             let path = path.as_bytes();
-            assert_eq!((text(base(path)), text(dir(path)), text(extension(path))), (name.into(), folder.into(), ending.into()));
+            assert_eq!(
+                (text(base(path)), text(dir(path)), text(extension(path))),
+                (name.into(), folder.into(), ending.into())
+            );
         }
     }
 
@@ -146,13 +156,20 @@ mod tests {
             ("..", "a", None),
             ("../a", "b", None),
         ] {
-            assert_eq!(relative(from.as_bytes(), to.as_bytes()).ok().map(text).as_deref(), way, "{from} {to}");
+            assert_eq!(
+                relative(from.as_bytes(), to.as_bytes()).ok().map(text).as_deref(),
+                way,
+                "{from} {to}"
+            );
         }
     }
 
     fn path() -> impl Strategy<Value = Vec<u8>> {
-        proptest::collection::vec(proptest::sample::select(vec!["/", ".", "..", "a", "b", "//"]), 0..12)
-            .prop_map(|parts| parts.concat().into_bytes())
+        proptest::collection::vec(
+            proptest::sample::select(vec!["/", ".", "..", "a", "b", "//"]),
+            0..12,
+        )
+        .prop_map(|parts| parts.concat().into_bytes())
     }
 
     proptest! {

@@ -1,8 +1,9 @@
 //! Patterns for file names: `*`, `?`, `[a-c]`, `[^a]` and `\` before any of them.
 //!
-//! `*` and `?` stop at a `/`; characters are those of UTF-8, and a byte that belongs to none counts as one. A pattern is read as a whole
-//! before it is used, so a fault anywhere in it is found whatever the name. Matching takes at most pattern × name steps; both
-//! are bounded by [`BYTES_MAX`]. Rules: specification `lua/modules-glua.md` 5.6 (Go's `filepath.Match`).
+//! `*` and `?` stop at a `/`; characters are those of UTF-8, and a byte that belongs to none counts
+//! as one. A pattern is read as a whole before it is used, so a fault anywhere in it is found
+//! whatever the name. Matching takes at most pattern × name steps; both are bounded by
+//! [`BYTES_MAX`]. Rules: specification `lua/modules-glua.md` 5.6 (Go's `filepath.Match`).
 
 /// Longest pattern and longest name: as long as paths can be.
 pub const BYTES_MAX: usize = 4096;
@@ -67,8 +68,9 @@ impl Pattern {
             return Err(Error::TooLong);
         }
         let (mut token, mut at) = (0, 0);
-        // Where to go on when the rest does not fit: behind the last star, with one byte more for it. Earlier stars need no
-        // second chance: whatever they could leave to the last one, it can take itself.
+        // Where to go on when the rest does not fit: behind the last star, with one byte more for
+        // it. Earlier stars need no second chance: whatever they could leave to the last one, it
+        // can take itself.
         let mut again: Option<(usize, usize)> = None;
         loop {
             let rest = name.get(at..).unwrap_or_default();
@@ -219,7 +221,10 @@ mod tests {
 
     #[test]
     fn faults_are_found_wherever_they_are() {
-        for pattern in ["[", "[]", "[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[^", "[^bc", "a[", "zzz[", r"a\", r"[\", "[a-"] {
+        for pattern in [
+            "[", "[]", "[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[^", "[^bc", "a[", "zzz[", r"a\",
+            r"[\", "[a-",
+        ] {
             assert_eq!(matches(pattern, "a"), Err(Error::Syntax), "{pattern}");
         }
         assert!(matches!(Pattern::parse(b"[\xff]"), Err(Error::Syntax)));
@@ -249,7 +254,8 @@ mod tests {
         #[test]
         fn nothing_upsets_the_parser(pattern: Vec<u8>, name: Vec<u8>) {
             if let Ok(parsed) = Pattern::parse(&pattern) {
-                // A class may take a `/`, and then an earlier star could have found more: as in the reference, it is not asked.
+                // A class may take a `/`, and then an earlier star could have found more: as in the
+                // reference, it is not asked.
                 prop_assert!(parsed.matches(&name) == Ok(false) || slowly(&parsed.0, &name));
             }
         }

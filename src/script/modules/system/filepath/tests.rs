@@ -3,7 +3,8 @@ use crate::value::Value;
 use std::os::unix::fs::symlink;
 
 fn run(source: &str) -> Value {
-    eval(&format!("local f = require('filepath') return {source}")).unwrap_or_else(|error| panic!("{source}: {error}"))
+    eval(&format!("local f = require('filepath') return {source}"))
+        .unwrap_or_else(|error| panic!("{source}: {error}"))
 }
 
 fn list(members: &[&str]) -> Value {
@@ -35,19 +36,33 @@ fn paths_are_texts() {
     assert_eq!(run("f.split_list('/a:/b::c')"), list(&["/a", "/b", "", "c"]));
     assert_eq!(run("f.split_list('')"), list(&[]));
     assert_eq!(run("{ f.rel('/a', 'b') }"), list(&["", "Rel: can't make b relative to /a"]));
-    assert_eq!(run("f.abs('x')"), Value::string(std::env::current_dir().unwrap().join("x").to_str().unwrap()));
+    assert_eq!(
+        run("f.abs('x')"),
+        Value::string(std::env::current_dir().unwrap().join("x").to_str().unwrap())
+    );
 }
 
 #[test]
 fn match_reports_faulty_patterns() {
-    assert_eq!(run("{ f.match('*.txt', 'a.txt'), f.match('[^a]?c', 'axc') }"), Value::List(vec![Value::Bool(true), Value::Bool(false)]));
+    assert_eq!(
+        run("{ f.match('*.txt', 'a.txt'), f.match('[^a]?c', 'axc') }"),
+        Value::List(vec![Value::Bool(true), Value::Bool(false)])
+    );
     let faulty = Value::List(vec![Value::Bool(false), Value::string("syntax error in pattern")]);
     assert_eq!(run("{ f.match('[', 'x') }"), faulty);
 }
 
 #[test]
 fn arguments_must_be_texts() {
-    for call in ["basename()", "match('a')", "rel('a', {})", "glob(nil)", "eval_symlinks(true)", "volume_name()", "split_list({})"] {
+    for call in [
+        "basename()",
+        "match('a')",
+        "rel('a', {})",
+        "glob(nil)",
+        "eval_symlinks(true)",
+        "volume_name()",
+        "split_list({})",
+    ] {
         let error = eval(&format!("require('filepath').{call}")).unwrap_err();
         assert!(error.contains("string expected"), "{call}: {error}");
     }
@@ -96,7 +111,11 @@ fn eval_symlinks_follows_links() {
         ("none", format!("lstat {at}/none: no such file or directory")),
         ("real/file/x", format!("lstat {at}/real/file: not a directory")),
     ] {
-        assert_eq!(run(&format!("{{ f.eval_symlinks('{at}/{path}') }}")), list(&["", &error]), "{path}");
+        assert_eq!(
+            run(&format!("{{ f.eval_symlinks('{at}/{path}') }}")),
+            list(&["", &error]),
+            "{path}"
+        );
     }
     assert_eq!(run("f.eval_symlinks('.') .. f.eval_symlinks('')"), Value::string("."));
 }

@@ -1,6 +1,8 @@
-//! The form in which a store lies on disk: `{"data":{"key":{"value":"<base64 of JSON>","max_valid_at":<Unix nanoseconds>}}}`.
+//! The form in which a store lies on disk: `{"data":{"key":{"value":"<base64 of
+//! JSON>","max_valid_at":<Unix nanoseconds>}}}`.
 //!
-//! Rules: specification `lua/modules-glua.md` 5.9. Keys are JSON texts, so bytes of a key that are no UTF-8 come back as U+FFFD.
+//! Rules: specification `lua/modules-glua.md` 5.9. Keys are JSON texts, so bytes of a key that are
+//! no UTF-8 come back as U+FFFD.
 
 use crate::script::modules::data::base64::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -45,7 +47,9 @@ struct Stored {
 pub fn parse(bytes: &[u8]) -> Result<Entries, Broken> {
     let whole: Whole = serde_json::from_slice(bytes)?;
     let entry = |(key, stored): (String, Stored)| match STANDARD.decode(stored.value.as_bytes()) {
-        Ok(value) => Ok((key.into_bytes(), Entry { value: value.into(), valid_until: stored.max_valid_at })),
+        Ok(value) => {
+            Ok((key.into_bytes(), Entry { value: value.into(), valid_until: stored.max_valid_at }))
+        }
         Err(error) => Err(Broken::Value { key, error: error.to_string() }),
     };
     whole.data.into_iter().map(entry).collect()
@@ -56,7 +60,10 @@ pub fn parse(bytes: &[u8]) -> Result<Entries, Broken> {
 pub fn text(entries: &Entries) -> Result<Vec<u8>, serde_json::Error> {
     let stored = |(key, entry): (&Vec<u8>, &Entry)| {
         let value = String::from_utf8_lossy(&STANDARD.encode(&entry.value)).into_owned();
-        (String::from_utf8_lossy(key).into_owned(), Stored { value, max_valid_at: entry.valid_until })
+        (
+            String::from_utf8_lossy(key).into_owned(),
+            Stored { value, max_valid_at: entry.valid_until },
+        )
     };
     serde_json::to_vec(&Whole { data: entries.iter().map(stored).collect() })
 }
@@ -68,9 +75,14 @@ mod tests {
 
     #[test]
     fn a_file_of_the_reference_is_read() {
-        let entries = parse(br#"{"data":{"k":{"value":"eyJhIjoxfQ==","max_valid_at":1700000000000000000}}}"#).unwrap();
+        let entries =
+            parse(br#"{"data":{"k":{"value":"eyJhIjoxfQ==","max_valid_at":1700000000000000000}}}"#)
+                .unwrap();
         let entry = entries.get(&b"k"[..]).unwrap();
-        assert_eq!((&*entry.value, entry.valid_until), (&br#"{"a":1}"#[..], 1_700_000_000_000_000_000));
+        assert_eq!(
+            (&*entry.value, entry.valid_until),
+            (&br#"{"a":1}"#[..], 1_700_000_000_000_000_000)
+        );
         assert_eq!(parse(b"{}").unwrap().len(), 0);
     }
 
@@ -80,7 +92,10 @@ mod tests {
             ("", "EOF while parsing"),
             ("[1]", "invalid type"),
             (r#"{"data":{"k":1}}"#, "invalid type"),
-            (r#"{"data":{"k":{"value":"*","max_valid_at":1}}}"#, "entry \"k\": illegal base64 data at input byte 0"),
+            (
+                r#"{"data":{"k":{"value":"*","max_valid_at":1}}}"#,
+                "entry \"k\": illegal base64 data at input byte 0",
+            ),
         ] {
             let broken = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(broken.contains(error), "{text}: {broken}");

@@ -1,7 +1,8 @@
 //! `storage`: values that outlive requests and the process, in memory and in a file.
 //!
-//! [`Storages`] has the rules of sharing and saving; here are the arguments. A store's object is made by the Lua half, since its `sync` and
-//! `close` wait. Closing saves; the store stays with others who have it open. Rules: specification `lua/modules-glua.md` 5.9.
+//! [`Storages`] has the rules of sharing and saving; here are the arguments. A store's object is
+//! made by the Lua half, since its `sync` and `close` wait. Closing saves; the store stays with
+//! others who have it open. Rules: specification `lua/modules-glua.md` 5.9.
 
 pub mod file;
 mod store;
@@ -42,7 +43,9 @@ static SETUP: Function = Function {
 struct Handle(Arc<Store>);
 
 fn store<'a>(call: &'a Call<'_>) -> Result<&'a Arc<Store>, Fault> {
-    call.userdata::<Handle>(1).map(|handle| &handle.0).ok_or_else(|| Fault::message("storage: no handle"))
+    call.userdata::<Handle>(1)
+        .map(|handle| &handle.0)
+        .ok_or_else(|| Fault::message("storage: no handle"))
 }
 
 /// `open(path[, driver])` → handle.
@@ -70,7 +73,8 @@ fn sync(call: &Call<'_>) -> Result<Start, Fault> {
     Ok(work::only_error(move || store.save(now())))
 }
 
-/// `set(handle, key, value[, seconds])`: nothing, or an error. Without a time above zero the value counts for ever.
+/// `set(handle, key, value[, seconds])`: nothing, or an error. Without a time above zero the value
+/// counts for ever.
 fn set(call: &Call<'_>) -> Result<i32, Fault> {
     let key = call.string(2)?;
     call.any(3)?;
@@ -79,9 +83,15 @@ fn set(call: &Call<'_>) -> Result<i32, Fault> {
         Kind::Number => call.int(4)?,
         kind => return Err(Fault::Argument(4, format!("number expected, got {}", kind.name()))),
     };
-    let valid_until = if seconds > 0 { now().saturating_add(seconds.saturating_mul(1_000_000_000)) } else { i64::MAX };
+    let valid_until = if seconds > 0 {
+        now().saturating_add(seconds.saturating_mul(1_000_000_000))
+    } else {
+        i64::MAX
+    };
     let outcome = match json::text_of(call, 3) {
-        Ok(text) => store(call)?.set(&key, Entry { value: text.into(), valid_until }).map_err(|error| error.to_string()),
+        Ok(text) => store(call)?
+            .set(&key, Entry { value: text.into(), valid_until })
+            .map_err(|error| error.to_string()),
         Err(Fault::Message(error)) => Err(error),
         Err(fault) => return Err(fault),
     };
@@ -150,7 +160,10 @@ mod tests {
     fn run(source: &str) -> Result<Value, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.json");
-        eval(&format!("local path = '{}' local s = require('storage').open(path, 'memory') {source}", path.display()))
+        eval(&format!(
+            "local path = '{}' local s = require('storage').open(path, 'memory') {source}",
+            path.display()
+        ))
     }
 
     fn yes(source: &str) {
@@ -159,17 +172,25 @@ mod tests {
 
     #[test]
     fn values_of_all_kinds_are_kept() {
-        yes("s:set('t', { a = 1, l = { 1, 2 } }, 60) local v, found = s:get('t') return found and v.a == 1 and v.l[2] == 2");
-        yes("s:set('n', 1.5) s:set('b', false) s:set('s', 'w') return s:get('n') == 1.5 and s:get('b') == false and s:get('s') == 'w'");
+        yes(
+            "s:set('t', { a = 1, l = { 1, 2 } }, 60) local v, found = s:get('t') return found and v.a == 1 and v.l[2] == 2",
+        );
+        yes(
+            "s:set('n', 1.5) s:set('b', false) s:set('s', 'w') return s:get('n') == 1.5 and s:get('b') == false and s:get('s') == 'w'",
+        );
         yes("s:set('nil', nil) local v, found = s:get('nil') return v == nil and found");
         yes("local v, found = s:get('absent') return v == nil and found == false");
         yes("s:set(1, 'one') return s:get('1') == 'one'");
-        yes("return select('#', s:set('k', 1)) == 0 and select('#', s:sync()) == 0 and select('#', s:close()) == 0");
+        yes(
+            "return select('#', s:set('k', 1)) == 0 and select('#', s:sync()) == 0 and select('#', s:close()) == 0",
+        );
     }
 
     #[test]
     fn keys_and_dump_show_all() {
-        yes("s:set('a', 1) s:set('b', { 2 }) local d = s:dump() return #s:keys() == 2 and d.a == 1 and d.b[1] == 2");
+        yes(
+            "s:set('a', 1) s:set('b', { 2 }) local d = s:dump() return #s:keys() == 2 and d.a == 1 and d.b[1] == 2",
+        );
     }
 
     #[test]
@@ -182,10 +203,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_told() {
-        assert_eq!(run("return select(2, require('storage').open(path, 'disk'))"), Ok(Value::string("driver not found")));
+        assert_eq!(
+            run("return select(2, require('storage').open(path, 'disk'))"),
+            Ok(Value::string("driver not found"))
+        );
         let missing = run("return select(2, require('storage').open('/nowhere/x'))");
         assert_eq!(missing, Ok(Value::string("open /nowhere/x.tmp: no such file or directory")));
-        yes("local err = s:set('f', print) return err:find('cannot encode') ~= nil and select(2, s:get('f')) == false");
+        yes(
+            "local err = s:set('f', print) return err:find('cannot encode') ~= nil and select(2, s:get('f')) == false",
+        );
         for (source, error) in [
             ("s:set('k', 1, '60')", "bad argument #4 to set (number expected, got string)"),
             ("s:set('k')", "value expected"),

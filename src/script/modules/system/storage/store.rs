@@ -1,8 +1,11 @@
-//! The stores behind `storage`: one for each path that scripts open, shared by all workers, saved to its file.
+//! The stores behind `storage`: one for each path that scripts open, shared by all workers, saved
+//! to its file.
 //!
-//! Values are kept as JSON. Opening, syncing and closing touch the disk and run on helper threads; everything else answers from memory. A
-//! thread of its own saves what has changed once a minute, and lets go of stores that nobody holds; it starts with the first store, and
-//! dropping [`Storages`] makes it save a last time. A file is written beside its place and renamed, with mode 0600: values may be secrets.
+//! Values are kept as JSON. Opening, syncing and closing touch the disk and run on helper threads;
+//! everything else answers from memory. A thread of its own saves what has changed once a minute,
+//! and lets go of stores that nobody holds; it starts with the first store, and dropping
+//! [`Storages`] makes it save a last time. A file is written beside its place and renamed, with
+//! mode 0600: values may be secrets.
 //! Bounds: [`STORES_MAX`], and [`BYTES_MAX`] per store by our own count.
 
 use super::file::{self, Entries, Entry};
@@ -91,7 +94,9 @@ impl Storages {
         let mut saver = lock(&self.shared.saver);
         if *saver == Saver::None {
             let shared = self.shared.clone();
-            let started = std::thread::Builder::new().name("storage".into()).spawn(move || shared.save_for_ever());
+            let started = std::thread::Builder::new()
+                .name("storage".into())
+                .spawn(move || shared.save_for_ever());
             *saver = if started.is_ok() { Saver::Running } else { Saver::None };
         }
     }
@@ -103,7 +108,10 @@ impl Drop for Storages {
         if *saver == Saver::Running {
             *saver = Saver::Stopping;
             self.shared.wake.notify_all();
-            let waits = self.shared.wake.wait_timeout_while(saver, LAST_SAVE_MAX, |saver| *saver != Saver::None);
+            let waits = self
+                .shared
+                .wake
+                .wait_timeout_while(saver, LAST_SAVE_MAX, |saver| *saver != Saver::None);
             drop(waits.unwrap_or_else(PoisonError::into_inner));
         }
     }
@@ -122,7 +130,8 @@ impl Shared {
     fn save_for_ever(&self) {
         loop {
             let saver = lock(&self.saver);
-            let waits = self.wake.wait_timeout_while(saver, SAVE_EVERY, |saver| *saver == Saver::Running);
+            let waits =
+                self.wake.wait_timeout_while(saver, SAVE_EVERY, |saver| *saver == Saver::Running);
             let is_last = *waits.unwrap_or_else(PoisonError::into_inner).0 == Saver::Stopping;
             self.save_all();
             if is_last {
@@ -141,21 +150,27 @@ impl Shared {
                 let _ = store.save(now());
             }
         }
-        lock(&self.stores).retain(|_, store| Arc::strong_count(store) > 1 || lock(&store.content).is_dirty);
+        lock(&self.stores)
+            .retain(|_, store| Arc::strong_count(store) > 1 || lock(&store.content).is_dirty);
     }
 }
 
 impl Store {
     /// What the file holds; an empty store, and true, if there is none.
     fn read(path: &Path) -> Result<(Store, bool), Error> {
-        let exists = path.try_exists().map_err(|error| Error::File(path_error("stat", path, &error)))?;
+        let exists =
+            path.try_exists().map_err(|error| Error::File(path_error("stat", path, &error)))?;
         let mut content = Content::default();
         if exists {
             let bytes = work::read_file(path).map_err(Error::File)?;
-            content.entries = file::parse(&bytes).map_err(|error| Error::File(format!("{}: {error}", path.display())))?;
+            content.entries = file::parse(&bytes)
+                .map_err(|error| Error::File(format!("{}: {error}", path.display())))?;
             content.bytes = content.entries.iter().map(|(key, entry)| cost(key, entry)).sum();
         }
-        Ok((Store { path: path.into(), content: Mutex::new(content), writing: Mutex::default() }, !exists))
+        Ok((
+            Store { path: path.into(), content: Mutex::new(content), writing: Mutex::default() },
+            !exists,
+        ))
     }
 
     /// # Errors
@@ -175,7 +190,11 @@ impl Store {
 
     /// A value that still counts.
     pub fn get(&self, key: &[u8], now: i64) -> Option<Arc<[u8]>> {
-        lock(&self.content).entries.get(key).filter(|entry| entry.valid_until > now).map(|entry| entry.value.clone())
+        lock(&self.content)
+            .entries
+            .get(key)
+            .filter(|entry| entry.valid_until > now)
+            .map(|entry| entry.value.clone())
     }
 
     /// All keys, also those of values that no longer count and are still there.
@@ -211,9 +230,16 @@ impl Store {
         let mut beside = self.path.clone().into_os_string();
         beside.push(".tmp");
         let beside = PathBuf::from(beside);
-        let failed = |operation| move |error| Error::File(path_error(operation, &self.path, &error));
+        let failed =
+            |operation| move |error| Error::File(path_error(operation, &self.path, &error));
         // Not waiting for a reader, should it be a pipe.
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NONBLOCK).open(&beside);
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(&beside);
         let mut file = file.map_err(|error| Error::File(path_error("open", &beside, &error)))?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed("write"))?;
         std::fs::rename(&beside, &self.path).map_err(failed("rename"))
@@ -222,7 +248,8 @@ impl Store {
 
 /// The time as entries have it: Unix nanoseconds.
 pub fn now() -> i64 {
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since_1970 =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX)
 }
 
@@ -230,7 +257,8 @@ fn cost(key: &[u8], entry: &Entry) -> usize {
     key.len() + entry.value.len() + ENTRY_BYTES
 }
 
-/// A store is nothing but its entries, each of which is changed as a whole: it can be used after a panic.
+/// A store is nothing but its entries, each of which is changed as a whole: it can be used after a
+/// panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -317,7 +345,9 @@ mod tests {
     fn stores_that_nobody_holds_are_let_go_and_there_is_an_end_to_them() {
         let folder = tempfile::tempdir().unwrap();
         let storages = Storages::default();
-        let stores: Vec<_> = (0..STORES_MAX).map(|at| storages.open(&folder.path().join(at.to_string())).unwrap()).collect();
+        let stores: Vec<_> = (0..STORES_MAX)
+            .map(|at| storages.open(&folder.path().join(at.to_string())).unwrap())
+            .collect();
         let more = folder.path().join("more");
         assert_eq!(storages.open(&more).err(), Some(Error::TooManyStores));
         drop(stores);

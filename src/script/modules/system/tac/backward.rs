@@ -1,6 +1,7 @@
 //! A file read line by line from its end.
 //!
-//! Blocking: used on helper threads. Holds what was read and not yet handed out: at most [`LINE_BYTES_MAX`] and one piece.
+//! Blocking: used on helper threads. Holds what was read and not yet handed out: at most
+//! [`LINE_BYTES_MAX`] and one piece.
 
 use crate::script::modules::support::work::{self, path_error};
 use std::fs::File;
@@ -13,7 +14,8 @@ pub struct Backward {
     /// Where in the file `held` begins.
     start: u64,
     held: Vec<u8>,
-    /// The line end at the very end of the file is off `held`: it ends the last line and begins none.
+    /// The line end at the very end of the file is off `held`: it ends the last line and begins
+    /// none.
     trimmed: bool,
     /// The first line was handed out.
     over: bool,
@@ -103,7 +105,9 @@ mod tests {
         let path = folder.path().join("file");
         std::fs::write(&path, text).unwrap();
         let mut file = Backward::open(&path).unwrap();
-        let lines = std::iter::from_fn(|| file.line().unwrap()).map(|line| String::from_utf8(line).unwrap()).collect();
+        let lines = std::iter::from_fn(|| file.line().unwrap())
+            .map(|line| String::from_utf8(line).unwrap())
+            .collect();
         assert_eq!(file.line(), Ok(None));
         lines
     }
@@ -129,12 +133,18 @@ mod tests {
         assert_eq!(backward(format!("first\n{long}\nlast").as_bytes()), ["last", &long, "first"]);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), "x".repeat(2 << 20)).unwrap();
-        assert_eq!(Backward::open(&folder.path().join("file")).unwrap().line(), Err("line is too long".into()));
+        assert_eq!(
+            Backward::open(&folder.path().join("file")).unwrap().line(),
+            Err("line is too long".into())
+        );
     }
 
     #[test]
     fn only_plain_files_have_an_end() {
-        assert_eq!(Backward::open(Path::new("/dev/null")).err(), Some("open /dev/null: not a regular file".into()));
+        assert_eq!(
+            Backward::open(Path::new("/dev/null")).err(),
+            Some("open /dev/null: not a regular file".into())
+        );
         assert_eq!(Backward::open(Path::new("/")).err(), Some("open /: not a regular file".into()));
     }
 

@@ -1,7 +1,8 @@
 //! `tac`: a file's lines from the last to the first.
 //!
-//! The disk is asked on helper threads, a piece at a time. Lines may be longer than in the reference, which stops silently at 8 KiB: up to
-//! [`backward::LINE_BYTES_MAX`], beyond it is an error. Rules: specification `lua/modules-glua.md` 6.4.
+//! The disk is asked on helper threads, a piece at a time. Lines may be longer than in the
+//! reference, which stops silently at 8 KiB: up to [`backward::LINE_BYTES_MAX`], beyond it is an
+//! error. Rules: specification `lua/modules-glua.md` 6.4.
 
 mod backward;
 
@@ -48,9 +49,12 @@ fn open(call: &Call<'_>) -> Result<Start, Fault> {
     ))
 }
 
-/// `line(handle)` → the next line towards the start; nil behind the last one and when the file is closed.
+/// `line(handle)` → the next line towards the start; nil behind the last one and when the file is
+/// closed.
 fn line(call: &Call<'_>) -> Result<Start, Fault> {
-    let Some(Handle(slot)) = call.userdata::<Handle>(1).cloned() else { return Err(Fault::message("tac: no handle")) };
+    let Some(Handle(slot)) = call.userdata::<Handle>(1).cloned() else {
+        return Err(Fault::message("tac: no handle"));
+    };
     let taken = slot.borrow_mut().take();
     let Some(mut file) = taken else {
         call.push_nil();
@@ -114,6 +118,10 @@ mod tests {
     fn what_cannot_be_opened_is_an_error() {
         let missing = eval("return select(2, require('tac').open('/nowhere/x'))");
         assert_eq!(missing, Ok(Value::string("open /nowhere/x: no such file or directory")));
-        assert!(eval("require('tac').open({})").unwrap_err().contains("bad argument #1 to open (string expected, got table)"));
+        assert!(
+            eval("require('tac').open({})")
+                .unwrap_err()
+                .contains("bad argument #1 to open (string expected, got table)")
+        );
     }
 }

@@ -46,7 +46,11 @@ fn an_expired_entry_is_not_there_for_anybody() {
     assert_eq!(cache.push(b"k", text("w"), later), Ok((1, false)));
     expired();
     cache.update::<Error>(b"k", later, |old| Ok(Value::Bool(old.is_some()))).unwrap();
-    assert_eq!(cache.get(b"k", later + seconds(100)).as_deref(), Some(&Value::Bool(false)), "the new entry has no end");
+    assert_eq!(
+        cache.get(b"k", later + seconds(100)).as_deref(),
+        Some(&Value::Bool(false)),
+        "the new entry has no end"
+    );
 }
 
 #[test]
@@ -59,7 +63,10 @@ fn update_and_push_keep_the_lifetime_and_set_renews_it() {
     cache.update::<Error>(b"updated", then, |_| Ok(number(1))).unwrap();
     cache.push(b"pushed ", number(1), then).unwrap();
     cache.set(b"renewed", number(1), Some(seconds(10)), then).unwrap();
-    assert_eq!(cache.keys(now + seconds(10)).iter().map(|key| &**key).collect::<Vec<_>>(), [b"renewed"]);
+    assert_eq!(
+        cache.keys(now + seconds(10)).iter().map(|key| &**key).collect::<Vec<_>>(),
+        [b"renewed"]
+    );
 }
 
 #[test]
@@ -72,7 +79,10 @@ fn push_makes_lists() {
             assert_eq!(cache.push(key, number(length), now), Ok((length, false)));
         }
     }
-    assert_eq!(cache.get(b"scalar", now).as_deref(), Some(&Value::List(vec![text("s"), number(2), number(3)])));
+    assert_eq!(
+        cache.get(b"scalar", now).as_deref(),
+        Some(&Value::List(vec![text("s"), number(2), number(3)]))
+    );
 }
 
 #[test]
@@ -143,7 +153,9 @@ fn updates_of_all_threads_count() {
         }
     });
     assert_eq!(cache.get(b"sum", now).as_deref(), Some(&number(4_000)));
-    assert!(matches!(cache.get(b"list", now).as_deref(), Some(Value::List(list)) if list.len() == 4_000));
+    assert!(
+        matches!(cache.get(b"list", now).as_deref(), Some(Value::List(list)) if list.len() == 4_000)
+    );
 }
 
 #[test]
@@ -173,11 +185,15 @@ fn readers_do_not_wait_for_an_update() {
 
 #[test]
 fn a_full_cache_drops_what_has_expired_and_then_what_expires_next() {
-    // So small that its few entries fill it; they lie in one shard or in several, as the hasher likes.
+    // So small that its few entries fill it; they lie in one shard or in several, as the hasher
+    // likes.
     let now = Instant::now();
     let cache = ProcessCache::with_capacity(8_000);
-    let store = |key: &str, ttl: Option<u64>| cache.set(key.as_bytes(), text(&"x".repeat(1_500)), ttl.map(seconds), now);
-    for (key, ttl) in [("forever", None), ("long", Some(100)), ("short", Some(10)), ("older", None)] {
+    let store = |key: &str, ttl: Option<u64>| {
+        cache.set(key.as_bytes(), text(&"x".repeat(1_500)), ttl.map(seconds), now)
+    };
+    for (key, ttl) in [("forever", None), ("long", Some(100)), ("short", Some(10)), ("older", None)]
+    {
         assert_eq!(store(key, ttl), Ok(false), "{key}");
     }
     assert_eq!(store("one more", None), Ok(true));
@@ -197,8 +213,12 @@ fn a_full_cache_drops_what_has_expired_and_then_what_expires_next() {
 fn eviction_order_within_a_shard() {
     let mut entries = Entries::default();
     let now = Instant::now();
-    for (key, expiry) in [("old", Expiry::Never), ("late", Expiry::At(now + seconds(9))), ("new", Expiry::Never), ("soon", Expiry::At(now))]
-    {
+    for (key, expiry) in [
+        ("old", Expiry::Never),
+        ("late", Expiry::At(now + seconds(9))),
+        ("new", Expiry::Never),
+        ("soon", Expiry::At(now)),
+    ] {
         entries.insert(key.as_bytes(), Arc::default(), expiry, 0);
     }
     let mut gone = Vec::new();
@@ -206,7 +226,10 @@ fn eviction_order_within_a_shard() {
         entries.remove(&victim);
         gone.push(victim);
     }
-    assert_eq!(gone.iter().map(|key| &**key).collect::<Vec<_>>(), [b"soon".as_slice(), b"old", b"new"]);
+    assert_eq!(
+        gone.iter().map(|key| &**key).collect::<Vec<_>>(),
+        [b"soon".as_slice(), b"old", b"new"]
+    );
 }
 
 #[test]
@@ -214,7 +237,9 @@ fn one_value_does_not_take_all_the_room() {
     let (cache, now) = (ProcessCache::with_capacity(8_000), Instant::now());
     assert_eq!(cache.set(b"k", text(&"x".repeat(2_000)), None, now), Err(Error::TooLarge));
     assert_eq!(cache.update(b"k", now, |_| Ok(text(&"x".repeat(2_000)))), Err(Error::TooLarge));
-    let pushed = std::iter::repeat_with(|| cache.push(b"l", text("0123456789"), now)).take(1_000).find_map(Result::err);
+    let pushed = std::iter::repeat_with(|| cache.push(b"l", text("0123456789"), now))
+        .take(1_000)
+        .find_map(Result::err);
     assert_eq!(pushed, Some(Error::TooLarge));
     assert!(cache.bytes() <= 2_000);
     assert_eq!(cache.evicted(), 0);
@@ -230,7 +255,8 @@ fn expired_entries_make_way_as_new_ones_come() {
         cache.set(format!("k{turn}").as_bytes(), Value::Nil, Some(seconds(1)), now).unwrap();
         most = most.max(cache.bytes());
     }
-    // A hundred entries are good at a time; each of the shards may hold on to a few that are not until its next change.
+    // A hundred entries are good at a time; each of the shards may hold on to a few that are not
+    // until its next change.
     assert!(most < 4 * (100 + 64) * (ENTRY_BYTES + 64), "{most}");
 }
 

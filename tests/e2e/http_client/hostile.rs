@@ -2,7 +2,8 @@
 //! next request nothing.
 
 use super::{GET, ask, error, site};
-use std::io::{BufRead, BufReader, Write};
+use serde_json::json;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -161,4 +162,36 @@ fn what_comes_behind_an_answer_is_not_taken_for_the_next() {
     for _ in 0..3 {
         assert_eq!(ask(&server, &url, "")["body"], "ok");
     }
+}
+
+#[test]
+fn a_head_of_a_hundred_kilobytes_is_read() {
+    let long = "x".repeat(100_000);
+    let url = saying(format!("HTTP/1.1 200 OK\r\nLong: {long}\r\nContent-Length: 2\r\n\r\nok"));
+    assert_eq!(ask(&site(GET).start(), &url, "")["body"], "ok");
+}
+
+/// The server of an idle connection may close it just when the next request is on its way. Only
+/// what the server can tell from a second request may be sent again (RFC 9110 9.2.2).
+#[test]
+fn a_post_is_sent_again_over_a_new_connection_only_with_an_idempotency_key() {
+    const POST: &str = r#"
+        local key = timeout ~= "" and { ["Idempotency-Key"] = timeout } or {}
+        local response, err = glua_http.post(url, { body = "x", headers = key })
+        return { err = err, body = response and response.body }
+    "#;
+    // Answers one request for each connection, and closes it with the next. Head and body come
+    // together.
+    let url = server(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let server = site(POST).set(json!({ "server": { "workers": 1 } })).start();
+    for _ in 0..2 {
+        // A new connection, which stays idle.
+        assert_eq!(ask(&server, &url, "")["body"], "ok");
+        assert!(error(&server, &url, "").contains("EOF"));
+    }
+    assert_eq!(ask(&server, &url, "")["body"], "ok");
+    assert_eq!(ask(&server, &url, "key-1")["body"], "ok");
 }

@@ -2,9 +2,9 @@
 //!
 //! The list of functions is that of `lua/types` (and the `string` and `table` libraries), so a new
 //! function is covered as soon as it is annotated. Each function gets each hostile value in each
-//! place, beside harmless values in the others, and in all places at once. Whatever computes longer
-//! than [`DEADLINE`] is superlinear: a linear one needs milliseconds for these sizes. Behind every
-//! call the same state must answer an ordinary request.
+//! place, beside harmless values in the others, and in all places at once. It does so with values of
+//! two sizes: four times the size may cost four times the processor time, not sixteen times. Behind
+//! every call the same state must answer an ordinary request.
 
 use super::annotations_tests::{OBJECTS, root};
 use crate::auth::login::Login;
@@ -180,7 +180,6 @@ const TABLES: &[&str] = &[
 ];
 
 const PRELUDE: &str = r#"
-    local N = 96 * 1024
     local function list(n, make) local t = {} for i = 1, n do t[i] = make(i) end return t end
     local ATTRIBUTES = "<a " .. table.concat(list(N / 12, function(i) return "b" .. i .. "='c'" end), " ") .. "/>"
     local BODIES = table.concat(list(N / 14, function(i) return "<body b" .. i .. "=c>" end))
@@ -256,9 +255,11 @@ fn harmless(parameter: &str) -> String {
     value.into()
 }
 
-fn script(target: &Target) -> String {
+/// Calls the target with values of about `size` bytes.
+fn script(target: &Target, size: usize) -> String {
     format!(
         r#"function nauthilus_run_hook()
+            local N = {size}
             local made, f = pcall(function() return {function} end)
             local function object() return {object} end
             if not made or type(f) ~= "function" then error("no function {name}") end
@@ -324,13 +325,46 @@ fn run(bench: &Bench, hook: usize, has_threads: bool) -> Result<Value, String> {
         .map_err(|error| error.message)
 }
 
-/// Runs a target on all hostile values, then the neighbour.
+/// Attacks a target with small and with large values, and compares what both cost.
 fn attack(target: &Target) -> Result<(), String> {
+    let began = processor_time();
+    attack_with(target, SIZE / 4)?;
+    let small = processor_time() - began;
+    attack_with(target, SIZE)?;
+    let large = processor_time() - began - small;
+    if large > NOISE && large > small * GROWTH_MAX {
+        return Err(format!(
+            "{}: {small:?} for {} bytes, {large:?} for {SIZE}",
+            target.name,
+            SIZE / 4
+        ));
+    }
+    Ok(())
+}
+
+/// What this thread has computed, however busy the machine is (proc(5), schedstat).
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split_ascii_whitespace().next().unwrap().parse().unwrap())
+}
+
+/// Bytes of the large values.
+const SIZE: usize = 96 * 1024;
+
+/// Linear functions grow by 4, those that sort by little more, quadratic ones by 16.
+const GROWTH_MAX: u32 = 10;
+
+/// Less than this tells nothing: making the values and starting the state is a part of it. A
+/// quadratic function needs ten times as much for 96 KiB.
+const NOISE: Duration = Duration::from_millis(1500);
+
+/// Runs a target on all hostile values, then the neighbour.
+fn attack_with(target: &Target, size: usize) -> Result<(), String> {
     // More than usual: the values are large, too. The processor time ends what the calls together
     // need, not one call.
     let limits = Limits { memory_bytes: 256 << 20, cpu: DEADLINE, ..LIMITS };
     let bench = Bench::with_limits(
-        &[(StageKind::Hook, &script(target)), (StageKind::Hook, NEIGHBOUR)],
+        &[(StageKind::Hook, &script(target, size)), (StageKind::Hook, NEIGHBOUR)],
         limits,
     );
     match run(&bench, 0, target.object.is_some()) {

@@ -147,6 +147,7 @@ pub struct Worker {
     waiting: VecDeque<Box<Login>>,
     /// Spans of all workers; the background worker's.
     exporter: Exporter,
+    drain_asked: bool,
     draining: bool,
     /// A timer for [`Worker::accept_all`] is set.
     accepts_again: bool,
@@ -251,6 +252,7 @@ impl Worker {
             woke_background: false,
             waiting: VecDeque::new(),
             exporter: Exporter::default(),
+            drain_asked: false,
             draining: false,
             accepts_again: false,
             out_of_files_logged: None,
@@ -272,14 +274,19 @@ impl Worker {
         Ok(())
     }
 
-    /// One turn: wait, read the clock once, then timers, readiness, mailboxes, tasks, and what goes
+    /// One turn: wait, read the clock once, then timers, mailboxes, readiness, tasks, and what goes
     /// out.
     fn turn(&mut self) -> Result<(), Fatal> {
         self.reactor.wait(self.wake_at(), self.now.mono)?;
         self.now = Now::read();
         self.fire_timers();
-        self.drive_ready();
+        // Before requests: one that was sent after a reload was reported is served by it.
         self.drain_mailboxes();
+        self.drive_ready();
+        // After them: a connection whose request has come is not idle.
+        if std::mem::take(&mut self.drain_asked) {
+            self.drain();
+        }
         self.drive_again();
         self.run_tasks();
         self.flush_links();
@@ -366,7 +373,7 @@ impl Worker {
                     let login = Box::new(Login::new(Request::default()));
                     self.spawn(Job::Init(login), None, self.now.mono + INIT_MAX);
                 }
-                Message::Drain => self.drain(),
+                Message::Drain => self.drain_asked = true,
             }
         }
     }

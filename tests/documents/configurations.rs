@@ -24,6 +24,12 @@ pub fn run(text: &str, documents: &[Block]) {
     if has_backend {
         server["backends"] = json!(["lua"]);
     }
+    // Roles are for hooks "when JWT authentication is enabled"; without, they would protect nothing
+    // and are refused.
+    if text.contains("roles:") {
+        server["jwt_auth"] =
+            json!({ "enabled": true, "secret_key": "0123456789abcdef0123456789abcdef" });
+    }
     // JSON is YAML.
     let main = json!({ "includes": { "required": ["document.yml"] }, "server": server });
     std::fs::write(folder.path().join("server.yml"), main.to_string()).unwrap();

@@ -42,7 +42,7 @@ local db = {
 }
 
 local _, backend = test.load("lua/examples/backends/sql.lua", {
-    require = test.modules({ db = db, nauthilus_cache = cache, nauthilus_password = { compare_passwords = compare_passwords } }),
+    require = test.modules({ crypto = {}, db = db, json = {}, nauthilus_cache = cache, nauthilus_password = { compare_passwords = compare_passwords } }),
     nauthilus_builtin = { BACKEND_RESULT_OK = 0, BACKEND_RESULT_NOT_FOUND = 2 },
     nauthilus_backend_result = { new = new_result },
     os = { getenv = function(name) return ({ SQL_DRIVER = "sqlite3", SQL_DSN = "x" })[name] end },

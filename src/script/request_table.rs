@@ -33,7 +33,7 @@ pub static SHARE_DEFAULTS: Function = Function {
     name: "share_defaults",
     body: |call| {
         call.table(1)?;
-        call.share_defaults(1);
+        call.share_defaults(1, &LISTS);
         Ok(0)
     },
 };

@@ -7,12 +7,8 @@
 use crate::auth::brute_force::rules::Rules;
 use crate::metrics::WorkerMetrics;
 use crate::metrics::script::ScriptMetrics;
-use crate::script::modules::data::regexp;
-use crate::script::modules::nauthilus::cache::ProcessCache;
-use crate::script::modules::nauthilus::redis::pools::Pools;
-use crate::script::modules::net::db::Databases;
-use crate::script::modules::net::psnet::targets::Targets;
-use crate::script::modules::system::storage::Storages;
+use crate::script::regexp;
+use crate::script::stores::{Databases, Pools, ProcessCache, Storages, Targets};
 use crate::secret::Secret;
 use crate::state::Store;
 use crate::tls::DefaultTls;

@@ -6,6 +6,7 @@
 
 use crate::config::Finding;
 use crate::metrics::{CountBy, LabelId, Space, TimeBy};
+use crate::script::entry::{Entry, Load};
 use crate::script::ffi::{
     Anchor, Function, HookArm, Memory, Shared, Threads, Waiting, main_state, new_state, push_plain,
     push_waiting,
@@ -13,9 +14,9 @@ use crate::script::ffi::{
 use crate::script::files;
 use crate::script::modules::{self, Module};
 use crate::script::services::Services;
-use crate::script::sources::{Entry, Script, ScriptSet};
+use crate::script::sources::{Script, ScriptSet};
 use crate::script::watchdog::{Registrar, Watch};
-use crate::script::{builtin, look, request_table, result, text};
+use crate::script::{builtin, collect, look, request_table, result, text};
 use mlua::{Lua, Table};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -54,17 +55,6 @@ pub(super) struct Compiled {
     /// Makes its top-level chunk.
     pub factory: Anchor,
     pub load: Load,
-}
-
-/// How a script gets its entry function and its request table; the numbers of `drive.lua`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Load {
-    /// Its top-level chunk runs for every call.
-    Anew = 0,
-    /// Its top-level chunk runs once per state.
-    Once = 1,
-    /// That, and the main entry function gets a table of the fields that it reads.
-    Narrow = 2,
 }
 
 /// What scripts of one state may use.
@@ -195,13 +185,16 @@ impl State {
     /// Whether a script is loaded once and not for every call.
     #[cfg(test)]
     pub fn is_loaded_once(&self, script: usize) -> bool {
-        matches!(self.scripts.get(script), Some(Compiled { load: Load::Once | Load::Narrow, .. }))
+        matches!(
+            self.scripts.get(script),
+            Some(Compiled { load: Load::Once | Load::Projected, .. })
+        )
     }
 
     /// Whether a script gets only the fields that it reads.
     #[cfg(test)]
     pub fn is_narrow(&self, script: usize) -> bool {
-        matches!(self.scripts.get(script), Some(Compiled { load: Load::Narrow, .. }))
+        matches!(self.scripts.get(script), Some(Compiled { load: Load::Projected, .. }))
     }
 
     /// The services that this state's modules use.
@@ -464,8 +457,8 @@ impl Setup<'_> {
             .call((&logging, fields, rare, setmetatable, &requests, slot))?;
         push_plain(self.lua, self.shared, &request_table::SHARE_DEFAULTS)?.call::<()>(&defaults)?;
         base.share_defaults.call::<()>((defaults, lists))?;
-        let collect = push_plain(self.lua, self.shared, &super::host::COLLECT)?;
-        let missing = push_plain(self.lua, self.shared, &super::host::MISSING)?;
+        let collect = push_plain(self.lua, self.shared, &collect::COLLECT)?;
+        let missing = push_plain(self.lua, self.shared, &collect::MISSING)?;
         let (drive, envs, narrow): (mlua::Function, Table, Table) = self
             .chunk("drive", include_str!("../../lua/host/drive.lua"))?
             .call((&base.table, make_request, collect, missing, &base.given, &requests))?;
@@ -503,7 +496,7 @@ impl Setup<'_> {
                         let maker: mlua::Function =
                             self.chunk("request", &maker)?.call((logging, &some))?;
                         narrow.set(&factory, maker)?;
-                        load = Load::Narrow;
+                        load = Load::Projected;
                     }
                     out.push(Compiled { factory: Anchor::new(self.lua, factory)?, load });
                 }
@@ -535,7 +528,7 @@ impl Setup<'_> {
         }
         let entry = Entry::main(script.stage).map(Entry::function);
         let (is_alike, fields) = base.examine.call((factory, entry))?;
-        Ok((if is_alike { Load::Once } else { Load::Anew }, fields))
+        Ok((if is_alike { Load::Once } else { Load::PerCall }, fields))
     }
 
     /// A chunk of the host's own Lua half.
@@ -549,13 +542,13 @@ impl Setup<'_> {
 fn load_alike(set: &ScriptSet, stage: &[usize], scripts: &mut [Compiled]) {
     let load = |at: &usize| scripts.get(*at).map(|compiled| compiled.load);
     let is_reused = |at: &usize| set.scripts.get(*at).is_some_and(|script| script.reuse);
-    let one_is_anew = stage.iter().any(|at| load(at) == Some(Load::Anew));
-    let one_is_wide = stage.iter().any(|at| load(at).is_some_and(|load| load != Load::Narrow));
+    let one_is_anew = stage.iter().any(|at| load(at) == Some(Load::PerCall));
+    let one_is_wide = stage.iter().any(|at| load(at).is_some_and(|load| load != Load::Projected));
     for at in stage.iter().filter(|at| !is_reused(at)) {
         if let Some(compiled) = scripts.get_mut(*at) {
             compiled.load = match compiled.load {
-                _ if one_is_anew => Load::Anew,
-                Load::Narrow if one_is_wide => Load::Once,
+                _ if one_is_anew => Load::PerCall,
+                Load::Projected if one_is_wide => Load::Once,
                 load => load,
             };
         }

@@ -4,10 +4,11 @@
 //! LuaJIT cannot reset a coroutine that raised, but one that returned can be started again:
 //! recycling it costs 30 ns where a new one costs 140 ns and makes work for the collector.
 
-use super::protected::{Anchor, new_thread, traceback};
+use super::anchor::Anchor;
+use super::protected::{new_thread, traceback};
 use super::shared::{Run, Shared};
 use crate::auth::scripts::ScriptErrorKind;
-use crate::script::state::Load;
+use crate::script::entry::Load;
 use mlua::ffi::{self, lua_State};
 use std::cell::RefCell;
 use std::ffi::c_int;

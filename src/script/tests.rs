@@ -337,6 +337,6 @@ fn the_warning_of_a_slow_script_names_that_script() {
             Answer::Slept
         })
         .unwrap();
-    let warnings = bench.host.state().services().warnings.take();
+    let warnings = bench.host.state().services().outbox.warnings.take();
     assert_eq!(warnings, ["script test/hook0.lua computed for more than 100 ms without a pause"]);
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 impl Worker {
     /// Hands what scripts finished in this turn to the background worker.
     pub(super) fn hand_over_spans(&mut self) {
-        let buffer = &self.local.host.state().services().spans;
+        let buffer = &self.local.host.state().services().outbox.spans;
         if buffer.is_empty() {
             return;
         }

@@ -37,7 +37,7 @@ use crate::process::{Message, Process};
 use crate::reactor::{
     Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox,
 };
-use crate::script::services::Services;
+use crate::script::services::{Outbox, Services};
 use crate::script::{Host, SetupError, State};
 use crate::state::KnownAccounts;
 use crate::time::{HttpDate, Now};
@@ -183,7 +183,7 @@ impl Worker {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::from)?;
         let metrics = Rc::new(process.metrics.worker(&name));
-        let host = host(&epoch, &process, &metrics)?;
+        let host = host(&epoch, &process, &metrics, &Rc::default())?;
         let known = Arc::new(KnownAccounts::default());
         let local = Rc::new(Local::new(epoch, host, process.clone(), known.clone()));
         let link_seed = u64::from_le_bytes([
@@ -410,20 +410,25 @@ impl Worker {
 
     /// What scripts printed and what the host warns of, into the log.
     fn drain_script_output(&mut self) {
-        let services = self.local.host.state().services();
-        let output = services.output.take();
+        let outbox = &self.local.host.state().services().outbox;
+        let output = outbox.output.take();
         if !output.is_empty() {
             self.log.raw(&output);
         }
-        for warning in services.warnings.take() {
+        for warning in outbox.warnings.take() {
             self.log.line(Level::Warn, self.now).text("msg", warning).end();
         }
+    }
+
+    /// All Lua states of this worker share it.
+    fn outbox(&self) -> Rc<Outbox> {
+        self.local.host.state().services().outbox.clone()
     }
 
     /// Serves new requests by another configuration. Requests under way end by the one they began
     /// with.
     fn reload(&mut self, epoch: Arc<Epoch>) {
-        match host(&epoch, &self.process, &self.metrics) {
+        match host(&epoch, &self.process, &self.metrics, &self.outbox()) {
             Ok(host) => {
                 if let Some(target) = epoch.redis_if_changed(&self.local.epoch) {
                     let store = self.process.stores.open(DEFAULT_POOL);
@@ -470,7 +475,7 @@ impl Worker {
         if self.replaced.strong_count() > 0 {
             return;
         }
-        match host(&self.local.epoch, &self.process, &self.metrics) {
+        match host(&self.local.epoch, &self.process, &self.metrics, &self.outbox()) {
             Ok(host) => {
                 self.log
                     .line(Level::Warn, self.now)
@@ -527,6 +532,7 @@ fn host(
     epoch: &Epoch,
     process: &Arc<Process>,
     metrics: &Rc<WorkerMetrics>,
+    outbox: &Rc<Outbox>,
 ) -> Result<Host, SetupError> {
     let services = Services {
         settings: epoch.script_settings.clone(),
@@ -543,11 +549,9 @@ fn host(
         http: crate::upstream::http::Client::new(epoch.http_client.clone()),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
-        output: Default::default(),
-        warnings: Default::default(),
+        outbox: outbox.clone(),
         warned: Default::default(),
         regexps: Default::default(),
-        spans: Default::default(),
     };
     let state = State::build(
         epoch.scripts.clone(),
@@ -566,7 +570,7 @@ fn host(
 /// A script does not compile.
 pub fn try_scripts(epoch: &Epoch, process: &Arc<Process>) -> Result<Vec<Finding>, SetupError> {
     let nobody = crate::metrics::Registry::new("check", "", Now::read());
-    host(epoch, process, &Rc::new(nobody.worker("check")))
+    host(epoch, process, &Rc::new(nobody.worker("check")), &Rc::default())
         .map(|host| host.state().findings().to_vec())
 }
 

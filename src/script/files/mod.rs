@@ -302,7 +302,7 @@ fn write(call: &Call<'_>) -> Result<i32, Fault> {
 /// Text for standard output: kept, and handed to the log when the script pauses, so that nothing
 /// blocks the loop. What is too much is dropped, with a warning.
 pub fn print(call: &Call<'_>, text: &[u8]) {
-    let mut output = call.services().output.borrow_mut();
+    let mut output = call.services().outbox.output.borrow_mut();
     let printed = call
         .run()
         .map_or(0, |run| run.printed.replace(run.printed.get().saturating_add(text.len())));

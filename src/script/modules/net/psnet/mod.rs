@@ -118,7 +118,7 @@ mod tests {
         let result = bench.hook(|op| {
             if let Op::Dns(DnsOp { kind, .. }) = op { answer(kind) } else { panic!("{op:?}") }
         });
-        (result, bench.host.state().services().warnings.take())
+        (result, bench.host.state().services().outbox.warnings.take())
     }
 
     fn nobody(kind: Kind) -> Answer {

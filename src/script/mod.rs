@@ -16,8 +16,6 @@
 //! (ARCHITECTURE.md, "The Lua host in five steps").
 
 #[cfg(test)]
-mod alike_tests;
-#[cfg(test)]
 mod annotations_tests;
 pub mod base64;
 mod builtin;
@@ -35,6 +33,8 @@ mod look;
 pub mod modules;
 #[cfg(test)]
 mod nesting_tests;
+#[cfg(test)]
+mod purity_tests;
 pub mod regexp;
 mod request_table;
 mod result;

@@ -6,8 +6,8 @@
 
 use crate::auth::login::Login;
 use crate::auth::scripts::{
-    ActionKind, BackendCall, BackendReturn, FeatureReturn, FilterReturn, ScriptError,
-    ScriptErrorKind, Scripts, StageKind,
+    ActionKind, BackendCall, BackendReturn, FeatureReturn, FilterReturn, ScriptError, Scripts,
+    StageKind,
 };
 use crate::op::{Answer, Failure, Ops};
 use crate::script::entry::{Entry, Load, Returned};
@@ -73,7 +73,7 @@ impl Host {
         let state = &*self.state;
         let Some((about, compiled)) = state.set.scripts.get(script).zip(state.scripts.get(script))
         else {
-            return Err(self.error(script, ScriptErrorKind::NoFunction, "no such script".into()));
+            return Err(self.error(script, "no such script".into()));
         };
         let compiled = *compiled;
         let began = Instant::now();
@@ -88,14 +88,11 @@ impl Host {
         stage.used = true;
         let Some(coroutine) = state.threads.take() else {
             state.recover_memory();
-            return Err(self.error(
-                script,
-                ScriptErrorKind::OutOfMemory,
-                "not enough memory".into(),
-            ));
+            return Err(self.error(script, "not enough memory".into()));
         };
         // If the request goes away while the script waits, the coroutine goes with it.
         let mut held = Held { state, coroutine: Some(coroutine) };
+        #[expect(clippy::indexing_slicing, reason = "one per entry of Entry::ALL")]
         let name = state.entries[entry.index()];
         // A backend has other entry functions besides.
         let load = if compiled.load == Load::Projected && Entry::main(stage.kind) != Some(entry) {
@@ -111,20 +108,15 @@ impl Host {
                     held.recycle();
                     break Ok(run.take_returned().unwrap_or(Returned::Missing));
                 }
-                Ended::Failed(kind, message) => {
+                Ended::Failed(message) => break Err(self.error(script, message)),
+                Ended::OutOfMemory(message) => {
                     drop(held);
-                    if kind == ScriptErrorKind::OutOfMemory {
-                        state.recover_memory();
-                    }
-                    break Err(self.error(script, kind, message));
+                    state.recover_memory();
+                    break Err(self.error(script, message));
                 }
                 Ended::Waiting => {
                     let Some(wait) = run.take_wait() else {
-                        break Err(self.error(
-                            script,
-                            ScriptErrorKind::Raised,
-                            "waits for nothing".into(),
-                        ));
+                        break Err(self.error(script, "waits for nothing".into()));
                     };
                     let left = until.saturating_duration_since(ops.now());
                     let answer = ops.ask(wait.op, wait.limit.min(left)).await;
@@ -147,19 +139,19 @@ impl Host {
         outcome
     }
 
-    fn error(&self, script: usize, kind: ScriptErrorKind, message: String) -> ScriptError {
+    fn error(&self, script: usize, message: String) -> ScriptError {
         let script = self.state.set.scripts.get(script).map(|s| s.path.clone()).unwrap_or_default();
-        ScriptError { kind, script, message }
+        ScriptError { script, message }
     }
 
     fn late(&self, script: usize) -> ScriptError {
-        let mut error = self.error(script, ScriptErrorKind::TimedOut, String::new());
+        let mut error = self.error(script, String::new());
         error.message = format!("{}: {}", error.script, Failure::Deadline);
         error
     }
 
     fn no_function(&self, script: usize, entry: Entry) -> ScriptError {
-        let mut error = self.error(script, ScriptErrorKind::NoFunction, String::new());
+        let mut error = self.error(script, String::new());
         error.message = format!(
             "entry function '{}' is not defined as a function in the loaded script ({}): attempt to call a non-function object",
             entry.function(),
@@ -182,7 +174,6 @@ struct Held<'a> {
 impl Held<'_> {
     fn coroutine(&self) -> Result<&Coroutine, ScriptError> {
         self.coroutine.as_ref().ok_or_else(|| ScriptError {
-            kind: ScriptErrorKind::Raised,
             script: String::new(),
             message: "the script has ended already".into(),
         })
@@ -246,7 +237,10 @@ impl Scripts for Host {
         login: &Login,
         ops: &Ops,
     ) -> Result<Option<i64>, ScriptError> {
-        let script = Host::script_of(&self.state.set.actions[kind as usize], index);
+        let script = Host::script_of(
+            self.state.set.actions.get(kind as usize).map_or(&[], Vec::as_slice),
+            index,
+        );
         match self.run(stage, script, Entry::Action, login, ops).await? {
             Returned::Code(code) => Ok(Some(code)),
             _ => Ok(None),

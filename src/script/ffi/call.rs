@@ -206,6 +206,7 @@ impl<'a> Call<'a> {
 
     /// Pushes a copy of the value at `at`.
     pub fn push_copy(&self, at: c_int) {
+        debug_assert!(self.kind(at) != Kind::None, "no value at {at} to copy");
         self.room(1);
         // SAFETY: see push_nil.
         unsafe { ffi::lua_pushvalue(self.state, at) }
@@ -215,6 +216,7 @@ impl<'a> Call<'a> {
     /// Errors are raised through. The called function must not wait: there is a C function (ours)
     /// below it.
     pub fn invoke(&self, args: c_int, results: c_int) {
+        self.expect_height(args + 1);
         // SAFETY: inside a protected call; an error unwinds our frames, which own nothing the
         // caller has not seen to.
         unsafe { ffi::lua_call(self.state, args, results) }
@@ -232,12 +234,14 @@ impl<'a> Call<'a> {
     }
 
     pub fn pop(&self, count: c_int) {
+        self.expect_height(count);
         // SAFETY: callers pop what they pushed.
         unsafe { ffi::lua_pop(self.state, count) }
     }
 
     /// Moves the top value below the `count` values under it.
     pub fn insert_below(&self, count: c_int) {
+        self.expect_height(count + 1);
         // SAFETY: those values are on the stack.
         unsafe { ffi::lua_insert(self.state, -count - 1) }
     }
@@ -309,6 +313,24 @@ impl<'a> Call<'a> {
         // SAFETY: grows the stack or raises a Lua error.
         unsafe { ffi::luaL_checkstack(self.state, count, c"too many values".as_ptr()) };
         self.room.set(self.len().saturating_add(count));
+    }
+
+    /// In debug builds: insists on at least `count` values on the stack.
+    #[inline]
+    pub(super) fn expect_height(&self, count: c_int) {
+        debug_assert!(
+            (0..=self.len()).contains(&count),
+            "{count} values of {} on the stack",
+            self.len()
+        );
+    }
+
+    /// In debug builds: insists on a table at `at`, and on `count` values on the stack. Lua's raw
+    /// functions take the one as given and the other for a pointer.
+    #[inline]
+    pub(super) fn expect_table(&self, at: c_int, count: c_int) {
+        debug_assert!(self.kind(at) == Kind::Table, "{:?} at {at} is no table", self.kind(at));
+        self.expect_height(count);
     }
 
     /// Makes sure that `count` more values fit.

@@ -56,7 +56,10 @@ pub(super) unsafe extern "C-unwind" fn plain(state: *mut lua_State) -> c_int {
         (&*binding.function.cast::<Function>(), Call::new(state, &*binding.shared))
     };
     match (function.body)(&call) {
-        Ok(count) => count,
+        Ok(count) => {
+            call.expect_height(count);
+            count
+        }
         // SAFETY: raising is all that is left; no local needs dropping.
         Err(fault) => unsafe { raise(state, function.name, fault) },
     }
@@ -107,6 +110,7 @@ fn stray() -> Fault {
 fn begin(call: &Call<'_>, start: Start) -> Result<c_int, Fault> {
     match start {
         Start::Done(count) => {
+            call.expect_height(count);
             call.push_bool(false);
             call.insert_below(count);
             Ok(count + 1)

@@ -19,6 +19,7 @@ impl Call<'_> {
 
     /// Pushes `t[i]`, raw.
     pub fn push_index(&self, at: c_int, i: usize) -> Kind {
+        self.expect_table(at, 1);
         self.room(1);
         // SAFETY: room was made; reading an integer key of a table never raises.
         unsafe { ffi::lua_rawgeti_(self.state, at, c_int::try_from(i).unwrap_or(c_int::MAX)) };
@@ -27,6 +28,7 @@ impl Call<'_> {
 
     /// Pushes `t[name]`, raw.
     pub fn push_field(&self, at: c_int, name: &str) -> Kind {
+        self.expect_table(at, 1);
         let at = self.absolute(at);
         self.push_string(name.as_bytes());
         // SAFETY: the key on top is replaced by the value.
@@ -36,6 +38,7 @@ impl Call<'_> {
 
     /// `t[name] = top`, and pops it. `at` is the table.
     pub fn set_field(&self, at: c_int, name: &str) {
+        self.expect_table(at, 2);
         let at = self.absolute(at);
         self.push_string(name.as_bytes());
         // SAFETY: the value is below the key; they are swapped for lua_rawset, which pops both.
@@ -47,12 +50,14 @@ impl Call<'_> {
 
     /// `t[i] = top`, and pops it.
     pub fn set_index(&self, at: c_int, i: usize) {
+        self.expect_table(at, 2);
         // SAFETY: pops the value.
         unsafe { ffi::lua_rawseti_(self.state, at, c_int::try_from(i).unwrap_or(c_int::MAX)) }
     }
 
     /// `t[key] = value` for a key and a value on top of the stack; pops both.
     pub fn set_pair(&self, at: c_int) {
+        self.expect_table(at, 3);
         // SAFETY: pops key and value; a nil or NaN key raises, which is a Lua error like any other.
         unsafe { ffi::lua_rawset(self.state, at) }
     }
@@ -135,10 +140,14 @@ impl Call<'_> {
         // SAFETY: the key on top came from lua_next itself (or is nil for the first), as it
         // demands.
         while unsafe { ffi::lua_next(self.state, at) } != 0 {
+            #[cfg(debug_assertions)]
+            let height = self.len();
             if let Err(fault) = each(self) {
                 self.pop(2);
                 return Err(fault);
             }
+            #[cfg(debug_assertions)]
+            assert_eq!(self.len(), height, "`each` must leave the stack as it found it");
             self.pop(1);
         }
         Ok(())

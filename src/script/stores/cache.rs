@@ -277,8 +277,8 @@ impl ProcessCache {
         self.shard(key).writer()
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the index is below the number of shards")]
     fn shard(&self, key: &[u8]) -> &Shard {
-        // The index is below SHARDS, which is how many there are.
         &self.shards[self.index(key)]
     }
 

@@ -14,7 +14,7 @@ use crate::metrics::Registry;
 use crate::process::permits::RequestLimit;
 use crate::process::{Message, Process};
 use crate::reactor::{Address, Listener, Sender, UNIX_MODE};
-use crate::script::modules::net::psnet::targets::{Direction, Target, Targets};
+use crate::script::stores::targets::{Direction, Target, Targets};
 use crate::script::watchdog::Watchdog;
 use crate::time::Now;
 use crate::upstream::health::Stores;

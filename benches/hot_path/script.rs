@@ -95,11 +95,9 @@ impl Server {
             databases: Default::default(),
             metrics: metrics.script_metrics(),
             worker: Rc::new(metrics.worker("0")),
-            output: Default::default(),
-            warnings: Default::default(),
+            outbox: Default::default(),
             warned: Default::default(),
             regexps: Default::default(),
-            spans: Default::default(),
         };
         let state = State::build(
             epoch.scripts.clone(),

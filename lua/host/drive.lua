@@ -1,15 +1,15 @@
 -- Runs one script inside its coroutine: environment, top-level chunk, entry function, results to the host.
 -- All scripts of one stage of one request share a slot: its environment and its request table are made by the first of them.
--- Arguments: the protected base, the host functions that make the request table and take the results, what a script's environment may hold
--- of the base from the start, by factory, where that is known (alike.lua), and the table of request tables, by slot.
--- Returns: drive(slot, factory, name, load), the table of environments, by slot, for the host to clear, and the table of makers of narrow
+-- Arguments: the protected base; the host functions that make the request table, take the results and note a missing function; what the
+-- environment of a pure script may hold of the base from the start, by factory (purity.lua); the table of request tables, by slot.
+-- Returns: drive(slot, factory, name, load); the table of environments, by slot, for the host to clear; the table of makers of projected
 -- request tables, by factory, for the host to fill.
 local base, make_request, collect, missing, given, requests = ...
 local pairs, rawget, rawset, setfenv, setmetatable = pairs, rawget, rawset, setfenv, setmetatable
 
-local envs, narrow = {}, {}
-local ANEW, NARROW = 0, 2 -- Load (script::state)
-local kept = {} -- environments of scripts that are loaded once per state (lua.config.reuse, alike.lua), by factory
+local envs, projected = {}, {}
+local PER_CALL, PROJECTED = 0, 2 -- Load (script::entry)
+local kept = {} -- environments of scripts that are loaded once per state (lua.config.reuse, purity.lua), by factory
 local env_meta = { __index = base, __metatable = false }
 
 local function environment()
@@ -40,7 +40,7 @@ local function kept_entry(factory, name)
     if not own then
         own = environment()
 
-        -- What is there need not be looked for in the base. Such a script cannot tell.
+        -- A copy saves the look-up in the base. Pure scripts cannot observe the difference.
         for global, value in pairs(given[factory] or {}) do
             rawset(own, global, value)
         end
@@ -55,7 +55,7 @@ local function kept_entry(factory, name)
 end
 
 local function entry(slot, factory, name, load)
-    if load ~= ANEW then
+    if load ~= PER_CALL then
         return kept_entry(factory, name)
     end
 
@@ -70,10 +70,10 @@ local function entry(slot, factory, name, load)
 end
 
 local function drive(slot, factory, name, load)
-    if load == NARROW then
+    if load == PROJECTED then
         local run = kept_entry(factory, name)
 
-        return collect(run(narrow[factory]()))
+        return collect(run(projected[factory]()))
     end
 
     local request = requests[slot]
@@ -93,4 +93,4 @@ local function drive(slot, factory, name, load)
     return collect(run(request, request.session))
 end
 
-return drive, envs, narrow
+return drive, envs, projected

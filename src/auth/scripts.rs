@@ -182,21 +182,8 @@ pub enum BackendCall {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct ScriptError {
-    pub kind: ScriptErrorKind,
     /// Path as configured.
     pub script: String,
     /// `file:line: text`, with the traceback after a line feed.
     pub message: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScriptErrorKind {
-    /// It raised, at its top level or in the entry function.
-    Raised,
-    /// It waited or computed longer than it may.
-    TimedOut,
-    /// It needed more memory than the state may have.
-    OutOfMemory,
-    /// It does not define the function, where one is required (backend, hook).
-    NoFunction,
 }

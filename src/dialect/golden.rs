@@ -9,7 +9,7 @@
 use crate::auth::attributes::Attributes;
 use crate::auth::login::{HeaderChange, Login, ScriptResponse};
 use crate::auth::request::Mode;
-use crate::auth::scripts::{ScriptError, ScriptErrorKind};
+use crate::auth::scripts::ScriptError;
 use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::list_accounts::Format;
@@ -132,7 +132,6 @@ fn cases() -> Vec<Case> {
         body: b"accepted".to_vec(),
     };
     let error = ScriptError {
-        kind: ScriptErrorKind::Raised,
         script: "hooks/h.lua".into(),
         message: "h.lua:1: the hook is broken\nstack traceback:\n\t[C]: in function 'error'".into(),
     };

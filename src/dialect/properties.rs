@@ -4,7 +4,7 @@
 use crate::auth::attributes::Attributes;
 use crate::auth::login::{HeaderChange, Login, ScriptResponse};
 use crate::auth::request::{Field, Mode, Request, Service};
-use crate::auth::scripts::{ScriptError, ScriptErrorKind};
+use crate::auth::scripts::ScriptError;
 use crate::auth::verdict::{Denial, Success, TemporaryReason, Verdict};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::list_accounts::Format;
@@ -246,7 +246,7 @@ proptest! {
     fn any_hook_answer_is_one_message(
         returned in prop_oneof![
             any_value().prop_map(Ok),
-            "\\PC*".prop_map(|message| Err(ScriptError { kind: ScriptErrorKind::Raised, script: "h.lua".into(), message })),
+            "\\PC*".prop_map(|message| Err(ScriptError { script: "h.lua".into(), message })),
         ],
         location in hostile(),
         response in any_response(),

@@ -6,7 +6,7 @@ use crate::config::section::redis::{
 use crate::config::section::tls::Tls;
 use crate::config::{self, Config};
 use crate::reactor::{CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion};
-use crate::script::modules::nauthilus::redis::pools::{Mode, PoolSettings};
+use crate::script::stores::pools::{Mode, PoolSettings};
 use crate::upstream::redis::Target;
 use crate::upstream::redis::{Layout, Plan, Protocol, Serve, Settings as RedisSettings};
 use std::time::Duration;

@@ -6,14 +6,13 @@
 
 use crate::auth::login::Login;
 use crate::auth::scripts::{
-    ActionKind, BackendCall, BackendReturn, FeatureReturn, FilterReturn, ScriptError,
-    ScriptErrorKind, Scripts, StageKind,
+    ActionKind, BackendCall, BackendReturn, FeatureReturn, FilterReturn, ScriptError, Scripts,
+    StageKind,
 };
 use crate::op::{Answer, Failure, Ops};
-use crate::script::ffi::{Call, Coroutine, Ended, Fault, Function, Kind, Run};
-use crate::script::result::ResultObject;
-use crate::script::sources::Entry;
-use crate::script::state::{Load, State};
+use crate::script::entry::{Entry, Load, Returned};
+use crate::script::ffi::{Coroutine, Ended, Run};
+use crate::script::state::State;
 use crate::value::Value;
 use std::rc::Rc;
 use std::time::Instant;
@@ -36,19 +35,6 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.state.release_slot(self.slot, self.used);
     }
-}
-
-/// What a script run came to, in the host's own words; left in the [`Run`] by [`COLLECT`] or
-/// [`MISSING`].
-#[derive(Debug)]
-pub enum Returned {
-    Missing,
-    Feature(FeatureReturn),
-    Filter(FilterReturn),
-    Code(i64),
-    Backend(BackendReturn),
-    List(i64, Vec<Vec<u8>>),
-    Hook(Value),
 }
 
 impl Host {
@@ -87,7 +73,7 @@ impl Host {
         let state = &*self.state;
         let Some((about, compiled)) = state.set.scripts.get(script).zip(state.scripts.get(script))
         else {
-            return Err(self.error(script, ScriptErrorKind::NoFunction, "no such script".into()));
+            return Err(self.error(script, "no such script".into()));
         };
         let compiled = *compiled;
         let began = Instant::now();
@@ -102,17 +88,14 @@ impl Host {
         stage.used = true;
         let Some(coroutine) = state.threads.take() else {
             state.recover_memory();
-            return Err(self.error(
-                script,
-                ScriptErrorKind::OutOfMemory,
-                "not enough memory".into(),
-            ));
+            return Err(self.error(script, "not enough memory".into()));
         };
         // If the request goes away while the script waits, the coroutine goes with it.
         let mut held = Held { state, coroutine: Some(coroutine) };
+        #[expect(clippy::indexing_slicing, reason = "one per entry of Entry::ALL")]
         let name = state.entries[entry.index()];
         // A backend has other entry functions besides.
-        let load = if compiled.load == Load::Narrow && Entry::main(stage.kind) != Some(entry) {
+        let load = if compiled.load == Load::Projected && Entry::main(stage.kind) != Some(entry) {
             Load::Once
         } else {
             compiled.load
@@ -125,20 +108,15 @@ impl Host {
                     held.recycle();
                     break Ok(run.take_returned().unwrap_or(Returned::Missing));
                 }
-                Ended::Failed(kind, message) => {
+                Ended::Failed(message) => break Err(self.error(script, message)),
+                Ended::OutOfMemory(message) => {
                     drop(held);
-                    if kind == ScriptErrorKind::OutOfMemory {
-                        state.recover_memory();
-                    }
-                    break Err(self.error(script, kind, message));
+                    state.recover_memory();
+                    break Err(self.error(script, message));
                 }
                 Ended::Waiting => {
                     let Some(wait) = run.take_wait() else {
-                        break Err(self.error(
-                            script,
-                            ScriptErrorKind::Raised,
-                            "waits for nothing".into(),
-                        ));
+                        break Err(self.error(script, "waits for nothing".into()));
                     };
                     let left = until.saturating_duration_since(ops.now());
                     let answer = ops.ask(wait.op, wait.limit.min(left)).await;
@@ -161,19 +139,19 @@ impl Host {
         outcome
     }
 
-    fn error(&self, script: usize, kind: ScriptErrorKind, message: String) -> ScriptError {
+    fn error(&self, script: usize, message: String) -> ScriptError {
         let script = self.state.set.scripts.get(script).map(|s| s.path.clone()).unwrap_or_default();
-        ScriptError { kind, script, message }
+        ScriptError { script, message }
     }
 
     fn late(&self, script: usize) -> ScriptError {
-        let mut error = self.error(script, ScriptErrorKind::TimedOut, String::new());
+        let mut error = self.error(script, String::new());
         error.message = format!("{}: {}", error.script, Failure::Deadline);
         error
     }
 
     fn no_function(&self, script: usize, entry: Entry) -> ScriptError {
-        let mut error = self.error(script, ScriptErrorKind::NoFunction, String::new());
+        let mut error = self.error(script, String::new());
         error.message = format!(
             "entry function '{}' is not defined as a function in the loaded script ({}): attempt to call a non-function object",
             entry.function(),
@@ -196,7 +174,6 @@ struct Held<'a> {
 impl Held<'_> {
     fn coroutine(&self) -> Result<&Coroutine, ScriptError> {
         self.coroutine.as_ref().ok_or_else(|| ScriptError {
-            kind: ScriptErrorKind::Raised,
             script: String::new(),
             message: "the script has ended already".into(),
         })
@@ -260,7 +237,10 @@ impl Scripts for Host {
         login: &Login,
         ops: &Ops,
     ) -> Result<Option<i64>, ScriptError> {
-        let script = Host::script_of(&self.state.set.actions[kind as usize], index);
+        let script = Host::script_of(
+            self.state.set.actions.get(kind as usize).map_or(&[], Vec::as_slice),
+            index,
+        );
         match self.run(stage, script, Entry::Action, login, ops).await? {
             Returned::Code(code) => Ok(Some(code)),
             _ => Ok(None),
@@ -325,88 +305,4 @@ impl Scripts for Host {
             _ => Err(self.no_function(script, Entry::Hook)),
         }
     }
-}
-
-/// Takes the results of the entry function, inside the coroutine.
-pub(super) static COLLECT: Function = Function { name: "collect", body: collect };
-
-/// Notes that the script does not define its entry function.
-pub(super) static MISSING: Function = Function {
-    name: "missing",
-    body: |call| {
-        call.run()?.put_returned(Returned::Missing);
-        Ok(0)
-    },
-};
-
-fn collect(call: &Call<'_>) -> Result<i32, Fault> {
-    let run = call.run()?;
-    let returned = match run.entry {
-        Entry::Feature => Returned::Feature(FeatureReturn {
-            trigger: to_bool(call, 1),
-            abort: to_bool(call, 2),
-            result: to_int(call, 3),
-        }),
-        Entry::Filter => {
-            Returned::Filter(FilterReturn { reject: to_bool(call, 1), result: to_int(call, 2) })
-        }
-        Entry::Action => Returned::Code(to_int(call, 1)),
-        Entry::VerifyPassword => Returned::Backend(BackendReturn {
-            code: to_int(call, 1),
-            result: backend_result(call, run),
-        }),
-        Entry::ListAccounts => Returned::List(to_int(call, 1), accounts(call)?),
-        Entry::Backend(BackendCall::GetWebauthnCredentials) => {
-            Returned::List(to_int(call, 1), strings(call, 2)?)
-        }
-        Entry::Backend(_) => Returned::List(to_int(call, 1), Vec::new()),
-        Entry::Hook => {
-            Returned::Hook(if run.stage == StageKind::Init { Value::Nil } else { call.value(1)? })
-        }
-    };
-    run.put_returned(returned);
-    Ok(0)
-}
-
-/// *to-bool* of `decisions.md`: nil, false and the number 0 are no.
-fn to_bool(call: &Call<'_>, at: i32) -> bool {
-    match call.kind(at) {
-        Kind::Number => call.raw_number(at) != 0.0,
-        _ => call.truthy(at),
-    }
-}
-
-/// *to-int* of `lua/runtime.md` 1.3: numbers and numeric strings, truncated; anything else is 0.
-fn to_int(call: &Call<'_>, at: i32) -> i64 {
-    call.raw_number(at) as i64
-}
-
-fn backend_result(call: &Call<'_>, run: &Run<'_>) -> Option<crate::auth::scripts::BackendResult> {
-    let object = call.userdata::<ResultObject>(2)?;
-    // A script that is loaded once may hand out the same object again; any other has no use for it
-    // after this.
-    Some(if run.reuse { object.0.borrow().clone() } else { object.0.take() })
-}
-
-/// The string members of a list of accounts, each once; nil is an empty list.
-fn accounts(call: &Call<'_>) -> Result<Vec<Vec<u8>>, Fault> {
-    if call.is_none_or_nil(2) {
-        return Ok(Vec::new());
-    }
-    let Value::List(members) = call.value(2)? else {
-        return Err(Fault::message(
-            "nauthilus_backend_list_accounts must return a list of accounts",
-        ));
-    };
-    let mut accounts: Vec<_> = members
-        .into_iter()
-        .filter_map(|m| if let Value::String(s) = m { Some(s) } else { None })
-        .collect();
-    accounts.sort_unstable();
-    accounts.dedup();
-    Ok(accounts)
-}
-
-fn strings(call: &Call<'_>, at: i32) -> Result<Vec<Vec<u8>>, Fault> {
-    if call.kind(at) == Kind::Table { call.string_list(at) } else { Ok(Vec::new()) }
 }

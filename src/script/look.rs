@@ -6,7 +6,8 @@
 use crate::auth::scripts::StageKind;
 use crate::config::{Finding, FindingKind, nearest};
 use crate::script::builtin;
-use crate::script::sources::{Entry, Script};
+use crate::script::entry::Entry;
+use crate::script::sources::Script;
 use mlua::Table;
 
 /// `named`: name → line of everything that the script sets or names; `read`: the constants that it

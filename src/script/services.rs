@@ -7,12 +7,8 @@
 use crate::auth::brute_force::rules::Rules;
 use crate::metrics::WorkerMetrics;
 use crate::metrics::script::ScriptMetrics;
-use crate::script::modules::data::regexp;
-use crate::script::modules::nauthilus::cache::ProcessCache;
-use crate::script::modules::nauthilus::redis::pools::Pools;
-use crate::script::modules::net::db::Databases;
-use crate::script::modules::net::psnet::targets::Targets;
-use crate::script::modules::system::storage::Storages;
+use crate::script::regexp;
+use crate::script::stores::{Databases, Pools, ProcessCache, Storages, Targets};
 use crate::secret::Secret;
 use crate::state::Store;
 use crate::tls::DefaultTls;
@@ -56,12 +52,8 @@ pub struct Services {
     pub worker: Rc<WorkerMetrics>,
     /// Regular expressions that scripts used lately, compiled.
     pub regexps: regexp::Cache,
-    /// Spans that scripts finished.
-    pub spans: trace::Buffer,
-    /// What scripts printed; the worker hands it to the log after each run.
-    pub output: RefCell<Vec<u8>>,
-    /// Warnings for the log, each worth a line; the worker takes them after each run.
-    pub warnings: RefCell<Vec<String>>,
+    /// What scripts leave for the worker.
+    pub outbox: Rc<Outbox>,
     /// What was warned of already, by script.
     pub warned: RefCell<HashSet<(u32, String)>>,
 }
@@ -86,16 +78,14 @@ impl Services {
             metrics: registry.script_metrics(),
             worker: Rc::new(registry.worker("test")),
             regexps: regexp::Cache::default(),
-            spans: trace::Buffer::default(),
-            output: RefCell::default(),
-            warnings: RefCell::default(),
+            outbox: Rc::default(),
             warned: RefCell::default(),
         }
     }
 
     /// Leaves a warning for the log.
     pub fn warn(&self, text: String) {
-        self.warnings.borrow_mut().push(text);
+        self.outbox.warnings.borrow_mut().push(text);
     }
 
     /// Leaves a warning for the log unless this script has caused the same before.
@@ -105,6 +95,20 @@ impl Services {
             self.warn(text.to_owned());
         }
     }
+}
+
+/// What scripts leave for the log and the exporter; the worker empties it in each turn.
+///
+/// One per worker: after a reload, runs under way end in the old state, and what they leave must
+/// not be lost.
+#[derive(Default)]
+pub struct Outbox {
+    /// What they printed.
+    pub output: RefCell<Vec<u8>>,
+    /// Warnings, a line each.
+    pub warnings: RefCell<Vec<String>>,
+    /// Spans that they finished.
+    pub spans: trace::Buffer,
 }
 
 /// Warnings that a worker gives once: a script may build what they name out of a request's bytes,

@@ -132,7 +132,7 @@ impl Worker {
         let reporting = &mut self.reporting;
         reporting.finished(&mut *finished, elapsed, self.now);
         reporting.access(finished.request(), peer, status, None, elapsed, self.now);
-        reporting.script_output(self.local.host.state().services(), self.now);
+        reporting.script_output(self.now);
         reporting.metrics.request(origin.route, elapsed, self.now);
         finished.count(&reporting.metrics);
         if let Some(login) = finished.post_actions(status.unwrap_or_default(), elapsed) {
@@ -155,7 +155,7 @@ impl Worker {
             }
             Background::Exported(count, outcome) => self.spans_exported(count, outcome),
         }
-        self.reporting.script_output(self.local.host.state().services(), self.now);
+        self.reporting.script_output(self.now);
     }
 
     fn queue_post_actions(&mut self, login: Box<Login>) {

@@ -4,7 +4,7 @@ use crate::config::Finding;
 use crate::epoch::Epoch;
 use crate::metrics::{Registry, WorkerMetrics};
 use crate::process::Process;
-use crate::script::services::Services;
+use crate::script::services::{Outbox, Services};
 use crate::script::{Host, SetupError, State};
 use crate::state::{KnownAccounts, Store};
 use crate::time::Now;
@@ -76,7 +76,8 @@ impl Interval {
 /// Often enough to be seen, rare enough not to fill a log.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// A Lua host for an epoch.
+/// A Lua host for an epoch; `outbox` is where its scripts leave what they print, which all states of
+/// a worker share.
 ///
 /// # Errors
 /// A script does not compile, or there is no memory.
@@ -84,6 +85,7 @@ pub fn host(
     epoch: &Epoch,
     process: &Arc<Process>,
     metrics: &Rc<WorkerMetrics>,
+    outbox: &Rc<Outbox>,
 ) -> Result<Host, SetupError> {
     let services = Services {
         settings: epoch.script_settings.clone(),
@@ -100,11 +102,9 @@ pub fn host(
         http: Client::new(epoch.http_client.clone()),
         metrics: process.metrics.script_metrics(),
         worker: metrics.clone(),
-        output: Default::default(),
-        warnings: Default::default(),
+        outbox: outbox.clone(),
         warned: Default::default(),
         regexps: Default::default(),
-        spans: Default::default(),
     };
     let state = State::build(
         epoch.scripts.clone(),
@@ -123,6 +123,6 @@ pub fn host(
 /// A script does not compile.
 pub fn try_scripts(epoch: &Epoch, process: &Arc<Process>) -> Result<Vec<Finding>, SetupError> {
     let nobody = Registry::new("check", "", Now::read());
-    host(epoch, process, &Rc::new(nobody.worker("check")))
+    host(epoch, process, &Rc::new(nobody.worker("check")), &Rc::default())
         .map(|host| host.state().findings().to_vec())
 }

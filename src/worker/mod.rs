@@ -123,7 +123,8 @@ impl Worker {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::from)?;
         let metrics = Rc::new(process.metrics.worker(&name));
-        let host = local::host(&epoch, &process, &metrics)?;
+        let reporting = Reporting::new(Log::new(&process.log, &epoch.log), metrics);
+        let host = local::host(&epoch, &process, &reporting.metrics, &reporting.outbox)?;
         let upstreams = Upstreams::new(core, reactor.waker(), &epoch, process.clone(), now.mono)?;
         let mut worker = Worker {
             clients: Clients::new(listeners, &mut reactor, now.mono)?,
@@ -131,7 +132,7 @@ impl Worker {
             now,
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             scheduler: Scheduler::new(now.mono),
-            reporting: Reporting::new(Log::new(&process.log, &epoch.log), metrics),
+            reporting,
             mailbox: inbox,
             permits: Permits::new(process.requests.clone(), workers),
             local: Rc::new(Local::new(epoch, host, process.clone(), upstreams.known())),
@@ -258,7 +259,7 @@ impl Worker {
             metrics.set(gauge, i64::try_from(value).unwrap_or(i64::MAX));
         }
         metrics.observe(TimeBy::Turn, LabelId::OTHER, self.now.mono.elapsed());
-        self.reporting.script_output(state.services(), self.now);
+        self.reporting.script_output(self.now);
         self.reporting.notices(self.now);
         self.reporting.log.flush();
     }

@@ -12,7 +12,7 @@ impl Worker {
     /// Serves new requests by another configuration. Requests under way end by the one they began
     /// with.
     pub(super) fn reload(&mut self, epoch: Arc<Epoch>) {
-        match host(&epoch, &self.process, &self.reporting.metrics) {
+        match host(&epoch, &self.process, &self.reporting.metrics, &self.reporting.outbox) {
             Ok(host) => {
                 self.upstreams.reload(&epoch, &self.local.epoch, self.now.mono);
                 self.deliver_answers();
@@ -31,7 +31,12 @@ impl Worker {
         if self.replaced.strong_count() > 0 {
             return;
         }
-        match host(&self.local.epoch, &self.process, &self.reporting.metrics) {
+        match host(
+            &self.local.epoch,
+            &self.process,
+            &self.reporting.metrics,
+            &self.reporting.outbox,
+        ) {
             Ok(host) => {
                 self.reporting
                     .log
@@ -46,7 +51,7 @@ impl Worker {
     }
 
     fn put_into_force(&mut self, epoch: Arc<Epoch>, host: Host) {
-        self.reporting.script_output(self.local.host.state().services(), self.now);
+        self.reporting.script_output(self.now);
         self.hand_over_spans();
         self.reporting.log = Log::new(&self.process.log, &epoch.log);
         let known = self.upstreams.known();

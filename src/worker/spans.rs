@@ -11,7 +11,7 @@ use crate::trace::Span;
 impl Worker {
     /// Hands what scripts finished in this turn to the background worker.
     pub(super) fn hand_over_spans(&mut self) {
-        let buffer = &self.local.host.state().services().spans;
+        let buffer = &self.reporting.outbox.spans;
         if buffer.is_empty() {
             return;
         }

@@ -17,6 +17,7 @@ pub fn waits_for_a_file() -> String {
                 go = io.open("go")
             end
             go:close()
+            print("went on")
         end
     "#;
     backend_that_finds_everybody(waits, "true")

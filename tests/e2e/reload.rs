@@ -57,6 +57,8 @@ fn a_request_under_way_ends_on_the_old_scripts() {
     until("the new script", || (account(&server) == "version2").then_some(()));
     server.write("go", "");
     assert_eq!(slow.answer().header("auth-user"), Some("slow"));
+    // What it printed in the old state is logged, too.
+    server.wait_for_log("went on");
     // The connection lives on and is served by the new ones.
     assert_eq!(
         slow.ask(&Request::uncached_login("slow", "any")).header("auth-user"),

@@ -23,7 +23,7 @@ use crate::auth::request::{Field, HttpRequest, Request};
 use crate::auth::run::Stores;
 use crate::auth::scripts::{
     ActionKind, BackendCall, BackendResult, BackendReturn, FeatureReturn, FilterReturn,
-    ScriptError, ScriptErrorKind, Scripts, StageKind,
+    ScriptError, Scripts, StageKind,
 };
 use crate::auth::verdict::{TemporaryReason, Verdict};
 use crate::op::{self, Answer, DnsOp, Op, Ops};
@@ -399,7 +399,7 @@ pub(super) fn found(account: &str, authenticated: bool) -> BackendResult {
 }
 
 pub(super) fn raised(message: &str) -> ScriptError {
-    ScriptError { kind: ScriptErrorKind::Raised, script: "s.lua".into(), message: message.into() }
+    ScriptError { script: "s.lua".into(), message: message.into() }
 }
 
 pub(super) const PASS: FeatureReturn = FeatureReturn { trigger: false, abort: false, result: 0 };

@@ -4,14 +4,12 @@
 //! strings, "int" the same, truncated toward zero. Text borrowed from an argument stays valid as
 //! long as the argument stays on the stack, that is, for the call.
 
-use super::function::Fault;
+use super::fault::Fault;
 use super::shared::{Run, Shared};
 use crate::auth::scripts::StageKind;
-use crate::script::request_table::LISTS;
 use crate::script::services::Services;
 use crate::value;
 use mlua::ffi::{self, lua_State};
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -153,99 +151,10 @@ impl<'a> Call<'a> {
         matches!(self.kind(at), Kind::None | Kind::Nil)
     }
 
-    /// A string argument; a number is taken as its text.
-    ///
-    /// # Errors
-    /// [`Fault::Argument`] for any other type.
-    pub fn string(&self, at: c_int) -> Result<Cow<'_, [u8]>, Fault> {
-        match self.kind(at) {
-            Kind::String => Ok(Cow::Borrowed(self.bytes(at))),
-            Kind::Number => Ok(Cow::Owned(value::number_text(self.raw_number(at)).into_bytes())),
-            kind => Err(self.expected("string", at, kind)),
-        }
-    }
-
-    /// As [`Call::string`], as text; bytes that are no UTF-8 become U+FFFD.
-    pub fn text(&self, at: c_int) -> Result<Cow<'_, str>, Fault> {
-        Ok(match self.string(at)? {
-            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
-            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-        })
-    }
-
-    /// An optional string argument: none and nil are `None`; a number is an error, as in the
-    /// reference.
-    pub fn opt_string(&self, at: c_int) -> Result<Option<&[u8]>, Fault> {
-        match self.kind(at) {
-            Kind::None | Kind::Nil => Ok(None),
-            Kind::String => Ok(Some(self.bytes(at))),
-            kind => Err(self.expected("string", at, kind)),
-        }
-    }
-
-    /// A number argument; a numeric string is taken as its number.
-    pub fn number(&self, at: c_int) -> Result<f64, Fault> {
-        match self.kind(at) {
-            Kind::Number => Ok(self.raw_number(at)),
-            // SAFETY: the index holds a string; both functions only read it.
-            Kind::String if unsafe { ffi::lua_isnumber(self.state, at) } != 0 => {
-                Ok(self.raw_number(at))
-            }
-            kind => Err(self.expected("number", at, kind)),
-        }
-    }
-
-    /// A number argument, truncated toward zero and clamped to the range of `i64`.
-    pub fn int(&self, at: c_int) -> Result<i64, Fault> {
-        Ok(self.number(at)? as i64)
-    }
-
-    pub fn opt_int(&self, at: c_int) -> Result<Option<i64>, Fault> {
-        if self.is_none_or_nil(at) { Ok(None) } else { self.int(at).map(Some) }
-    }
-
-    /// A boolean argument, strictly.
-    pub fn bool(&self, at: c_int) -> Result<bool, Fault> {
-        match self.kind(at) {
-            Kind::Bool => Ok(self.truthy(at)),
-            kind => Err(self.expected("boolean", at, kind)),
-        }
-    }
-
     /// Lua's own idea of truth: everything but nil and false.
     pub fn truthy(&self, at: c_int) -> bool {
         // SAFETY: any index may be asked about.
         unsafe { ffi::lua_toboolean(self.state, at) != 0 }
-    }
-
-    /// Insists on a table.
-    pub fn table(&self, at: c_int) -> Result<(), Fault> {
-        match self.kind(at) {
-            Kind::Table => Ok(()),
-            kind => Err(self.expected("table", at, kind)),
-        }
-    }
-
-    /// Insists on a function.
-    pub fn function(&self, at: c_int) -> Result<(), Fault> {
-        match self.kind(at) {
-            Kind::Function => Ok(()),
-            kind => Err(self.expected("function", at, kind)),
-        }
-    }
-
-    /// Insists that an argument was given, nil or not.
-    pub fn any(&self, at: c_int) -> Result<(), Fault> {
-        match self.kind(at) {
-            Kind::None => Err(Fault::Argument(at, "value expected".into())),
-            _ => Ok(()),
-        }
-    }
-
-    fn expected(&self, what: &str, at: c_int, got: Kind) -> Fault {
-        // The reference does not tell a missing argument from nil in its texts.
-        let got = if got == Kind::None { Kind::Nil } else { got };
-        Fault::Argument(at, format!("{what} expected, got {}", got.name()))
     }
 
     /// The bytes of a string at `at`; empty for any other type (numbers are not converted in
@@ -267,129 +176,6 @@ impl<'a> Call<'a> {
     pub fn raw_number(&self, at: c_int) -> f64 {
         // SAFETY: any index may be asked about.
         unsafe { ffi::lua_tonumber(self.state, at) }
-    }
-
-    /// Length of the table's array part (`#t`, raw).
-    pub fn raw_len(&self, at: c_int) -> usize {
-        // SAFETY: raw length never raises.
-        unsafe { ffi::lua_objlen(self.state, at) }
-    }
-
-    /// Pushes `t[i]`, raw.
-    pub fn push_index(&self, at: c_int, i: usize) -> Kind {
-        self.room(1);
-        // SAFETY: room was made; reading an integer key of a table never raises.
-        unsafe { ffi::lua_rawgeti_(self.state, at, c_int::try_from(i).unwrap_or(c_int::MAX)) };
-        self.kind(-1)
-    }
-
-    /// Pushes `t[name]`, raw.
-    pub fn push_field(&self, at: c_int, name: &str) -> Kind {
-        let at = self.absolute(at);
-        self.push_string(name.as_bytes());
-        // SAFETY: the key on top is replaced by the value.
-        unsafe { ffi::lua_rawget_(self.state, at) };
-        self.kind(-1)
-    }
-
-    /// Calls `each` with every pair of the table at `at`, key at index -2 and value at -1; last
-    /// come the fields that a request table lacks and has by default ([`Call::share_defaults`]).
-    /// `each` leaves the stack as it found it and must not convert the key in place
-    /// ([`Call::string`] does not).
-    pub fn for_each(
-        &self,
-        at: c_int,
-        mut each: impl FnMut(&Call<'_>) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        let at = self.absolute(at);
-        let has_metatable = self.push_metatable(at);
-        let is_request = has_metatable && self.identity(-1) == self.shared.defaults.get();
-        if has_metatable {
-            self.pop(1);
-        }
-        if is_request {
-            self.complete(at);
-        }
-        self.for_each_raw(at, &mut each)?;
-        if !is_request || !self.push_metatable(at) {
-            return Ok(());
-        }
-        let walked = match self.push_field(-1, "__index") {
-            Kind::Table => self.for_each_raw(-1, &mut |call| {
-                if call.has_key(at, -2) { Ok(()) } else { each(call) }
-            }),
-            _ => Ok(()),
-        };
-        self.pop(2);
-        walked
-    }
-
-    /// Gives the request table at `at` those of its lists that it has not.
-    fn complete(&self, at: c_int) {
-        for name in LISTS {
-            let kind = self.push_field(at, name);
-            self.pop(1);
-            if kind == Kind::Nil {
-                self.push_table(0, 0);
-                self.set_field(at, name);
-            }
-        }
-    }
-
-    /// Makes the table at `at` the one metatable whose `__index` holds default fields: that of
-    /// request tables. Known by its identity, here as in `lua/host/base.lua`, so that no metatable
-    /// of a script's can pass for it. To be called once per state, which keeps it.
-    pub fn share_defaults(&self, at: c_int) {
-        self.shared.defaults.set(self.identity(at));
-    }
-
-    fn for_each_raw(
-        &self,
-        at: c_int,
-        each: &mut impl FnMut(&Call<'_>) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        let at = self.absolute(at);
-        self.room(4);
-        self.push_nil();
-        // SAFETY: the key on top came from lua_next itself (or is nil for the first), as it
-        // demands.
-        while unsafe { ffi::lua_next(self.state, at) } != 0 {
-            if let Err(fault) = each(self) {
-                self.pop(2);
-                return Err(fault);
-            }
-            self.pop(1);
-        }
-        Ok(())
-    }
-
-    /// Whether the table at `at` itself has the key that is at `key`.
-    fn has_key(&self, at: c_int, key: c_int) -> bool {
-        self.room(1);
-        // SAFETY: room was made for the copy of the key, which the value then replaces; a raw look
-        // never raises.
-        unsafe {
-            ffi::lua_pushvalue(self.state, key);
-            ffi::lua_rawget(self.state, at);
-        }
-        let found = self.kind(-1) != Kind::Nil;
-        self.pop(1);
-        found
-    }
-
-    /// The strings (and numbers, as text) of a list, up to its first nil.
-    pub fn string_list(&self, at: c_int) -> Result<Vec<Vec<u8>>, Fault> {
-        let mut out = Vec::new();
-        for i in 1.. {
-            match self.push_index(at, i) {
-                Kind::String | Kind::Number => out.push(self.string(-1)?.into_owned()),
-                Kind::Nil | Kind::None => break,
-                _ => {}
-            }
-            self.pop(1);
-        }
-        self.pop(1);
-        Ok(out)
     }
 
     pub fn push_nil(&self) {
@@ -420,61 +206,17 @@ impl<'a> Call<'a> {
 
     /// Pushes a copy of the value at `at`.
     pub fn push_copy(&self, at: c_int) {
+        debug_assert!(self.kind(at) != Kind::None, "no value at {at} to copy");
         self.room(1);
         // SAFETY: see push_nil.
         unsafe { ffi::lua_pushvalue(self.state, at) }
-    }
-
-    /// Pushes a new table with room for so many list members and fields.
-    pub fn push_table(&self, list: usize, fields: usize) {
-        self.room(2);
-        let small = |n: usize| c_int::try_from(n).unwrap_or(0);
-        // SAFETY: see push_nil.
-        unsafe { ffi::lua_createtable(self.state, small(list), small(fields)) }
-    }
-
-    /// `t[name] = top`, and pops it. `at` is the table.
-    pub fn set_field(&self, at: c_int, name: &str) {
-        let at = self.absolute(at);
-        self.push_string(name.as_bytes());
-        // SAFETY: the value is below the key; they are swapped for lua_rawset, which pops both.
-        unsafe {
-            ffi::lua_insert(self.state, -2);
-            ffi::lua_rawset(self.state, at);
-        }
-    }
-
-    /// `t[i] = top`, and pops it.
-    pub fn set_index(&self, at: c_int, i: usize) {
-        // SAFETY: pops the value.
-        unsafe { ffi::lua_rawseti_(self.state, at, c_int::try_from(i).unwrap_or(c_int::MAX)) }
-    }
-
-    /// `t[key] = value` for a key and a value on top of the stack; pops both.
-    pub fn set_pair(&self, at: c_int) {
-        // SAFETY: pops key and value; a nil or NaN key raises, which is a Lua error like any other.
-        unsafe { ffi::lua_rawset(self.state, at) }
-    }
-
-    /// Pushes the metatable of the table at `at`, whatever it shows to scripts. False, and nothing
-    /// pushed, if it has none.
-    pub fn push_metatable(&self, at: c_int) -> bool {
-        self.room(1);
-        // SAFETY: room was made; any index may be asked about.
-        unsafe { ffi::lua_getmetatable(self.state, at) != 0 }
-    }
-
-    /// Makes the table on top of the stack the metatable of the table at `at`, and pops it.
-    pub fn set_metatable(&self, at: c_int) {
-        let at = self.absolute(at);
-        // SAFETY: pops the metatable; never raises for a table.
-        unsafe { ffi::lua_setmetatable(self.state, at) };
     }
 
     /// Calls the function below `args` arguments on top of the stack and leaves `results` results.
     /// Errors are raised through. The called function must not wait: there is a C function (ours)
     /// below it.
     pub fn invoke(&self, args: c_int, results: c_int) {
+        self.expect_height(args + 1);
         // SAFETY: inside a protected call; an error unwinds our frames, which own nothing the
         // caller has not seen to.
         unsafe { ffi::lua_call(self.state, args, results) }
@@ -492,12 +234,14 @@ impl<'a> Call<'a> {
     }
 
     pub fn pop(&self, count: c_int) {
+        self.expect_height(count);
         // SAFETY: callers pop what they pushed.
         unsafe { ffi::lua_pop(self.state, count) }
     }
 
     /// Moves the top value below the `count` values under it.
     pub fn insert_below(&self, count: c_int) {
+        self.expect_height(count + 1);
         // SAFETY: those values are on the stack.
         unsafe { ffi::lua_insert(self.state, -count - 1) }
     }
@@ -519,7 +263,7 @@ impl<'a> Call<'a> {
     pub fn push_position(&self) {
         self.room(2);
         // SAFETY: this is a C function of the state.
-        unsafe { super::function::push_position(self.state) }
+        unsafe { super::fault::push_position(self.state) }
     }
 
     /// An index that stays right while values are pushed.
@@ -571,9 +315,27 @@ impl<'a> Call<'a> {
         self.room.set(self.len().saturating_add(count));
     }
 
+    /// In debug builds: insists on at least `count` values on the stack.
+    #[inline]
+    pub(super) fn expect_height(&self, count: c_int) {
+        debug_assert!(
+            (0..=self.len()).contains(&count),
+            "{count} values of {} on the stack",
+            self.len()
+        );
+    }
+
+    /// In debug builds: insists on a table at `at`, and on `count` values on the stack. Lua's raw
+    /// functions take the one as given and the other for a pointer.
+    #[inline]
+    pub(super) fn expect_table(&self, at: c_int, count: c_int) {
+        debug_assert!(self.kind(at) == Kind::Table, "{:?} at {at} is no table", self.kind(at));
+        self.expect_height(count);
+    }
+
     /// Makes sure that `count` more values fit.
     #[inline]
-    fn room(&self, count: c_int) {
+    pub(super) fn room(&self, count: c_int) {
         if self.len() + count > self.room.get() {
             self.reserve(ROOM_STEP);
         }

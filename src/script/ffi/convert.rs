@@ -8,7 +8,7 @@
 //! any memory and take for ever.
 
 use super::call::{Call, Kind};
-use super::function::Fault;
+use super::fault::Fault;
 use crate::value::Value;
 use std::ffi::c_int;
 

@@ -6,6 +6,7 @@
 //! `function(...) return hand(start(...)) end`.
 
 use super::call::Call;
+use super::fault::{Fault, raise};
 use super::shared::{Binding, Wait};
 use crate::op::{Answer, Op};
 use mlua::ffi::{self, lua_State};
@@ -43,22 +44,6 @@ pub enum Finish {
 /// What goes on with an answer.
 pub type Continuation = dyn FnOnce(&Call<'_>, Answer) -> Result<Start, Fault>;
 
-/// Why a host function raises. The message gets the position of the script's call in front.
-#[derive(Debug)]
-pub enum Fault {
-    /// `bad argument #n to NAME (…)`.
-    Argument(c_int, String),
-    Message(String),
-    /// The value on top of the stack is raised as it is.
-    Top,
-}
-
-impl Fault {
-    pub fn message(text: impl Into<String>) -> Fault {
-        Fault::Message(text.into())
-    }
-}
-
 /// Entry of a [`Function`].
 ///
 /// # Safety
@@ -71,7 +56,10 @@ pub(super) unsafe extern "C-unwind" fn plain(state: *mut lua_State) -> c_int {
         (&*binding.function.cast::<Function>(), Call::new(state, &*binding.shared))
     };
     match (function.body)(&call) {
-        Ok(count) => count,
+        Ok(count) => {
+            call.expect_height(count);
+            count
+        }
         // SAFETY: raising is all that is left; no local needs dropping.
         Err(fault) => unsafe { raise(state, function.name, fault) },
     }
@@ -122,6 +110,7 @@ fn stray() -> Fault {
 fn begin(call: &Call<'_>, start: Start) -> Result<c_int, Fault> {
     match start {
         Start::Done(count) => {
+            call.expect_height(count);
             call.push_bool(false);
             call.insert_below(count);
             Ok(count + 1)
@@ -156,57 +145,4 @@ const CANNOT_WAIT: &str = "a function that waits cannot be called inside a callb
 unsafe fn binding<'a>(state: *mut lua_State) -> &'a Binding {
     // SAFETY: by the caller.
     unsafe { &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Binding>() }
-}
-
-/// Raises `fault` as a Lua error with the script's position in front of the text.
-///
-/// # Safety
-/// From a C function of `state`; the caller must have nothing left to drop.
-unsafe fn raise(state: *mut lua_State, name: &str, fault: Fault) -> ! {
-    // SAFETY: plain stack work on the running function's own stack; the message is pushed before
-    // its owner is dropped.
-    unsafe {
-        if !matches!(fault, Fault::Top) {
-            let text = match &fault {
-                Fault::Argument(at, what) => format!("bad argument #{at} to {name} ({what})"),
-                Fault::Message(text) => text.clone(),
-                Fault::Top => String::new(),
-            };
-            push_position(state);
-            ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len());
-            drop(text);
-            drop(fault);
-            ffi::lua_concat(state, 2);
-        }
-        ffi::lua_error(state)
-    }
-}
-
-/// Pushes `file:line: ` of the innermost function that is the script's own, skipping C functions
-/// and the Lua half of the host.
-///
-/// # Safety
-/// From a C function of `state`.
-pub(super) unsafe fn push_position(state: *mut lua_State) {
-    // SAFETY: lua_getstack fills `about` before lua_getinfo reads it; short_src is NUL-terminated
-    // by Lua.
-    unsafe {
-        let mut about: ffi::lua_Debug = std::mem::zeroed();
-        for level in 1..64 {
-            if ffi::lua_getstack(state, level, &raw mut about) == 0 {
-                break;
-            }
-            ffi::lua_getinfo(state, c"Sl".as_ptr(), &raw mut about);
-            let source = std::ffi::CStr::from_ptr(about.source).to_bytes();
-            if about.currentline > 0 && !source.starts_with(b"=[host]") {
-                let place = std::ffi::CStr::from_ptr(about.short_src.as_ptr()).to_bytes();
-                let mut text = Vec::with_capacity(place.len() + 12);
-                text.extend_from_slice(place);
-                text.extend_from_slice(format!(":{}: ", about.currentline).as_bytes());
-                ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len());
-                return;
-            }
-        }
-        ffi::lua_pushlstring_(state, c"".as_ptr(), 0);
-    }
 }

@@ -122,6 +122,10 @@ impl Pool {
     /// A block of `size` bytes, at least one.
     fn take(&self, size: usize) -> *mut c_void {
         if size <= SMALL_MAX {
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "`class` is below CLASSES for sizes up to SMALL_MAX"
+            )]
             let list = &self.free[class(size)];
             let block = list.get();
             if !block.is_null() {
@@ -149,6 +153,10 @@ impl Pool {
     /// It is one that [`Pool::take`] gave for that size, and nobody uses it.
     unsafe fn put(&self, block: *mut c_void, size: usize) {
         if self.owns(block) {
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "blocks of the pool have a size up to SMALL_MAX"
+            )]
             let list = &self.free[class(size)];
             let block = block.cast::<FreeBlock>();
             // SAFETY: the block is free, has room for a pointer and is aligned for one.

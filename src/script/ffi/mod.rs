@@ -19,21 +19,28 @@
 // Named here so that it is linked: mlua declares its functions.
 use luajit as _;
 
+mod anchor;
+mod arguments;
 mod call;
+mod changes;
 mod convert;
+mod fault;
 mod function;
 mod memory;
 mod own;
 mod protected;
 mod shared;
+mod tables;
 mod thread;
 mod userdata;
 
+pub use anchor::Anchor;
 pub use call::{Call, Kind};
 pub use convert::DEPTH_MAX;
-pub use function::{Fault, Finish, Function, Start, Waiting};
+pub use fault::Fault;
+pub use function::{Finish, Function, Start, Waiting};
 pub use memory::Memory;
-pub use own::{FILES_PER_STAGE_MAX, FILES_PER_STATE_MAX, Own};
-pub use protected::{Anchor, HookArm, main_state, new_state, push_plain, push_waiting};
+pub use own::{FILES_PER_STAGE_MAX, FILES_PER_STATE_MAX, Own, StageFile};
+pub use protected::{HookArm, main_state, new_state, push_plain, push_waiting};
 pub use shared::{Connection, Run, Shared, Wait};
 pub use thread::{Coroutine, Ended, Threads};

@@ -1,4 +1,4 @@
-//! Set-up and rare work on the main thread, each inside a protected call; and registry anchors.
+//! Set-up and rare work on the main thread, each inside a protected call.
 
 use super::call::Call;
 use super::function::{Function, Waiting, finish, plain, start};
@@ -8,31 +8,6 @@ use crate::script::watchdog::Arm;
 use mlua::StdLib;
 use mlua::ffi::{self, lua_State};
 use std::ffi::{c_int, c_void};
-
-/// A value kept in the registry for the life of the state.
-#[derive(Clone, Copy, Debug)]
-pub struct Anchor(c_int);
-
-impl Anchor {
-    /// Keeps `value`.
-    pub fn new(lua: &mlua::Lua, value: impl mlua::IntoLua) -> mlua::Result<Anchor> {
-        let mut reference = 0;
-        // SAFETY: pops the one argument into the registry; mlua runs this protected.
-        unsafe {
-            lua.exec_raw::<()>(value.into_lua(lua)?, |state| {
-                reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
-            })?
-        };
-        Ok(Anchor(reference))
-    }
-
-    /// # Safety
-    /// `state` must be a thread of the same Lua state with room for a value.
-    pub(super) unsafe fn push(self, state: *mut lua_State) {
-        // SAFETY: reading an integer key of the registry never raises.
-        unsafe { ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.0) }
-    }
-}
 
 /// The watchdog's hand on a state: arms the hook that stops whatever script runs in it.
 pub struct HookArm(*mut lua_State);
@@ -53,7 +28,7 @@ impl Arm for HookArm {
         unsafe extern "C-unwind" fn stop(state: *mut lua_State, _: *mut ffi::lua_Debug) {
             // SAFETY: a hook may raise; nothing here needs dropping.
             unsafe {
-                super::function::push_position(state);
+                super::fault::push_position(state);
                 ffi::lua_pushstring_(state, c"context deadline exceeded".as_ptr());
                 ffi::lua_concat(state, 2);
                 ffi::lua_error(state)

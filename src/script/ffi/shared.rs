@@ -4,19 +4,20 @@
 use crate::auth::login::Login;
 use crate::auth::scripts::StageKind;
 use crate::op::{Answer, Op};
-use crate::script::host::Returned;
+use crate::script::entry::{Entry, Returned};
 use crate::script::services::Services;
-use crate::script::sources::Entry;
 use crate::script::watchdog::Watch;
 use crate::upstream::channel::Channel;
 use mlua::ffi::lua_State;
+use std::any::TypeId;
 use std::cell::{Cell, RefCell};
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::function::Finish;
+use super::own::Own;
 
 /// One per Lua state, at a fixed address for as long as the state lives: what every host function's
 /// upvalue leads to.
@@ -29,12 +30,14 @@ pub struct Shared {
     /// Address of the metatable of request tables ([`super::Call::share_defaults`]); null until
     /// there is one.
     pub(super) defaults: Cell<*const c_void>,
+    /// Names of the fields of request tables that are lists.
+    pub(super) lists: Cell<&'static [&'static str]>,
     /// What stages have to themselves.
-    pub own: super::own::Own,
+    pub own: Own,
     /// The watchdog's view of this state.
     pub watch: Arc<Watch>,
     /// Metatables of our userdata types, by type (see `userdata`).
-    pub(super) types: RefCell<Vec<super::userdata::Registered>>,
+    pub(super) types: RefCell<Vec<Registered>>,
     /// What the state's C closures point to; as long-lived as the state. Boxed: their addresses
     /// must not change.
     #[allow(clippy::vec_box, reason = "closures hold the addresses")]
@@ -49,6 +52,15 @@ pub(super) struct Binding {
     pub shared: *const Shared,
 }
 
+/// One registered type of one state.
+pub(super) struct Registered {
+    pub rust: TypeId,
+    /// Address of the metatable: what a userdata is checked against.
+    pub metatable: *const c_void,
+    /// Where the registry keeps it.
+    pub reference: c_int,
+}
+
 impl Shared {
     pub fn new(services: Services, watch: Arc<Watch>) -> Box<Shared> {
         Box::new(Shared {
@@ -56,7 +68,8 @@ impl Shared {
             main: Cell::new(std::ptr::null_mut()),
             current: Cell::new(std::ptr::null()),
             defaults: Cell::new(std::ptr::null()),
-            own: super::own::Own::default(),
+            lists: Cell::new(&[]),
+            own: Own::default(),
             watch,
             types: RefCell::default(),
             bindings: RefCell::default(),

@@ -4,10 +4,10 @@
 //! LuaJIT cannot reset a coroutine that raised, but one that returned can be started again:
 //! recycling it costs 30 ns where a new one costs 140 ns and makes work for the collector.
 
-use super::protected::{Anchor, new_thread, traceback};
+use super::anchor::Anchor;
+use super::protected::{new_thread, traceback};
 use super::shared::{Run, Shared};
-use crate::auth::scripts::ScriptErrorKind;
-use crate::script::state::Load;
+use crate::script::entry::Load;
 use mlua::ffi::{self, lua_State};
 use std::cell::RefCell;
 use std::ffi::c_int;
@@ -30,9 +30,10 @@ pub enum Ended {
     Finished,
     /// It waits: [`Run::take_wait`] says for what.
     Waiting,
-    /// It raised, was stopped or ran out of memory: message and traceback. The coroutine is of no
-    /// further use.
-    Failed(ScriptErrorKind, String),
+    /// It raised or was stopped: message and traceback. The coroutine is of no further use.
+    Failed(String),
+    /// As `Failed`, for lack of memory.
+    OutOfMemory(String),
 }
 
 impl Threads {
@@ -118,7 +119,7 @@ impl Coroutine {
     fn go(&self, shared: &Shared, run: &Run<'_>, args: c_int) -> Ended {
         if !shared.apply_changes(run) {
             shared.withdraw_changes(run);
-            return Ended::Failed(ScriptErrorKind::OutOfMemory, "not enough memory".into());
+            return Ended::OutOfMemory("not enough memory".into());
         }
         let (status, left) = {
             let _entered = shared.enter(run);
@@ -150,29 +151,20 @@ impl Coroutine {
                 if run.wait.borrow().is_some() {
                     Ended::Waiting
                 } else {
-                    Ended::Failed(
-                        ScriptErrorKind::Raised,
-                        "attempt to yield from outside a coroutine".into(),
-                    )
+                    Ended::Failed("attempt to yield from outside a coroutine".into())
                 }
             }
-            error => self.failed(shared, error, left.overran),
+            error => self.failed(shared, error),
         }
     }
 
-    fn failed(&self, shared: &Shared, status: c_int, overran: bool) -> Ended {
+    fn failed(&self, shared: &Shared, status: c_int) -> Ended {
         // SAFETY: a failed coroutine has the error value on top of its stack; the main thread is
         // idle.
         let (message, trace) =
             unsafe { (error_text(self.state), traceback(shared.main.get(), self.state)) };
-        let kind = if status == ffi::LUA_ERRMEM {
-            ScriptErrorKind::OutOfMemory
-        } else if overran {
-            ScriptErrorKind::TimedOut
-        } else {
-            ScriptErrorKind::Raised
-        };
-        Ended::Failed(kind, format!("{message}\n{trace}"))
+        let text = format!("{message}\n{trace}");
+        if status == ffi::LUA_ERRMEM { Ended::OutOfMemory(text) } else { Ended::Failed(text) }
     }
 }
 

@@ -2,20 +2,12 @@
 //! value.
 
 use super::call::{Call, Kind};
-use super::function::{Fault, Function};
-use super::shared::Shared;
+use super::fault::Fault;
+use super::function::Function;
+use super::shared::{Registered, Shared};
 use mlua::ffi::{self, lua_State};
 use std::any::TypeId;
 use std::ffi::{c_int, c_void};
-
-/// One registered type of one state.
-pub struct Registered {
-    rust: TypeId,
-    /// Address of the metatable: what a userdata is checked against.
-    metatable: *const c_void,
-    /// Where the registry keeps it.
-    reference: c_int,
-}
 
 impl Call<'_> {
     /// Registers type `T` in this state: its methods (functions whose first argument is the

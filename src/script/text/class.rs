@@ -44,8 +44,9 @@ pub struct Class {
 
 impl Class {
     pub fn contains(self, byte: u8) -> bool {
-        // The table has an entry for every byte.
-        (KINDS[usize::from(byte)] & self.bits != 0) != self.negated
+        #[expect(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
+        let kinds = KINDS[usize::from(byte)];
+        (kinds & self.bits != 0) != self.negated
     }
 }
 
@@ -118,6 +119,7 @@ const NUL: u8 = 128;
 
 /// What each byte is. Bytes outside ASCII are nothing of all this, as in LuaJIT, whatever the
 /// locale.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 static KINDS: [u8; 256] = {
     let mut kinds = [0; 256];
     let mut i = 0u8;

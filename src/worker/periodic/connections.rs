@@ -2,7 +2,7 @@
 //! `lua/modules-nauthilus.md` 10.
 
 use crate::op::{BlockingJob, Op, Ops};
-use crate::script::modules::net::psnet::targets::Targets;
+use crate::script::stores::Targets;
 use crate::upstream::dns::resolve_host;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::op::{self, Answer, DnsAnswer};
     use crate::proto::dns::Record;
-    use crate::script::modules::net::psnet::targets::{Direction, Target};
+    use crate::script::stores::targets::{Direction, Target};
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Waker};

@@ -10,7 +10,7 @@ use crate::auth::report::{Event, FieldValue, Level as EventLevel, Report};
 use crate::auth::request::Request;
 use crate::log::{Level, Line, Log, PairValue};
 use crate::metrics::WorkerMetrics;
-use crate::script::services::Services;
+use crate::script::services::Outbox;
 use crate::time::Now;
 use crate::trace::exporter::Exporter;
 use std::net::IpAddr;
@@ -22,6 +22,8 @@ pub struct Reporting {
     pub metrics: Rc<WorkerMetrics>,
     /// What periodic tasks have to say to the log.
     pub notices: Notices,
+    /// What scripts printed, warnings of the host, and spans.
+    pub outbox: Rc<Outbox>,
     /// Spans of all workers; the background worker's.
     pub exporter: Exporter,
     out_of_files_logged: Option<Instant>,
@@ -33,6 +35,7 @@ impl Reporting {
             log,
             metrics,
             notices: Notices::default(),
+            outbox: Rc::default(),
             exporter: Exporter::default(),
             out_of_files_logged: None,
         }
@@ -125,12 +128,12 @@ impl Reporting {
     }
 
     /// Writes what scripts printed and what the host warns of.
-    pub fn script_output(&mut self, services: &Services, now: Now) {
-        let output = services.output.take();
+    pub fn script_output(&mut self, now: Now) {
+        let output = self.outbox.output.take();
         if !output.is_empty() {
             self.log.raw(&output);
         }
-        for warning in services.warnings.take() {
+        for warning in self.outbox.warnings.take() {
             self.log.line(Level::Warn, now).text("msg", warning).end();
         }
     }

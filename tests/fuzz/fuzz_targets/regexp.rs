@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use loligo::script::modules::data::regexp::Regexp;
+use loligo::script::regexp::Regexp;
 
 fuzz_target!(|input: &[u8]| {
     let Some((len, rest)) = input.split_first() else { return };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use loligo::script::modules::system::storage::file::{parse, text};
+use loligo::script::stores::storage::file::{parse, text};
 
 fuzz_target!(|input: &[u8]| {
     let Ok(entries) = parse(input) else { return };

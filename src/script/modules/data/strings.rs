@@ -98,8 +98,9 @@ fn trim_suffix(call: &Call<'_>) -> Result<i32, Fault> {
 fn characters(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.utf8_chunks().flat_map(|chunk| {
         let valid = chunk.valid();
-        let characters =
-            valid.char_indices().map(move |(at, c)| &valid.as_bytes()[at..at + c.len_utf8()]);
+        let characters = valid
+            .char_indices()
+            .filter_map(move |(at, c)| valid.as_bytes().get(at..at + c.len_utf8()));
         characters.chain(chunk.invalid().chunks(1))
     })
 }

@@ -89,7 +89,7 @@ mod tests {
                 .unwrap_err()
                 .contains("argparse: the command is over")
         );
-        let output = bench.host.state().services().output.take();
+        let output = bench.host.state().services().outbox.output.take();
         assert!(String::from_utf8_lossy(&output).starts_with("Usage: tool [-h]"));
     }
 

@@ -2,6 +2,7 @@
 //!
 //! What asks the disk waits for a helper thread. Rules: specification `lua/modules-glua.md` 5.6.
 
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Function, Start, Waiting};
 use crate::script::modules::Module;
 use crate::script::modules::support::work;
@@ -50,8 +51,8 @@ fn environ(call: &Call<'_>) -> Result<i32, Fault> {
 fn stat(call: &Call<'_>) -> Result<Start, Fault> {
     let path = call.string(1)?.into_owned();
     let work = move || {
-        let path = work::path(&path);
-        path.metadata().map_err(|error| work::path_error("stat", path, &error))
+        let path = disk::path(&path);
+        path.metadata().map_err(|error| disk::path_error("stat", path, &error))
     };
     Ok(work::on_helper(work, |call, done| match work::flat(done) {
         Ok(about) => Ok(push_about(call, &about)),
@@ -100,12 +101,12 @@ fn mode_text(letters: &str, mode: u32) -> String {
 fn mkdir_all(call: &Call<'_>) -> Result<Start, Fault> {
     let path = call.string(1)?.into_owned();
     Ok(work::only_error(move || {
-        let path = work::path(&path);
+        let path = disk::path(&path);
         DirBuilder::new()
             .recursive(true)
             .mode(0o755)
             .create(path)
-            .map_err(|error| work::path_error("mkdir", path, &error))
+            .map_err(|error| disk::path_error("mkdir", path, &error))
     }))
 }
 

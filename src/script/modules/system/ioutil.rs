@@ -1,9 +1,10 @@
 //! `ioutil`: whole files, and copying from readers to writers.
 //!
 //! Files are read and written on helper threads; `copy` and `copyn` are the Lua half's. Bounds:
-//! [`work::FILE_BYTES_MAX`].
+//! [`disk::FILE_BYTES_MAX`].
 //! Rules: specification `lua/modules-glua.md` 5.6.
 
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Start, Waiting};
 use crate::script::modules::Module;
 use crate::script::modules::support::work;
@@ -26,7 +27,7 @@ pub static MODULE: Module = Module {
 fn read_file(call: &Call<'_>) -> Result<Start, Fault> {
     let path = call.string(1)?.into_owned();
     Ok(work::on_helper(
-        move || work::read_file(work::path(&path)),
+        move || disk::read_file(disk::path(&path)),
         |call, done| match work::flat(done) {
             Ok(bytes) => {
                 call.push_string(&bytes);
@@ -41,7 +42,7 @@ fn read_file(call: &Call<'_>) -> Result<Start, Fault> {
 /// an error.
 fn write_file(call: &Call<'_>) -> Result<Start, Fault> {
     let (path, bytes) = (call.string(1)?.into_owned(), call.string(2)?.into_owned());
-    Ok(work::only_error(move || work::write_file(work::path(&path), &bytes)))
+    Ok(work::only_error(move || disk::write_file(disk::path(&path), &bytes)))
 }
 
 #[cfg(test)]

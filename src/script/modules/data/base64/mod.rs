@@ -4,14 +4,10 @@
 //! An encoding is an object with two methods; the streams are the Lua half's. Rules: specification
 //! `lua/modules-glua.md` 4.11.
 
-mod codec;
-
-pub use codec::{Codec, STANDARD, URL};
-
+use crate::script::base64::{Codec, RAW_STANDARD, RAW_URL, STANDARD, URL};
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;
 use crate::script::modules::support::streams;
-use codec::{RAW_STANDARD, RAW_URL};
 
 pub static MODULE: Module = Module {
     names: &["base64"],

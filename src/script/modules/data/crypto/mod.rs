@@ -9,9 +9,9 @@
 
 mod cipher;
 
+use crate::script::base64::{Codec, STANDARD, URL};
 use crate::script::ffi::{Call, Fault, Function, Kind};
 use crate::script::modules::Module;
-use crate::script::modules::data::base64::{Codec, STANDARD, URL};
 use crate::script::modules::data::hex::from_hex;
 use cipher::{Direction, Mode};
 use hmac::{Hmac, KeyInit, Mac};

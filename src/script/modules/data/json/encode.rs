@@ -171,6 +171,7 @@ impl Encoder<'_> {
     }
 
     /// Puts the members written since `start` in the order of their keys.
+    #[expect(clippy::indexing_slicing, reason = "ranges of what this encoder has just written")]
     fn sort(&mut self, start: usize, first_member: usize) {
         let Encoder { out, keys, members, .. } = self;
         let members = &mut members[first_member..];

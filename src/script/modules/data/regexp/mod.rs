@@ -6,14 +6,9 @@
 //! where a text is too long. Groups without part in a match are `""`.
 //! Rules: specification `lua/modules-glua.md` 5.1. Bounds: those of `parse` and `matcher`.
 
-mod class;
-mod matcher;
-mod parse;
-
-pub use matcher::{Cache, Error, Regexp};
-
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;
+use crate::script::regexp::{Error, Regexp};
 use std::rc::Rc;
 
 pub static MODULE: Module = Module {
@@ -114,6 +109,3 @@ fn push_all(call: &Call<'_>, regexp: &Regexp, text: &[u8]) -> Result<(), Error> 
         call.set_index(all, count);
     })
 }
-
-#[cfg(test)]
-mod tests;

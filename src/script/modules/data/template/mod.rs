@@ -15,6 +15,7 @@ mod render;
 pub use parse::{ParseError, Template};
 pub use render::{Data, RenderError};
 
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
 use crate::script::modules::support::work;
@@ -57,7 +58,7 @@ fn render_file(call: &Call<'_>) -> Result<Start, Fault> {
         Err(error) => return Ok(Start::Done(push(call, Err(error)))),
     };
     Ok(work::on_helper(
-        move || work::read_file(work::path(&path)),
+        move || disk::read_file(disk::path(&path)),
         move |call, read| {
             Ok(push(call, work::flat(read).and_then(|text| rendered(&text, &values))))
         },

@@ -178,9 +178,10 @@ impl<'a> Renderer<'a> {
     fn variable(&mut self, value: &Data, raw: bool) -> Result<(), RenderError> {
         let start = self.out.len();
         self.display(value)?;
+        let written = self.out.get(start..).unwrap_or_default();
         if raw
-            || memchr::memchr3(b'<', b'>', b'&', &self.out[start..])
-                .or(memchr::memchr2(b'"', b'\'', &self.out[start..]))
+            || memchr::memchr3(b'<', b'>', b'&', written)
+                .or(memchr::memchr2(b'"', b'\'', written))
                 .is_none()
         {
             return Ok(());

@@ -4,7 +4,7 @@ use super::{Document, LoadError, Path, TooLong};
 use crate::auth::scripts::StageKind;
 use crate::op::Answer;
 use crate::script::Limits;
-use crate::script::testing::{Bench, LIMITS, eval};
+use crate::script::testing::{Bench, LIMITS, eval_long};
 use crate::value::Value;
 use proptest::prelude::*;
 use std::time::Duration;
@@ -162,7 +162,7 @@ fn functions_and_methods() {
         local none2, err2 = xmlpath.compile("//[")
         return tostring(none) .. err .. tostring(none2) .. err2"##;
     assert_eq!(
-        eval(source),
+        eval_long(source),
         Ok(Value::string(
             "nildocument is larger than 1048576 bytesnilcompiling xml path \"//[\":2: missing name"
         ))
@@ -177,7 +177,7 @@ fn functions_and_methods() {
             "takes more than",
         ),
     ] {
-        let raised = eval(&format!("require('xmlpath').{source}")).unwrap_err();
+        let raised = eval_long(&format!("require('xmlpath').{source}")).unwrap_err();
         assert!(raised.contains(error), "{source}: {raised}");
     }
 }

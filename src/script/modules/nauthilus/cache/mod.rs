@@ -6,12 +6,10 @@
 //! the host), and it must not change the cache. Time is the script's: as of its last resume.
 //! Rules: `lua/modules-nauthilus.md` 15.
 
-mod store;
-
-pub use store::{BYTES_MAX, Error, ProcessCache};
-
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;
+use crate::script::stores::ProcessCache;
+use crate::script::stores::cache::Error;
 use crate::value::Value;
 use std::time::{Duration, Instant};
 

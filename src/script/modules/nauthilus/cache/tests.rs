@@ -225,7 +225,7 @@ fn a_full_cache_is_reported_once() {
     let bench = Bench::with_limits(&[(StageKind::Hook, body)], limits(64 << 20));
     assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::Number(31.0)));
     let services = bench.host.state().services();
-    let warnings = services.warnings.take();
+    let warnings = services.outbox.warnings.take();
     let reports = warnings.iter().filter(|warning| {
         *warning == "nauthilus_cache is full: entries are dropped before their time"
     });

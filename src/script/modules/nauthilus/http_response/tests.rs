@@ -5,7 +5,8 @@ use crate::auth::login::Login;
 use crate::auth::request::Request;
 use crate::auth::scripts::{ActionKind, Scripts};
 use crate::op::{self, Answer};
-use crate::script::testing::{Bench, eval};
+use crate::script::Limits;
+use crate::script::testing::{Bench, LIMITS, eval};
 use crate::value::Value;
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,16 @@ fn login(method: Method) -> Login {
 
 /// What is noted after a hook with this body; its error if it raises.
 fn respond_to(method: Method, body: &str) -> Result<ScriptResponse, String> {
+    respond_within(LIMITS, method, body)
+}
+
+fn respond_within(limits: Limits, method: Method, body: &str) -> Result<ScriptResponse, String> {
     let source = format!(
         "local res = require('nauthilus_http_response') function nauthilus_run_hook() {body} end"
     );
     let login = login(method);
-    Bench::new(&[(StageKind::Hook, &source)]).hook_of(0, &login, |_| Answer::Slept)?;
+    Bench::with_limits(&[(StageKind::Hook, &source)], limits)
+        .hook_of(0, &login, |_| Answer::Slept)?;
     Ok(login.response.take())
 }
 
@@ -171,14 +177,21 @@ fn wrong_arguments_raise() {
 
 #[test]
 fn the_answer_does_not_grow_without_limit() {
-    let error = respond_to(
+    // A loaded machine needs more than the usual second.
+    let limits = Limits { cpu: Duration::from_secs(60), script: Duration::from_secs(60), ..LIMITS };
+    let error = respond_within(
+        limits,
         Method::Get,
         "local s = string.rep('x', 1048576) for i = 1, 17 do res.write_http_response_body(s) end",
     )
     .unwrap_err();
     assert!(error.contains("the response body is longer than 16777216 bytes"), "{error}");
-    let error = respond_to(Method::Get, "while true do res.add_http_response_header('a', '') end")
-        .unwrap_err();
+    let error = respond_within(
+        limits,
+        Method::Get,
+        "while true do res.add_http_response_header('a', '') end",
+    )
+    .unwrap_err();
     assert!(error.contains("the response headers are longer than 65536 bytes"), "{error}");
 }
 

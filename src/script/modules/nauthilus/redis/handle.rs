@@ -6,10 +6,10 @@
 //! Rules: `modules-nauthilus.md` 2.4.
 
 use super::arguments::Refused;
-use super::pools::{Mode, PoolSettings, PoolTls};
 use crate::op::{Op, PoolId, RedisOp, Route};
 use crate::proto::resp::Commands;
 use crate::script::ffi::{Call, Fault, Finish, Function, Kind, Start};
+use crate::script::stores::pools::{Mode, PoolSettings, PoolTls};
 use crate::secret::Secret;
 use std::ffi::c_int;
 

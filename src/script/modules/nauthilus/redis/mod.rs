@@ -31,7 +31,6 @@ mod hashes;
 mod lists;
 mod named;
 mod pipeline;
-pub mod pools;
 mod reply;
 mod scripts;
 mod sets;

@@ -12,11 +12,11 @@ use super::arguments::{
 use super::cluster;
 use super::command::{FIRST, USUAL_BYTES, settle};
 use super::handle::Target;
-use super::pools::Uploaded;
 use super::reply::{self, Shape};
 use crate::op::{Answer, Route};
 use crate::proto::resp::Commands;
 use crate::script::ffi::{Call, Fault, Finish, Start};
+use crate::script::stores::pools::Uploaded;
 use sha1::{Digest, Sha1};
 use std::borrow::Cow;
 use std::ffi::c_int;

@@ -1,10 +1,10 @@
 //! The module as scripts meet it: what is sent, what comes back, what is refused.
 
-use super::pools::{Mode, PoolTls};
 use crate::auth::scripts::StageKind;
 use crate::op::{Answer, Failure, Op, Route};
 use crate::proto::resp::{Commands, Reply};
 use crate::script::services::Settings;
+use crate::script::stores::pools::{Mode, PoolTls};
 use crate::script::testing::{Bench, LIMITS, eval_with};
 use crate::value::Value;
 

@@ -31,11 +31,8 @@
 //! connection does so for five seconds. A handle that is not shared is closed when its stage of the
 //! request ends.
 
-mod databases;
 #[cfg(test)]
 mod tests;
-
-pub use databases::Databases;
 
 use crate::op::{Answer, Op, Subtask};
 use crate::proto::sql::{Cell, Parameter, Table};

@@ -2,6 +2,7 @@
 
 use super::request::HttpRequest;
 use crate::proto::http::client::Headers;
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Finish, Kind, Start};
 use crate::script::modules::support::work;
 use crate::secret::Secret;
@@ -157,7 +158,7 @@ fn options(call: &Call<'_>, client: &mut HttpClient, files: &mut Files) -> Resul
     }
     files.insecure = boolean(call, "insecure_ssl")?;
     boolean(call, "debug")?;
-    let path = |name| Ok::<_, Fault>(string(call, name)?.map(|text| work::path(&text).to_owned()));
+    let path = |name| Ok::<_, Fault>(string(call, name)?.map(|text| disk::path(&text).to_owned()));
     files.roots = path("root_cas_pem_file")?;
     files.certificate = path("client_public_cert_pem_file")?;
     files.key = path("client_private_key_pem_file")?;

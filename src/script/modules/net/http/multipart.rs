@@ -2,6 +2,7 @@
 //! thread, when the request is made.
 
 use super::request;
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Kind, Start};
 use crate::script::modules::support::work;
 use crate::upstream::http::Request;
@@ -27,7 +28,7 @@ impl Form {
     ///
     /// # Errors
     /// A text for scripts: a file cannot be read, or together they are more than
-    /// [`work::FILE_BYTES_MAX`].
+    /// [`disk::FILE_BYTES_MAX`].
     pub fn compose(&self) -> Result<(String, Vec<u8>), String> {
         let mut random = [0; 30];
         getrandom::fill(&mut random).map_err(|_| "no random numbers")?;
@@ -91,7 +92,7 @@ fn part(call: &Call<'_>, table: i32) -> Option<Part> {
         call.pop(1);
         text
     };
-    let path = work::path(&text("path")?).to_owned();
+    let path = disk::path(&text("path")?).to_owned();
     Some(Part { field: text("fieldname")?, name: text("filename"), path })
 }
 
@@ -132,8 +133,8 @@ fn body(parts: &[Part], fields: &[(Vec<u8>, Vec<u8>)], boundary: &str) -> Result
 }
 
 fn read(path: &Path, so_far: usize) -> Result<Vec<u8>, String> {
-    let content = work::read_file(path)?;
-    if (so_far + content.len()) as u64 > work::FILE_BYTES_MAX {
+    let content = disk::read_file(path)?;
+    if (so_far + content.len()) as u64 > disk::FILE_BYTES_MAX {
         Err("the files are too large together".into())
     } else {
         Ok(content)

@@ -7,16 +7,14 @@
 //!
 //! The background worker counts every five seconds and looks names up again every minute; `0.0.0.0`
 //! and `::` stand for every address. Each target is a series of the gauge `generic_connections`.
-//! Rules: `lua/modules-nauthilus.md` 10. Bounds: [`targets::TARGETS_MAX`].
-
-pub mod targets;
+//! Rules: `lua/modules-nauthilus.md` 10. Bounds: [`crate::script::stores::targets::TARGETS_MAX`].
 
 use crate::address::{Address, AddressError};
 use crate::script::ffi::{Call, Fault, Finish, Function, Start, Waiting};
 use crate::script::modules::Module;
+use crate::script::stores::targets::{Direction, Target};
 use crate::upstream::dns::{addresses, host_op};
 use std::time::Duration;
-use targets::{Direction, Target};
 
 pub static MODULE: Module = Module {
     names: &["nauthilus_psnet"],
@@ -120,7 +118,7 @@ mod tests {
         let result = bench.hook(|op| {
             if let Op::Dns(DnsOp { kind, .. }) = op { answer(kind) } else { panic!("{op:?}") }
         });
-        (result, bench.host.state().services().warnings.take())
+        (result, bench.host.state().services().outbox.warnings.take())
     }
 
     fn nobody(kind: Kind) -> Answer {

@@ -5,10 +5,10 @@
 //! Rules: specification `lua/modules-glua.md` 4.10.
 
 use crate::proto::url::query_escape;
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Kind};
 use crate::script::modules::data::json;
 use crate::script::modules::net::http::{Form, Part};
-use crate::script::modules::support::work;
 
 /// One method.
 pub(super) struct Method {
@@ -207,7 +207,7 @@ pub(super) fn photo(call: &Call<'_>, at: i32) -> Result<Photo, String> {
         return Ok(Photo::Known(pairs));
     }
     let path = text("photo")?.ok_or("photo must be a string, got nil")?;
-    let file = Part { field: b"photo".to_vec(), path: work::path(&path).to_owned(), name: None };
+    let file = Part { field: b"photo".to_vec(), path: disk::path(&path).to_owned(), name: None };
     let fields = pairs.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value)).collect();
     Ok(Photo::File(Form { files: vec![file], fields }))
 }

@@ -4,6 +4,7 @@
 use super::{Bot, push_error, this};
 use crate::op::{BlockingJob, Op, Ops, Subtask};
 use crate::proto::url::query_escape;
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Finish, Kind, Start};
 use crate::script::modules::support::work;
 use crate::upstream::http::{Client, Request, RequestError, Response};
@@ -17,7 +18,7 @@ pub(super) fn save(call: &Call<'_>) -> Result<Start, Fault> {
     let http = call.services().http.clone();
     let save = Subtask::new(move |ops| async move {
         let picture = picture(&ops, &http, &bot, item, &size).await?;
-        let write = BlockingJob::new(move || work::write_file(work::path(&path), &picture));
+        let write = BlockingJob::new(move || disk::write_file(disk::path(&path), &picture));
         work::flat(ops.ask(Op::Blocking(write), Duration::MAX).await.done::<Result<(), String>>())
     });
     let finish = Finish::Boxed(Box::new(|call: &Call<'_>, answer| {

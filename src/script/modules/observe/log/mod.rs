@@ -7,6 +7,7 @@
 
 pub mod printf;
 
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Function, Start, Waiting};
 use crate::script::modules::Module;
 use crate::script::modules::support::work;
@@ -55,7 +56,7 @@ fn complain(call: &Call<'_>) -> Result<Start, Fault> {
 /// An empty text tries whether it can be done.
 fn append(call: &Call<'_>) -> Result<Start, Fault> {
     let (path, text) = (call.string(1)?.into_owned(), call.string(2)?.into_owned());
-    Ok(work::only_error(move || append_to(work::path(&path), &text)))
+    Ok(work::only_error(move || append_to(disk::path(&path), &text)))
 }
 
 fn append_to(path: &Path, text: &[u8]) -> Result<(), String> {
@@ -66,8 +67,8 @@ fn append_to(path: &Path, text: &[u8]) -> Result<(), String> {
         .mode(0o644)
         .custom_flags(libc::O_NONBLOCK)
         .open(path);
-    let mut file = file.map_err(|error| work::path_error("open", path, &error))?;
-    file.write_all(text).map_err(|error| work::path_error("write", path, &error))
+    let mut file = file.map_err(|error| disk::path_error("open", path, &error))?;
+    file.write_all(text).map_err(|error| disk::path_error("write", path, &error))
 }
 
 /// `stamp(date, time, microseconds, utc)` → what of the present time stands in front of a line.

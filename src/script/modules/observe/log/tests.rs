@@ -10,7 +10,7 @@ fn printed(body: &str) -> (String, Result<Value, String>) {
     let source = format!("local log = require('log') function nauthilus_run_hook() {body}\nend");
     let bench = Bench::with_limits(&[(StageKind::Hook, &source)], LIMITS);
     let returned = bench.hook(|op: Op| -> Answer { panic!("{op:?}") });
-    let output = bench.host.state().services().output.take();
+    let output = bench.host.state().services().outbox.output.take();
     (String::from_utf8_lossy(&output).into_owned(), returned)
 }
 

@@ -105,7 +105,7 @@ fn finish(call: &Call<'_>) -> Result<i32, Fault> {
         run.login.trace.borrow_mut().leave(span.place.span);
     }
     span.ended = now().max(span.began);
-    call.services().spans.push(span);
+    call.services().outbox.spans.push(span);
     Ok(0)
 }
 

@@ -20,7 +20,7 @@ fn traced(body: &str) -> (Result<Value, String>, Vec<Span>) {
         settings.tracing = Some(Settings { sampler_ratio: 1.0, propagators });
     });
     let returned = bench.hook_of(0, &Login::new(Request::default()), |_| Answer::Slept);
-    (returned, bench.host.state().services().spans.take())
+    (returned, bench.host.state().services().outbox.spans.take())
 }
 
 fn text(text: &str) -> Attribute {

@@ -110,7 +110,7 @@ fn an_unknown_metric_is_ignored_with_one_warning() {
          end",
     );
     assert_eq!(returned, Ok(Value::Nil));
-    let warnings = bench.host.state().services().warnings.borrow();
+    let warnings = bench.host.state().services().outbox.warnings.borrow();
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert!(
         warnings.iter().any(|warning| warning.contains("\"kit_absent_seconds\"")),

@@ -5,7 +5,7 @@
 
 use super::path::{clean, join, split};
 use super::pattern::{self, Pattern};
-use crate::script::modules::support::work::{self, path_error};
+use crate::script::disk::{self, path_error};
 use std::collections::VecDeque;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -16,7 +16,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 pub fn glob(pattern: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     Pattern::parse(pattern).map_err(|error| error.to_string())?;
     if !pattern::is_pattern(pattern) {
-        let there = work::path(pattern).symlink_metadata().is_ok();
+        let there = disk::path(pattern).symlink_metadata().is_ok();
         return Ok(if there { vec![pattern.to_vec()] } else { Vec::new() });
     }
     let (folder, name) = split(pattern);
@@ -35,7 +35,7 @@ pub fn glob(pattern: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 }
 
 fn list(folder: &[u8], name: &Pattern, found: &mut Vec<Vec<u8>>) -> Result<(), String> {
-    let Ok(entries) = std::fs::read_dir(work::path(folder)) else { return Ok(()) };
+    let Ok(entries) = std::fs::read_dir(disk::path(folder)) else { return Ok(()) };
     let mut names: Vec<Vec<u8>> =
         entries.flatten().map(|entry| entry.file_name().into_vec()).collect();
     names.sort_unstable();
@@ -62,7 +62,7 @@ pub fn eval_symlinks(path: &[u8]) -> Result<Vec<u8>, String> {
     if path.len() > PATH_BYTES_MAX {
         return Err(path_error(
             "lstat",
-            work::path(path),
+            disk::path(path),
             &std::io::Error::from_raw_os_error(libc::ENAMETOOLONG),
         ));
     }
@@ -75,7 +75,7 @@ pub fn eval_symlinks(path: &[u8]) -> Result<Vec<u8>, String> {
             continue;
         }
         let next = join(&[&done[..], &element]);
-        let at = work::path(&next);
+        let at = disk::path(&next);
         let about = at.symlink_metadata().map_err(|error| path_error("lstat", at, &error))?;
         if !about.is_symlink() {
             if !left.is_empty() && !about.is_dir() {

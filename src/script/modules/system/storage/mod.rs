@@ -4,18 +4,14 @@
 //! made by the Lua half, since its `sync` and `close` wait. Closing saves; the store stays with
 //! others who have it open. Rules: specification `lua/modules-glua.md` 5.9.
 
-pub mod file;
-mod store;
-
-pub use store::Storages;
-
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
 use crate::script::modules::data::json;
 use crate::script::modules::support::work;
-use file::Entry;
+use crate::script::stores::storage::file::Entry;
+use crate::script::stores::storage::{Store, now};
 use std::sync::Arc;
-use store::{Store, now};
 
 pub static MODULE: Module = Module {
     names: &["storage"],
@@ -56,7 +52,7 @@ fn open(call: &Call<'_>) -> Result<Start, Fault> {
     }
     let storages = call.services().storages.clone();
     Ok(work::on_helper(
-        move || storages.open(work::path(&path)),
+        move || storages.open(disk::path(&path)),
         |call, done| match work::flat(done) {
             Ok(store) => {
                 call.push_userdata(Handle(store))?;

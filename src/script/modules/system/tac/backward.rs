@@ -3,7 +3,7 @@
 //! Blocking: used on helper threads. Holds what was read and not yet handed out: at most
 //! [`LINE_BYTES_MAX`] and one piece.
 
-use crate::script::modules::support::work::{self, path_error};
+use crate::script::disk::{self, path_error};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -25,7 +25,7 @@ impl Backward {
     /// # Errors
     /// The file cannot be opened, or is no plain file: only those have an end to start from.
     pub fn open(path: &Path) -> Result<Backward, String> {
-        let file = work::open(path)?;
+        let file = disk::open(path)?;
         let about = file.metadata().map_err(|error| path_error("stat", path, &error))?;
         if !about.is_file() {
             return Err(format!("open {}: not a regular file", path.display()));

@@ -6,6 +6,7 @@
 
 mod backward;
 
+use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Function, Start, Waiting};
 use crate::script::modules::Module;
 use crate::script::modules::support::work;
@@ -38,7 +39,7 @@ struct Handle(Rc<RefCell<Option<Backward>>>);
 fn open(call: &Call<'_>) -> Result<Start, Fault> {
     let path = call.string(1)?.into_owned();
     Ok(work::on_helper(
-        move || Backward::open(work::path(&path)),
+        move || Backward::open(disk::path(&path)),
         |call, done| match work::flat(done) {
             Ok(file) => {
                 call.push_userdata(Handle(Rc::new(RefCell::new(Some(file)))))?;

@@ -190,9 +190,9 @@ fn what_is_printed_is_bounded() {
             assert_eq!(bench.hook(|_| Answer::Slept), YES, "{print}");
         }
         let services = bench.host.state().services();
-        let shown = services.output.take().len();
+        let shown = services.outbox.output.take().len();
         assert!(shown > PRINTED_BYTES_MAX && shown <= 3 * PRINTED_BYTES_MAX, "{print}: {shown}");
-        let warnings = services.warnings.take();
+        let warnings = services.outbox.warnings.take();
         let about_output = warnings
             .iter()
             .filter(|text| text.contains("printed more than 1048576 bytes in one run"))

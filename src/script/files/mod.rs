@@ -6,19 +6,22 @@
 //! Bounds: [`READ_BYTES_MAX`], `ffi::FILES_PER_STAGE_MAX`, [`PRINTED_BYTES_MAX`]. A file is closed
 //! by its script, or when the stage that opened it has ended.
 
+mod open_file;
+#[cfg(test)]
+mod tests;
+
+pub use open_file::READ_BYTES_MAX;
+
+use self::open_file::{Format, OpenFile, Target};
 use crate::files;
-use crate::script::ffi::{Call, FILES_PER_STAGE_MAX, Fault, Function};
-use crate::script::modules::support::work;
+use crate::script::disk;
+use crate::script::ffi::{Call, FILES_PER_STAGE_MAX, Fault, Function, Kind, StageFile};
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::rc::Rc;
-
-/// Largest piece that one call of `read` gives: half of what a Lua state may hold by default, where
-/// it ends up.
-pub const READ_BYTES_MAX: u64 = work::FILE_BYTES_MAX;
 
 /// What one script run may print. A line of its findings has 200 bytes: 5,000 of them.
 pub const PRINTED_BYTES_MAX: usize = 1 << 20;
@@ -73,35 +76,6 @@ static TO_STRING: Function = Function {
     },
 };
 
-/// A file of a script.
-pub struct OpenFile {
-    /// As it was asked for, for messages.
-    path: String,
-    target: RefCell<Target>,
-}
-
-enum Target {
-    File(BufReader<File>),
-    Input,
-    Output,
-    Error,
-    Closed,
-}
-
-impl OpenFile {
-    pub fn is_open(&self) -> bool {
-        !matches!(*self.target.borrow(), Target::Closed)
-    }
-
-    /// Closes it; standard output and standard error stay.
-    pub fn close(&self) {
-        let mut target = self.target.borrow_mut();
-        if matches!(*target, Target::File(_)) {
-            *target = Target::Closed;
-        }
-    }
-}
-
 /// The file that is the first argument.
 fn file<'a>(call: &'a Call<'_>) -> Result<&'a Rc<OpenFile>, Fault> {
     let found = call.userdata::<Rc<OpenFile>>(1);
@@ -128,12 +102,12 @@ fn failed(call: &Call<'_>, path: &str, error: &io::Error) -> i32 {
 /// `read_file(path)`: the whole of a regular file; or nil, the error's text and number.
 fn read_file(call: &Call<'_>) -> Result<i32, Fault> {
     let path = call.string(1)?;
-    match files::read(work::path(&path), READ_BYTES_MAX) {
+    match files::read(disk::path(&path), READ_BYTES_MAX) {
         Ok(bytes) => {
             call.push_string(&bytes);
             Ok(1)
         }
-        Err(error) => Ok(failed(call, &work::path(&path).display().to_string(), &error)),
+        Err(error) => Ok(failed(call, &disk::path(&path).display().to_string(), &error)),
     }
 }
 
@@ -141,7 +115,7 @@ fn read_file(call: &Call<'_>) -> Result<i32, Fault> {
 /// regular file.
 fn is_file(call: &Call<'_>) -> Result<i32, Fault> {
     let path = call.string(1)?;
-    let path = work::path(&path);
+    let path = disk::path(&path);
     let found = match std::fs::metadata(path) {
         Ok(about) if about.is_file() => files::open(OpenOptions::new().read(true), path).is_ok(),
         // Whoever reads it will say what it is.
@@ -156,18 +130,19 @@ fn is_file(call: &Call<'_>) -> Result<i32, Fault> {
 fn open(call: &Call<'_>) -> Result<i32, Fault> {
     let path = call.string(1)?;
     let mode = if call.is_none_or_nil(2) { "r".into() } else { call.text(2)? };
-    let (kind, update) = match mode.trim_end_matches('b') {
-        "r" | "w" | "a" => (mode.as_bytes()[0], false),
-        "r+" | "w+" | "a+" | "rb+" | "wb+" | "ab+" => (mode.as_bytes()[0], true),
+    let update = match mode.trim_end_matches('b') {
+        "r" | "w" | "a" => false,
+        "r+" | "w+" | "a+" | "rb+" | "wb+" | "ab+" => true,
         _ => return Err(Fault::Argument(2, "invalid mode".into())),
     };
+    let kind = mode.bytes().next().unwrap_or(b'r');
     let mut options = OpenOptions::new();
     options
         .read(kind == b'r' || update)
         .write(kind == b'w' || (kind == b'r' && update))
         .append(kind == b'a');
     options.create(kind != b'r').mode(0o666);
-    let path = work::path(&path);
+    let path = disk::path(&path);
     let opened = files::open_or_memory_device(&mut options, path).and_then(|file| {
         // Now that it is known to be a file.
         if kind == b'w' && file.metadata()?.is_file() {
@@ -252,7 +227,7 @@ fn read(call: &Call<'_>) -> Result<i32, Fault> {
             .or_else(|error| Ok(failed(call, &file.path, &error)));
     }
     for at in 2..=formats {
-        let format = Format::of(call, at)?;
+        let format = self::format(call, at)?;
         if let Err(error) = piece(call, reader, format) {
             return Ok(failed(call, &file.path, &error));
         }
@@ -263,93 +238,38 @@ fn read(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(formats - 1)
 }
 
-/// What `read` shall give.
-enum Format {
-    /// A line, with its end or without.
-    Line(bool),
-    All,
-    Number,
-    Bytes(u64),
-}
-
-impl Format {
-    fn of(call: &Call<'_>, at: i32) -> Result<Format, Fault> {
-        if call.kind(at) == crate::script::ffi::Kind::Number {
-            return Ok(Format::Bytes(u64::try_from(call.int(at)?).unwrap_or(0)));
-        }
-        match call
-            .string(at)?
-            .trim_ascii_start()
-            .strip_prefix(b"*")
-            .unwrap_or(call.bytes(at))
-            .first()
-        {
-            Some(b'l') => Ok(Format::Line(false)),
-            Some(b'L') => Ok(Format::Line(true)),
-            Some(b'a') => Ok(Format::All),
-            Some(b'n') => Ok(Format::Number),
-            _ => Err(Fault::Argument(at - 1, "invalid format".into())),
-        }
+/// The format that is the argument at `at`.
+fn format(call: &Call<'_>, at: i32) -> Result<Format, Fault> {
+    if call.kind(at) == Kind::Number {
+        return Ok(Format::Bytes(u64::try_from(call.int(at)?).unwrap_or(0)));
+    }
+    match call.string(at)?.trim_ascii_start().strip_prefix(b"*").unwrap_or(call.bytes(at)).first() {
+        Some(b'l') => Ok(Format::Line(false)),
+        Some(b'L') => Ok(Format::Line(true)),
+        Some(b'a') => Ok(Format::All),
+        Some(b'n') => Ok(Format::Number),
+        _ => Err(Fault::Argument(at - 1, "invalid format".into())),
     }
 }
 
-/// Pushes one value; nil at the end of the file.
+/// Reads and pushes one value; nil at the end of the file or if there is no number.
 fn piece(call: &Call<'_>, reader: &mut BufReader<File>, format: Format) -> io::Result<i32> {
-    let mut bytes = Vec::new();
-    let limit = READ_BYTES_MAX + 1;
-    let found = match format {
-        Format::Line(with_end) => {
-            let found = reader.take(limit).read_until(b'\n', &mut bytes)? > 0;
-            if !with_end && bytes.last() == Some(&b'\n') {
-                bytes.pop();
-            }
-            found
-        }
-        Format::All => reader.take(limit).read_to_end(&mut bytes).map(|_| true)?,
-        Format::Bytes(0) => !reader.fill_buf()?.is_empty(),
-        Format::Bytes(count) => reader.take(count.min(limit)).read_to_end(&mut bytes)? > 0,
-        Format::Number => return number(call, reader),
-    };
-    if bytes.len() as u64 > READ_BYTES_MAX {
-        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    let is_number = matches!(format, Format::Number);
+    match open_file::read(reader, format)? {
+        None => call.push_nil(),
+        Some(bytes) => call.push_string(&bytes),
     }
-    if found {
-        call.push_string(&bytes)
-    } else {
-        call.push_nil()
+    if is_number {
+        // By Lua's own rule.
+        let number = call.number(-1);
+        call.pop(1);
+        match number {
+            Ok(number) => call.push_number(number),
+            Err(_) => call.push_nil(),
+        }
     }
     Ok(1)
 }
-
-/// Pushes the number that stands next, behind blanks; nil if it is none.
-fn number(call: &Call<'_>, reader: &mut BufReader<File>) -> io::Result<i32> {
-    let mut text = Vec::new();
-    // Blanks of any length, but no more than may be read at once.
-    for _ in 0..READ_BYTES_MAX {
-        match reader.fill_buf()?.first() {
-            Some(blank) if blank.is_ascii_whitespace() && text.is_empty() => reader.consume(1),
-            Some(byte)
-                if (byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
-                    && text.len() < NUMBER_BYTES_MAX =>
-            {
-                text.push(*byte);
-                reader.consume(1);
-            }
-            _ => break,
-        }
-    }
-    call.push_string(&text);
-    let number = call.number(-1);
-    call.pop(1);
-    match number {
-        Ok(number) => call.push_number(number),
-        Err(_) => call.push_nil(),
-    }
-    Ok(1)
-}
-
-/// As the standard library of Lua has it.
-const NUMBER_BYTES_MAX: usize = 200;
 
 /// `file:write(…)`: strings and numbers.
 fn write(call: &Call<'_>) -> Result<i32, Fault> {
@@ -368,8 +288,8 @@ fn write(call: &Call<'_>) -> Result<i32, Fault> {
                 print(call, &text);
                 Ok(())
             }
-            Target::Error => complain(&text),
-            Target::File(reader) => put(reader, &text),
+            Target::Error => open_file::complain(&text),
+            Target::File(reader) => open_file::put(reader, &text),
             Target::Input | Target::Closed => Err(io::Error::from_raw_os_error(libc::EBADF)),
         };
         if let Err(error) = written {
@@ -379,20 +299,10 @@ fn write(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(same(call))
 }
 
-fn put(reader: &mut BufReader<File>, text: &[u8]) -> io::Result<()> {
-    let ahead = reader.buffer().len();
-    if ahead > 0 {
-        // What was read ahead was not asked for yet: back to where the script thinks that it is.
-        reader.get_mut().seek(SeekFrom::Current(-i64::try_from(ahead).unwrap_or(0)))?;
-        reader.consume(ahead);
-    }
-    reader.get_mut().write_all(text)
-}
-
 /// Text for standard output: kept, and handed to the log when the script pauses, so that nothing
 /// blocks the loop. What is too much is dropped, with a warning.
 pub fn print(call: &Call<'_>, text: &[u8]) {
-    let mut output = call.services().output.borrow_mut();
+    let mut output = call.services().outbox.output.borrow_mut();
     let printed = call
         .run()
         .map_or(0, |run| run.printed.replace(run.printed.get().saturating_add(text.len())));
@@ -405,24 +315,6 @@ pub fn print(call: &Call<'_>, text: &[u8]) {
         return;
     }
     output.extend_from_slice(text);
-}
-
-/// Text for standard error, as far as it takes some without waiting; the rest is dropped.
-fn complain(text: &[u8]) -> io::Result<()> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut stderr = io::stderr().lock();
-    // A pipe that is ready takes so much at once (POSIX: PIPE_BUF).
-    for part in text.chunks(4096) {
-        let ready = {
-            let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
-            poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?
-        };
-        if ready == 0 {
-            break;
-        }
-        stderr.write_all(part)?;
-    }
-    Ok(())
 }
 
 /// `file:seek([whence [, offset]])`: the new position.

@@ -16,10 +16,12 @@
 //! shard being written first. An expired entry is never seen again; its memory goes with the next
 //! changes in its shard.
 
+mod entries;
+
+use self::entries::{Entries, Entry, Expiry};
 use crate::value::Value;
-use ahash::{AHashMap, RandomState};
+use ahash::RandomState;
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -277,8 +279,8 @@ impl ProcessCache {
         self.shard(key).writer()
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the index is below the number of shards")]
     fn shard(&self, key: &[u8]) -> &Shard {
-        // The index is below SHARDS, which is how many there are.
         &self.shards[self.index(key)]
     }
 
@@ -311,69 +313,6 @@ impl Shard {
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Default)]
-struct Entries {
-    map: AHashMap<Arc<[u8]>, Entry>,
-    /// Every key, in the order in which entries go.
-    order: BTreeMap<Order, Arc<[u8]>>,
-    /// Entries stored so far: what is older has the smaller number.
-    stored: u64,
-}
-
-struct Entry {
-    value: Arc<Value>,
-    order: Order,
-    bytes: usize,
-}
-
-type Order = (Expiry, u64);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Expiry {
-    At(Instant),
-    Never,
-}
-
-impl Expiry {
-    fn is_over(self, now: Instant) -> bool {
-        matches!(self, Expiry::At(at) if at <= now)
-    }
-}
-
-impl Entries {
-    fn live(&self, key: &[u8], now: Instant) -> Option<&Entry> {
-        self.map.get(key).filter(|entry| !entry.order.0.is_over(now))
-    }
-
-    fn live_mut(&mut self, key: &[u8], now: Instant) -> Option<&mut Entry> {
-        self.map.get_mut(key).filter(|entry| !entry.order.0.is_over(now))
-    }
-
-    /// Adds an entry under a key that is not there.
-    fn insert(&mut self, key: &[u8], value: Arc<Value>, expiry: Expiry, bytes: usize) {
-        let key: Arc<[u8]> = key.into();
-        self.stored += 1;
-        let order = (expiry, self.stored);
-        self.order.insert(order, key.clone());
-        self.map.insert(key, Entry { value, order, bytes });
-    }
-
-    fn remove(&mut self, key: &[u8]) -> Option<Entry> {
-        let entry = self.map.remove(key)?;
-        self.order.remove(&entry.order);
-        Some(entry)
-    }
-
-    /// Who has to go next.
-    fn victim(&self, kept: &[u8]) -> Option<Arc<[u8]>> {
-        self.order.values().find(|key| key.as_ref() != kept).cloned()
-    }
-
-    fn count_live(&self, now: Instant) -> usize {
-        self.map.len() - self.order.keys().take_while(|(expiry, _)| expiry.is_over(now)).count()
     }
 }
 

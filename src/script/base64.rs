@@ -45,6 +45,10 @@ pub static RAW_URL: Codec = Codec::new(&URL.alphabet, false);
 
 impl Codec {
     /// `alphabet` must be free of duplicates.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "both tables have an entry for every value of their index"
+    )]
     const fn new(alphabet: &[u8; 64], padded: bool) -> Codec {
         let mut digits = [NO_DIGIT; 256];
         let mut digit = 0;
@@ -81,7 +85,9 @@ impl Codec {
             let bits = a << 16 | b << 8 | c;
             for (i, shift) in [18, 12, 6, 0].into_iter().enumerate() {
                 if i <= group.len() {
-                    out.push(self.alphabet[(bits >> shift & 63) as usize]);
+                    #[expect(clippy::indexing_slicing, reason = "six bits, and 64 digits")]
+                    let digit = self.alphabet[(bits >> shift & 63) as usize];
+                    out.push(digit);
                 } else if self.padded {
                     out.push(PADDING);
                 }
@@ -96,6 +102,7 @@ impl Codec {
         let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
         let (mut pending, mut count) = (0_u32, 0_usize);
         for (at, &byte) in text.iter().enumerate() {
+            #[expect(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
             let digit = self.digits[usize::from(byte)];
             if digit != NO_DIGIT {
                 pending = pending << 6 | u32::from(digit);

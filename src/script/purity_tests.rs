@@ -1,5 +1,5 @@
-//! Which scripts are loaded once per state: those alone of which nobody could tell
-//! (`lua/host/alike.lua`).
+//! Which scripts are pure, so that their top-level chunk runs once per state, and which get a
+//! projected request table (`lua/host/purity.lua`).
 
 use crate::auth::scripts::StageKind;
 use crate::op::Answer;
@@ -27,7 +27,7 @@ fn hook(source: &str) -> bool {
 }
 
 #[test]
-fn loading_modules_and_defining_functions_is_nothing_that_a_call_could_tell() {
+fn scripts_that_load_modules_and_define_functions_are_pure() {
     assert!(hook("function nauthilus_run_hook() end"));
     assert!(hook(&format!("{USUAL} function nauthilus_run_hook(r) return key(r.username) end")));
     assert!(hook(&format!(
@@ -42,7 +42,7 @@ fn loading_modules_and_defining_functions_is_nothing_that_a_call_could_tell() {
 }
 
 #[test]
-fn whatever_could_differ_from_call_to_call_is_loaded_anew() {
+fn chunks_that_could_differ_from_call_to_call_run_per_call() {
     for top in [
         "local t = {}",
         "local t = { a = 1 }",
@@ -74,7 +74,7 @@ fn whatever_could_differ_from_call_to_call_is_loaded_anew() {
 }
 
 #[test]
-fn functions_that_could_leave_something_are_loaded_anew() {
+fn scripts_whose_functions_could_leave_something_run_per_call() {
     for body in [
         "counter = 1",
         "count = count + 1",
@@ -104,7 +104,7 @@ fn functions_that_could_leave_something_are_loaded_anew() {
 }
 
 #[test]
-fn scripts_of_one_stage_are_loaded_alike_or_none_is() {
+fn scripts_of_one_stage_run_once_only_if_all_are_pure() {
     use StageKind::{Backend, Feature, Filter};
     const PLAIN: &str = "function nauthilus_call_feature() end";
     const SHARING: &str = "shared = {} function nauthilus_call_feature() end";
@@ -118,14 +118,14 @@ fn scripts_of_one_stage_are_loaded_alike_or_none_is() {
 }
 
 /// Whether an action with this function gets only the fields that it reads.
-fn narrow(function: &str) -> bool {
+fn projected(function: &str) -> bool {
     let bench = Bench::new(&[(StageKind::Action, &format!("nauthilus_call_action = {function}"))]);
     assert!(bench.host.state().is_loaded_once(0), "{function}");
-    bench.host.state().is_narrow(0)
+    bench.host.state().is_projected(0)
 }
 
 #[test]
-fn who_only_reads_some_fields_gets_no_others() {
+fn a_function_that_only_reads_fields_gets_no_others() {
     for function in [
         "function() end",
         "function(request) end",
@@ -134,12 +134,12 @@ fn who_only_reads_some_fields_gets_no_others() {
         "function(request) return request.username:lower() .. request.log_level .. request.logging.log_format end",
         "function(request) local name = request.username local f = function() return 1 end return f() end",
     ] {
-        assert!(narrow(function), "{function}");
+        assert!(projected(function), "{function}");
     }
 }
 
 #[test]
-fn who_does_more_with_the_request_gets_all_of_it() {
+fn a_function_that_uses_the_request_otherwise_gets_all_of_it() {
     for function in [
         "function(request) return request end",
         "function(request) return 1, request end",
@@ -173,7 +173,7 @@ fn who_does_more_with_the_request_gets_all_of_it() {
         "function(request) return request.client_hostname end",
         "function(request) return request.no_such_field end",
     ] {
-        assert!(!narrow(function), "{function}");
+        assert!(!projected(function), "{function}");
     }
 }
 
@@ -181,17 +181,17 @@ fn who_does_more_with_the_request_gets_all_of_it() {
 fn what_one_script_changes_in_the_request_the_next_one_of_its_stage_sees() {
     const READS: &str = "function nauthilus_call_feature(request) return request.username end";
     const WRITES: &str = "function nauthilus_call_feature(request) request.username = 'x' end";
-    let narrow = |scripts: &[(StageKind, &str)]| -> Vec<bool> {
+    let projected = |scripts: &[(StageKind, &str)]| -> Vec<bool> {
         let bench = Bench::new(scripts);
-        (0..scripts.len()).map(|script| bench.host.state().is_narrow(script)).collect()
+        (0..scripts.len()).map(|script| bench.host.state().is_projected(script)).collect()
     };
     use StageKind::{Backend, Feature, Filter};
-    assert_eq!(narrow(&[(Feature, READS), (Feature, READS)]), [true, true]);
-    assert_eq!(narrow(&[(Feature, READS), (Feature, WRITES)]), [false, false]);
-    assert_eq!(narrow(&[(Feature, READS), (Filter, WRITES)]), [true, false]);
-    assert_eq!(narrow(&[(Feature, READS), (Feature, "shared = {}")]), [false, false]);
+    assert_eq!(projected(&[(Feature, READS), (Feature, READS)]), [true, true]);
+    assert_eq!(projected(&[(Feature, READS), (Feature, WRITES)]), [false, false]);
+    assert_eq!(projected(&[(Feature, READS), (Filter, WRITES)]), [true, false]);
+    assert_eq!(projected(&[(Feature, READS), (Feature, "shared = {}")]), [false, false]);
     let backend = "function nauthilus_backend_verify_password(request) return request.username end";
-    assert_eq!(narrow(&[(Backend, backend), (Backend, "shared = {}")]), [true, false]);
+    assert_eq!(projected(&[(Backend, backend), (Backend, "shared = {}")]), [true, false]);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_script_without_an_entry_function_of_its_own_is_loaded_once_at_most() {
 }
 
 #[test]
-fn calls_of_a_script_that_is_loaded_once_are_apart() {
+fn calls_of_a_script_that_is_loaded_once_share_nothing() {
     let source = "local context = require('nauthilus_context')
         function nauthilus_run_hook(request)
             local before = context.context_get('k')

@@ -8,8 +8,10 @@
 //! mode 0600: values may be secrets.
 //! Bounds: [`STORES_MAX`], and [`BYTES_MAX`] per store by our own count.
 
-use super::file::{self, Entries, Entry};
-use crate::script::modules::support::work::{self, path_error};
+pub mod file;
+
+use self::file::{Entries, Entry};
+use crate::script::disk::{self, path_error};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -162,7 +164,7 @@ impl Store {
             path.try_exists().map_err(|error| Error::File(path_error("stat", path, &error)))?;
         let mut content = Content::default();
         if exists {
-            let bytes = work::read_file(path).map_err(Error::File)?;
+            let bytes = disk::read_file(path).map_err(Error::File)?;
             content.entries = file::parse(&bytes)
                 .map_err(|error| Error::File(format!("{}: {error}", path.display())))?;
             content.bytes = content.entries.iter().map(|(key, entry)| cost(key, entry)).sum();
@@ -271,7 +273,7 @@ const LAST_SAVE_MAX: Duration = Duration::from_secs(5);
 /// As many files as a server's scripts can have a use for.
 pub const STORES_MAX: usize = 64;
 
-/// As JSON with Base64 that is some 22 MiB, which `work::FILE_BYTES_MAX` lets in again.
+/// As JSON with Base64 that is some 22 MiB, which `disk::FILE_BYTES_MAX` lets in again.
 pub const BYTES_MAX: usize = 16 << 20;
 
 /// What an entry takes beside its texts, about.

@@ -1,15 +1,21 @@
--- Tells which scripts may be loaded once per state although a script is loaded anew for every call: those of which nobody could tell. Their
--- top-level chunk does nothing but load modules of the host, take members of them and define functions and constants; and none of their
--- functions can change what it would share with the next call. Such a call has a third less to do. Whatever is in doubt is loaded anew.
+-- Decides which scripts are pure, from their bytecode and before they run. Usually a script's top-level chunk runs for every call; the chunk of a
+-- pure script may run once per state instead, since the difference has no observable effect. That saves a third of such a call.
 --
--- Of such scripts it tells, too, which fields of the request their entry function reads, if it does nothing else with the request: a table of
--- these alone will do then.
+-- Method. A script is pure if its top-level chunk, which is followed instruction by instruction and must have no jumps, only
+-- 1. loads modules of the host by constant names,
+-- 2. reads globals of the base, members of libraries and modules, and environment variables of the process by constant names,
+-- 3. assigns constants, members and functions to locals, and to globals that the base does not define,
+-- and if none of its functions, inner ones included, assigns globals or variables of an outer function, reads a global that neither the script nor
+-- the base defines, or uses what reaches the environment or makes functions of text (REACHES_OUT). Then a call leaves nothing that the next call
+-- could observe. Any other instruction makes the script impure: when in doubt its chunk runs per call.
 --
--- It reads the bytecode of LuaJIT 2.1 (lj_bc.h) once per script and state, before the script has run. Should the bytecode be another than this
--- file knows, no script is found to be alike.
--- Arguments: G (the state's real globals), base, is_host_module(name), unprotected(table), a table to note in what a script's environment
--- may hold of the base from the start, by factory: name → value.
--- Returns: examine(factory, entry function's name), which returns whether the script is alike, and the names of the fields, or nil.
+-- Projection. For a pure script this file also finds the fields of the request that its entry function reads, if it uses its only parameter for
+-- nothing but reading fields by constant names. Such a function gets a projected request table, which has these fields alone.
+--
+-- The bytecode is that of LuaJIT 2.1 (lj_bc.h). It is compared with a probe when a state is made: if it is different, no script is pure.
+-- Arguments: G (the state's real globals), base, is_host_module(name), unprotected(table), a table that receives, by factory, what a script's
+-- environment may hold of the base from the start: name → value.
+-- Returns: examine(factory, entry function's name), which returns whether the script is pure, and the names of the fields, or nil.
 local G, base, is_host_module, unprotected, given = ...
 
 local band, rshift = G.bit.band, G.bit.rshift
@@ -34,7 +40,7 @@ do
     NAMES[#NAMES + 1] = name
 end
 
--- One instruction: its name and operands (lj_bc.h: `B | C | A | OP` or `D | A | OP`); nil behind the last.
+-- One instruction: its name and operands (lj_bc.h: `B | C | A | OP` or `D | A | OP`); nil after the last.
 local function instruction(proto, pc)
     local word = funcbc(proto, pc)
 
@@ -50,7 +56,7 @@ end
 
 local LOADERS = { require = true, dynamic_loader = true }
 
--- What leads to the environment, or makes functions of text.
+-- What reaches the environment, or makes functions of text.
 local REACHES_OUT = {
     _G = true,
     debug = true,
@@ -64,7 +70,7 @@ local REACHES_OUT = {
     setfenv = true,
 }
 
--- Whether the instruction at `pc`, which fetches a loader, begins the load of a host module by its name and nothing else.
+-- Whether the instruction at `pc`, which reads a loader, begins a call that loads a host module by a constant name.
 local function loads_host_module(proto, pc, register)
     local op, to, operand = instruction(proto, pc + 1)
 
@@ -77,7 +83,7 @@ local function loads_host_module(proto, pc, register)
     return call == "CALL" and from == register and arguments == 2
 end
 
--- Whether the instruction at `pc` fetches a table for one of its members alone. What is behind a protected table will do then.
+-- Whether the instruction at `pc` reads a table only to read one of its members. Then the table behind a proxy serves as well.
 local function takes_member(proto, pc, register)
     local op, to, _, from = instruction(proto, pc + 1)
 
@@ -91,8 +97,8 @@ end
 
 local CHANGES = { GSET = true, USETV = true, USETS = true, USETN = true, USETP = true }
 
--- Whether a function changes neither globals nor what it closes over. Notes the globals that it reads.
-local function is_harmless(proto, reads)
+-- Whether a function assigns neither globals nor variables of outer functions. Notes the globals that it reads.
+local function is_pure(proto, reads)
     local pc = 1
 
     while true do
@@ -103,7 +109,7 @@ local function is_harmless(proto, reads)
         elseif CHANGES[op] then
             return false
         elseif op == "FNEW" then
-            if not is_harmless(constant(proto, operand), reads) then
+            if not is_pure(constant(proto, operand), reads) then
                 return false
             end
         elseif op == "GGET" then
@@ -123,8 +129,8 @@ end
 -- What a register of a top-level chunk may hold, besides strings and functions ({ proto = … }).
 local CONSTANT, HOST, LIBRARY_OS, GETENV = {}, {}, {}, {}
 
--- Each takes the chunk so far and one instruction; false: the chunk is not known to be harmless. Chunks with jumps never are.
-local HARMLESS = {
+-- The instructions of pure chunks. Each function takes the chunk so far and the operands, and returns false if the chunk is not pure.
+local STEPS = {
     KSTR = function(chunk, to, operand) chunk.registers[to] = constant(chunk.proto, operand) end,
     KSHORT = function(chunk, to) chunk.registers[to] = CONSTANT end,
     KNUM = function(chunk, to) chunk.registers[to] = CONSTANT end,
@@ -133,7 +139,7 @@ local HARMLESS = {
     RET = function() end,
     RET0 = function() end,
     RET1 = function() end,
-    -- Closes what functions have closed over, and goes on behind itself.
+    -- Closes upvalues; the jump leads to the next instruction.
     UCLO = function(_, _, jump) return jump == 0x8000 end,
 
     KNIL = function(chunk, first, last)
@@ -190,19 +196,19 @@ local HARMLESS = {
         local proto = constant(chunk.proto, operand)
         chunk.registers[to] = { proto = proto }
 
-        return is_harmless(proto, chunk.reads)
+        return is_pure(proto, chunk.reads)
     end,
 
     GSET = function(chunk, from, operand)
         local name = constant(chunk.proto, operand)
         chunk.defined[name] = chunk.registers[from]
 
-        -- What the host gives is the same to all scripts of a stage.
+        -- Globals of the base are shared by all scripts of a stage.
         return base[name] == nil and chunk.defined[name] ~= nil
     end,
 }
 
--- What a script's top-level chunk defines; nil: the script is not alike.
+-- What a script's top-level chunk defines; nil if the script is not pure.
 local function definitions(factory)
     local proto = constant(factory, 0)
     local chunk = { proto = proto, pc = 1, registers = {}, defined = {}, reads = {}, loader = false }
@@ -214,7 +220,7 @@ local function definitions(factory)
             break
         end
 
-        local step = HARMLESS[op]
+        local step = STEPS[op]
 
         if not step or step(chunk, a, d, b, c) == false then
             return nil
@@ -223,7 +229,7 @@ local function definitions(factory)
         chunk.pc = chunk.pc + 1
     end
 
-    -- A global of nobody may be that of another script of the stage.
+    -- A global that neither the script nor the base defines may come from another script of the stage.
     local of_base = {}
 
     for name, members_only in pairs(chunk.reads) do
@@ -241,12 +247,12 @@ local function definitions(factory)
     return chunk.defined
 end
 
--- How instructions use their operands (lj_bc.h: BCMode); each of these touches registers.
+-- How instructions use their operands (lj_bc.h: BCMode); each of these uses a register.
 local DESTINATION, BASE, VARIABLE, READ_BASE = 1, 2, 3, 4
 local RETURNS = { RET = true, RET1 = true }
 
--- Whether an instruction touches register 0, where the first parameter lies.
-local function touches_first(op, mode, a, d, b, c)
+-- Whether an instruction uses register 0, which holds the first parameter.
+local function uses_first(op, mode, a, d, b, c)
     local mode_a, mode_b, mode_c = band(mode, 7), band(rshift(mode, 3), 15), band(rshift(mode, 7), 15)
 
     if a == 0 and (mode_a == DESTINATION or mode_a == BASE or mode_a == VARIABLE) then
@@ -262,7 +268,7 @@ local function touches_first(op, mode, a, d, b, c)
     return (b == 0 and reads_b) or (c == 0 and reads_c)
 end
 
--- The fields that a function reads of its only parameter, if it does nothing else with it.
+-- The fields that a function reads of its only parameter, if it uses it for nothing else.
 local function fields_read(proto)
     local info = funcinfo(proto)
 
@@ -284,7 +290,7 @@ local function fields_read(proto)
                 known[name] = true
                 names[#names + 1] = name
             end
-        elseif touches_first(op, select(2, funcbc(proto, pc)), a, d, b, c) then
+        elseif uses_first(op, select(2, funcbc(proto, pc)), a, d, b, c) then
             return nil
         elseif op == "TSETM" and a == 1 then
             return nil
@@ -323,7 +329,7 @@ local function listing(proto)
     return G.table.concat(out, " ")
 end
 
--- Whether this LuaJIT writes the bytecode that this file reads.
+-- Whether this LuaJIT writes the bytecode that this file knows.
 local function is_known_bytecode()
     local probe = G.load("local a = require('x').y function f() a = 1 g = a end return f")
     local _, _, operand = instruction(probe, 5)

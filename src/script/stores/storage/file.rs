@@ -4,7 +4,7 @@
 //! Rules: specification `lua/modules-glua.md` 5.9. Keys are JSON texts, so bytes of a key that are
 //! no UTF-8 come back as U+FFFD.
 
-use crate::script::modules::data::base64::STANDARD;
+use crate::script::base64::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;

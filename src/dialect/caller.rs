@@ -11,9 +11,9 @@ use crate::auth::request::{Mode, Request, Service};
 use crate::dialect::admin::Endpoint;
 use crate::dialect::basic;
 use crate::dialect::envelope::{Envelope, JSON};
-use crate::dialect::route::{NotFound, Route};
+use crate::dialect::json;
+use crate::dialect::route::{self, NotFound, Route};
 use crate::dialect::settings::Settings;
-use crate::dialect::{input, json};
 
 /// Who may have what a route has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn guard<'a>(
         Route::Auth(Service::Basic) if callers.is_some_and(|callers| callers.basic.is_some()) => {
             Guard::Open
         }
-        Route::Auth(_) => Guard::Callers(match input::mode(query) {
+        Route::Auth(_) => Guard::Callers(match route::mode(query) {
             Mode::Auth => Need::Authenticate,
             Mode::NoAuth => Need::UserInfo,
             Mode::ListAccounts => Need::ListAccounts,

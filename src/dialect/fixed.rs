@@ -5,7 +5,7 @@
 //! 3.2, 3.4, 5.5, 5.8, 9.
 
 use crate::dialect::envelope::{Envelope, JSON, TEXT};
-use crate::dialect::input::Rejection;
+use crate::dialect::rejection::Rejection;
 use crate::dialect::route::NotFound;
 use crate::proto::http::Method;
 use std::fmt::Write;

@@ -5,7 +5,7 @@
 //! specification `http-api.md` 5.4, `decisions.md` (form field `realm`).
 
 use crate::auth::request::Field;
-use crate::dialect::body::Fields;
+use crate::dialect::input::fields::Fields;
 use crate::proto::http::form_pairs;
 use std::borrow::Cow;
 use zeroize::Zeroize;
@@ -63,7 +63,7 @@ const NAMES: &[(&str, Option<Field>)] = &[
 mod tests {
     use super::*;
     use crate::auth::request::{Request, Service};
-    use crate::dialect::input::Rejection;
+    use crate::dialect::rejection::Rejection;
     use crate::dialect::testing::{parsed, posted, text};
 
     const FORM: &str = "application/x-www-form-urlencoded";

@@ -6,8 +6,8 @@
 //! Rules: specification `http-api.md` 5.3, `decisions.md` (JSON service).
 
 use crate::auth::request::Field;
-use crate::dialect::body::Fields;
-use crate::dialect::input::Rejection;
+use crate::dialect::input::fields::Fields;
+use crate::dialect::rejection::Rejection;
 use crate::proto::http::Span;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::fmt;

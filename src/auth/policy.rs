@@ -184,7 +184,7 @@ impl When {
 
     /// Whether a feature runs. Nobody is authenticated yet, so either of the two login flags will
     /// do.
-    pub fn holds_before_backends(self, mode: Mode) -> bool {
+    pub fn applies_before_backends(self, mode: Mode) -> bool {
         match mode {
             Mode::Auth => self.authenticated || self.unauthenticated,
             Mode::NoAuth => self.no_auth,
@@ -193,7 +193,7 @@ impl When {
     }
 
     /// Whether a filter runs after the backends said `authenticated`.
-    pub fn holds_after_backends(self, mode: Mode, authenticated: bool) -> bool {
+    pub fn applies_after_backends(self, mode: Mode, authenticated: bool) -> bool {
         match mode {
             Mode::Auth if authenticated => self.authenticated,
             Mode::Auth => self.unauthenticated,
@@ -354,13 +354,13 @@ mod tests {
         ];
         for (when, before, after) in table {
             assert_eq!(
-                [Mode::Auth, Mode::NoAuth].map(|mode| when.holds_before_backends(mode)),
+                [Mode::Auth, Mode::NoAuth].map(|mode| when.applies_before_backends(mode)),
                 before,
                 "{when:?}"
             );
             let cases = [(Mode::Auth, true), (Mode::Auth, false), (Mode::NoAuth, true)];
             assert_eq!(
-                cases.map(|(mode, ok)| when.holds_after_backends(mode, ok)),
+                cases.map(|(mode, ok)| when.applies_after_backends(mode, ok)),
                 after,
                 "{when:?}"
             );

@@ -25,7 +25,7 @@ pub mod rules;
 mod tests;
 
 use crate::auth::features::is_local;
-use crate::auth::login::LogValue;
+use crate::auth::login::{BlockFacts, LogValue};
 use crate::auth::report::{BruteForceUse, Event, Level, PasswordsSeen, Report};
 use crate::auth::request::{Field, Mode};
 use crate::auth::run::Run;
@@ -57,12 +57,8 @@ pub(super) struct Guard {
 /// A login that is turned away.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block {
-    pub network: String,
     pub bucket: String,
-    /// The network was blocked already.
-    pub repeating: bool,
-    /// Failures before this one; 0 for a network that was blocked already.
-    pub counter: u64,
+    pub facts: BlockFacts,
 }
 
 /// Judges a login. Looks its account up in any case.
@@ -267,10 +263,12 @@ impl Guard {
             standing.counts.get(at).copied().unwrap_or_default()
         };
         let block = Block {
-            network: String::from_utf8_lossy(self.counters.network(at)).into_owned(),
             bucket: bucket.name.clone(),
-            repeating: standing.blocked.is_some(),
-            counter,
+            facts: BlockFacts {
+                client_net: String::from_utf8_lossy(self.counters.network(at)).into_owned(),
+                repeating: standing.blocked.is_some(),
+                counter,
+            },
         };
         let is_outage = standing.outage.is_some();
         self.enforce(run, block, (at, bucket), account, is_outage, report).await
@@ -306,7 +304,7 @@ impl Guard {
             });
             match state.evidence(run.ops, &owner, within).await {
                 Ok(evidence) => {
-                    let repeats = !block.repeating
+                    let repeats = !block.facts.repeating
                         && rules.histories.exempt
                         && account.is_some()
                         && is_only(&evidence, &hash);
@@ -330,9 +328,9 @@ impl Guard {
         report.brute_force =
             Some(BruteForceUse { bucket: bucket.label, exempted: spared == Some(Spared::Repeats) });
         report.events.push(line(run, &block, spared, report.passwords.retries));
-        let is_new = spared.is_none() && !block.repeating;
+        let is_new = spared.is_none() && !block.facts.repeating;
         let new_block = NewBlock {
-            network: block.network.as_bytes(),
+            network: block.facts.client_net.as_bytes(),
             bucket: block.bucket.as_bytes(),
             time: bucket.ban_time,
         };
@@ -369,7 +367,7 @@ fn line<S>(run: &Run<'_, S>, block: &Block, spared: Option<Spared>, retries: u32
     let message = match spared {
         Some(Spared::Repeats) => "Repeating wrong password",
         Some(Spared::Tolerated) => "IP address is tolerated",
-        None if block.repeating => "Brute force attack detected (cached result)",
+        None if block.facts.repeating => "Brute force attack detected (cached result)",
         None => "Brute force attack detected",
     };
     let request = &run.login.request;
@@ -377,7 +375,7 @@ fn line<S>(run: &Run<'_, S>, block: &Block, spared: Option<Spared>, retries: u32
         .with(FEATURE, message)
         .with("username", request.get(Field::Username))
         .with("client_ip", request.get(Field::ClientIp))
-        .with("rule_network", block.network.as_str())
+        .with("rule_network", block.facts.client_net.as_str())
         .with("rule", block.bucket.as_str())
         .with("counter", retries.to_string())
 }

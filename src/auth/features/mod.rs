@@ -58,7 +58,7 @@ pub(super) async fn lua<S: Scripts>(run: &Run<'_, S>) -> Result<Decision, Event>
         .features
         .iter()
         .enumerate()
-        .filter(|(_, feature)| feature.when.holds_before_backends(mode))
+        .filter(|(_, feature)| feature.when.applies_before_backends(mode))
         .peekable();
     if meant.peek().is_none() {
         return Ok(Decision::Pass);

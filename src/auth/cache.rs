@@ -196,15 +196,15 @@ impl Shard {
         dropped
     }
 
-    /// Takes out the entries that are meant. A walk over all of them: an operator asks for it.
-    fn take_out(&mut self, is_meant: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    /// Takes out the entries that match. A walk over all of them: an operator asks for it.
+    fn take_out(&mut self, matches: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let (entries, bytes, mut taken) = (&mut self.entries, &mut self.bytes, Vec::new());
         self.ages.retain(|key| {
-            let meant = entries.get(key).is_some_and(&is_meant);
-            if meant {
+            let matched = entries.get(key).is_some_and(&matches);
+            if matched {
                 taken.extend(entries.remove(key).inspect(|entry| *bytes -= entry.bytes));
             }
-            !meant
+            !matched
         });
         taken
     }

@@ -28,7 +28,7 @@ use crate::auth::request::{Field, Mode, Service};
 use crate::auth::run::{Run, Stores};
 use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
 use crate::auth::user::{self, User};
-use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
+use crate::auth::verdict::{Failure, PassDb, Success, TemporaryReason, Verdict};
 use crate::auth::{accounts, actions, effects, filters};
 use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops, boxed};
 use crate::proto::dns;
@@ -70,12 +70,12 @@ pub async fn authenticate<S: Scripts>(
 /// client sent.
 pub async fn name_client(login: &mut Login, policy: &Policy, ops: &Ops) {
     let Some(wait) = policy.client_name_wait else { return };
-    let meant = matches!(
+    let applies = matches!(
         login.request.service,
         Service::Header | Service::Nginx | Service::Basic | Service::Json | Service::User
     );
     let address = crate::address::client(login.request.get(Field::ClientIp));
-    let Some(address) = address.filter(|_| meant) else { return };
+    let Some(address) = address.filter(|_| applies) else { return };
     let op = Op::Dns(DnsOp { name: address.to_string(), kind: dns::Kind::Ptr });
     if let Answer::Dns(DnsAnswer::Records(records)) = ops.ask(op, wait).await
         && let Some(dns::Record::Name(name)) = records.first()
@@ -403,7 +403,7 @@ fn reject(login: &Login, policy: &Policy, report: &mut Report) -> Verdict {
     report.ending = Ending::Failure;
     report.password_retries = attempts;
     let status_message = login.status_message.borrow().clone();
-    Verdict::Failure(Denial { status_message, attempts })
+    Verdict::Failure(Failure { status_message, attempts })
 }
 
 fn postpone(reason: TemporaryReason, login: &Login, report: &mut Report) -> Verdict {

@@ -276,14 +276,14 @@ impl Word for Network {
     }
 }
 
-/// User names that a rule spares when they come from given networks.
+/// User names that a rule exempts when they come from given networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SoftWhitelist(BTreeMap<String, Networks>);
 
 impl SoftWhitelist {
-    /// Whether `user` is spared at `address`. The name is compared as it is, then in lower case,
+    /// Whether `user` is exempt at `address`. The name is compared as it is, then in lower case,
     /// which is how files for the original had to spell it.
-    pub fn spares(&self, user: &str, address: IpAddr) -> bool {
+    pub fn exempts(&self, user: &str, address: IpAddr) -> bool {
         let networks = self.0.get(user).or_else(|| self.0.get(&user.to_lowercase()));
         networks.is_some_and(|networks| networks.contains(address))
     }
@@ -468,16 +468,16 @@ mod tests {
             ("Ann".to_owned(), networks.clone()),
             ("bob@example.net".to_owned(), networks),
         ]));
-        for (user, spared) in [
+        for (user, exempt) in [
             ("Ann", true),
             ("ann", false),
             ("ANN", false),
             ("bob@example.net", true),
             ("Bob@Example.NET", true),
         ] {
-            assert_eq!(list.spares(user, "192.0.2.9".parse().unwrap()), spared, "{user}");
+            assert_eq!(list.exempts(user, "192.0.2.9".parse().unwrap()), exempt, "{user}");
         }
-        assert!(!list.spares("Ann", "198.51.100.1".parse().unwrap()));
+        assert!(!list.exempts("Ann", "198.51.100.1".parse().unwrap()));
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub(super) fn built_in_features(policy: &mut Policy, config: &Config, metrics: &
     let server = &config.server;
     policy.tls_encryption =
         server.has_feature(Feature::TlsEncryption).then(|| config.cleartext_networks.clone());
-    // The lists of spared users of all features are one (`brute_force.rs`).
+    // The lists of exempt users of all features are one (`brute_force.rs`).
     let ConfigRelayDomains { r#static: domains, soft_whitelist: _ } = &config.relay_domains;
     if server.has_feature(Feature::RelayDomains) && !domains.is_empty() {
         let domains = domains.iter().map(|domain| domain.as_str().to_owned());

@@ -49,7 +49,7 @@ mod tokens;
 mod tolerations;
 
 pub use blocks::{AffectedAccounts, Blocks, NewBlock};
-pub use buckets::Standing;
+pub use buckets::ClientStatus;
 pub use counters::{Counters, Kind, masked};
 pub use custom_tolerations::{Exception, Tolerated, Tolerations};
 pub use effects::{Failed, FailedFrom, LoginEffects, Written};
@@ -61,7 +61,7 @@ pub use memory::MemoryStore;
 pub use records::{History, PasswordHash};
 pub use redis::RedisStore;
 pub use results::Cached;
-pub use soft_whitelist::{SoftWhitelist, Spared};
+pub use soft_whitelist::{Exemption, SoftWhitelist};
 pub use tokens::{KeptToken, TokenKind};
 pub use tolerations::Tolerance;
 

@@ -5,7 +5,7 @@ use super::Worker;
 use super::exchange::{self, Finished, Local};
 use super::tasks::Origin;
 use crate::auth::caller::{
-    self, Access, Check, Decision, Grant, Issue, Issued, Need, NoToken, Outcome, Presented,
+    self, Access, Check, CheckResult, Decision, Grant, Issue, Issued, Need, NoToken, Presented,
     Refusal, throttle::Throttle,
 };
 use crate::auth::login::Login;
@@ -149,7 +149,7 @@ fn away(out: &mut Vec<u8>, refusal: Refusal, local: &Local, envelope: &Envelope<
 }
 
 /// Finds out who asks.
-pub async fn run(check: Check, local: &Local, from: From, ops: &Ops) -> Outcome {
+pub async fn run(check: Check, local: &Local, from: From, ops: &Ops) -> CheckResult {
     let Some(callers) = local.epoch.dialect.caller.as_deref() else {
         return Err(Refusal::Unavailable);
     };
@@ -286,7 +286,7 @@ impl Worker {
         origin: Origin,
         deadline: Instant,
         request: Box<Request>,
-        outcome: Outcome,
+        outcome: CheckResult,
         from: From,
     ) {
         let (key, frame) = (origin.connection, origin.frame);

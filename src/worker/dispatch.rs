@@ -24,7 +24,7 @@ impl Worker {
 
     /// Polls every task that can go on, including those that become able to meanwhile.
     pub(super) fn run_tasks(&mut self) {
-        if self.links.take_news() {
+        if self.links.take_invalidation() {
             self.known.forget();
         }
         loop {

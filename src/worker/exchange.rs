@@ -7,7 +7,7 @@
 use crate::address;
 use crate::auth::admin::{Blocked, JobState};
 use crate::auth::brute_force::rules::Flush;
-use crate::auth::caller::{Check, Grant, Issue, Issued, Outcome as CallerOutcome};
+use crate::auth::caller::{Check, CheckResult, Grant, Issue, Issued};
 use crate::auth::login::Login;
 use crate::auth::mfa;
 use crate::auth::pipeline::{self, Outcome};
@@ -16,7 +16,7 @@ use crate::auth::report::{Event, Level, Report};
 use crate::auth::request::{Field, Mode, Request, Service, SessionId};
 use crate::auth::run::Stores;
 use crate::auth::scripts::{ScriptError, StageKind};
-use crate::dialect::admin::{Endpoint, Question, Wanted};
+use crate::dialect::admin::{Endpoint, Filter, Question};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::input;
 use crate::dialect::list_accounts::Format;
@@ -115,12 +115,12 @@ pub enum Finished {
     Authenticated(Box<Login>, Box<Outcome>),
     Accounts(Box<Login>, Vec<Vec<u8>>, Report, Format),
     Hook(Box<Login>, Result<Value, ScriptError>),
-    Blocked(Box<Request>, Wanted, Blocked),
+    Blocked(Box<Request>, Filter, Blocked),
     /// Who asks is known, or turned away.
-    Admitted(Box<Request>, CallerOutcome, From),
+    Admitted(Box<Request>, CheckResult, From),
     /// The report is of the login that was to get a token, if the backends were asked.
     Issued(Box<Login>, Issued, Option<Box<Report>>),
-    Mfa(Box<Login>, mfa::Answer, Option<Event>),
+    Mfa(Box<Login>, mfa::Reply, Option<Event>),
     Flushed(Box<Request>, Flush, Result<Vec<Vec<u8>>, Error>),
     FlushedLater(Flush, Result<Vec<Vec<u8>>, Error>),
     Forgotten(Box<Request>, String, Result<Vec<Vec<u8>>, Error>),
@@ -201,7 +201,7 @@ pub fn go_on(
         Route::Admin(endpoint) => administration(&mut request, endpoint, local, envelope, out),
         Route::Jwt(endpoint) => match jwt::read(&request, endpoint) {
             Ok(issue) => Opened::Job(Job::Issue(login(&mut request), Box::new((issue, from)))),
-            Err(error) => answered(jwt::refused(out, error, envelope)),
+            Err(error) => answered(jwt::rejected(out, error, envelope)),
         },
         Route::Mfa(endpoint) => {
             let mut login = login(&mut request);
@@ -209,7 +209,7 @@ pub fn go_on(
                 Ok(question) => Opened::Job(Job::Mfa(login, question)),
                 Err(error) => {
                     *request = login.request;
-                    answered(mfa_dialect::refused(out, error, envelope))
+                    answered(mfa_dialect::rejected(out, error, envelope))
                 }
             }
         }
@@ -306,14 +306,14 @@ fn administration(
                 None,
             );
         }
-        Endpoint::BruteForceList => admin::wanted(request).map(Question::Blocked),
+        Endpoint::BruteForceList => admin::filter(request).map(Question::Blocked),
         Endpoint::BruteForceFlush | Endpoint::BruteForceFlushLater => {
             admin::flush(request).map(Question::Flush)
         }
         Endpoint::CacheFlush => admin::forget(request).map(Question::Forget),
     };
     match question {
-        Err(refusal) => Opened::Answered(admin::refused(out, &refusal, envelope), None),
+        Err(refusal) => Opened::Answered(admin::rejected(out, &refusal, envelope), None),
         Ok(Question::Flush(flush)) if endpoint == Endpoint::BruteForceFlushLater => {
             local.process.jobs.set(session.as_str(), JobState::Queued);
             Opened::Accepted(
@@ -407,9 +407,9 @@ async fn administer(
     ops: &Ops,
 ) -> Finished {
     match question {
-        Question::Blocked(wanted) => {
+        Question::Blocked(filter) => {
             let blocked = crate::auth::admin::blocked(stores.state, ops).await;
-            Finished::Blocked(request, wanted, blocked)
+            Finished::Blocked(request, filter, blocked)
         }
         Question::Flush(flush) => {
             let removed =
@@ -454,8 +454,8 @@ impl Finished {
                     envelope,
                 ))
             }
-            Finished::Blocked(request, wanted, blocked) => {
-                Some(admin::list(out, blocked, wanted, &request.session, envelope))
+            Finished::Blocked(request, filter, blocked) => {
+                Some(admin::list(out, blocked, filter, &request.session, envelope))
             }
             Finished::Flushed(request, flush, removed) => {
                 Some(admin::flushed(out, flush, removed, &request.session, envelope))

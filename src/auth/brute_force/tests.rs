@@ -11,7 +11,7 @@ use crate::auth::{login::Login, scripts::BackendReturn};
 use crate::metrics::LabelId;
 use crate::op;
 use crate::state::{
-    Exception, Failed, LoginEffects, MemoryStore, SoftWhitelist, Spared, Store, Tolerated,
+    Exception, Exemption, Failed, LoginEffects, MemoryStore, SoftWhitelist, Store, Tolerated,
     Tolerations,
 };
 use proptest::prelude::*;
@@ -63,7 +63,7 @@ impl Case {
     fn counts(&self, client_ip: &str) -> Vec<u64> {
         let (counters, _) =
             self.policy.brute_force.counters(address(client_ip.as_bytes()).unwrap(), b"imap", b"");
-        self.drive(async |ops| self.state.standing(ops, b"", &counters).await).counts.to_vec()
+        self.drive(async |ops| self.state.client_status(ops, b"", &counters).await).counts.to_vec()
     }
 
     fn blocks(&self) -> Vec<String> {
@@ -154,7 +154,7 @@ fn a_blocked_login_is_a_failure_with_actions_and_post_actions() {
 #[test]
 fn who_is_spared_and_who_is_not_even_counted() {
     let soft_whitelist = SoftWhitelist::default();
-    soft_whitelist.add(Spared::BruteForce, b"alice", "198.51.100.0/24".parse().unwrap());
+    soft_whitelist.add(Exemption::BruteForce, b"alice", "198.51.100.0/24".parse().unwrap());
     let own = Rules {
         ip_whitelist: vec!["203.0.113.0/24".parse().unwrap()],
         soft_whitelist: Arc::new(soft_whitelist),

@@ -27,7 +27,7 @@ mod rights;
 pub mod throttle;
 pub mod token;
 
-pub use check::{Check, Issue, Issued, NoToken, Outcome, issue, refreshed};
+pub use check::{Check, CheckResult, Issue, Issued, NoToken, issue, refreshed};
 pub use rights::{Grant, Rights};
 
 use crate::secret::Secret;

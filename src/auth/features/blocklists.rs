@@ -15,7 +15,7 @@ use crate::auth::run::Run;
 use crate::auth::scripts::ActionKind;
 use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Subtask, boxed};
 use crate::proto::dns::{Kind, reversed};
-use crate::state::Spared;
+use crate::state::Exemption;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ async fn look_up<S>(
         note(run, RBL.feature, "Client is whitelisted");
         return Ok(Decision::Pass);
     }
-    if run.policy.brute_force.soft_whitelist.spares(
-        Spared::Rbl,
+    if run.policy.brute_force.soft_whitelist.exempts(
+        Exemption::Rbl,
         run.login.request.get(Field::Username),
         address,
     ) {

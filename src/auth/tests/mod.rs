@@ -423,8 +423,8 @@ pub(super) const REJECT: FilterReturn = FilterReturn { reject: true, result: 0 }
 pub(super) fn ending(outcome: &Outcome) -> String {
     match &outcome.verdict {
         Verdict::Success(_) => "ok".into(),
-        Verdict::Failure(denial) => {
-            format!("fail: {}", String::from_utf8_lossy(&denial.status_message))
+        Verdict::Failure(failure) => {
+            format!("fail: {}", String::from_utf8_lossy(&failure.status_message))
         }
         Verdict::Temporary(reason) => format!("temporary: {}", reason.text()),
     }

@@ -15,7 +15,7 @@ pub struct BruteForce {
     pub soft_whitelist: SoftWhitelist,
     /// Features that raise the counters when they trigger.
     pub learning: Vec<Feature>,
-    /// Percentage of positive to negative logins under which a network is spared; 0: off.
+    /// Percentage of positive to negative logins under which a network is exempt; 0: off.
     pub tolerate_percent: u8,
     pub tolerate_ttl: Duration,
     pub custom_tolerations: Vec<Toleration>,

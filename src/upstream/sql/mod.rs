@@ -54,7 +54,7 @@ pub enum How {
 
 /// What a statement gave.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct Executed {
     pub table: Table,
     pub rows_affected: u64,
     /// `None`: the dialect knows no such thing.

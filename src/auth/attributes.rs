@@ -1,5 +1,4 @@
-//! A user's attributes: name → values, sorted by name, as the answers show them (`http-api.md` 6.1,
-//! 6.4).
+//! A user's attributes: name → values, sorted by name, as the answers show them.
 
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};

@@ -3,7 +3,6 @@
 //! They are asked in order until one finds the user, even with another password. An error stops the
 //! search: a broken store must never read as a wrong password. A backend that does not serve the
 //! protocol is passed over. Called by the pipeline only.
-//! Rules: specification `pipeline.md` 7.1, 7.2, `lua/entrypoints.md` 5, `decisions.md`.
 
 use crate::auth::login::LogValue;
 use crate::auth::policy::Backend;

@@ -5,8 +5,7 @@
 //! and hands out shared, immutable copies. It refuses lookups without a password: mode no-auth is
 //! neither stored nor answered. Only the pipeline calls it, with the time it has. No password is
 //! kept: the key is an HMAC-SHA-256, under a key of this process, over everything that identifies
-//! the login. Rules: specification `pipeline.md` 3, `decisions.md`. Bounds: bytes, given at the
-//! start; `SHARDS` locks, each held for one map operation.
+//! the login. Bounds: bytes, given at the start; `SHARDS` locks, each held for one map operation.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::request::{Field, Mode, Request};

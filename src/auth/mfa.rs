@@ -3,7 +3,6 @@
 //! One call of one backend function per request; the backend is named, or the default one. Its code
 //! decides: only 0 is a success. A function that the script does not define is an error, for a
 //! factor that nobody keeps must not look kept.
-//! Rules: specification `http-api.md` 11.1, `lua/entrypoints.md` 5.3; the backend plugin document.
 
 use crate::auth::login::Login;
 use crate::auth::policy::{Backend, DEFAULT_BACKEND, Policy};

@@ -6,7 +6,6 @@
 //! change without the pipeline, and a test writes a policy down in a few lines. Lists are in
 //! configuration order, and a script's position in its list is its `index` for
 //! [`crate::auth::scripts::Scripts`].
-//! Rules: specification `pipeline.md` 5 to 11, `config.md` 8.18 and 9, `decisions.md`.
 
 use crate::auth::brute_force::rules::Rules;
 use crate::auth::positive_cache::settings::{DEFAULT, PositiveCache};
@@ -55,7 +54,7 @@ pub struct Policy {
 
 impl Policy {
     /// The user that a master login is for: the part before the only delimiter, with text on both
-    /// sides (`pipeline.md` 16). None: the name is a user's own.
+    /// sides. None: the name is a user's own.
     pub fn master_target<'a>(&self, username: &'a [u8]) -> Option<&'a [u8]> {
         let delimiter = self.master_user_delimiter?;
         let mut parts = username.split(|byte| *byte == delimiter);
@@ -271,7 +270,7 @@ pub struct Action {
     pub path: String,
 }
 
-/// The name of the backend `lua` without a name, in logs (`pipeline.md` 13.1).
+/// The name of the backend `lua` without a name, in logs.
 pub const DEFAULT_BACKEND: &str = "__meta_default__";
 
 const MEMORY_CACHE_TTL: Duration = Duration::from_secs(30);

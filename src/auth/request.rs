@@ -3,7 +3,6 @@
 //! All text lives in one buffer (the request's own bytes, then what had to be decoded), and a field
 //! is a [`Span`] of it: no allocation per field, and dropping the request wipes the password with
 //! everything else. Made by `dialect`, read by all.
-//! Rules: specification `http-api.md` 5.
 
 use crate::proto::http::{Head, Span};
 use crate::secret::Secret;

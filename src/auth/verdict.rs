@@ -33,8 +33,7 @@ pub struct Success {
 pub struct Failure {
     /// What the client is told; the default is `Invalid login or password`.
     pub status_message: Vec<u8>,
-    /// Login attempts so far, this one counted where it counts (`http-api.md` 6.6): what
-    /// `Auth-Wait` is made of.
+    /// Login attempts so far, this one counted where it counts: what `Auth-Wait` is made of.
     pub attempts: u32,
 }
 

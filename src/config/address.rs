@@ -1,8 +1,7 @@
 //! Addresses: where we listen, which servers we call, which networks a rule is about, what a header
 //! is called.
 //!
-//! Each type is right once it is read. Rules: specification `config.md` 8.2, 8.10, 8.12, 8.18,
-//! 13.12, 13.13.
+//! Each type is right once it is read.
 
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::Wrong;

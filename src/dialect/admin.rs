@@ -3,7 +3,6 @@
 //! Every answer is `{"session":…,"object":…,"operation":…,"result":…}`. Content types of requests
 //! are not looked at. A further endpoint is a variant of [`Endpoint`], a line in [`endpoint`], a
 //! form of [`Question`] and one of the composing functions.
-//! Rules: specification `http-api.md` 8, `decisions.md` (broken JSON is 400).
 
 use crate::auth::admin::{Blocked, JobState};
 use crate::auth::brute_force::rules::Flush;

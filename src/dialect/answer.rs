@@ -14,7 +14,6 @@
 //! say it, the answer is a temporary failure. Only a failure carries `Auth-Wait`, which makes nginx
 //! delay its answer and keep the client's connection. Nothing about a user leaves with a failure:
 //! no attributes, no password history.
-//! Rules: specification `http-api.md` 6, `deployments.md` 3.2, `decisions.md` (failure answers).
 
 use crate::auth::login::{HeaderChange, Login};
 use crate::auth::request::{Field, Service};

@@ -4,7 +4,7 @@
 //! Covers everything under `/api/v1` but the token endpoints, and but the service `basic` where
 //! callers have basic credentials, since its `Authorization` header holds the user's own.
 //! `/metrics` and the admin endpoints have settings of their own besides. Who is let in,
-//! [`crate::auth::caller`] decides. Rules: specification `http-api.md` 4, 10.4; `decisions.md`.
+//! [`crate::auth::caller`] decides.
 
 use crate::auth::caller::{AUTHENTICATE, Callers, Need, Presented, Refusal};
 use crate::auth::request::{Mode, Request, Service};
@@ -155,7 +155,7 @@ pub fn refuse(
             if *refusal == Refusal::InvalidToken { INVALID_TOKEN } else { "Bearer" },
         );
     }
-    // Those who know basic credentials only expect no body (`http-api.md` 4).
+    // Those who know basic credentials only expect no body.
     if error.is_empty() || (!has_tokens && status == 401) {
         envelope.end(response, &[]);
     } else {

@@ -1,8 +1,7 @@
 //! Answers that no script has a say in: liveness, metrics, nothing here, wrong input, too much at
 //! once.
 //!
-//! Input errors carry neither `Auth-Status` nor a session. Rules: specification `http-api.md` 2.1,
-//! 3.2, 3.4, 5.5, 5.8, 9.
+//! Input errors carry neither `Auth-Status` nor a session.
 
 use crate::dialect::envelope::{Envelope, JSON, TEXT};
 use crate::dialect::rejection::Rejection;

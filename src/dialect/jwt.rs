@@ -1,6 +1,4 @@
 //! The token endpoints: `jwt/token` and `jwt/refresh`.
-//!
-//! Rules: specification `http-api.md` 10.2.
 
 use crate::auth::caller::{Issue, Issued, NoToken};
 use crate::auth::request::Request;

@@ -1,7 +1,6 @@
 //! The MFA back channel on the wire: `/api/v1/mfa-backchannel`.
 //!
 //! A credential is any JSON, handed on byte by byte. Content types are not looked at.
-//! Rules: specification `http-api.md` 11.1.
 
 use crate::auth::login::Login;
 use crate::auth::mfa::Reply;
@@ -110,7 +109,7 @@ pub fn read(login: &mut Login, endpoint: Endpoint) -> Result<Question, &'static 
                 .ok_or("username, credential and old_credential are required")?,
         )?;
     }
-    // The caller has seen to it that this is the user (`lua/entrypoints.md` 3).
+    // The caller has seen to it that this is the user.
     (facts.user_found, facts.authenticated) = (true, true);
     facts.account = username.clone().into_bytes();
     login.request.set(Field::Username, username.as_bytes());

@@ -4,8 +4,7 @@
 //! Pure: no socket, no clock, no Lua. The worker calls, in this order, [`route::route`],
 //! [`input::parse`] and, when the pipeline has come to its verdict, [`answer::compose`] (or
 //! [`list_accounts::compose`], [`hook::compose`], [`fixed`]). Nothing else in the crate knows a
-//! status code, a header name or a body. Rules: specification `http-api.md`, `deployments.md`,
-//! `decisions.md`.
+//! status code, a header name or a body.
 //!
 //! What the clients really do, and what therefore must not change:
 //!

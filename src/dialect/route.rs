@@ -1,8 +1,7 @@
 //! Which endpoint a request means.
 //!
 //! Matching is exact and case-sensitive, on the percent-decoded path; a wrong method is "not
-//! found", never 405. Called once per request, before anything of it is read. Rules: specification
-//! `http-api.md` 2, older paths: `decisions.md`.
+//! found", never 405. Called once per request, before anything of it is read.
 //!
 //! Everything under `/api/v1` is a pair `/CATEGORY/SERVICE`, but for hooks, whose location may hold
 //! slashes, and a few admin endpoints, whose table is in [`admin`], and the MFA back channel, whose

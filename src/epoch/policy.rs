@@ -81,7 +81,7 @@ pub(super) fn policy(
     policy
 }
 
-/// Those that are listed and have something to do (`config.md` 9).
+/// Those that are listed and have something to do.
 pub(super) fn built_in_features(policy: &mut Policy, config: &Config, metrics: &Registry) {
     let server = &config.server;
     policy.tls_encryption =

@@ -2,8 +2,8 @@
 //!
 //! Names that dashboards of the reference server ask for are kept as they are, a misspelt one too;
 //! our own begin with `loligo_`. Used by `worker`, `registry` and whoever samples at scrape time.
-//! Rules: specification `pipeline.md` 14. Not exported although the reference does:
-//! `cpu_*_usage_percent` (ask the machine's exporter), `go_*`, `promhttp_*`, `ldap_pool_*`.
+//! Not exported although the reference does: `cpu_*_usage_percent` (ask the machine's exporter),
+//! `go_*`, `promhttp_*`, `ldap_pool_*`.
 
 /// What the samples of a family mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

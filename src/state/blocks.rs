@@ -4,8 +4,7 @@
 //! the hash `<p>BRUTEFORCE_UNTIL`, network → milliseconds since 1970, for blocks that end by
 //! themselves. A network that is in the first only is blocked until somebody flushes it. This
 //! process remembers the blocks it has met, so that their end need not be asked again, and for the
-//! time when Redis is away. Ends are told by the clock of whoever looks. Rules: specification
-//! `pipeline.md` 4.4, `decisions.md` (`ban_time`).
+//! time when Redis is away. Ends are told by the clock of whoever looks.
 
 use super::counters::Counters;
 use super::memory::MemoryStore;

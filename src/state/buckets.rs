@@ -1,8 +1,8 @@
 //! Brute-force counters: the status of a client, bucket by bucket, and how a failure is counted.
 //!
 //! In Redis a counter is the string `<p>bf:<period>:<cidr>:<limit>:<4|6>:<network>`, renewed by
-//! every failure (`pipeline.md` 4.3, 4.9). The status of a client is one round trip for all its
-//! buckets, asked of the master: a replica may be behind the attacker.
+//! every failure. The status of a client is one round trip for all its buckets, asked of the
+//! master: a replica may be behind the attacker.
 //!
 //! Every failure is first counted in this process, whichever store there is. That count serves
 //! three times. When Redis is away it is what the client is judged by: fewer failures than Redis

@@ -2,8 +2,8 @@
 //! may change while the server runs.
 //!
 //! One per epoch, shared by all workers; a reload forgets what scripts changed. Asked only about
-//! clients that fill a bucket, and after logins if anything is tolerated at all. Rules:
-//! `pipeline.md` 4.7, `lua/modules-nauthilus.md` 13. Bounds: `EXCEPTIONS_MAX`.
+//! clients that fill a bucket, and after logins if anything is tolerated at all. Bounds:
+//! `EXCEPTIONS_MAX`.
 
 use ipnet::IpNet;
 use std::net::IpAddr;

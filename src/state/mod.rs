@@ -25,9 +25,9 @@
 //! ```
 //!
 //! To add a concern: a file with an `impl Store` of typed methods, a table in [`MemoryStore`], keys
-//! as `pipeline.md` 17 has them. Every Redis command works on one key, and no script on more: so a
-//! cluster can serve them, each from its node. An [`Error`] is never a verdict; who asked declares
-//! what it means. Rules: specification `pipeline.md` 4, 8, 17, `decisions.md`.
+//! named as the reference names them, so that both can share one Redis. Every Redis command works
+//! on one key, and no script on more: so a cluster can serve them, each from its node. An [`Error`]
+//! is never a verdict; who asked declares what it means.
 
 mod accounts;
 mod blocks;

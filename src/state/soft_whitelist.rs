@@ -2,8 +2,8 @@
 //! scripts add while the server runs.
 //!
 //! One per epoch, shared by all workers; a reload forgets what scripts added. Names are compared
-//! without regard to case. Whoever asks of a feature without any entry takes no lock. Rules:
-//! `pipeline.md` 4.1, `lua/modules-nauthilus.md` 12. Bounds: `USERS_MAX`, `NETWORKS_MAX`.
+//! without regard to case. Whoever asks of a feature without any entry takes no lock. Bounds:
+//! `USERS_MAX`, `NETWORKS_MAX`.
 
 use ipnet::IpNet;
 use std::collections::HashMap;

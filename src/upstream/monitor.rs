@@ -2,7 +2,7 @@
 //!
 //! One list per configuration, shared by all workers. The background worker probes and notes;
 //! whoever asks reads one flag per server, without a lock. What is known of a server outlives a
-//! reload that does not change it. Rules: specification `pipeline.md` 15.
+//! reload that does not change it.
 
 use super::probe::Target;
 use std::sync::Arc;

@@ -16,7 +16,6 @@
 //!
 //! Without Redis the client is judged by what this process has seen; nobody is exempt or tolerated
 //! then. Called by the pipeline only.
-//! Rules: specification `pipeline.md` 4, `decisions.md`.
 //!
 //! [`Store::is_outrun`]: crate::state::Store::is_outrun
 
@@ -197,8 +196,8 @@ pub(super) fn note_outage(written: Result<(), state::Error>, events: &mut Vec<Ev
 }
 
 impl Guard {
-    /// Whether the login is to be judged; whether it is to be counted, its counters say. In the
-    /// order of `pipeline.md` 4.2.
+    /// Whether the login is to be judged; whether it is to be counted, its counters say. The first
+    /// reason in this order is the one that the log gives.
     fn begin<S>(&mut self, run: &Run<'_, S>, events: &mut Vec<Event>) -> bool {
         let (rules, request) = (&run.policy.brute_force, &run.login.request);
         if request.mode != Mode::Auth || rules.buckets.is_empty() {

@@ -1,7 +1,5 @@
 //! The brute-force rules of one epoch, in plain types: what is counted, who is exempt, which bucket
 //! applies to whom.
-//!
-//! Rules: specification `pipeline.md` 4.1 to 4.3, 4.7.
 
 use crate::auth::request::{Field, Request};
 use crate::metrics::LabelId;

@@ -1,4 +1,4 @@
-//! Brute force under scripted answers: the specification's effects, each rule of its own, and the
+//! Brute force under scripted answers: the effects of failures, each rule of its own, and the
 //! arithmetic against a plain model.
 
 use super::rules::{Bucket, Histories, Rules, address};

@@ -3,8 +3,7 @@
 //! All lists of the address's family are asked at the same time; the weights of those that know the
 //! client add up, good lists having negative ones. A list that does not answer is passed over if it
 //! may fail, and else makes the login a temporary failure, whatever the others say: it might have
-//! been the good one. Rules: specification `pipeline.md` 5.5, `decisions.md`. Bounds: the
-//! resolver's.
+//! been the good one. Bounds: the resolver's.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::login::LogValue;

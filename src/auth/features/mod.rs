@@ -8,8 +8,7 @@
 //! ```
 //!
 //! In this order, whatever the configuration's is; the first that triggers is the last. Each runs
-//! only if it is listed, and leaves clients of this host alone. Called by the pipeline only. Rules:
-//! specification `pipeline.md` 5.
+//! only if it is listed, and leaves clients of this host alone. Called by the pipeline only.
 
 mod blocklists;
 mod relay_domains;

@@ -1,7 +1,6 @@
 //! The feature `relay_domains`: logins of domains that are not served here end at once.
 //!
 //! Only names with exactly one `@` are looked at; of a master login (`target*master`) the target's.
-//! Rules: specification `pipeline.md` 5.4, 16.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::request::Field;

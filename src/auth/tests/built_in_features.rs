@@ -1,5 +1,4 @@
-//! `pipeline.md` 5.1, 5.3 to 5.5, 16 and its test vectors 2, 7 to 10; `decisions.md` (RBL
-//! threshold).
+//! The built-in features: TLS, relay domains, blocklists and their threshold.
 
 use super::*;
 use crate::auth::policy::{Blocklist, Blocklists, RelayDomains};

@@ -1,4 +1,4 @@
-//! `brute_force` (`config.md` 8.19, 13.11; `decisions.md`).
+//! The section `brute_force`.
 
 use crate::config::address::{Networks, SoftWhitelist};
 use crate::config::check::{YEAR, any, at_least, at_most, between, hours, minutes, positive};

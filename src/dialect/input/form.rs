@@ -1,8 +1,7 @@
 //! A login as a form: what saslauthd's httpform posts.
 //!
 //! Its template is the administrator's, `username=%u&password=%p&realm=%r&…`, with every byte but
-//! letters and digits as `%XX`. There is no client address: saslauthd does not know it. Rules:
-//! specification `http-api.md` 5.4, `decisions.md` (form field `realm`).
+//! letters and digits as `%XX`. There is no client address: saslauthd does not know it.
 
 use crate::auth::request::Field;
 use crate::dialect::input::fields::Fields;

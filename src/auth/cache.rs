@@ -51,7 +51,9 @@ impl ResultCache {
     pub fn new(secret: &[u8; 32], bytes_max: usize) -> ResultCache {
         // One block, zero-padded, is what HMAC makes of a short key.
         let mut block = [0; 64];
-        block[..secret.len()].copy_from_slice(secret);
+        for (place, byte) in block.iter_mut().zip(secret) {
+            *place = *byte;
+        }
         ResultCache {
             keyed: Hmac::new(&block.into()),
             names: RandomState::new(),
@@ -137,6 +139,7 @@ impl ResultCache {
         drop(dropped);
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the number of shards")]
     fn shard(&self, key: &Digest) -> MutexGuard<'_, Shard> {
         // A shard is whole between any two operations, so one whose holder panicked can be used.
         self.shards[usize::from(key.0[31]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)

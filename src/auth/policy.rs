@@ -251,6 +251,7 @@ impl Search {
 #[derive(Clone, Debug, Default)]
 pub struct Actions([Vec<Action>; ActionKind::COUNT]);
 
+#[expect(clippy::indexing_slicing, reason = "there is a list for each kind, numbered from 0")]
 impl Actions {
     /// Appends to the scripts of a type.
     pub fn push(&mut self, kind: ActionKind, action: Action) {

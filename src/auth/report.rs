@@ -267,7 +267,8 @@ fn duration_text(duration: Duration, with: impl FnOnce(&[u8])) {
     }
     write(format_args!("{name}"));
     let left = rest.len();
-    with(&buffer[..buffer.len() - left]);
+    let written = buffer.len() - left;
+    with(buffer.get(..written).unwrap_or_default());
 }
 
 /// What an empty field reads.

@@ -69,6 +69,7 @@ pub struct HeaderTable {
     buckets: [u8; BUCKETS],
 }
 
+#[expect(clippy::indexing_slicing, reason = "a bucket is a remainder of BUCKETS")]
 impl HeaderTable {
     /// The table for what is configured under `server.default_http_request_header`: `configured` is
     /// asked for every key and answers the header's name, or `None` for the default. An empty name

@@ -151,6 +151,10 @@ fn separate(out: &mut Vec<u8>, at: usize) {
 }
 
 /// Valid UTF-8: copies runs, escapes what must be.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "`run` and `at` are places in the text, `run` not behind `at`"
+)]
 fn valid(out: &mut Vec<u8>, text: &[u8], html: HtmlSafe) {
     let mut run = 0;
     for (at, &byte) in text.iter().enumerate() {

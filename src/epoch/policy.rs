@@ -167,7 +167,9 @@ fn actions(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>)
         };
         let index = scripts.read(script_path, name, StageKind::Action, *reuse);
         if let Some(index) = keep(index, problems) {
-            scripts.actions[kind as usize].push(index);
+            if let Some(of_kind) = scripts.actions.get_mut(kind as usize) {
+                of_kind.push(index);
+            }
             actions
                 .push(kind, Action { name: name.clone(), path: script_path.display().to_string() });
         }

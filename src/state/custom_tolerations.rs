@@ -76,10 +76,12 @@ impl Tolerations {
 
     /// Adds an exception, or changes the one for the same network.
     pub fn set(&self, exception: Exception) {
-        self.change(|all| match all.iter().position(|known| known.network == exception.network) {
-            Some(at) => all[at] = exception,
-            None if all.len() < EXCEPTIONS_MAX => all.push(exception),
-            None => {}
+        self.change(|all| {
+            if let Some(known) = all.iter_mut().find(|known| known.network == exception.network) {
+                *known = exception;
+            } else if all.len() < EXCEPTIONS_MAX {
+                all.push(exception);
+            }
         });
     }
 

@@ -20,7 +20,7 @@ pub(super) fn read(
     let found = collect(request, &settings.headers);
     for field in Field::ALL {
         if !matches!(field, Field::Username | Field::Password | Field::Protocol) {
-            request.set_span(field, found[field as usize]);
+            request.set_span(field, found.of(field));
         }
     }
     request.set(Field::Protocol, b"http");

@@ -29,26 +29,42 @@ pub(super) fn read(
         collect_of_nginx(request, &mut found);
     }
     for field in Field::ALL {
-        request.set_span(field, found[field as usize]);
+        request.set_span(field, found.of(field));
     }
-    request.login_attempt = attempts(request.text(found[Slot::LoginAttempt.index()]));
+    request.login_attempt = attempts(request.text(found.at(Slot::LoginAttempt)));
     if request.service == Service::Nginx {
         undo_escapes(request, Field::Username);
         undo_escapes(request, Field::Password);
     }
-    if request.text(found[Slot::PasswordEncoded.index()]) == b"1" {
+    if request.text(found.at(Slot::PasswordEncoded)) == b"1" {
         decode_password(request)?;
     }
     client::locate(request, settings, origin)
 }
 
+/// The header values found, by slot.
+pub(super) struct Found([Span; Slot::COUNT]);
+
+impl Found {
+    pub(super) fn of(&self, field: Field) -> Span {
+        self.at(Slot::Field(field))
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "slots are numbered from 0 to COUNT")]
+    fn at(&self, slot: Slot) -> Span {
+        self.0[slot.index()]
+    }
+}
+
 /// One look-up per header; where a name comes twice, the first one counts.
-pub(super) fn collect(request: &Request, table: &HeaderTable) -> [Span; Slot::COUNT] {
-    let mut found = [Span::default(); Slot::COUNT];
+pub(super) fn collect(request: &Request, table: &HeaderTable) -> Found {
+    let mut found = Found([Span::default(); Slot::COUNT]);
     let mut seen = Slots::default();
     for (name, value) in &request.http.head.headers {
         for slot in seen.claim(table.slots(request.text(*name))) {
-            found[slot] = *value;
+            if let Some(place) = found.0.get_mut(slot) {
+                *place = *value;
+            }
         }
     }
     found
@@ -56,7 +72,7 @@ pub(super) fn collect(request: &Request, table: &HeaderTable) -> [Span; Slot::CO
 
 /// What nginx' mail proxy says of its client's TLS by names of its own, where no configured header
 /// has said it (ngx_mail_auth_http_module).
-fn collect_of_nginx(request: &Request, found: &mut [Span; Slot::COUNT]) {
+fn collect_of_nginx(request: &Request, found: &mut Found) {
     for (name, value) in &request.http.head.headers {
         let name = request.text(*name);
         let Some(rest) =
@@ -67,7 +83,7 @@ fn collect_of_nginx(request: &Request, found: &mut [Span; Slot::COUNT]) {
         let rest = name.get(rest.len()..).unwrap_or_default();
         let known = NGINX_SSL_FIELDS.iter().find(|(known, _)| rest.eq_ignore_ascii_case(known));
         if let Some(slot) = known
-            .and_then(|(_, field)| found.get_mut(*field as usize))
+            .and_then(|(_, field)| found.0.get_mut(*field as usize))
             .filter(|slot| slot.is_empty())
         {
             *slot = *value;

@@ -5,7 +5,7 @@
 //! [`HttpDate`] keep their text for as long as it is right: formatting a date costs more than a
 //! whole log line. Durations are read and written the way Go does it, because configuration files,
 //! scripts and log scrapers expect that notation. Rules: RFC 3339; RFC 9110 section 5.6.7;
-//! specification `config.md` 2, `modules-glua.md` (durations), `pipeline.md` 13. Bounds: dates up
+//! durations as Go writes them. Bounds: dates up
 //! to the year 2554, durations up to 292 years.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

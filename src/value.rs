@@ -3,7 +3,6 @@
 //!
 //! Owned, `Send`, without identity: storing a table copies it. Numbers are doubles, strings are
 //! bytes. Made and consumed by `script::convert`; the domain and the dialects only look at it.
-//! Rules: specification `lua/runtime.md` 1.2, `http-api.md` 6.4.
 
 /// One value. A table is a [`Value::List`] if its keys are exactly 1..n in order (the empty table
 /// too), else a [`Value::Map`].
@@ -37,7 +36,7 @@ impl Value {
             }
     }
 
-    /// The text of a string or number, by the number rule of `lua/runtime.md` 1.2; nothing for
+    /// The text of a string or number, numbers as LuaJIT's `tostring` has them; nothing for
     /// other types.
     pub fn text(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
         match self {
@@ -61,7 +60,7 @@ pub fn number_text(n: f64) -> String {
 }
 
 /// Plain notation for 1e-6 ≤ |n| < 1e21, else with an exponent: numbers in JSON and in attribute
-/// headers (`http-api.md` 6.4). NaN and infinities, which JSON cannot say, come out as in
+/// headers. NaN and infinities, which JSON cannot say, come out as in
 /// [`number_text`].
 pub fn json_number_text(n: f64) -> String {
     if n == 0.0 {
@@ -70,7 +69,7 @@ pub fn json_number_text(n: f64) -> String {
     exponent_text(n, -6, 21)
 }
 
-/// Shortest decimal without any exponent: numbers sent to Redis (`modules-nauthilus.md` 2.1).
+/// Shortest decimal without any exponent: numbers sent to Redis.
 pub fn plain_number_text(n: f64) -> String {
     if n.is_nan() {
         "NaN".into()

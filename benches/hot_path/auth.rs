@@ -5,7 +5,7 @@ use crate::ROUNDS;
 use crate::login::{attributes, logins};
 use gungraun::{library_benchmark, library_benchmark_group};
 use loligo::auth::cache::{BYTES_MAX, ResultCache};
-use loligo::auth::login::Login;
+use loligo::auth::login::{BlockFacts, Login};
 use loligo::auth::pipeline::{self, Outcome};
 use loligo::auth::policy::{Backend, Policy, Search};
 use loligo::auth::report::CacheUse;
@@ -99,6 +99,8 @@ struct KnowsEverybody;
 
 impl Scripts for KnowsEverybody {
     type Stage = ();
+
+    fn tell_block(&self, _: &mut (), _: BlockFacts) {}
 
     fn stage(&self, _: StageKind, _: &Login) {}
 

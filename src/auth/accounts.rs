@@ -1,7 +1,6 @@
 //! Accounts: whose login name this is, as far as the state knows before any backend is asked.
 //!
 //! A name is looked up once per request; `effects` maps it once a backend has found the user.
-//! Rules: specification `pipeline.md` 2.3.
 
 use crate::auth::login::Facts;
 use crate::auth::request::Field;

@@ -2,15 +2,33 @@
 //!
 //! All scripts of a type run one after the other in one stage, whatever becomes of each; what they
 //! said ends up in one log line.
-//! Called by the pipeline only. Rules: specification `pipeline.md` 6, `lua/entrypoints.md` 7.
+//! Called by the pipeline only.
 
-use crate::auth::login::LogValue;
+use crate::auth::login::{BlockFacts, LogValue};
 use crate::auth::report::{Event, Level};
 use crate::auth::run::Run;
 use crate::auth::scripts::{ActionKind, Scripts, StageKind};
 
 /// Runs the actions of a type, if there are any, and notes errors and the summary in `events`.
 pub(super) async fn run<S: Scripts>(run: &Run<'_, S>, kind: ActionKind, events: &mut Vec<Event>) {
+    begin(run, kind, None, events).await
+}
+
+/// Runs the brute_force actions for a blocked client.
+pub(super) async fn run_brute_force<S: Scripts>(
+    run: &Run<'_, S>,
+    block: BlockFacts,
+    events: &mut Vec<Event>,
+) {
+    begin(run, ActionKind::BruteForce, Some(block), events).await
+}
+
+async fn begin<S: Scripts>(
+    run: &Run<'_, S>,
+    kind: ActionKind,
+    block: Option<BlockFacts>,
+    events: &mut Vec<Event>,
+) {
     let actions = run.policy.actions.of(kind);
     if actions.is_empty() {
         return;
@@ -19,6 +37,9 @@ pub(super) async fn run<S: Scripts>(run: &Run<'_, S>, kind: ActionKind, events: 
     let login_log = run.login.custom_log.take();
     let mut summary = Event::new(Level::Info, "Lua actions finished");
     let mut stage = run.stage(StageKind::Action);
+    if let Some(block) = block {
+        run.scripts.tell_block(&mut stage, block);
+    }
     for (index, action) in actions.iter().enumerate() {
         let returned = run.scripts.action(&mut stage, kind, index, run.login, run.ops).await;
         summary.fields.extend(

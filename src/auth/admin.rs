@@ -1,7 +1,6 @@
 //! What operators ask about the domain's state: who is blocked, and to unblock them.
 //!
-//! Called by the worker for the admin endpoints; `dialect::admin` knows their wire form. Rules:
-//! specification `http-api.md` 8.
+//! Called by the worker for the admin endpoints; `dialect::admin` knows their wire form.
 
 use crate::auth::brute_force::rules::{ALL, Flush, Rules};
 use crate::auth::policy::Policy;

@@ -1,5 +1,4 @@
-//! A user's attributes: name → values, sorted by name, as the answers show them (`http-api.md` 6.1,
-//! 6.4).
+//! A user's attributes: name → values, sorted by name, as the answers show them.
 
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
@@ -16,13 +15,18 @@ impl Attributes {
     }
 
     pub fn get(&self, name: &[u8]) -> Option<&Values> {
-        self.position(name).ok().map(|at| &self.0[at].1)
+        let at = self.position(name).ok()?;
+        self.0.get(at).map(|(_, values)| values)
     }
 
     /// Sets or replaces.
     pub fn set(&mut self, name: &[u8], values: Values) {
         match self.position(name) {
-            Ok(at) => self.0[at].1 = values,
+            Ok(at) => {
+                if let Some((_, known)) = self.0.get_mut(at) {
+                    *known = values;
+                }
+            }
             Err(at) => {
                 if self.0.is_empty() {
                     self.0.reserve(USUAL);

@@ -3,7 +3,6 @@
 //! They are asked in order until one finds the user, even with another password. An error stops the
 //! search: a broken store must never read as a wrong password. A backend that does not serve the
 //! protocol is passed over. Called by the pipeline only.
-//! Rules: specification `pipeline.md` 7.1, 7.2, `lua/entrypoints.md` 5, `decisions.md`.
 
 use crate::auth::login::LogValue;
 use crate::auth::policy::Backend;
@@ -38,14 +37,14 @@ pub(super) async fn verify<S: Scripts>(
         let Some(search) = backend.search(protocol) else { continue };
         served = true;
         match ask(run, backend).await? {
-            Answer::Known(user) => {
+            Lookup::Known(user) => {
                 let cache_name = cache
                     .filter(|cache| cache.position <= position)
                     .map(|_| search.cache().to_owned());
                 return Ok(Some(User { cache_name, ..*user }));
             }
-            Answer::Denied => return Ok(None),
-            Answer::Unknown => {}
+            Lookup::Denied => return Ok(None),
+            Lookup::Unknown => {}
         }
     }
     if served { Ok(None) } else { Err(unserved(protocol)) }
@@ -79,21 +78,21 @@ pub(super) async fn list_accounts<S: Scripts>(
 }
 
 /// What one backend says.
-enum Answer {
+enum Lookup {
     Known(Box<User>),
     Unknown,
     /// It refuses a user it did not describe; nobody else is asked.
     Denied,
 }
 
-async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, Event> {
+async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Lookup, Event> {
     let Backend::Lua { index, name, path, .. } = backend;
     let mut stage = run.stage(StageKind::Backend);
     let returned = run.scripts.verify_password(&mut stage, *index, run.login, run.ops).await;
     let BackendReturn { code, result } = run.outcome(StageKind::Backend, returned)?;
     let says_authenticated = result.as_ref().is_some_and(|result| result.authenticated);
     let user = match (code, result) {
-        (NOT_FOUND, _) => return Ok(Answer::Unknown),
+        (NOT_FOUND, _) => return Ok(Lookup::Unknown),
         // A refusal needs no faultless description of the user.
         (DENIED, result) => result
             .and_then(|result| user(result).ok().flatten())
@@ -117,13 +116,13 @@ async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, 
             .push(("backend_mistake".into(), LogValue::Text(mistake.into())));
     }
     Ok(match user {
-        Some(user) => Answer::Known(Box::new(User {
+        Some(user) => Lookup::Known(Box::new(User {
             passdb: PassDb::Lua,
             backend_name: name.clone(),
             ..user
         })),
-        None if code == DENIED => Answer::Denied,
-        None => Answer::Unknown,
+        None if code == DENIED => Lookup::Denied,
+        None => Lookup::Unknown,
     })
 }
 

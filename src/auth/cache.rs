@@ -5,8 +5,7 @@
 //! and hands out shared, immutable copies. It refuses lookups without a password: mode no-auth is
 //! neither stored nor answered. Only the pipeline calls it, with the time it has. No password is
 //! kept: the key is an HMAC-SHA-256, under a key of this process, over everything that identifies
-//! the login. Rules: specification `pipeline.md` 3, `decisions.md`. Bounds: bytes, given at the
-//! start; `SHARDS` locks, each held for one map operation.
+//! the login. Bounds: bytes, given at the start; `SHARDS` locks, each held for one map operation.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::request::{Field, Mode, Request};
@@ -52,7 +51,9 @@ impl ResultCache {
     pub fn new(secret: &[u8; 32], bytes_max: usize) -> ResultCache {
         // One block, zero-padded, is what HMAC makes of a short key.
         let mut block = [0; 64];
-        block[..secret.len()].copy_from_slice(secret);
+        for (place, byte) in block.iter_mut().zip(secret) {
+            *place = *byte;
+        }
         ResultCache {
             keyed: Hmac::new(&block.into()),
             names: RandomState::new(),
@@ -138,6 +139,7 @@ impl ResultCache {
         drop(dropped);
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the number of shards")]
     fn shard(&self, key: &Digest) -> MutexGuard<'_, Shard> {
         // A shard is whole between any two operations, so one whose holder panicked can be used.
         self.shards[usize::from(key.0[31]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
@@ -196,15 +198,15 @@ impl Shard {
         dropped
     }
 
-    /// Takes out the entries that are meant. A walk over all of them: an operator asks for it.
-    fn take_out(&mut self, is_meant: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    /// Takes out the entries that match. A walk over all of them: an operator asks for it.
+    fn take_out(&mut self, matches: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let (entries, bytes, mut taken) = (&mut self.entries, &mut self.bytes, Vec::new());
         self.ages.retain(|key| {
-            let meant = entries.get(key).is_some_and(&is_meant);
-            if meant {
+            let matched = entries.get(key).is_some_and(&matches);
+            if matched {
                 taken.extend(entries.remove(key).inspect(|entry| *bytes -= entry.bytes));
             }
-            !meant
+            !matched
         });
         taken
     }

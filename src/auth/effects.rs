@@ -4,7 +4,6 @@
 //! All of it is one round trip, and a success of a user who is mapped needs none. A mapping that
 //! cannot be written is a temporary failure; the rest is noted in the log, and failures are counted
 //! in this process in any case. Called by the pipeline only.
-//! Rules: specification `pipeline.md` 4.9, 7.4.
 
 use crate::auth::brute_force::{self, Guard, rules};
 use crate::auth::positive_cache;

@@ -3,7 +3,6 @@
 //!
 //! They run one after the other, after failures too; the first that rejects is the last. Accepting
 //! is neutral unless the configuration lets this filter override. Called by the pipeline only.
-//! Rules: specification `pipeline.md` 9, `decisions.md`.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::login::FilterChanges;
@@ -11,42 +10,42 @@ use crate::auth::report::Event;
 use crate::auth::request::Mode;
 use crate::auth::run::Run;
 use crate::auth::scripts::{FilterReturn, Scripts, StageKind};
+use crate::auth::user::User;
+use std::sync::Arc;
 
-/// Whether the login succeeds, after all filters that are meant for it. `user`: whether the
-/// backends authenticated the user they found; `None` if they found nobody.
+/// The user who is let in after all filters that apply to the login; `None`: nobody is. `user`:
+/// whom the backends found, authenticated or not.
 ///
 /// # Errors
 /// A script failed, or time is over.
 pub(super) async fn accept<S: Scripts>(
     run: &Run<'_, S>,
-    user: Option<bool>,
-) -> Result<bool, Event> {
+    user: Option<Arc<User>>,
+) -> Result<Option<Arc<User>>, Event> {
     let mode = run.login.request.mode;
-    let authenticated = user == Some(true);
+    let authenticated = user.as_ref().is_some_and(|user| user.authenticated);
     let mut accepted = authenticated;
-    let mut meant = run
+    let mut filters = run
         .policy
         .filters
         .iter()
         .enumerate()
-        .filter(|(_, filter)| filter.when.holds_after_backends(mode, authenticated))
+        .filter(|(_, filter)| filter.when.applies_after_backends(mode, authenticated))
         .peekable();
-    if meant.peek().is_none() {
-        return Ok(accepted);
-    }
-    let mut stage = run.stage(StageKind::Filter);
-    for (index, filter) in meant {
-        let returned = run.scripts.filter(&mut stage, index, run.login, run.ops).await;
-        match run.outcome(StageKind::Filter, returned)? {
-            Some(FilterReturn { reject: true, .. }) => return Ok(false),
-            // Never a lookup, never a user nobody knows: careless scripts accept those.
-            Some(_) if filter.override_rejection && mode == Mode::Auth && user.is_some() => {
-                accepted = true
+    if filters.peek().is_some() {
+        let mut stage = run.stage(StageKind::Filter);
+        for (index, filter) in filters {
+            let returned = run.scripts.filter(&mut stage, index, run.login, run.ops).await;
+            match run.outcome(StageKind::Filter, returned)? {
+                Some(FilterReturn { reject: true, .. }) => return Ok(None),
+                // Never a lookup, never a user nobody knows (who stays `None`): careless scripts
+                // accept those.
+                Some(_) if filter.override_rejection && mode == Mode::Auth => accepted = true,
+                Some(_) | None => {}
             }
-            Some(_) | None => {}
         }
     }
-    Ok(accepted)
+    Ok(user.filter(|_| accepted))
 }
 
 /// Applies what filters want changed in the answer: removals, then additions, which never replace

@@ -48,8 +48,7 @@ impl Login {
     }
 }
 
-/// What the pipeline knows; the stage-dependent half of the scripts' request table
-/// (`entrypoints.md` 3.2).
+/// What the pipeline knows; the half of the scripts' request table that depends on the stage.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     pub user_found: bool,
@@ -60,10 +59,7 @@ pub struct Facts {
     pub display_name: Vec<u8>,
     /// The feature that triggered: `lua`, `brute_force`, …; empty if none.
     pub feature: String,
-    /// Only in brute_force actions: the network was blocked already.
-    pub repeating: bool,
-    pub brute_force_counter: u64,
-    pub client_net: String,
+    /// The full bucket; empty if none was.
     pub brute_force_bucket: String,
     pub status_message: Vec<u8>,
     /// The code the request would get now; post actions.
@@ -75,6 +71,16 @@ pub struct Facts {
     pub totp_recovery_codes: Vec<Vec<u8>>,
     pub webauthn_credential: Vec<u8>,
     pub webauthn_old_credential: Vec<u8>,
+}
+
+/// What brute_force actions are told besides the login's [`Facts`], and no other script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockFacts {
+    pub client_net: String,
+    /// The network was blocked already.
+    pub repeating: bool,
+    /// Failures before this one; 0 for a network that was blocked already.
+    pub counter: u64,
 }
 
 /// The request's key-value store. Few keys: a list is faster than a map.
@@ -113,8 +119,8 @@ pub enum LogValue {
     Unsupported,
 }
 
-/// Gathered over all filters of the request; applied after the last one, removals first
-/// (`pipeline.md` 9).
+/// Gathered over all filters of the request; applied after the last one, removals
+/// first.
 #[derive(Clone, Debug, Default)]
 pub struct FilterChanges {
     pub added: Attributes,

@@ -3,7 +3,6 @@
 //! One call of one backend function per request; the backend is named, or the default one. Its code
 //! decides: only 0 is a success. A function that the script does not define is an error, for a
 //! factor that nobody keeps must not look kept.
-//! Rules: specification `http-api.md` 11.1, `lua/entrypoints.md` 5.3; the backend plugin document.
 
 use crate::auth::login::Login;
 use crate::auth::policy::{Backend, DEFAULT_BACKEND, Policy};
@@ -15,7 +14,7 @@ use crate::op::Ops;
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Reply {
     Done,
     /// Those that are JSON.
     Credentials(Vec<Vec<u8>>),
@@ -41,13 +40,13 @@ pub async fn call<S: Scripts>(
     policy: &Policy,
     stores: Stores<'_>,
     ops: &Ops,
-) -> (Answer, Option<Event>) {
+) -> (Reply, Option<Event>) {
     let name = if backend_name.is_empty() { DEFAULT_BACKEND } else { backend_name };
     let index = policy.backends.iter().find_map(|backend| {
         let Backend::Lua { index, name: own, .. } = backend;
         (own == name || (backend_name == "default" && own == DEFAULT_BACKEND)).then_some(*index)
     });
-    let Some(index) = index else { return (Answer::NoBackend, None) };
+    let Some(index) = index else { return (Reply::NoBackend, None) };
     let mut stage = scripts.stage(StageKind::Backend, login);
     let returned = scripts.backend_call(&mut stage, index, call, login, ops).await;
     // What is known of the user in this process may hold the factor as it was.
@@ -62,26 +61,26 @@ fn conclude(
     call: BackendCall,
     returned: Result<(i64, Vec<Vec<u8>>), ScriptError>,
     login: &Login,
-) -> (Answer, Option<Event>) {
+) -> (Reply, Option<Event>) {
     match returned {
-        Ok((OK, _)) if call != BackendCall::GetWebauthnCredentials => (Answer::Done, None),
+        Ok((OK, _)) if call != BackendCall::GetWebauthnCredentials => (Reply::Done, None),
         Ok((OK, credentials)) => {
             let is_json =
                 |text: &Vec<u8>| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
-            (Answer::Credentials(credentials.into_iter().filter(is_json).collect()), None)
+            (Reply::Credentials(credentials.into_iter().filter(is_json).collect()), None)
         }
-        Ok((NOT_FOUND, _)) => (Answer::NotFound, None),
-        Ok((DENIED, _)) => (Answer::Denied, None),
+        Ok((NOT_FOUND, _)) => (Reply::NotFound, None),
+        Ok((DENIED, _)) => (Reply::Denied, None),
         Ok((code, _)) => {
             let event = Event::new(Level::Error, "Backend failed")
                 .with("error", format!("result code {code}"));
-            (Answer::Failed(code), Some(event))
+            (Reply::Failed(code), Some(event))
         }
         Err(error) => {
             let event = Event::script_failed(StageKind::Backend, &error, login);
             // The first line: what went wrong, without the traceback.
             (
-                Answer::Broken(error.message.lines().next().unwrap_or_default().to_owned()),
+                Reply::Broken(error.message.lines().next().unwrap_or_default().to_owned()),
                 Some(event),
             )
         }
@@ -102,12 +101,12 @@ mod tests {
         let login = Login::default();
         let of = |code| conclude(BackendCall::AddTotp, Ok((code, Vec::new())), &login).0;
         for (code, expected) in [
-            (0, Answer::Done),
-            (1, Answer::Failed(1)),
-            (2, Answer::NotFound),
-            (3, Answer::Denied),
-            (4, Answer::Failed(4)),
-            (-1, Answer::Failed(-1)),
+            (0, Reply::Done),
+            (1, Reply::Failed(1)),
+            (2, Reply::NotFound),
+            (3, Reply::Denied),
+            (4, Reply::Failed(4)),
+            (-1, Reply::Failed(-1)),
         ] {
             assert_eq!(of(code), expected);
         }
@@ -122,6 +121,6 @@ mod tests {
             Ok((0, listed.to_vec())),
             &Login::default(),
         );
-        assert_eq!(answer, Answer::Credentials(vec![b"{\"id\":\"a\"}".to_vec(), b"7".to_vec()]));
+        assert_eq!(answer, Reply::Credentials(vec![b"{\"id\":\"a\"}".to_vec(), b"7".to_vec()]));
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! [`request`] is what the client asked, [`login`] what the pipeline knows about it so far,
 //! [`verdict`] how it ends; [`scripts`] is the door to the operator's scripts (the Lua host, or a
-//! test's script of answers); [`pipeline`] reads like the manual: the stages in order. Rules:
-//! specification `pipeline.md`, `decisions.md`.
+//! test's script of answers); [`pipeline`] reads like the manual: the stages in order.
 
 mod accounts;
 mod actions;

@@ -12,11 +12,10 @@
 //! | filters | always, except protocol `ory-hydra` | failure |
 //! | post actions | [`Outcome::post_actions`] says | nothing: they run after the answer |
 //!
-//! A stage decides (a verdict) or fails (an error); what a failure means, `Stage::on_failure`
-//! declares. Called by the worker, which answers, writes the [`Report`] and hands the login on to
+//! A stage goes on, or breaks off with the [`End`] that it decided on; `Pipeline::conclude` alone
+//! turns that into a verdict. Called by the worker, which answers, writes the [`Report`] and hands the login on to
 //! [`post_actions`]. Waiting goes through [`Ops`]; past their deadline the request is a temporary
-//! failure, whatever a script made of it. Rules: specification `pipeline.md` 1, 10 to 12,
-//! `decisions.md`.
+//! failure, whatever a script made of it.
 
 use crate::auth::backends;
 use crate::auth::brute_force::{self, Block, Guard};
@@ -29,7 +28,7 @@ use crate::auth::request::{Field, Mode, Service};
 use crate::auth::run::{Run, Stores};
 use crate::auth::scripts::{ActionKind, ScriptError, Scripts, StageKind};
 use crate::auth::user::{self, User};
-use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
+use crate::auth::verdict::{Failure, PassDb, Success, TemporaryReason, Verdict};
 use crate::auth::{accounts, actions, effects, filters};
 use crate::op::{Answer, DnsAnswer, DnsOp, Op, Ops, boxed};
 use crate::proto::dns;
@@ -62,8 +61,8 @@ pub async fn authenticate<S: Scripts>(
         guard: Guard::default(),
         report: Report::default(),
     };
-    let (Break(end) | Continue(end)) = pipeline.stages().await;
-    pipeline.conclude(end)
+    let decided = pipeline.stages().await;
+    pipeline.conclude(decided)
 }
 
 /// Client name: what the address of the client is called, if that is to be looked up for this
@@ -71,12 +70,12 @@ pub async fn authenticate<S: Scripts>(
 /// client sent.
 pub async fn name_client(login: &mut Login, policy: &Policy, ops: &Ops) {
     let Some(wait) = policy.client_name_wait else { return };
-    let meant = matches!(
+    let applies = matches!(
         login.request.service,
         Service::Header | Service::Nginx | Service::Basic | Service::Json | Service::User
     );
     let address = crate::address::client(login.request.get(Field::ClientIp));
-    let Some(address) = address.filter(|_| meant) else { return };
+    let Some(address) = address.filter(|_| applies) else { return };
     let op = Op::Dns(DnsOp { name: address.to_string(), kind: dns::Kind::Ptr });
     if let Answer::Dns(DnsAnswer::Records(records)) = ops.ask(op, wait).await
         && let Some(dns::Record::Name(name)) = records.first()
@@ -141,8 +140,9 @@ struct Pipeline<'a, S> {
 }
 
 impl<S: Scripts> Pipeline<'_, S> {
-    /// The stages in their order; each goes on or ends the request.
-    async fn stages(&mut self) -> ControlFlow<End, End> {
+    /// The stages in their order; each goes on or ends the request. The user who passed them all
+    /// is let in.
+    async fn stages(&mut self) -> ControlFlow<End, Arc<User>> {
         let user = match self.recall() {
             Some(user) => Some(user),
             None => {
@@ -190,13 +190,9 @@ impl<S: Scripts> Pipeline<'_, S> {
             let mut facts = self.run.login.facts.borrow_mut();
             facts.feature = brute_force::FEATURE.into();
             facts.brute_force_bucket = block.bucket;
-            (facts.client_net, facts.repeating, facts.brute_force_counter) =
-                (block.network, block.repeating, block.counter);
         }
-        actions::run(&self.run, ActionKind::BruteForce, &mut self.report.events).await;
-        let mut facts = self.run.login.facts.borrow_mut();
-        (facts.client_net, facts.repeating, facts.brute_force_counter) = (String::new(), false, 0);
-        Break(End { ruling: Ruling::Refuse, post_actions: true })
+        actions::run_brute_force(&self.run, block.facts, &mut self.report.events).await;
+        Break(End::Rejected)
     }
 
     /// Features, in an order that no configuration changes.
@@ -209,7 +205,7 @@ impl<S: Scripts> Pipeline<'_, S> {
                 Ok(Decision::Pass) => {}
                 Ok(Decision::Abort) => return Continue(()),
                 Ok(Decision::Trigger(trigger)) => return boxed(self.triggered(trigger)).await,
-                Err(event) => return self.failed(Stage::Features, event),
+                Err(event) => return Break(End::Failed(Stage::Features, event)),
             }
         }
         if self.run.login.request.mode == Mode::Auth {
@@ -230,7 +226,7 @@ impl<S: Scripts> Pipeline<'_, S> {
         match features::blocklists(&self.run, &mut self.report.listings).await {
             Ok(Decision::Trigger(trigger)) => boxed(self.triggered(trigger)).await,
             Ok(_) => Continue(()),
-            Err(event) => self.failed(Stage::Features, event),
+            Err(event) => Break(End::Failed(Stage::Features, event)),
         }
     }
 
@@ -240,8 +236,7 @@ impl<S: Scripts> Pipeline<'_, S> {
         self.run.login.facts.borrow_mut().feature = trigger.feature.into();
         brute_force::learn(&self.run, &self.guard, trigger.feature, &mut self.report.events).await;
         actions::run(&self.run, trigger.actions, &mut self.report.events).await;
-        let ruling = trigger.temporary.map_or(Ruling::Refuse, Ruling::Temporary);
-        Break(End { ruling, post_actions: true })
+        Break(trigger.temporary.map_or(End::Rejected, End::Postponed))
     }
 
     /// Credentials: is there anything to ask the backends for? A listing that got here has no user
@@ -249,13 +244,10 @@ impl<S: Scripts> Pipeline<'_, S> {
     fn credentials(&self) -> ControlFlow<End> {
         let request = &self.run.login.request;
         if request.get(Field::Username).is_empty() || request.mode == Mode::ListAccounts {
-            return Break(End {
-                ruling: Ruling::Temporary(TemporaryReason::NoUsername),
-                post_actions: false,
-            });
+            return Break(End::NoUsername);
         }
         if request.get(Field::Password).is_empty() && request.mode == Mode::Auth {
-            return Break(End { ruling: Ruling::Refuse, post_actions: false });
+            return Break(End::NoPassword);
         }
         Continue(())
     }
@@ -270,7 +262,7 @@ impl<S: Scripts> Pipeline<'_, S> {
                 event
                     .fields
                     .extend(custom_log.into_iter().map(|(name, value)| (name.into(), value)));
-                return self.failed(Stage::Backends, event);
+                return Break(End::Failed(Stage::Backends, event));
             }
         };
         let (report, account) = (&mut self.report, self.account.as_deref());
@@ -283,13 +275,13 @@ impl<S: Scripts> Pipeline<'_, S> {
         if let Err(event) =
             effects::apply(&self.run, &mut self.guard, user.as_deref(), account, report).await
         {
-            return self.failed(Stage::Backends, event);
+            return Break(End::Failed(Stage::Backends, event));
         }
         // Without the state nobody is unknown for certain.
         if let (None, Some(error)) = (&user, &self.guard.outage) {
             let event = Event::new(Level::Error, "Account cannot be looked up")
                 .with("error", error.to_string());
-            return self.failed(Stage::Backends, event);
+            return Break(End::Failed(Stage::Backends, event));
         }
         if let (Some(user), Some(key)) = (&user, self.key)
             && user.authenticated
@@ -304,30 +296,20 @@ impl<S: Scripts> Pipeline<'_, S> {
         Continue(user)
     }
 
-    /// Filters, whatever the backends said.
-    async fn filters(&mut self, user: Option<Arc<User>>) -> ControlFlow<End, End> {
+    /// Filters, whatever the backends said: the user whom they let in.
+    async fn filters(&mut self, user: Option<Arc<User>>) -> ControlFlow<End, Arc<User>> {
         self.note(user.as_deref());
-        let authenticated = user.as_ref().map(|user| user.authenticated);
         let accepted = if is_ory_hydra(self.run.login) {
-            authenticated == Some(true)
+            user.filter(|user| user.authenticated)
         } else {
-            match filters::accept(&self.run, authenticated).await {
+            match filters::accept(&self.run, user).await {
                 Ok(accepted) => accepted,
-                Err(event) => return self.failed(Stage::Filters, event),
+                Err(event) => return Break(End::Failed(Stage::Filters, event)),
             }
         };
-        brute_force::record(
-            &self.run,
-            &self.guard,
-            accepted && user.is_some(),
-            &mut self.report.events,
-        )
-        .await;
-        let ruling = match user {
-            Some(user) if accepted => Ruling::Accept(user),
-            _ => Ruling::Refuse,
-        };
-        Continue(End { ruling, post_actions: true })
+        let (guard, events) = (&self.guard, &mut self.report.events);
+        brute_force::record(&self.run, guard, accepted.is_some(), events).await;
+        accepted.map_or(Break(End::Rejected), Continue)
     }
 
     /// From here on scripts, log and counters know what the backends said; a filter's verdict does
@@ -349,58 +331,54 @@ impl<S: Scripts> Pipeline<'_, S> {
         };
     }
 
-    /// A stage could not do its work.
-    fn failed<T>(&mut self, stage: Stage, event: Event) -> ControlFlow<End, T> {
-        self.report.events.push(event);
-        Break(stage.on_failure())
-    }
-
-    /// Verdict, report and the final status message.
-    fn conclude(mut self, end: End) -> Outcome {
-        let Run { login, policy, .. } = self.run;
-        let mut status_message = login.status_message.borrow_mut();
-        let verdict = match end.ruling {
-            Ruling::Accept(user) => {
-                if status_message.is_empty() {
-                    status_message.extend_from_slice(OK);
-                }
-                self.report.ending = Ending::Success;
-                self.report.password_retries = login.request.login_attempt;
-                Verdict::Success(success(user, login, policy, self.report.cache == CacheUse::Hit))
-            }
-            Ruling::Refuse => {
-                if status_message.is_empty() {
-                    status_message.extend_from_slice(INVALID_LOGIN);
-                }
-                let attempts = attempts(login, policy, self.report.passwords.retries);
-                self.report.ending = Ending::Failure;
-                self.report.password_retries = attempts;
-                Verdict::Failure(Denial { status_message: status_message.clone(), attempts })
-            }
-            Ruling::Temporary(reason) => {
-                *status_message = reason.text().into();
-                self.report.ending = Ending::Temporary;
-                self.report.password_retries = login.request.login_attempt;
-                Verdict::Temporary(reason)
+    /// Verdict, report and the final status message. A failure of a stage is a temporary failure
+    /// always, for our outage must neither ban nor admit anybody.
+    fn conclude(self, decided: ControlFlow<End, Arc<User>>) -> Outcome {
+        let is_told = match &decided {
+            Continue(_) => true,
+            Break(end) => end.has_post_actions(),
+        };
+        let post_actions = is_told
+            && !is_ory_hydra(self.run.login)
+            && !self.run.policy.actions.of(ActionKind::Post).is_empty();
+        let Pipeline { run: Run { login, policy, .. }, mut report, .. } = self;
+        let verdict = match decided {
+            Continue(user) => accept(user, login, policy, &mut report),
+            Break(End::Rejected | End::NoPassword) => reject(login, policy, &mut report),
+            Break(End::Postponed(reason)) => postpone(reason, login, &mut report),
+            Break(End::NoUsername) => postpone(TemporaryReason::NoUsername, login, &mut report),
+            Break(End::Failed(_, event)) => {
+                report.events.push(event);
+                postpone(TemporaryReason::ServerProblem, login, &mut report)
             }
         };
-        let post_actions = end.post_actions
-            && !is_ory_hydra(self.run.login)
-            && !policy.actions.of(ActionKind::Post).is_empty();
-        Outcome { verdict, report: self.report, post_actions }
+        Outcome { verdict, report, post_actions }
     }
 }
 
-/// The end of a request, before it is a [`Verdict`].
-struct End {
-    ruling: Ruling,
-    post_actions: bool,
+/// What a stage decided that ends a request without a success.
+enum End {
+    /// Brute force, a feature, the backends or a filter turned the login away.
+    Rejected,
+    /// A feature asks the client to come again in another way.
+    Postponed(TemporaryReason),
+    NoUsername,
+    NoPassword,
+    /// The stage could not do its work; the event says why.
+    Failed(Stage, Event),
 }
 
-enum Ruling {
-    Accept(Arc<User>),
-    Refuse,
-    Temporary(TemporaryReason),
+impl End {
+    /// Whether post actions learn of it: those that say what was decided about a user, and
+    /// failures after the backends have spoken.
+    fn has_post_actions(&self) -> bool {
+        match self {
+            End::Rejected | End::Postponed(_) | End::Failed(Stage::Filters, _) => true,
+            End::NoUsername
+            | End::NoPassword
+            | End::Failed(Stage::Features | Stage::Backends, _) => false,
+        }
+    }
 }
 
 /// The stages that scripts, services or the deadline can make fail. Actions are none of them:
@@ -412,16 +390,34 @@ enum Stage {
     Filters,
 }
 
-impl Stage {
-    /// What a failure of the stage means: a temporary failure always, for our outage must neither
-    /// ban nor admit anybody (`pipeline.md` 12). Post actions learn about users of whom the
-    /// backends have spoken.
-    fn on_failure(self) -> End {
-        let post_actions = match self {
-            Stage::Features | Stage::Backends => false,
-            Stage::Filters => true,
-        };
-        End { ruling: Ruling::Temporary(TemporaryReason::ServerProblem), post_actions }
+fn accept(user: Arc<User>, login: &Login, policy: &Policy, report: &mut Report) -> Verdict {
+    say_unless_said(login, OK);
+    report.ending = Ending::Success;
+    report.password_retries = login.request.login_attempt;
+    Verdict::Success(success(user, login, policy, report.cache == CacheUse::Hit))
+}
+
+fn reject(login: &Login, policy: &Policy, report: &mut Report) -> Verdict {
+    say_unless_said(login, INVALID_LOGIN);
+    let attempts = attempts(login, policy, report.passwords.retries);
+    report.ending = Ending::Failure;
+    report.password_retries = attempts;
+    let status_message = login.status_message.borrow().clone();
+    Verdict::Failure(Failure { status_message, attempts })
+}
+
+fn postpone(reason: TemporaryReason, login: &Login, report: &mut Report) -> Verdict {
+    *login.status_message.borrow_mut() = reason.text().into();
+    report.ending = Ending::Temporary;
+    report.password_retries = login.request.login_attempt;
+    Verdict::Temporary(reason)
+}
+
+/// Sets the status message, unless a script has.
+fn say_unless_said(login: &Login, text: &[u8]) {
+    let mut status_message = login.status_message.borrow_mut();
+    if status_message.is_empty() {
+        status_message.extend_from_slice(text);
     }
 }
 
@@ -464,8 +460,8 @@ fn is_ory_hydra(login: &Login) -> bool {
     login.request.get(Field::Protocol) == b"ory-hydra"
 }
 
-/// How often the client has failed by now: as often as it says, or as the histories do
-/// (`http-api.md` 6.6).
+/// How often the client has failed by now: as often as it says, or as the histories do. For nginx
+/// this failure counts too, for `Auth-Wait` grows with it.
 fn attempts(login: &Login, policy: &Policy, retries: u32) -> u32 {
     let attempts = login.request.login_attempt.max(retries).min(ATTEMPTS_MAX);
     let counts_on = login.request.service == Service::Nginx && attempts < policy.login_attempts_max;

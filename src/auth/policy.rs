@@ -6,7 +6,6 @@
 //! change without the pipeline, and a test writes a policy down in a few lines. Lists are in
 //! configuration order, and a script's position in its list is its `index` for
 //! [`crate::auth::scripts::Scripts`].
-//! Rules: specification `pipeline.md` 5 to 11, `config.md` 8.18 and 9, `decisions.md`.
 
 use crate::auth::brute_force::rules::Rules;
 use crate::auth::positive_cache::settings::{DEFAULT, PositiveCache};
@@ -55,7 +54,7 @@ pub struct Policy {
 
 impl Policy {
     /// The user that a master login is for: the part before the only delimiter, with text on both
-    /// sides (`pipeline.md` 16). None: the name is a user's own.
+    /// sides. None: the name is a user's own.
     pub fn master_target<'a>(&self, username: &'a [u8]) -> Option<&'a [u8]> {
         let delimiter = self.master_user_delimiter?;
         let mut parts = username.split(|byte| *byte == delimiter);
@@ -184,7 +183,7 @@ impl When {
 
     /// Whether a feature runs. Nobody is authenticated yet, so either of the two login flags will
     /// do.
-    pub fn holds_before_backends(self, mode: Mode) -> bool {
+    pub fn applies_before_backends(self, mode: Mode) -> bool {
         match mode {
             Mode::Auth => self.authenticated || self.unauthenticated,
             Mode::NoAuth => self.no_auth,
@@ -193,7 +192,7 @@ impl When {
     }
 
     /// Whether a filter runs after the backends said `authenticated`.
-    pub fn holds_after_backends(self, mode: Mode, authenticated: bool) -> bool {
+    pub fn applies_after_backends(self, mode: Mode, authenticated: bool) -> bool {
         match mode {
             Mode::Auth if authenticated => self.authenticated,
             Mode::Auth => self.unauthenticated,
@@ -252,6 +251,7 @@ impl Search {
 #[derive(Clone, Debug, Default)]
 pub struct Actions([Vec<Action>; ActionKind::COUNT]);
 
+#[expect(clippy::indexing_slicing, reason = "there is a list for each kind, numbered from 0")]
 impl Actions {
     /// Appends to the scripts of a type.
     pub fn push(&mut self, kind: ActionKind, action: Action) {
@@ -271,7 +271,7 @@ pub struct Action {
     pub path: String,
 }
 
-/// The name of the backend `lua` without a name, in logs (`pipeline.md` 13.1).
+/// The name of the backend `lua` without a name, in logs.
 pub const DEFAULT_BACKEND: &str = "__meta_default__";
 
 const MEMORY_CACHE_TTL: Duration = Duration::from_secs(30);
@@ -354,13 +354,13 @@ mod tests {
         ];
         for (when, before, after) in table {
             assert_eq!(
-                [Mode::Auth, Mode::NoAuth].map(|mode| when.holds_before_backends(mode)),
+                [Mode::Auth, Mode::NoAuth].map(|mode| when.applies_before_backends(mode)),
                 before,
                 "{when:?}"
             );
             let cases = [(Mode::Auth, true), (Mode::Auth, false), (Mode::NoAuth, true)];
             assert_eq!(
-                cases.map(|(mode, ok)| when.holds_after_backends(mode, ok)),
+                cases.map(|(mode, ok)| when.applies_after_backends(mode, ok)),
                 after,
                 "{when:?}"
             );

@@ -4,7 +4,6 @@
 //! The pipeline fills a [`Report`]; the worker has it written and counted. Nothing is formatted
 //! unless somebody asks for the fields, and then without allocating. A password is in none of them:
 //! error texts of scripts are searched for it.
-//! Rules: specification `pipeline.md` 13, 14.
 
 use crate::auth::login::{LogValue, Login};
 use crate::auth::request::{Field, Mode};
@@ -24,7 +23,7 @@ pub struct Report {
     pub backend_name: String,
     /// Where the user came from this time: [`PassDb::Memory`] on a hit, unlike in the verdict.
     pub passdb: PassDb,
-    /// Login attempts as the answer counts them (`http-api.md` 6.6).
+    /// Login attempts as the answer counts them.
     pub password_retries: u32,
     /// What the in-process cache said.
     pub cache: CacheUse,
@@ -268,7 +267,8 @@ fn duration_text(duration: Duration, with: impl FnOnce(&[u8])) {
     }
     write(format_args!("{name}"));
     let left = rest.len();
-    with(&buffer[..buffer.len() - left]);
+    let written = buffer.len() - left;
+    with(buffer.get(..written).unwrap_or_default());
 }
 
 /// What an empty field reads.

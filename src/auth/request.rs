@@ -3,7 +3,6 @@
 //! All text lives in one buffer (the request's own bytes, then what had to be decoded), and a field
 //! is a [`Span`] of it: no allocation per field, and dropping the request wipes the password with
 //! everything else. Made by `dialect`, read by all.
-//! Rules: specification `http-api.md` 5.
 
 use crate::proto::http::{Head, Span};
 use crate::secret::Secret;
@@ -21,7 +20,7 @@ pub struct Request {
     /// False with `cache=0`: the backend `cache` is neither read nor written.
     pub redis_cache: bool,
     buffer: Secret,
-    fields: [Span; FIELD_COUNT],
+    fields: Spans,
     /// The HTTP request that this came from, spans of the same buffer; for hooks and
     /// `nauthilus_http_request`.
     pub http: HttpRequest,
@@ -53,7 +52,7 @@ impl Request {
 
     /// The bytes of a field; empty if the client did not send it.
     pub fn get(&self, field: Field) -> &[u8] {
-        self.fields[field as usize].of(self.buffer.expose())
+        self.fields.get(field).of(self.buffer.expose())
     }
 
     /// Any span of this request's buffer.
@@ -63,13 +62,13 @@ impl Request {
 
     /// Lets `field` be bytes that are in the buffer already.
     pub fn set_span(&mut self, field: Field, span: Span) {
-        self.fields[field as usize] = span;
+        self.fields.set(field, span);
     }
 
     /// Lets `field` be `bytes`, which are appended to the buffer.
     pub fn set(&mut self, field: Field, bytes: &[u8]) {
         let span = self.append(bytes);
-        self.fields[field as usize] = span;
+        self.fields.set(field, span);
     }
 
     /// Appends decoded bytes to the buffer.
@@ -108,6 +107,24 @@ macro_rules! fields {
 
         const FIELD_COUNT: usize = [$($lua),*].len();
     };
+}
+
+/// A span for each field.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spans([Span; FIELD_COUNT]);
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "`Field::ALL` has FIELD_COUNT variants, numbered from 0"
+)]
+impl Spans {
+    pub fn get(&self, field: Field) -> Span {
+        self.0[field as usize]
+    }
+
+    pub fn set(&mut self, field: Field, span: Span) {
+        self.0[field as usize] = span;
+    }
 }
 
 fields! {

@@ -3,10 +3,10 @@
 //!
 //! `script::Host` implements it on LuaJIT; tests implement it with a list of answers. All scripts
 //! of one stage of one request share a [`Scripts::Stage`]: their environment and their request
-//! table. Rules: specification `lua/entrypoints.md`.
+//! table. What scripts may rely on is in `lua/README.md`.
 
 use crate::auth::attributes::Attributes;
-use crate::auth::login::Login;
+use crate::auth::login::{BlockFacts, Login};
 use crate::op::Ops;
 use crate::value::Value;
 
@@ -19,6 +19,9 @@ pub trait Scripts {
 
     /// Begins a stage: the request table is made from `login` as it is now.
     fn stage(&self, kind: StageKind, login: &Login) -> Self::Stage;
+
+    /// Tells the scripts of a stage of brute_force actions which block they run for.
+    fn tell_block(&self, stage: &mut Self::Stage, block: BlockFacts);
 
     /// `nauthilus_call_feature`; `None` if the script does not define it.
     async fn feature(
@@ -164,7 +167,7 @@ pub struct BackendResult {
     pub attributes: Attributes,
 }
 
-/// The backend functions besides verify and list (`http-api.md` 11.1). Their input is in
+/// The backend functions besides verify and list, called by the MFA endpoints. Their input is in
 /// [`crate::auth::login::Facts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackendCall {

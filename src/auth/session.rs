@@ -32,6 +32,7 @@ impl SessionIds {
 /// The 160-bit number of big-endian `limbs` in base 62. Each round splits off [`DIGITS_PER_ROUND`]
 /// digits, as many as let the running remainder and a limb fit into 64 bits: 21 divisions by a
 /// constant rather than 135 for digit after digit.
+#[expect(clippy::indexing_slicing, reason = "the remainder is below the alphabet's length")]
 fn encode(mut limbs: [u32; 5]) -> SessionId {
     let mut digits = [0; 27];
     for chunk in digits.rchunks_mut(DIGITS_PER_ROUND) {

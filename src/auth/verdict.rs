@@ -9,7 +9,7 @@ use crate::auth::attributes::Attributes;
 pub enum Verdict {
     Success(Success),
     /// Wrong password, unknown user, blocked, rejected by a feature or filter.
-    Failure(Denial),
+    Failure(Failure),
     /// We cannot say: tell the client to try again.
     Temporary(TemporaryReason),
 }
@@ -30,11 +30,10 @@ pub struct Success {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Denial {
+pub struct Failure {
     /// What the client is told; the default is `Invalid login or password`.
     pub status_message: Vec<u8>,
-    /// Login attempts so far, this one counted where it counts (`http-api.md` 6.6): what
-    /// `Auth-Wait` is made of.
+    /// Login attempts so far, this one counted where it counts: what `Auth-Wait` is made of.
     pub attempts: u32,
 }
 

@@ -1,8 +1,7 @@
 //! Addresses: where we listen, which servers we call, which networks a rule is about, what a header
 //! is called.
 //!
-//! Each type is right once it is read. Rules: specification `config.md` 8.2, 8.10, 8.12, 8.18,
-//! 13.12, 13.13.
+//! Each type is right once it is read.
 
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::Wrong;
@@ -276,14 +275,14 @@ impl Word for Network {
     }
 }
 
-/// User names that a rule spares when they come from given networks.
+/// User names that a rule exempts when they come from given networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SoftWhitelist(BTreeMap<String, Networks>);
 
 impl SoftWhitelist {
-    /// Whether `user` is spared at `address`. The name is compared as it is, then in lower case,
+    /// Whether `user` is exempt at `address`. The name is compared as it is, then in lower case,
     /// which is how files for the original had to spell it.
-    pub fn spares(&self, user: &str, address: IpAddr) -> bool {
+    pub fn exempts(&self, user: &str, address: IpAddr) -> bool {
         let networks = self.0.get(user).or_else(|| self.0.get(&user.to_lowercase()));
         networks.is_some_and(|networks| networks.contains(address))
     }
@@ -468,16 +467,16 @@ mod tests {
             ("Ann".to_owned(), networks.clone()),
             ("bob@example.net".to_owned(), networks),
         ]));
-        for (user, spared) in [
+        for (user, exempt) in [
             ("Ann", true),
             ("ann", false),
             ("ANN", false),
             ("bob@example.net", true),
             ("Bob@Example.NET", true),
         ] {
-            assert_eq!(list.spares(user, "192.0.2.9".parse().unwrap()), spared, "{user}");
+            assert_eq!(list.exempts(user, "192.0.2.9".parse().unwrap()), exempt, "{user}");
         }
-        assert!(!list.spares("Ann", "198.51.100.1".parse().unwrap()));
+        assert!(!list.exempts("Ann", "198.51.100.1".parse().unwrap()));
     }
 
     #[test]

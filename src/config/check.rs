@@ -1,7 +1,5 @@
 //! Rules for single values: bounds, characters, files. Small functions that sections pass to
 //! `keys`.
-//!
-//! Rules: specification `config.md` 5 (rule vocabulary) and the tables of 8.
 
 #![allow(
     clippy::ptr_arg,

@@ -1,7 +1,6 @@
 //! The enumerations: words of which a key takes one.
 //!
-//! Words are compared with case, as the documents have it. Rules: specification `config.md` 8.4,
-//! 8.6, 8.7, 8.8, 8.14, 8.18, 8.20.
+//! Words are compared with case, as the documents have it.
 
 use crate::config::keys::{self, Keys, Section};
 use crate::config::node::{Kind, Mark, Node};

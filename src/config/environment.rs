@@ -3,7 +3,6 @@
 //!
 //! Of both prefixes ours wins. A variable that is set but empty overrides with the empty value.
 //! Names that are no key are told of.
-//! Rules: specification `config.md` 3, 8.1, 13.4.
 
 use crate::config::Config;
 use crate::config::finding::{Finding, FindingKind};

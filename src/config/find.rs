@@ -2,7 +2,6 @@
 //!
 //! Our name first in every directory, then the original's, so that an existing installation starts
 //! unchanged.
-//! Rules: specification `config.md` 1, 13.3.
 
 use crate::config::problem::Problem;
 use std::path::{Path, PathBuf};

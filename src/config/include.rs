@@ -3,8 +3,7 @@
 //! `includes.required`, `.optional`, then the same two of the selected environment, each laid on
 //! the ones before; the including file comes last. Maps merge deeply, lists are replaced. Patches
 //! are collected in the same order (an included file's before the including one's) and applied to
-//! the merged tree. All files are of one format.
-//! Rules: specification `config.md` 4. Bounds: [`FILE_BYTES_MAX`], [`FILES_MAX`].
+//! the merged tree. All files are of one format. Bounds: [`FILE_BYTES_MAX`], [`FILES_MAX`].
 
 use crate::config::format::{self, Format};
 use crate::config::node::{Kind, Node, OWN_NAMES};

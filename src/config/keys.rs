@@ -4,7 +4,6 @@
 //! key's value from a tree, or writes it into one (the effective configuration), or lists the key
 //! (the names of environment variables). So a key cannot be known to one of them and unknown to
 //! another. What a section does not name is an unknown key.
-//! Rules: specification `config.md` 5, 8, 13.1, 13.2.
 
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::{Report, Wrong};

@@ -6,7 +6,7 @@
 //! process: that is the caller's (`cli`, and `server` for a reload). A [`Config`] that was loaded
 //! can be relied on: types hold what the documents demand, so nobody validates later.
 //!
-//! Rules: specification `config.md`, of which section 13 is the behaviour and `decisions.md` wins.
+//! What each key does is in `config/loligo.yml`.
 
 mod address;
 mod check;

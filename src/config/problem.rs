@@ -2,7 +2,7 @@
 //!
 //! Every reader of the module puts its findings into one [`Report`], so that an operator sees all
 //! problems of a file in one run. A problem may quote a word of the file, but never the value of a
-//! key that holds a secret. Rules: specification `config.md` 5, 13.6.
+//! key that holds a secret.
 
 use crate::config::finding::{Finding, FindingKind};
 use crate::config::node::Mark;

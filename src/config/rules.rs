@@ -1,6 +1,4 @@
 //! Rules between sections, and warnings about what will not work as its author may think.
-//!
-//! Rules: specification `config.md` 9, 13.7 to 13.9.
 
 use crate::config::Config;
 use crate::config::check::seconds;

@@ -1,9 +1,9 @@
 //! The syntax of values: how a scalar's text becomes a bool, a number, a duration, a list.
 //!
 //! A [`Word`] is what one scalar says; a [`Value`] is what one key takes (a word, a list, a map of
-//! lists). Types that cannot be wrong once they are read. Called by `keys`. Rules: specification
-//! `config.md` 2 and 13.5. Numbers given where text is expected keep the digits they were written
-//! with: a password of digits stays that password.
+//! lists). Types that cannot be wrong once they are read. Called by `keys`. Numbers given where
+//! text is expected keep the digits they were written with: a password of digits stays that
+//! password.
 
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::{Report, Wrong};

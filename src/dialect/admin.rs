@@ -3,7 +3,6 @@
 //! Every answer is `{"session":…,"object":…,"operation":…,"result":…}`. Content types of requests
 //! are not looked at. A further endpoint is a variant of [`Endpoint`], a line in [`endpoint`], a
 //! form of [`Question`] and one of the composing functions.
-//! Rules: specification `http-api.md` 8, `decisions.md` (broken JSON is 400).
 
 use crate::auth::admin::{Blocked, JobState};
 use crate::auth::brute_force::rules::Flush;
@@ -48,7 +47,7 @@ pub fn endpoint(method: Method, path: &[u8]) -> Option<Endpoint> {
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Question {
-    Blocked(Wanted),
+    Blocked(Filter),
     Flush(Flush),
     /// To forget the user of this login name.
     Forget(String),
@@ -56,7 +55,7 @@ pub enum Question {
 
 /// What a list is to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Filter {
     All,
     /// Networks with one of these addresses in them, and these accounts.
     Only {
@@ -67,7 +66,7 @@ pub enum Wanted {
 
 /// Input that cannot be answered: 400.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Rejection {
     /// No JSON, or members of another type.
     Malformed,
     /// Field names and what is wrong with them.
@@ -77,8 +76,8 @@ pub enum Refusal {
 /// Reads the filter of a list: a GET has none.
 ///
 /// # Errors
-/// [`Refusal::Malformed`].
-pub fn wanted(request: &Request) -> Result<Wanted, Refusal> {
+/// [`Rejection::Malformed`].
+pub fn filter(request: &Request) -> Result<Filter, Rejection> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Body {
@@ -86,20 +85,20 @@ pub fn wanted(request: &Request) -> Result<Wanted, Refusal> {
         accounts: Option<Vec<String>>,
     }
     if request.http.head.framing.method == Method::Get {
-        return Ok(Wanted::All);
+        return Ok(Filter::All);
     }
     let body: Body = read(request)?;
     // What is no address is in no network.
     let addresses =
         body.ip_addresses.unwrap_or_default().iter().filter_map(|text| text.parse().ok()).collect();
-    Ok(Wanted::Only { addresses, accounts: body.accounts.unwrap_or_default() })
+    Ok(Filter::Only { addresses, accounts: body.accounts.unwrap_or_default() })
 }
 
 /// Reads who is to be unblocked.
 ///
 /// # Errors
-/// [`Refusal`].
-pub fn flush(request: &Request) -> Result<Flush, Refusal> {
+/// [`Rejection`].
+pub fn flush(request: &Request) -> Result<Flush, Rejection> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Body {
@@ -128,22 +127,22 @@ pub fn flush(request: &Request) -> Result<Flush, Refusal> {
             protocol: given(body.protocol),
             oidc_cid: given(body.oidc_cid),
         }),
-        _ => Err(Refusal::Fields(wrong)),
+        _ => Err(Rejection::Fields(wrong)),
     }
 }
 
 /// Reads who is to be forgotten.
 ///
 /// # Errors
-/// [`Refusal`].
-pub fn forget(request: &Request) -> Result<String, Refusal> {
+/// [`Rejection`].
+pub fn forget(request: &Request) -> Result<String, Rejection> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Body {
         user: Option<String>,
     }
     let body: Body = read(request)?;
-    body.user.filter(|user| !user.is_empty()).ok_or(Refusal::Fields(vec![("User", REQUIRED)]))
+    body.user.filter(|user| !user.is_empty()).ok_or(Rejection::Fields(vec![("User", REQUIRED)]))
 }
 
 /// The name of the job that is asked about.
@@ -153,8 +152,8 @@ pub fn job_id(path: &[u8]) -> String {
 }
 
 /// Appends the answer to input that cannot be answered; says the status.
-pub fn refused(out: &mut Vec<u8>, refusal: &Refusal, envelope: &Envelope<'_>) -> u16 {
-    let Refusal::Fields(fields) = refusal else { return envelope.write(out, 400, None, &[]) };
+pub fn rejected(out: &mut Vec<u8>, rejection: &Rejection, envelope: &Envelope<'_>) -> u16 {
+    let Rejection::Fields(fields) = rejection else { return envelope.write(out, 400, None, &[]) };
     let mut body = b"{\"errors\":".to_vec();
     array(&mut body, fields, |body, (field, message)| {
         body.extend_from_slice(b"{\"field\":");
@@ -171,14 +170,14 @@ pub fn refused(out: &mut Vec<u8>, refusal: &Refusal, envelope: &Envelope<'_>) ->
 pub fn list(
     out: &mut Vec<u8>,
     blocked: &Blocked,
-    wanted: &Wanted,
+    filter: &Filter,
     session: &SessionId,
     envelope: &Envelope<'_>,
 ) -> u16 {
     let status = if blocked.networks.is_ok() && blocked.accounts.is_ok() { 200 } else { 500 };
-    let is_wanted = |network: &[u8]| match wanted {
-        Wanted::All => true,
-        Wanted::Only { addresses, .. } => {
+    let is_shown = |network: &[u8]| match filter {
+        Filter::All => true,
+        Filter::Only { addresses, .. } => {
             let network =
                 std::str::from_utf8(network).ok().and_then(|text| text.parse::<IpNet>().ok());
             network.is_some_and(|network| {
@@ -186,16 +185,16 @@ pub fn list(
             })
         }
     };
-    let is_account_wanted = |account: &[u8]| match wanted {
-        Wanted::All => true,
-        Wanted::Only { accounts, .. } => accounts.iter().any(|name| name.as_bytes() == account),
+    let is_account_shown = |account: &[u8]| match filter {
+        Filter::All => true,
+        Filter::Only { accounts, .. } => accounts.iter().any(|name| name.as_bytes() == account),
     };
     answer(out, status, "bruteforce", "list", session, envelope, |body| {
         body.extend_from_slice(b"[{\"ip_addresses\":");
         let networks: Result<Vec<_>, _> = blocked
             .networks
             .as_ref()
-            .map(|all| all.iter().filter(|(network, _)| is_wanted(network)).collect());
+            .map(|all| all.iter().filter(|(network, _)| is_shown(network)).collect());
         part(body, &networks, |body, networks| {
             map(body, networks, |body, (network, bucket)| {
                 json::string(body, network);
@@ -207,7 +206,7 @@ pub fn list(
         let accounts: Result<Vec<_>, _> = blocked
             .accounts
             .as_ref()
-            .map(|all| all.iter().filter(|(account, _)| is_account_wanted(account)).collect());
+            .map(|all| all.iter().filter(|(account, _)| is_account_shown(account)).collect());
         part(body, &accounts, |body, accounts| {
             map(body, accounts, |body, (account, addresses)| {
                 json::string(body, account);
@@ -389,13 +388,13 @@ fn listed<T>(body: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(request: &Request) -> Result<T, Refusal> {
+fn read<T: for<'de> Deserialize<'de>>(request: &Request) -> Result<T, Rejection> {
     let body = request.text(request.http.body);
     // A list would do for a struct, too.
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Refusal::Malformed);
+        return Err(Rejection::Malformed);
     }
-    serde_json::from_slice(body).map_err(|_| Refusal::Malformed)
+    serde_json::from_slice(body).map_err(|_| Rejection::Malformed)
 }
 
 const JOBS: &[u8] = b"async/jobs/";
@@ -453,10 +452,10 @@ mod tests {
             r#"{"rule_name":["a"]}"#,
             "\u{0}",
         ] {
-            assert!(matches!(flush(&posted(body)), Err(Refusal::Malformed)), "{body}");
+            assert!(matches!(flush(&posted(body)), Err(Rejection::Malformed)), "{body}");
         }
         let fields = |body: &str| match flush(&posted(body)) {
-            Err(Refusal::Fields(fields)) => fields,
+            Err(Rejection::Fields(fields)) => fields,
             other => panic!("{other:?}"),
         };
         assert_eq!(fields("{}"), [("IPAddress", REQUIRED), ("RuleName", REQUIRED)]);
@@ -495,11 +494,11 @@ mod tests {
         let accounts =
             vec![(b"ann".to_vec(), vec![b"192.0.2.7".to_vec()]), (b"bob".to_vec(), vec![])];
         let blocked = Blocked { networks: Ok(networks.to_vec()), accounts: Ok(accounts) };
-        let wanted =
-            wanted(&posted(r#"{"ip_addresses":["192.0.2.7","garbage"],"accounts":["bob"]}"#))
+        let filter =
+            filter(&posted(r#"{"ip_addresses":["192.0.2.7","garbage"],"accounts":["bob"]}"#))
                 .unwrap();
         assert_eq!(
-            body(|out| list(out, &blocked, &wanted, &SESSION, &envelope())),
+            body(|out| list(out, &blocked, &filter, &SESSION, &envelope())),
             r#"{"session":"2ABCDEFGHIJKLMNOPQRSTUVWXYZ","object":"bruteforce","operation":"list","result":[{"ip_addresses":{"192.0.2.0/24":"b","192.0.2.7/32":"b"},"error":null},{"accounts":{"bob":[]},"error":null}]}"#
         );
     }
@@ -509,7 +508,7 @@ mod tests {
         let failed = || Error::Refused("WRONGTYPE".into());
         let blocked = Blocked { networks: Err(failed()), accounts: Ok(vec![]) };
         let mut out = Vec::new();
-        assert_eq!(list(&mut out, &blocked, &Wanted::All, &SESSION, &envelope()), 500);
+        assert_eq!(list(&mut out, &blocked, &Filter::All, &SESSION, &envelope()), 500);
         let text = String::from_utf8(out).unwrap();
         assert!(text.ends_with(r#""result":[{"ip_addresses":null,"error":"WRONGTYPE"},{"accounts":{},"error":null}]}"#), "{text}");
         let mut out = Vec::new();

@@ -14,11 +14,10 @@
 //! say it, the answer is a temporary failure. Only a failure carries `Auth-Wait`, which makes nginx
 //! delay its answer and keep the client's connection. Nothing about a user leaves with a failure:
 //! no attributes, no password history.
-//! Rules: specification `http-api.md` 6, `deployments.md` 3.2, `decisions.md` (failure answers).
 
 use crate::auth::login::{HeaderChange, Login};
 use crate::auth::request::{Field, Service};
-use crate::auth::verdict::{Denial, Success, TemporaryReason, Verdict};
+use crate::auth::verdict::{Failure, Success, TemporaryReason, Verdict};
 use crate::dialect::envelope::{Envelope, JSON, TEXT};
 use crate::dialect::settings::Settings;
 use crate::dialect::{attributes, json};
@@ -35,7 +34,7 @@ pub fn compose(
     let answer = Answer { login, settings, envelope };
     match verdict {
         Verdict::Success(success) => answer.success(out, success),
-        Verdict::Failure(denial) => answer.failure(out, denial),
+        Verdict::Failure(failure) => answer.failure(out, failure),
         Verdict::Temporary(reason) => answer.temporary(out, *reason),
     }
 }
@@ -84,17 +83,17 @@ impl Answer<'_> {
         200
     }
 
-    fn failure(&self, out: &mut Vec<u8>, denial: &Denial) -> u16 {
+    fn failure(&self, out: &mut Vec<u8>, failure: &Failure) -> u16 {
         let service = self.service();
         let status = if service == Service::Nginx { 200 } else { 403 };
-        let message = message_of(denial);
+        let message = message_of(failure);
         let shown =
             if service == Service::Nginx { cut(message, NGINX_MESSAGE_BYTES) } else { message };
         let mut response = self.begin(out, status, shown);
         let speaks_text = matches!(service, Service::Saslauthd | Service::Basic | Service::Hook);
         if !speaks_text && self.settings.wait_delay_s > 0 {
             let wait =
-                wait_s(self.settings.wait_delay_s, denial.attempts).max(self.settings.wait_min_s);
+                wait_s(self.settings.wait_delay_s, failure.attempts).max(self.settings.wait_min_s);
             response.header_number("Auth-Wait", u64::from(wait));
         }
         let (content_type, body) = if speaks_text { (TEXT, message) } else { (JSON, &b"null"[..]) };
@@ -181,8 +180,8 @@ impl Answer<'_> {
 
 /// What the client is told. Nothing, or what a client would take for another verdict, is no
 /// message.
-fn message_of(denial: &Denial) -> &[u8] {
-    let message = denial.status_message.as_slice();
+fn message_of(failure: &Failure) -> &[u8] {
+    let message = failure.status_message.as_slice();
     let is_blank = |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_control();
     let mut said = message;
     while let Some((_, rest)) = said.split_first().filter(|(first, _)| is_blank(first)) {

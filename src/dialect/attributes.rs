@@ -3,7 +3,6 @@
 //! `X-Nauthilus-` and the attribute's name in canonical case, its values in the print form that
 //! clients of the reference know: lists `[a b]`, maps `map[k:v]`, several values joined. Header
 //! names that are none, and values without text, are dropped.
-//! Rules: specification `http-api.md` 6.4, `decisions.md` (numbers in plain notation).
 
 use crate::auth::attributes::Attributes;
 use crate::dialect::json::{self, members};

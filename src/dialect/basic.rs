@@ -1,7 +1,7 @@
-//! `Authorization: Basic`: the user's own credentials for the service `basic`.
-//!
-//! nginx's `auth_request` passes the browser's header on as it is. Rules: RFC 7617 2, specification
-//! `http-api.md` 5.5.
+//! Credentials in `Authorization: Basic`: those of callers, and the user's own for the service
+//! `basic`.
+//! Rules: RFC 7617 section
+//! 2.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -4,16 +4,16 @@
 //! Covers everything under `/api/v1` but the token endpoints, and but the service `basic` where
 //! callers have basic credentials, since its `Authorization` header holds the user's own.
 //! `/metrics` and the admin endpoints have settings of their own besides. Who is let in,
-//! [`crate::auth::caller`] decides. Rules: specification `http-api.md` 4, 10.4; `decisions.md`.
+//! [`crate::auth::caller`] decides.
 
 use crate::auth::caller::{AUTHENTICATE, Callers, Need, Presented, Refusal};
 use crate::auth::request::{Mode, Request, Service};
 use crate::dialect::admin::Endpoint;
 use crate::dialect::basic;
 use crate::dialect::envelope::{Envelope, JSON};
-use crate::dialect::route::{NotFound, Route};
+use crate::dialect::json;
+use crate::dialect::route::{self, NotFound, Route};
 use crate::dialect::settings::Settings;
-use crate::dialect::{input, json};
 
 /// Who may have what a route has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn guard<'a>(
         Route::Auth(Service::Basic) if callers.is_some_and(|callers| callers.basic.is_some()) => {
             Guard::Open
         }
-        Route::Auth(_) => Guard::Callers(match input::mode(query) {
+        Route::Auth(_) => Guard::Callers(match route::mode(query) {
             Mode::Auth => Need::Authenticate,
             Mode::NoAuth => Need::UserInfo,
             Mode::ListAccounts => Need::ListAccounts,
@@ -155,7 +155,7 @@ pub fn refuse(
             if *refusal == Refusal::InvalidToken { INVALID_TOKEN } else { "Bearer" },
         );
     }
-    // Those who know basic credentials only expect no body (`http-api.md` 4).
+    // Those who know basic credentials only expect no body.
     if error.is_empty() || (!has_tokens && status == 401) {
         envelope.end(response, &[]);
     } else {

@@ -1,11 +1,10 @@
 //! Answers that no script has a say in: liveness, metrics, nothing here, wrong input, too much at
 //! once.
 //!
-//! Input errors carry neither `Auth-Status` nor a session. Rules: specification `http-api.md` 2.1,
-//! 3.2, 3.4, 5.5, 5.8, 9.
+//! Input errors carry neither `Auth-Status` nor a session.
 
 use crate::dialect::envelope::{Envelope, JSON, TEXT};
-use crate::dialect::input::Rejection;
+use crate::dialect::rejection::Rejection;
 use crate::dialect::route::NotFound;
 use crate::proto::http::Method;
 use std::fmt::Write;

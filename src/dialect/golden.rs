@@ -10,7 +10,7 @@ use crate::auth::attributes::Attributes;
 use crate::auth::login::{HeaderChange, Login, ScriptResponse};
 use crate::auth::request::Mode;
 use crate::auth::scripts::ScriptError;
-use crate::auth::verdict::{Denial, PassDb, Success, TemporaryReason, Verdict};
+use crate::auth::verdict::{Failure, PassDb, Success, TemporaryReason, Verdict};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::list_accounts::Format;
 use crate::dialect::route::{Route, route, unknown_service_status};
@@ -102,7 +102,7 @@ fn rich() -> Success {
 }
 
 fn denied(message: &str, attempts: u32) -> Verdict {
-    Verdict::Failure(Denial { status_message: message.into(), attempts })
+    Verdict::Failure(Failure { status_message: message.into(), attempts })
 }
 
 fn wrong() -> Verdict {

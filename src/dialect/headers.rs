@@ -3,8 +3,8 @@
 //!
 //! A small open-addressing table over (length, first, middle, last two bytes) of the lower-cased
 //! name; a name can feed several fields, since operators map one nginx header to two keys. Built
-//! once per configuration, read for every header of every request, never allocates after that.
-//! Rules: specification `http-api.md` 5.2; keys and default names as there.
+//! once per configuration, read for every header of every request, never allocates after that. Keys
+//! and default names are in `config/loligo.yml`.
 
 use crate::auth::request::Field;
 
@@ -69,6 +69,7 @@ pub struct HeaderTable {
     buckets: [u8; BUCKETS],
 }
 
+#[expect(clippy::indexing_slicing, reason = "a bucket is a remainder of BUCKETS")]
 impl HeaderTable {
     /// The table for what is configured under `server.default_http_request_header`: `configured` is
     /// asked for every key and answers the header's name, or `None` for the default. An empty name

@@ -11,7 +11,6 @@
 //!
 //! The callers are Dovecot's event exporter (any 200 will do), dashboards and shell scripts. No
 //! `Auth-*` headers, no session header.
-//! Rules: specification `http-api.md` 7.3, `lua/entrypoints.md` 8, `decisions.md` (hooks).
 
 use crate::auth::login::ScriptResponse;
 use crate::auth::request::SessionId;

@@ -4,8 +4,7 @@
 //! Writes what the clients of the reference know: keys sorted bytewise, `<`, `>`, `&`, U+2028 and
 //! U+2029 escaped so that the text may stand inside HTML, bytes that are no UTF-8 as `\ufffd` one
 //! by one, numbers without an exponent for 1e-6 ≤ |n| < 1e21. Appends to a buffer and allocates
-//! only to sort keys. Rules: specification `http-api.md` 6.1, `lua/modules-glua.md` 4.1.
-//! Bounds: [`NESTING_MAX`].
+//! only to sort keys. Bounds: [`NESTING_MAX`].
 
 use crate::value::{Value, json_number_text};
 use std::borrow::Cow;
@@ -152,6 +151,10 @@ fn separate(out: &mut Vec<u8>, at: usize) {
 }
 
 /// Valid UTF-8: copies runs, escapes what must be.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "`run` and `at` are places in the text, `run` not behind `at`"
+)]
 fn valid(out: &mut Vec<u8>, text: &[u8], html: HtmlSafe) {
     let mut run = 0;
     for (at, &byte) in text.iter().enumerate() {

@@ -1,6 +1,4 @@
 //! The token endpoints: `jwt/token` and `jwt/refresh`.
-//!
-//! Rules: specification `http-api.md` 10.2.
 
 use crate::auth::caller::{Issue, Issued, NoToken};
 use crate::auth::request::Request;
@@ -41,7 +39,7 @@ pub fn read(request: &Request, endpoint: Token) -> Result<Issue, &'static str> {
 }
 
 /// Appends the answer to input that cannot be read; says the status.
-pub fn refused(out: &mut Vec<u8>, error: &str, envelope: &Envelope<'_>) -> u16 {
+pub fn rejected(out: &mut Vec<u8>, error: &str, envelope: &Envelope<'_>) -> u16 {
     envelope.write(out, 400, Some(JSON), &json::error(error))
 }
 

@@ -1,8 +1,7 @@
 //! The account list: what Dovecot's `doveadm user '*'` asks for.
 //!
 //! The form is chosen by the Accept header, literally: four values are known, and everything else,
-//! lists and parameters among it, is 415. No `Auth-*` headers. Rules: specification `http-api.md`
-//! 6.8.
+//! lists and parameters among it, is 415. No `Auth-*` headers.
 
 use crate::auth::request::Request;
 use crate::dialect::envelope::{Envelope, JSON};

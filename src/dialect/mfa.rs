@@ -1,10 +1,9 @@
 //! The MFA back channel on the wire: `/api/v1/mfa-backchannel`.
 //!
 //! A credential is any JSON, handed on byte by byte. Content types are not looked at.
-//! Rules: specification `http-api.md` 11.1.
 
 use crate::auth::login::Login;
-use crate::auth::mfa::Answer;
+use crate::auth::mfa::Reply;
 use crate::auth::request::{Field, Request};
 use crate::auth::scripts::BackendCall;
 use crate::dialect::envelope::{Envelope, JSON};
@@ -110,7 +109,7 @@ pub fn read(login: &mut Login, endpoint: Endpoint) -> Result<Question, &'static 
                 .ok_or("username, credential and old_credential are required")?,
         )?;
     }
-    // The caller has seen to it that this is the user (`lua/entrypoints.md` 3).
+    // The caller has seen to it that this is the user.
     (facts.user_found, facts.authenticated) = (true, true);
     facts.account = username.clone().into_bytes();
     login.request.set(Field::Username, username.as_bytes());
@@ -152,15 +151,15 @@ fn credential(text: String) -> Result<Vec<u8>, &'static str> {
 }
 
 /// Appends the answer to input that cannot be read; says the status.
-pub fn refused(out: &mut Vec<u8>, error: &str, envelope: &Envelope<'_>) -> u16 {
+pub fn rejected(out: &mut Vec<u8>, error: &str, envelope: &Envelope<'_>) -> u16 {
     envelope.write(out, 400, Some(JSON), &json::error(error))
 }
 
 /// Appends what came of the call; says the status.
-pub fn compose(out: &mut Vec<u8>, answer: &Answer, envelope: &Envelope<'_>) -> u16 {
+pub fn compose(out: &mut Vec<u8>, answer: &Reply, envelope: &Envelope<'_>) -> u16 {
     let (status, body) = match answer {
-        Answer::Done => (200, br#"{"status":"ok"}"#.to_vec()),
-        Answer::Credentials(credentials) => {
+        Reply::Done => (200, br#"{"status":"ok"}"#.to_vec()),
+        Reply::Credentials(credentials) => {
             let mut body = b"{\"credentials\":[".to_vec();
             for (at, credential) in credentials.iter().enumerate() {
                 if at > 0 {
@@ -171,11 +170,11 @@ pub fn compose(out: &mut Vec<u8>, answer: &Answer, envelope: &Envelope<'_>) -> u
             body.extend_from_slice(b"]}");
             (200, body)
         }
-        Answer::NoBackend => (400, json::error("unknown backend")),
-        Answer::NotFound => (404, json::error("user or resource not found")),
-        Answer::Denied => (403, json::error("access denied")),
-        Answer::Failed(code) => (500, json::error(&format!("backend returned code {code}"))),
-        Answer::Broken(text) => (500, json::error(text)),
+        Reply::NoBackend => (400, json::error("unknown backend")),
+        Reply::NotFound => (404, json::error("user or resource not found")),
+        Reply::Denied => (403, json::error("access denied")),
+        Reply::Failed(code) => (500, json::error(&format!("backend returned code {code}"))),
+        Reply::Broken(text) => (500, json::error(text)),
     };
     envelope.write(out, status, Some(JSON), &body)
 }

@@ -4,8 +4,7 @@
 //! Pure: no socket, no clock, no Lua. The worker calls, in this order, [`route::route`],
 //! [`input::parse`] and, when the pipeline has come to its verdict, [`answer::compose`] (or
 //! [`list_accounts::compose`], [`hook::compose`], [`fixed`]). Nothing else in the crate knows a
-//! status code, a header name or a body. Rules: specification `http-api.md`, `deployments.md`,
-//! `decisions.md`.
+//! status code, a header name or a body.
 //!
 //! What the clients really do, and what therefore must not change:
 //!
@@ -25,19 +24,17 @@ pub mod admin;
 pub mod answer;
 mod attributes;
 mod basic;
-mod body;
 pub mod caller;
 pub mod envelope;
 pub mod fixed;
-mod form;
 mod headers;
 pub mod hook;
 pub mod input;
 pub mod json;
-mod json_body;
 pub mod jwt;
 pub mod list_accounts;
 pub mod mfa;
+pub mod rejection;
 pub mod route;
 pub mod settings;
 

@@ -5,7 +5,7 @@ use crate::auth::attributes::Attributes;
 use crate::auth::login::{HeaderChange, Login, ScriptResponse};
 use crate::auth::request::{Field, Mode, Request, Service};
 use crate::auth::scripts::ScriptError;
-use crate::auth::verdict::{Denial, Success, TemporaryReason, Verdict};
+use crate::auth::verdict::{Failure, Success, TemporaryReason, Verdict};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::list_accounts::Format;
 use crate::dialect::settings::{Endpoints, Settings};
@@ -96,10 +96,9 @@ fn any_verdict() -> impl Strategy<Value = Verdict> {
                 })
             }
         ),
-        (hostile(), any::<u32>()).prop_map(|(status_message, attempts)| Verdict::Failure(Denial {
-            status_message,
-            attempts
-        })),
+        (hostile(), any::<u32>()).prop_map(|(status_message, attempts)| Verdict::Failure(
+            Failure { status_message, attempts }
+        )),
         prop_oneof![
             Just(TemporaryReason::ServerProblem),
             Just(TemporaryReason::TlsRequired),
@@ -323,7 +322,7 @@ proptest! {
 
 #[test]
 fn a_failure_tells_nothing_about_the_user() {
-    let verdict = Verdict::Failure(Denial { status_message: b"no".to_vec(), attempts: 0 });
+    let verdict = Verdict::Failure(Failure { status_message: b"no".to_vec(), attempts: 0 });
     for service in SERVICES {
         let login = login(service, "imap", ScriptResponse::default());
         login.facts.borrow_mut().account = b"alice@example.test".to_vec();

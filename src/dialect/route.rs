@@ -1,8 +1,7 @@
 //! Which endpoint a request means.
 //!
 //! Matching is exact and case-sensitive, on the percent-decoded path; a wrong method is "not
-//! found", never 405. Called once per request, before anything of it is read. Rules: specification
-//! `http-api.md` 2, older paths: `decisions.md`.
+//! found", never 405. Called once per request, before anything of it is read.
 //!
 //! Everything under `/api/v1` is a pair `/CATEGORY/SERVICE`, but for hooks, whose location may hold
 //! slashes, and a few admin endpoints, whose table is in [`admin`], and the MFA back channel, whose
@@ -10,10 +9,9 @@
 
 use crate::auth::request::{Mode, Service};
 use crate::dialect::admin::{self, Endpoint};
-use crate::dialect::input;
 use crate::dialect::mfa;
 use crate::dialect::settings::Endpoints;
-use crate::proto::http::Method;
+use crate::proto::http::{Method, query_param};
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +79,16 @@ pub fn route<'a>(method: Method, path: &'a [u8], endpoints: &Endpoints) -> Route
 /// is what is missing; only the account list, which needs none, finds out that the service is
 /// unknown.
 pub fn unknown_service_status(query: &[u8]) -> u16 {
-    if input::mode(query) == Mode::ListAccounts { 404 } else { 400 }
+    if mode(query) == Mode::ListAccounts { 404 } else { 400 }
+}
+
+/// What the query asks for; anything but the two known modes is an ordinary login.
+pub fn mode(query: &[u8]) -> Mode {
+    match query_param(query, b"mode").as_deref() {
+        Some(b"no-auth") => Mode::NoAuth,
+        Some(b"list-accounts") => Mode::ListAccounts,
+        _ => Mode::Auth,
+    }
 }
 
 fn api<'a>(method: Method, path: &'a [u8], rest: &'a [u8], endpoints: &Endpoints) -> Route<'a> {

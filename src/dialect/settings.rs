@@ -1,8 +1,8 @@
 //! What the wire forms need to know of the configuration, in plain types, worked out once per
 //! configuration.
 //!
-//! The configuration converts itself into this; dialects know no YAML and no environment. Defaults:
-//! specification `http-api.md` 5.2, 6.5, 6.6, 13.
+//! The configuration converts itself into this; dialects know no YAML and no environment. The
+//! defaults are those of `config/loligo.yml`.
 
 use crate::auth::caller::{Access, Callers};
 use crate::auth::request::Service;

@@ -2,7 +2,8 @@
 
 use crate::auth::request::{Field, Request, Service, SessionId};
 use crate::dialect::envelope::Envelope;
-use crate::dialect::input::{Origin, Rejection, open, parse};
+use crate::dialect::input::{Origin, open, parse};
+use crate::dialect::rejection::Rejection;
 use crate::dialect::settings::Settings;
 use crate::proto::http::{Framing, Limits, Method, Span, parse_head};
 

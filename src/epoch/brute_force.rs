@@ -7,7 +7,7 @@ use crate::config::section::brute_force::{
 };
 use crate::config::{Backend, Choice, Config, Feature};
 use crate::metrics::{Registry, Space};
-use crate::state::{Exception, SoftWhitelist, Spared, Tolerated, Tolerations};
+use crate::state::{Exception, Exemption, SoftWhitelist, Tolerated, Tolerations};
 use ipnet::IpNet;
 use std::sync::Arc;
 
@@ -84,9 +84,9 @@ pub(super) fn rules(config: &Config, metrics: &Registry) -> Rules {
 fn soft_whitelist(config: &Config) -> SoftWhitelist {
     let list = SoftWhitelist::default();
     let lists = [
-        (Spared::BruteForce, &config.brute_force.soft_whitelist),
-        (Spared::RelayDomains, &config.relay_domains.soft_whitelist),
-        (Spared::Rbl, &config.realtime_blackhole_lists.soft_whitelist),
+        (Exemption::BruteForce, &config.brute_force.soft_whitelist),
+        (Exemption::RelayDomains, &config.relay_domains.soft_whitelist),
+        (Exemption::Rbl, &config.realtime_blackhole_lists.soft_whitelist),
     ];
     for (feature, configured) in lists {
         for (user, networks) in configured.iter() {

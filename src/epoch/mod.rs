@@ -466,7 +466,7 @@ fn log_settings(config: &Config) -> LogSettings {
 }
 
 /// `package.path`: the engine's part (or `LUA_PATH`), then the usual places, then the configured
-/// ones (`lua/runtime.md` 3).
+/// ones.
 fn package_path(configured: &str) -> String {
     let engine = std::env::var("LUA_PATH").ok().filter(|path| !path.is_empty());
     let engine = engine

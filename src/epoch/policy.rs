@@ -81,12 +81,12 @@ pub(super) fn policy(
     policy
 }
 
-/// Those that are listed and have something to do (`config.md` 9).
+/// Those that are listed and have something to do.
 pub(super) fn built_in_features(policy: &mut Policy, config: &Config, metrics: &Registry) {
     let server = &config.server;
     policy.tls_encryption =
         server.has_feature(Feature::TlsEncryption).then(|| config.cleartext_networks.clone());
-    // The lists of spared users of all features are one (`brute_force.rs`).
+    // The lists of exempt users of all features are one (`brute_force.rs`).
     let ConfigRelayDomains { r#static: domains, soft_whitelist: _ } = &config.relay_domains;
     if server.has_feature(Feature::RelayDomains) && !domains.is_empty() {
         let domains = domains.iter().map(|domain| domain.as_str().to_owned());
@@ -167,7 +167,9 @@ fn actions(config: &Config, scripts: &mut ScriptSet, problems: &mut Vec<String>)
         };
         let index = scripts.read(script_path, name, StageKind::Action, *reuse);
         if let Some(index) = keep(index, problems) {
-            scripts.actions[kind as usize].push(index);
+            if let Some(of_kind) = scripts.actions.get_mut(kind as usize) {
+                of_kind.push(index);
+            }
             actions
                 .push(kind, Action { name: name.clone(), path: script_path.display().to_string() });
         }

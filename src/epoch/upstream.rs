@@ -181,7 +181,7 @@ pub(super) fn http_client(config: &Config, workers: usize) -> Result<HttpClientS
     let settings = ClientTlsSettings { skip_verify, ..tls_settings(own_tls) };
     let tls =
         HttpTls::new(&settings).map_err(|error| format!("server.http_client.tls: {error}"))?;
-    // What is no proxy counts as none set, here and in the environment (`config.md` 8.14).
+    // What is no proxy counts as none set, here and in the environment.
     let proxies = match Proxy::parse(proxy.expose()) {
         Ok(parsed) if !proxy.is_empty() => Proxies::All(Arc::new(parsed)),
         _ => Proxies::Environment(Environment::read(|name| std::env::var(name).ok()).0),

@@ -86,6 +86,7 @@ fn are_plain_in_quotes(bytes: &[u8]) -> bool {
 }
 
 /// Values are short: a table and no early exit beat both SIMD code and branches.
+#[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
 fn all_in(class: &[bool; 256], bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |all, &byte| all & class[usize::from(byte)])
 }
@@ -93,6 +94,7 @@ fn all_in(class: &[bool; 256], bytes: &[u8]) -> bool {
 const PLAIN: [bool; 256] = printable_but([b' ', b'"', b'=']);
 const PLAIN_IN_QUOTES: [bool; 256] = printable_but([b'"', b'"', b'\\']);
 
+#[expect(clippy::indexing_slicing, reason = "a byte is below 256; evaluated by the compiler")]
 const fn printable_but(not: [u8; 3]) -> [bool; 256] {
     let mut class = [false; 256];
     let mut byte = b' ';

@@ -244,6 +244,7 @@ pub(super) fn instance_field(format: Format, instance: &str) -> Vec<u8> {
 
 /// Appends key and punctuation in one piece.
 #[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "the three lengths add up to `end`, which is checked")]
 fn push_between<const BEFORE: usize, const AFTER: usize>(
     out: &mut Vec<u8>,
     before: &[u8; BEFORE],

@@ -9,8 +9,7 @@
 //! nobody may pass what `Secret::expose` returns. Tests prove it with
 //! [`testing::Capture::assert_absent`].
 //!
-//! Called by everybody; names only `time` and `value`. Rules: specification `pipeline.md` 13,
-//! `config.md` 8.6, `lua/runtime.md` 8.
+//! Called by everybody; names only `time` and `value`.
 //! Bounds: [`LINE_BYTES_MAX`], [`RAW_BYTES_MAX`], and those of [`writer`].
 
 mod encode;

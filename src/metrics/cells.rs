@@ -106,8 +106,6 @@ indexed! {
         Response,
         /// By [`Space::Rbl`].
         Rbl,
-        /// By [`Space::Function`]; only with `server.prometheus_timer`, which the caller looks at.
-        Function,
         /// By [`Space::Script`].
         Script,
         /// One turn of the loop; [`super::LabelId::OTHER`].
@@ -193,7 +191,6 @@ impl TimeBy {
         match self {
             TimeBy::Response => (&names::RESPONSE_TIME, Space::Route),
             TimeBy::Rbl => (&names::RBL_DURATION, Space::Rbl),
-            TimeBy::Function => (&names::FUNCTION_DURATION, Space::Function),
             TimeBy::Script => (&names::SCRIPT_DURATION, Space::Script),
             TimeBy::Turn => (&names::TURN_DURATION, Space::Nothing),
         }
@@ -202,7 +199,6 @@ impl TimeBy {
     /// Upper bounds of the buckets, in seconds.
     fn bounds(self) -> &'static [f64] {
         match self {
-            TimeBy::Function => &super::script::BOUNDS,
             TimeBy::Response | TimeBy::Rbl | TimeBy::Script | TimeBy::Turn => &FINE_BOUNDS,
         }
     }
@@ -223,6 +219,7 @@ pub(super) struct Cells {
     pub requests: Mutex<Window>,
 }
 
+#[expect(clippy::indexing_slicing, reason = "there is a cell for each variant, numbered from 0")]
 impl Cells {
     pub fn new(name: &str) -> Cells {
         Cells {

@@ -22,8 +22,6 @@ pub enum Space {
     Rbl,
     /// `pool_name`: a Redis pool.
     Pool,
-    /// `service`, `task`: a stage and what it did.
-    Function,
     /// `stage`, `script`.
     Script,
     /// No labels: the one number is [`LabelId::OTHER`].
@@ -41,7 +39,6 @@ impl Space {
             Space::Bucket => &["bucket"],
             Space::Rbl => &["rbl"],
             Space::Pool => &["pool_name"],
-            Space::Function => &["service", "task"],
             Space::Script => &["stage", "script"],
             Space::Nothing => &[],
         }
@@ -178,15 +175,9 @@ mod tests {
 
     #[test]
     fn every_space_has_names_and_its_bound_fits() {
-        for space in [
-            Space::Route,
-            Space::Protocol,
-            Space::Bucket,
-            Space::Rbl,
-            Space::Pool,
-            Space::Function,
-            Space::Script,
-        ] {
+        for space in
+            [Space::Route, Space::Protocol, Space::Bucket, Space::Rbl, Space::Pool, Space::Script]
+        {
             assert!(!space.names().is_empty());
             assert!(space.values_max() <= LABELS_MAX);
         }

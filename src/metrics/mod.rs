@@ -7,8 +7,7 @@
 //! [`script`]. What is cheaper to look up than to count is sampled at scrape time
 //! ([`Registry::collect_from`]).
 //!
-//! Called by workers, the pipeline, the script host, and the route `/metrics`. Rules: specification
-//! `pipeline.md` 14, `http-api.md` 9.
+//! Called by workers, the pipeline, the script host, and the route `/metrics`.
 
 mod cells;
 mod labels;

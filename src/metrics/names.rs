@@ -2,8 +2,8 @@
 //!
 //! Names that dashboards of the reference server ask for are kept as they are, a misspelt one too;
 //! our own begin with `loligo_`. Used by `worker`, `registry` and whoever samples at scrape time.
-//! Rules: specification `pipeline.md` 14. Not exported although the reference does:
-//! `cpu_*_usage_percent` (ask the machine's exporter), `go_*`, `promhttp_*`, `ldap_pool_*`.
+//! Not exported although the reference does: `cpu_*_usage_percent` (ask the machine's exporter),
+//! `go_*`, `promhttp_*`, `ldap_pool_*`.
 
 /// What the samples of a family mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +51,6 @@ families! {
     CACHE_HITS = Counter "cache_hits_total" "Results found in the in-process cache.";
     CACHE_MISSES = Counter "cache_misses_total" "Results not found in the in-process cache.";
     CONCURRENT_REQUESTS = Gauge "server_concurrent_requests" "Requests being worked on.";
-    FUNCTION_DURATION = Histogram "function_duration_seconds" "Time spent in a stage, from its start to its result, waiting included.";
     GENERIC_CONNECTIONS = Gauge "generic_connections" "Established TCP connections of registered targets.";
     LAST_RELOAD = Gauge "last_reload_timestamp" "When the configuration was last reloaded, in milliseconds since 1970.";
     LOGINS = Counter "logins_total" "Logins that succeeded or failed. Temporary failures are not counted.";

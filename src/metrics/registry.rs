@@ -90,8 +90,8 @@ impl Registry {
         self.last_reload_ms.store(now.unix_ms(), Relaxed);
     }
 
-    /// Adds logins that an earlier process counted, success and failure: they survive restarts
-    /// (`pipeline.md` 14). Only the first call counts.
+    /// Adds logins that an earlier process counted, success and failure: they survive restarts.
+    /// Only the first call counts.
     pub fn restore_logins(&self, (success, failure): (u64, u64)) {
         if !self.logins_restored.swap(true, Relaxed) {
             for (before, number) in self.logins_before.iter().zip([success, failure]) {
@@ -156,7 +156,7 @@ impl Registry {
     }
 }
 
-/// What `http-api.md` 9 shows for `/metrics`.
+/// Prometheus' text format, version 0.0.4.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) fn verify_md5(value: &[u8], plain: &[u8]) -> Result<bool, Error> {
         return Ok(false);
     }
     let (salt, stored) = split_field(value);
-    let salt = &salt[..salt.len().min(MD5_SALT_BYTES)];
+    let salt = salt.get(..MD5_SALT_BYTES).unwrap_or(salt);
     Ok(matches(&md5_crypt(plain, salt), &MD5_ORDER, stored))
 }
 
@@ -46,6 +46,10 @@ pub(super) fn verify_sha512(value: &[u8], plain: &[u8]) -> Result<bool, Error> {
 
 /// bcrypt, `NN$` and 53 characters of salt and digest. The password ends at its first zero byte, as
 /// a C string does, and only its first 72 bytes count.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "`used` is at most the length of the key and of the password"
+)]
 pub(super) fn verify_bcrypt(value: &[u8], plain: &[u8]) -> Result<bool, Error> {
     let (cost, value) = split_field(value);
     let (salt, digest) = value.split_at_checked(BCRYPT_SALT_TEXT_BYTES).ok_or(Error::Malformed)?;
@@ -75,7 +79,7 @@ pub(super) fn verify_bcrypt(value: &[u8], plain: &[u8]) -> Result<bool, Error> {
 /// Cuts `text` at the first `$`; without one all of it is the first part.
 fn split_field(text: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b'$', text) {
-        Some(at) => (&text[..at], &text[at + 1..]),
+        Some(at) => (text.get(..at).unwrap_or(text), text.get(at + 1..).unwrap_or_default()),
         None => (text, b""),
     }
 }
@@ -96,6 +100,10 @@ fn sha_rounds(value: &[u8]) -> Result<(sha_crypt::Params, &[u8]), Error> {
     Ok((params, value))
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "parts have 16 bytes at most; a length that is not 0 has a first byte"
+)]
 fn md5_crypt(plain: &[u8], salt: &[u8]) -> [u8; 16] {
     let inner: [u8; 16] =
         Md5::new().chain_update(plain).chain_update(salt).chain_update(plain).finalize().into();
@@ -127,6 +135,10 @@ fn md5_crypt(plain: &[u8], salt: &[u8]) -> [u8; 16] {
 
 /// Whether `stored` is how crypt(3) writes `digest`: bytes in their `order`, six bits a character,
 /// low bits first.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "`order` holds places of the digest, and CRYPT_TEXT_BYTES_MAX is the longest text"
+)]
 fn matches(digest: &[u8], order: &[u8], stored: &[u8]) -> bool {
     let mut text = [0; CRYPT_TEXT_BYTES_MAX];
     let (mut pending, mut bits, mut len) = (0_u32, 0_u32, 0);

@@ -22,6 +22,7 @@ pub(super) fn is_text(text: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Error::Malformed`]
+#[expect(clippy::indexing_slicing, reason = "six bits are below 64")]
 pub(super) fn verify(text: &[u8], plain: &[u8]) -> Result<bool, Error> {
     let &[first, second, ref digest @ ..] = text else { return Err(Error::Malformed) };
     let (Some(low), Some(high)) = (crypt_digit(first), crypt_digit(second)) else {
@@ -72,6 +73,7 @@ fn round_keys(key: u64) -> [u64; 16] {
     })
 }
 
+#[expect(clippy::indexing_slicing, reason = "a box has 4 rows of 16 columns")]
 fn round(half: u32, key: u64, salt: u32) -> u32 {
     let mut expanded = permute(half.into(), 32, &EXPANSION);
     // Bit n of the salt swaps the bits n and n + 24 of the expansion, counted from the top.

@@ -150,7 +150,7 @@ fn compare_pbkdf2(
 /// Cuts `text` at its first `$`, which has to be there.
 fn split_field(text: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     let at = memchr::memchr(b'$', text).ok_or(Error::Malformed)?;
-    Ok((&text[..at], &text[at + 1..]))
+    Ok((text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default()))
 }
 
 /// A number of decimal digits alone. One that is too large becomes the largest there is: its limit

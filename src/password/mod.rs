@@ -224,7 +224,8 @@ impl Named<'_> {
         };
         let unknown = || Error::UnknownScheme(SchemeName::of(stored));
         let end = memchr::memchr(b'}', braced).ok_or_else(unknown)?;
-        let (given, value) = (&braced[..end], &braced[end + 1..]);
+        let given = braced.get(..end).unwrap_or_default();
+        let value = braced.get(end + 1..).unwrap_or_default();
         let mut upper = [0; NAME_BYTES_MAX];
         let name = upper.get_mut(..given.len()).ok_or_else(unknown)?;
         name.copy_from_slice(given);
@@ -270,10 +271,10 @@ impl Word {
             Word::Crypt => modular(value),
             Word::DesCrypt => None,
             Word::Pbkdf2(_, begins) if value.starts_with(begins) => modular(value),
-            Word::Pbkdf2(kdf::Prf::Sha1, _) if value.starts_with(b"$1$") => {
-                Some((Scheme::DovecotPbkdf2, &value[3..]))
-            }
-            Word::Pbkdf2(prf, _) => Some((Scheme::Pbkdf2(prf), value)),
+            Word::Pbkdf2(prf, _) => Some(match value.strip_prefix(b"$1$") {
+                Some(value) if prf == kdf::Prf::Sha1 => (Scheme::DovecotPbkdf2, value),
+                _ => (Scheme::Pbkdf2(prf), value),
+            }),
         }
     }
 }

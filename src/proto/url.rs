@@ -3,9 +3,9 @@
 //! Pure. Called by `upstream::http` and by the Lua modules that take URLs. Not the URL standard of
 //! browsers, which repairs what it is given (a crate of that kind, `url`, therefore will not do): a
 //! URL without a scheme stays one, `\` is no `/`, the query is left alone. What has no place in a
-//! URL is escaped, but control characters are refused: they would end a request line.
-//! Rules: RFC 3986; error texts and escaping from specification `lua/modules-glua.md` 4.2 and 5.8.
-//! Bound: [`URL_BYTES_MAX`].
+//! URL is escaped, but control characters are refused: they would end a request line. Rules: RFC
+//! 3986; error texts and escaping are those that scripts of the reference know. Bound:
+//! [`URL_BYTES_MAX`].
 
 use crate::proto::http::percent_decode;
 use crate::secret::Secret;

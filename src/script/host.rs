@@ -4,7 +4,7 @@
 //! [`Ops::ask`]. Ends badly by raising, by its time limits (waiting and computing), or by the
 //! memory limit; each is a [`ScriptError`], and the state serves on.
 
-use crate::auth::login::Login;
+use crate::auth::login::{BlockFacts, Login};
 use crate::auth::scripts::{
     ActionKind, BackendCall, BackendReturn, FeatureReturn, FilterReturn, ScriptError, Scripts,
     StageKind,
@@ -29,6 +29,8 @@ pub struct Stage {
     slot: u32,
     kind: StageKind,
     used: bool,
+    /// Of brute_force actions: the block they run for.
+    block: Option<BlockFacts>,
 }
 
 impl Drop for Stage {
@@ -83,9 +85,10 @@ impl Host {
             state.limits.script
         };
         let until = ops.now() + limit;
-        let run =
-            Run::new(login, stage.kind, stage.slot, script as u32, entry, about.reuse, ops.now());
         stage.used = true;
+        let mut run =
+            Run::new(login, stage.kind, stage.slot, script as u32, entry, about.reuse, ops.now());
+        run.block = stage.block.as_ref();
         let Some(coroutine) = state.threads.take() else {
             state.recover_memory();
             return Err(self.error(script, "not enough memory".into()));
@@ -198,7 +201,17 @@ impl Scripts for Host {
     type Stage = Stage;
 
     fn stage(&self, kind: StageKind, _: &Login) -> Stage {
-        Stage { state: self.state.clone(), slot: self.state.take_slot(), kind, used: false }
+        Stage {
+            state: self.state.clone(),
+            slot: self.state.take_slot(),
+            kind,
+            used: false,
+            block: None,
+        }
+    }
+
+    fn tell_block(&self, stage: &mut Stage, block: BlockFacts) {
+        stage.block = Some(block);
     }
 
     async fn feature(

@@ -67,6 +67,7 @@ pub fn maker(settings: &Settings) -> String {
     for name in RARE_FACTS.iter().flat_map(|(names, _)| names.iter()) {
         defaults.constant(name, "''");
     }
+    defaults.constant("client_net", "''");
     defaults.constant("repeating", "false");
     for name in ["brute_force_counter", "http_status", "latency"] {
         defaults.constant(name, "0");
@@ -234,11 +235,10 @@ fn parameter_name(at: usize) -> String {
     }
 }
 
-const RARE_FACTS: [FactText; 9] = [
+const RARE_FACTS: [FactText; 8] = [
     (&["unique_user_id"], |facts| &facts.unique_user_id),
     (&["display_name"], |facts| &facts.display_name),
     (&["feature", "feature_name"], |facts| facts.feature.as_bytes()),
-    (&["client_net"], |facts| facts.client_net.as_bytes()),
     (&["brute_force_bucket", "brute_force_name"], |facts| facts.brute_force_bucket.as_bytes()),
     (&["status_message"], |facts| &facts.status_message),
     (&["totp_secret"], |facts| &facts.totp_secret),
@@ -250,7 +250,7 @@ fn fields(call: &Call<'_>) -> Result<i32, Fault> {
     let run = call.run()?;
     let facts = run.login.facts.borrow();
     call.reserve(PARAMETERS + 1);
-    call.push_bool(has_rare(&run.login.request, &facts));
+    call.push_bool(run.block.is_some() || has_rare(&run.login.request, &facts));
     (0..PARAMETERS).for_each(|at| push_parameter(call, run, &facts, at));
     Ok(call.len())
 }
@@ -291,11 +291,8 @@ fn push_parameter(call: &Call<'_>, run: &Run<'_>, facts: &Facts, at: usize) {
 }
 
 fn has_rare(request: &Request, facts: &Facts) -> bool {
-    let numbers = facts.repeating
-        || facts.brute_force_counter != 0
-        || facts.http_status != 0
-        || facts.latency_ms != 0.0;
-    numbers
+    facts.http_status != 0
+        || facts.latency_ms != 0.0
         || !facts.totp_recovery_codes.is_empty()
         || RARE_FACTS.iter().any(|(_, text)| !text(facts).is_empty())
         || RARE_FIELDS.iter().any(|field| !request.get(*field).is_empty())
@@ -318,13 +315,17 @@ fn rare(call: &Call<'_>) -> Result<i32, Fault> {
             call.set_field(1, name);
         }
     }
-    call.push_bool(facts.repeating);
-    call.set_field(1, "repeating");
-    for (name, number) in [
-        ("brute_force_counter", facts.brute_force_counter as f64),
-        ("http_status", f64::from(facts.http_status)),
-        ("latency", facts.latency_ms),
-    ] {
+    if let Some(block) = run.block {
+        call.push_string(block.client_net.as_bytes());
+        call.set_field(1, "client_net");
+        call.push_bool(block.repeating);
+        call.set_field(1, "repeating");
+        call.push_number(block.counter as f64);
+        call.set_field(1, "brute_force_counter");
+    }
+    for (name, number) in
+        [("http_status", f64::from(facts.http_status)), ("latency", facts.latency_ms)]
+    {
         call.push_number(number);
         call.set_field(1, name);
     }
@@ -343,7 +344,7 @@ fn rare(call: &Call<'_>) -> Result<i32, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::login::Login;
+    use crate::auth::login::{BlockFacts, Login};
     use crate::auth::request::Service;
     use crate::auth::session::SessionIds;
     use crate::op::Answer;
@@ -416,14 +417,26 @@ mod tests {
         *login.facts.borrow_mut() = Facts {
             feature: "lua".into(),
             brute_force_bucket: "b".into(),
-            repeating: true,
-            brute_force_counter: 7,
             totp_recovery_codes: vec![b"x".to_vec(), b"y".to_vec()],
             ..Facts::default()
         };
         let all = "request.feature .. request.feature_name .. request.brute_force_bucket .. request.brute_force_name
-            .. tostring(request.repeating) .. request.brute_force_counter .. table.concat(request.totp_recovery_codes)";
-        assert_eq!(of(&login, all), Value::string("lualuabbtrue7xy"));
+            .. table.concat(request.totp_recovery_codes)";
+        assert_eq!(of(&login, all), Value::string("lualuabbxy"));
+    }
+
+    #[test]
+    fn brute_force_actions_are_told_of_the_block_and_no_others() {
+        let source = "function nauthilus_call_action(request)
+            error('<' .. request.client_net .. tostring(request.repeating) .. request.brute_force_counter .. '>')
+        end";
+        let bench = Bench::new(&[(StageKind::Action, source)]);
+        let login = Login::default();
+        let block = BlockFacts { client_net: "192.0.2.0/24".into(), repeating: true, counter: 7 };
+        for (block, seen) in [(Some(block), "<192.0.2.0/24true7>"), (None, "<false0>")] {
+            let error = bench.action_for(&login, block).unwrap_err();
+            assert!(error.contains(seen), "{error}");
+        }
     }
 
     #[test]

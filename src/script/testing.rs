@@ -1,7 +1,7 @@
 //! A bench for the host's tests: a state with given scripts, run with scripted answers to what they
 //! ask.
 
-use crate::auth::login::Login;
+use crate::auth::login::{BlockFacts, Login};
 use crate::auth::request::Request;
 use crate::auth::scripts::{ActionKind, Scripts, StageKind};
 use crate::op::{self, Answer, ChannelId, ChannelOp, Dropped, Failure, Handle, Op};
@@ -104,9 +104,21 @@ impl Bench {
 impl Bench {
     /// Runs the first post action for a login, which must not wait.
     pub fn action(&self, login: &Login) -> Result<Option<i64>, String> {
+        self.action_for(login, None)
+    }
+
+    /// As [`Bench::action`], for a blocked client.
+    pub fn action_for(
+        &self,
+        login: &Login,
+        block: Option<BlockFacts>,
+    ) -> Result<Option<i64>, String> {
         let now = Instant::now();
         let (ops, driver) = op::slot(now, now + Duration::from_secs(10));
         let mut stage = self.host.stage(StageKind::Action, login);
+        if let Some(block) = block {
+            self.host.tell_block(&mut stage, block);
+        }
         let run = self.host.action(&mut stage, ActionKind::Post, 0, login, &ops);
         op::drive(run, &driver, |op| panic!("nobody answers {op:?}")).map_err(|error| error.message)
     }

@@ -1,8 +1,7 @@
 //! Login name → account: the hash `<p>USER`. Written at a user's first login, never refreshed,
-//! without an end (`pipeline.md` 7.4, 17). What Redis said is remembered: until it changes, where
-//! Redis tells of changes ([`super::KnownAccounts`]), or for a while
-//! (`server.redis.account_local_cache.ttl`). That saves a round trip a login. That a name is not
-//! mapped is not remembered.
+//! without an end. What Redis said is remembered: until it changes, where Redis tells of changes
+//! ([`super::KnownAccounts`]), or for a while (`server.redis.account_local_cache.ttl`). That saves
+//! a round trip a login. That a name is not mapped is not remembered.
 
 use super::known::Generation;
 use super::memory::MemoryStore;

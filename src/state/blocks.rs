@@ -4,8 +4,7 @@
 //! the hash `<p>BRUTEFORCE_UNTIL`, network → milliseconds since 1970, for blocks that end by
 //! themselves. A network that is in the first only is blocked until somebody flushes it. This
 //! process remembers the blocks it has met, so that their end need not be asked again, and for the
-//! time when Redis is away. Ends are told by the clock of whoever looks. Rules: specification
-//! `pipeline.md` 4.4, `decisions.md` (`ban_time`).
+//! time when Redis is away. Ends are told by the clock of whoever looks.
 
 use super::counters::Counters;
 use super::memory::MemoryStore;
@@ -152,7 +151,7 @@ impl Store {
     }
 
     /// Unblocks the networks of `counters` and forgets their counts, bucket by bucket: a block only
-    /// if it is by a bucket that `is_meant` says. Returns the keys that were removed, with the
+    /// if it is by a bucket that `applies` says. Returns the keys that were removed, with the
     /// prefix, sorted.
     ///
     /// # Errors
@@ -161,11 +160,11 @@ impl Store {
         &self,
         ops: &Ops,
         counters: &Counters,
-        is_meant: impl Fn(&[u8]) -> bool,
+        applies: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<Vec<u8>>, Error> {
         let mut removed = match self {
-            Store::Memory(memory) => memory.flush(counters, is_meant, ops.now()),
-            Store::Redis(redis) => redis.flush(ops, counters, is_meant).await?,
+            Store::Memory(memory) => memory.flush(counters, applies, ops.now()),
+            Store::Redis(redis) => redis.flush(ops, counters, applies).await?,
         };
         removed.sort_unstable();
         removed.dedup();
@@ -181,13 +180,13 @@ impl MemoryStore {
     fn flush(
         &self,
         counters: &Counters,
-        is_meant: impl Fn(&[u8]) -> bool,
+        applies: impl Fn(&[u8]) -> bool,
         now: Instant,
     ) -> Vec<Vec<u8>> {
         let mut removed = Vec::new();
         for at in 0..counters.len() {
             let network = counters.network(at);
-            if self.blocks.get(network, now, |block| is_meant(&block.bucket)) == Some(true) {
+            if self.blocks.get(network, now, |block| applies(&block.bucket)) == Some(true) {
                 self.blocks.remove(network, now);
                 removed.push(BLOCKS.to_vec());
             }
@@ -221,7 +220,7 @@ impl RedisStore {
         &self,
         ops: &Ops,
         counters: &Counters,
-        is_meant: impl Fn(&[u8]) -> bool,
+        applies: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<Vec<u8>>, Error> {
         if counters.is_empty() {
             return Ok(Vec::new());
@@ -230,11 +229,11 @@ impl RedisStore {
         self.encode_blocks(&mut commands, counters);
         let reply = self.ask_one(ops, Route::Write, commands).await?;
         let names = values(&reply, counters.len())?;
-        let meant: SmallVec<[bool; 4]> =
-            names.iter().map(|name| name.is_some_and(&is_meant)).collect();
+        let applying: SmallVec<[bool; 4]> =
+            names.iter().map(|name| name.is_some_and(&applies)).collect();
         let mut commands = Commands::default();
-        for (at, meant) in meant.iter().enumerate() {
-            for hash in [BLOCKS, ENDS].into_iter().filter(|_| *meant) {
+        for (at, applying) in applying.iter().enumerate() {
+            for hash in [BLOCKS, ENDS].into_iter().filter(|_| *applying) {
                 commands.begin(3);
                 commands.arg(b"HDEL");
                 self.key(&mut commands, &[hash]);
@@ -247,8 +246,8 @@ impl RedisStore {
         let replies = self.ask(ops, Route::Write, commands).await?;
         let mut replies = replies.iter();
         let mut removed = Vec::new();
-        for (at, meant) in meant.iter().enumerate() {
-            if *meant {
+        for (at, applying) in applying.iter().enumerate() {
+            if *applying {
                 // The second is its end, which is no key of the answer.
                 if count(next(&mut replies)?, "HDEL")? > 0 {
                     removed.push([&self.prefix, BLOCKS].concat());

@@ -1,8 +1,8 @@
-//! Brute-force counters: how a client stands, bucket by bucket, and how a failure is counted.
+//! Brute-force counters: the status of a client, bucket by bucket, and how a failure is counted.
 //!
 //! In Redis a counter is the string `<p>bf:<period>:<cidr>:<limit>:<4|6>:<network>`, renewed by
-//! every failure (`pipeline.md` 4.3, 4.9). How a client stands is one round trip for all its
-//! buckets, asked of the master: a replica may be behind the attacker.
+//! every failure. The status of a client is one round trip for all its buckets, asked of the
+//! master: a replica may be behind the attacker.
 //!
 //! Every failure is first counted in this process, whichever store there is. That count serves
 //! three times. When Redis is away it is what the client is judged by: fewer failures than Redis
@@ -24,9 +24,9 @@ use crate::proto::resp::{Commands, Reply, View};
 use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
-/// How a client stands.
+/// The status of a client.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct ClientStatus {
     /// The account of the login name that was asked about.
     pub account: Option<Vec<u8>>,
     /// The first counter whose network is blocked.
@@ -40,19 +40,25 @@ pub struct Standing {
 }
 
 impl Store {
-    /// How the client of `counters` stands, and the account of `username` unless that is empty.
-    pub async fn standing(&self, ops: &Ops, username: &[u8], counters: &Counters) -> Standing {
+    /// The status of the client of `counters`, and the account of `username` unless that is empty.
+    pub async fn client_status(
+        &self,
+        ops: &Ops,
+        username: &[u8],
+        counters: &Counters,
+    ) -> ClientStatus {
         match self {
             Store::Memory(memory) => {
                 let account =
                     if username.is_empty() { None } else { memory.account(username, ops.now()) };
-                Standing { account, ..memory.standing(counters, ops.now()) }
+                ClientStatus { account, ..memory.client_status(counters, ops.now()) }
             }
-            Store::Redis(redis) => match redis.standing(ops, username, counters).await {
-                Ok(standing) => standing,
-                Err(error) => {
-                    Standing { outage: Some(error), ..redis.shadow.standing(counters, ops.now()) }
-                }
+            Store::Redis(redis) => match redis.client_status(ops, username, counters).await {
+                Ok(status) => status,
+                Err(error) => ClientStatus {
+                    outage: Some(error),
+                    ..redis.shadow.client_status(counters, ops.now())
+                },
             },
         }
     }
@@ -61,7 +67,7 @@ impl Store {
     /// must be looked at again before a success counts. Waits for nobody. It tells of failures in
     /// this process only: `P` processes may each let through one bucket's worth of attempts that
     /// begin at the same moment.
-    pub fn is_outrun(&self, standing: &Standing, counters: &Counters, now: Instant) -> bool {
+    pub fn is_outrun(&self, status: &ClientStatus, counters: &Counters, now: Instant) -> bool {
         let memory = self.own();
         !memory.failures.is_empty()
             && counters.each.iter().enumerate().any(|(at, counter)| {
@@ -69,8 +75,8 @@ impl Store {
                     .failures
                     .get(counters.key_of(counter), now, |own| own.counted)
                     .unwrap_or_default();
-                let before = standing.settled.get(at).copied().unwrap_or_default();
-                let count = standing.counts.get(at).copied().unwrap_or_default();
+                let before = status.settled.get(at).copied().unwrap_or_default();
+                let count = status.counts.get(at).copied().unwrap_or_default();
                 count.saturating_add(counted.saturating_sub(before)).saturating_add(1)
                     > counter.limit
             })
@@ -86,11 +92,11 @@ impl Store {
 }
 
 impl MemoryStore {
-    fn standing(&self, counters: &Counters, now: Instant) -> Standing {
+    fn client_status(&self, counters: &Counters, now: Instant) -> ClientStatus {
         let counts: SmallVec<[u64; USUAL]> =
             (0..counters.len()).map(|at| self.failures_of(counters.key(at), now).counted).collect();
         let blocked = counters.networks().position(|network| self.is_blocked(network, now));
-        Standing { settled: counts.clone(), counts, blocked, ..Standing::default() }
+        ClientStatus { settled: counts.clone(), counts, blocked, ..ClientStatus::default() }
     }
 
     fn failures_of(&self, key: &[u8], now: Instant) -> Failures {
@@ -132,12 +138,12 @@ impl MemoryStore {
 pub(super) type Sizes = SmallVec<[u64; USUAL]>;
 
 impl RedisStore {
-    async fn standing(
+    async fn client_status(
         &self,
         ops: &Ops,
         username: &[u8],
         counters: &Counters,
-    ) -> Result<Standing, Error> {
+    ) -> Result<ClientStatus, Error> {
         // Before anything is asked: what is settled later may or may not be in the reply, and so
         // counts as not in it.
         let own: SmallVec<[Failures; USUAL]> = (0..counters.len())
@@ -170,7 +176,7 @@ impl RedisStore {
             |(reply, own): (&Reply, &Failures)| Ok(decode_count(reply)?.saturating_add(own.lost));
         let counts = replies.zip(&own).map(count).collect::<Result<_, Error>>()?;
         let blocked = self.in_force(ops, counters, found).await?;
-        Ok(Standing {
+        Ok(ClientStatus {
             account,
             blocked,
             counts,

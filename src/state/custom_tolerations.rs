@@ -2,8 +2,8 @@
 //! may change while the server runs.
 //!
 //! One per epoch, shared by all workers; a reload forgets what scripts changed. Asked only about
-//! clients that fill a bucket, and after logins if anything is tolerated at all. Rules:
-//! `pipeline.md` 4.7, `lua/modules-nauthilus.md` 13. Bounds: `EXCEPTIONS_MAX`.
+//! clients that fill a bucket, and after logins if anything is tolerated at all. Bounds:
+//! `EXCEPTIONS_MAX`.
 
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -76,10 +76,12 @@ impl Tolerations {
 
     /// Adds an exception, or changes the one for the same network.
     pub fn set(&self, exception: Exception) {
-        self.change(|all| match all.iter().position(|known| known.network == exception.network) {
-            Some(at) => all[at] = exception,
-            None if all.len() < EXCEPTIONS_MAX => all.push(exception),
-            None => {}
+        self.change(|all| {
+            if let Some(known) = all.iter_mut().find(|known| known.network == exception.network) {
+                *known = exception;
+            } else if all.len() < EXCEPTIONS_MAX {
+                all.push(exception);
+            }
         });
     }
 

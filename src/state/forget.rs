@@ -1,6 +1,6 @@
 //! Forgetting a user: what a flush of the cache takes away, mapping and histories included.
 //!
-//! Called by `auth::admin` only. Rules: specification `http-api.md` 8.3.
+//! Called by `auth::admin` only.
 
 use super::accounts::USER;
 use super::blocks::{AFFECTED, FAILED_FROM, members};

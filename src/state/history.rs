@@ -3,8 +3,8 @@
 //!
 //! One history per account (or login name) and address, one per address: the hashes
 //! `<p>PW_HIST:<owner>:<ip>` and `<p>PW_HIST:<ip>`. They tell a forgotten password in some device,
-//! which repeats itself, from an attacker, who does not. Rules: `pipeline.md` 4.6, 17.
-//! Bounds: `entries_max` fields each, give or take what arrives at once.
+//! which repeats itself, from an attacker, who does not. Bounds: `entries_max` fields each, give or
+//! take what arrives at once.
 
 use super::memory::MemoryStore;
 use super::records::{History, PasswordHash};

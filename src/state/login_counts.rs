@@ -3,7 +3,6 @@
 //!
 //! Written whole: of two processes of one name the later stands. When to load and to save is the
 //! business of `worker::periodic`.
-//! Rules: specification `pipeline.md` 14, 17.
 
 use super::redis::RedisStore;
 use super::{Error, Store};

@@ -25,9 +25,9 @@
 //! ```
 //!
 //! To add a concern: a file with an `impl Store` of typed methods, a table in [`MemoryStore`], keys
-//! as `pipeline.md` 17 has them. Every Redis command works on one key, and no script on more: so a
-//! cluster can serve them, each from its node. An [`Error`] is never a verdict; who asked declares
-//! what it means. Rules: specification `pipeline.md` 4, 8, 17, `decisions.md`.
+//! named as the reference names them, so that both can share one Redis. Every Redis command works
+//! on one key, and no script on more: so a cluster can serve them, each from its node. An [`Error`]
+//! is never a verdict; who asked declares what it means.
 
 mod accounts;
 mod blocks;
@@ -49,7 +49,7 @@ mod tokens;
 mod tolerations;
 
 pub use blocks::{AffectedAccounts, Blocks, NewBlock};
-pub use buckets::Standing;
+pub use buckets::ClientStatus;
 pub use counters::{Counters, Kind, masked};
 pub use custom_tolerations::{Exception, Tolerated, Tolerations};
 pub use effects::{Failed, FailedFrom, LoginEffects, Written};
@@ -61,7 +61,7 @@ pub use memory::MemoryStore;
 pub use records::{History, PasswordHash};
 pub use redis::RedisStore;
 pub use results::Cached;
-pub use soft_whitelist::{SoftWhitelist, Spared};
+pub use soft_whitelist::{Exemption, SoftWhitelist};
 pub use tokens::{KeptToken, TokenKind};
 pub use tolerations::Tolerance;
 

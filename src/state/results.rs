@@ -3,7 +3,6 @@
 //!
 //! What the texts say is the business of `auth::positive_cache`. Entries end after the time they
 //! were given, or with a flush.
-//! Rules: specification `pipeline.md` 8.2, 17.
 
 use super::memory::MemoryStore;
 use super::records::Text;

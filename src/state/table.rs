@@ -147,6 +147,7 @@ impl<V: Weigh + Default> Table<V> {
         }
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the number of shards")]
     fn shard(&self, key: &[u8]) -> MutexGuard<'_, Shard<V>> {
         // The low bits choose the place within the shard's map.
         let at = (self.hasher.hash_one(key) >> 32) as usize % SHARDS;

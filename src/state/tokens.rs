@@ -3,7 +3,7 @@
 //!
 //! A new pair takes the place of the older one, which ends with it. In Redis only: without it the
 //! configuration is refused. Read from the master, since a replica that is behind would refuse a
-//! token that was just handed out. Rules: specification `http-api.md` 10.3.
+//! token that was just handed out.
 
 use super::redis::RedisStore;
 use super::{Error, Store};

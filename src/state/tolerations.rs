@@ -3,8 +3,8 @@
 //!
 //! In Redis: the sorted sets `<p>bf:TR:<ip>:P` and `:N`, lower-case login name → time in seconds
 //! since 1970, and the hash `<p>bf:TR:<ip>` with their sizes, all gone after the time to live. Old
-//! members are dropped with every record. Rules: `pipeline.md` 4.7 and its decisions. Bounds: those
-//! of a table; in Redis, the names seen within the time to live.
+//! members are dropped with every record. Bounds: those of a table; in Redis, the names seen within
+//! the time to live.
 
 use super::memory::MemoryStore;
 use super::redis::{RedisStore, next, seconds};

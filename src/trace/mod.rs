@@ -3,8 +3,7 @@
 //! A [`Context`] belongs to one request: its trace, the spans that are open, the baggage. Finished
 //! spans of sampled traces go into the worker's [`Buffer`], and from there to the background
 //! worker's [`exporter`]; [`otlp`] writes a batch as an OTLP/HTTP request, [`propagation`] the
-//! context as headers. No socket, no clock, no Lua. Rules: specification `lua/modules-nauthilus.md`
-//! 17, `config.md` 8.11; OTLP 1.x, W3C Trace Context and Baggage. Bounds: [`SPAN_BYTES_MAX`],
+//! context as headers. No socket, no clock, no Lua. Rules: OTLP 1.x, W3C Trace Context and Baggage. Bounds: [`SPAN_BYTES_MAX`],
 //! [`BUFFERED_MAX`], [`OPEN_MAX`], [`propagation::BAGGAGE_MAX`].
 
 pub mod exporter;

@@ -2,7 +2,7 @@
 //!
 //! One list per configuration, shared by all workers. The background worker probes and notes;
 //! whoever asks reads one flag per server, without a lock. What is known of a server outlives a
-//! reload that does not change it. Rules: specification `pipeline.md` 15.
+//! reload that does not change it.
 
 use super::probe::Target;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Server {
         self.health.load(Relaxed) == ALIVE
     }
 
-    /// Notes how a check ended. True if that is news.
+    /// Notes how a check ended. True if that is changes.
     pub fn note(&self, alive: bool) -> bool {
         let health = if alive { ALIVE } else { DOWN };
         self.health.swap(health, Relaxed) != health
@@ -73,7 +73,7 @@ impl Server {
     }
 }
 
-/// Not checked yet: counts as down, but the first check is news either way.
+/// Not checked yet: counts as down, but the first check is changes either way.
 const UNKNOWN: u8 = 0;
 const ALIVE: u8 = 1;
 const DOWN: u8 = 2;
@@ -100,12 +100,12 @@ mod tests {
     }
 
     #[test]
-    fn only_changes_are_news() {
+    fn only_changes_are_told() {
         let server = server(143, "");
         assert!(!server.is_alive());
-        let news: Vec<bool> =
+        let changes: Vec<bool> =
             [false, false, true, true, false].iter().map(|alive| server.note(*alive)).collect();
-        assert_eq!(news, [true, false, true, false, true]);
+        assert_eq!(changes, [true, false, true, false, true]);
     }
 
     #[test]

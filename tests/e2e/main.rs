@@ -16,6 +16,7 @@ mod brute_force_trace;
 mod cache_flush;
 mod callers;
 mod cert_util;
+mod citations;
 mod dovecot_passdb;
 mod drain;
 mod examples;

@@ -16,7 +16,6 @@
 //!
 //! Without Redis the client is judged by what this process has seen; nobody is exempt or tolerated
 //! then. Called by the pipeline only.
-//! Rules: specification `pipeline.md` 4, `decisions.md`.
 //!
 //! [`Store::is_outrun`]: crate::state::Store::is_outrun
 
@@ -25,14 +24,14 @@ pub mod rules;
 mod tests;
 
 use crate::auth::features::is_local;
-use crate::auth::login::LogValue;
+use crate::auth::login::{BlockFacts, LogValue};
 use crate::auth::report::{BruteForceUse, Event, Level, PasswordsSeen, Report};
 use crate::auth::request::{Field, Mode};
 use crate::auth::run::Run;
 use crate::auth::{accounts, scripts::Scripts};
 use crate::op::boxed;
 use crate::state::{
-    self, Counters, Evidence, Failed, LoginEffects, NewBlock, Owner, Standing, Tolerance,
+    self, ClientStatus, Counters, Evidence, Failed, LoginEffects, NewBlock, Owner, Tolerance,
     WrongPassword,
 };
 use rules::{Bucket, Buckets, Rules};
@@ -46,8 +45,8 @@ pub(super) struct Guard {
     pub counters: Counters,
     buckets: Buckets,
     pub address: Option<IpAddr>,
-    /// How the client stood when it was let in; `None`: it was not judged, or spared.
-    standing: Option<Standing>,
+    /// The status with which the client was let in; `None`: it was not judged, or exempt.
+    status: Option<ClientStatus>,
     /// The password is in the histories already.
     pub is_noted: bool,
     /// Why nobody knows whether the login name has an account.
@@ -57,12 +56,8 @@ pub(super) struct Guard {
 /// A login that is turned away.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block {
-    pub network: String,
     pub bucket: String,
-    /// The network was blocked already.
-    pub repeating: bool,
-    /// Failures before this one; 0 for a network that was blocked already.
-    pub counter: u64,
+    pub facts: BlockFacts,
 }
 
 /// Judges a login. Looks its account up in any case.
@@ -85,17 +80,17 @@ async fn first<S: Scripts>(
     mut guard: Guard,
     report: &mut Report,
 ) -> (Guard, Option<Vec<u8>>, Option<Block>) {
-    let mut standing = run
+    let mut status = run
         .stores
         .state
-        .standing(run.ops, run.login.request.get(Field::Username), &guard.counters)
+        .client_status(run.ops, run.login.request.get(Field::Username), &guard.counters)
         .await;
-    if let Some(error) = &standing.outage {
+    if let Some(error) = &status.outage {
         report.events.push(Event::new(Level::Error, OWN_COUNTERS).with("error", error.to_string()));
     }
-    guard.outage = standing.outage.clone();
-    let account = standing.account.take();
-    let block = guard.judge(run, standing, account.as_deref(), report).await;
+    guard.outage = status.outage.clone();
+    let account = status.account.take();
+    let block = guard.judge(run, status, account.as_deref(), report).await;
     (guard, account, block)
 }
 
@@ -107,14 +102,14 @@ pub(super) async fn recheck<S: Scripts>(
     account: Option<&[u8]>,
     report: &mut Report,
 ) -> Option<Block> {
-    let before = guard.standing.take()?;
+    let before = guard.status.take()?;
     let state = run.stores.state;
     if !state.is_outrun(&before, &guard.counters, run.ops.now()) {
         return None;
     }
     boxed(async move {
-        let standing = state.standing(run.ops, b"", &guard.counters).await;
-        guard.judge(run, standing, account, report).await
+        let status = state.client_status(run.ops, b"", &guard.counters).await;
+        guard.judge(run, status, account, report).await
     })
     .await
 }
@@ -201,8 +196,8 @@ pub(super) fn note_outage(written: Result<(), state::Error>, events: &mut Vec<Ev
 }
 
 impl Guard {
-    /// Whether the login is to be judged; whether it is to be counted, its counters say. In the
-    /// order of `pipeline.md` 4.2.
+    /// Whether the login is to be judged; whether it is to be counted, its counters say. The first
+    /// reason in this order is the one that the log gives.
     fn begin<S>(&mut self, run: &Run<'_, S>, events: &mut Vec<Event>) -> bool {
         let (rules, request) = (&run.policy.brute_force, &run.login.request);
         if request.mode != Mode::Auth || rules.buckets.is_empty() {
@@ -230,8 +225,8 @@ impl Guard {
                 rules.counters(address, protocol, request.get(Field::OidcCid));
             self.address = Some(address);
         }
-        if rules.soft_whitelist.spares(
-            state::Spared::BruteForce,
+        if rules.soft_whitelist.exempts(
+            state::Exemption::BruteForce,
             request.get(Field::Username),
             address,
         ) {
@@ -247,36 +242,38 @@ impl Guard {
         !self.counters.is_empty()
     }
 
-    /// What follows from a standing.
+    /// Judges a client by its status.
     async fn judge<S>(
         &mut self,
         run: &Run<'_, S>,
-        standing: Standing,
+        status: ClientStatus,
         account: Option<&[u8]>,
         report: &mut Report,
     ) -> Option<Block> {
-        let full = standing.blocked.or_else(|| self.counters.first_full(&standing.counts));
+        let full = status.blocked.or_else(|| self.counters.first_full(&status.counts));
         let Some(at) = full else {
-            self.standing = Some(standing);
+            self.status = Some(status);
             return None;
         };
         let bucket = self.buckets.get(at).and_then(|at| run.policy.brute_force.buckets.get(*at))?;
-        let counter = if standing.blocked.is_some() {
+        let counter = if status.blocked.is_some() {
             0
         } else {
-            standing.counts.get(at).copied().unwrap_or_default()
+            status.counts.get(at).copied().unwrap_or_default()
         };
         let block = Block {
-            network: String::from_utf8_lossy(self.counters.network(at)).into_owned(),
             bucket: bucket.name.clone(),
-            repeating: standing.blocked.is_some(),
-            counter,
+            facts: BlockFacts {
+                client_net: String::from_utf8_lossy(self.counters.network(at)).into_owned(),
+                repeating: status.blocked.is_some(),
+                counter,
+            },
         };
-        let is_outage = standing.outage.is_some();
+        let is_outage = status.outage.is_some();
         self.enforce(run, block, (at, bucket), account, is_outage, report).await
     }
 
-    /// Turns a client away, or spares it; either way its password goes into the histories.
+    /// Turns a client away, or lets it in; either way its password goes into the histories.
     async fn enforce<S>(
         &mut self,
         run: &Run<'_, S>,
@@ -297,7 +294,7 @@ impl Guard {
         };
         let tolerated = rules.tolerations.of(address);
         let hash = rules.histories.hash(request);
-        let mut spared = None;
+        let mut let_in = None;
         let mut password = None;
         if !is_outage {
             let within = tolerated.map(|tolerated| Tolerance {
@@ -306,17 +303,17 @@ impl Guard {
             });
             match state.evidence(run.ops, &owner, within).await {
                 Ok(evidence) => {
-                    let repeats = !block.repeating
+                    let repeats = !block.facts.repeating
                         && rules.histories.exempt
                         && account.is_some()
                         && is_only(&evidence, &hash);
                     let is_tolerated = tolerated.is_some_and(|tolerated| {
                         tolerated.allows(evidence.positive, evidence.negative)
                     });
-                    spared = if repeats {
-                        Some(Spared::Repeats)
+                    let_in = if repeats {
+                        Some(LetIn::Repeats)
                     } else {
-                        is_tolerated.then_some(Spared::Tolerated)
+                        is_tolerated.then_some(LetIn::Tolerated)
                     };
                     let (wrong, seen) = enter(rules, owner, hash, evidence, &mut report.events);
                     password = Some(wrong);
@@ -328,32 +325,32 @@ impl Guard {
         }
         self.is_noted = password.is_some();
         report.brute_force =
-            Some(BruteForceUse { bucket: bucket.label, exempted: spared == Some(Spared::Repeats) });
-        report.events.push(line(run, &block, spared, report.passwords.retries));
-        let is_new = spared.is_none() && !block.repeating;
+            Some(BruteForceUse { bucket: bucket.label, exempted: let_in == Some(LetIn::Repeats) });
+        report.events.push(line(run, &block, let_in, report.passwords.retries));
+        let is_new = let_in.is_none() && !block.facts.repeating;
         let new_block = NewBlock {
-            network: block.network.as_bytes(),
+            network: block.facts.client_net.as_bytes(),
             bucket: block.bucket.as_bytes(),
             time: bucket.ban_time,
         };
         let effects = LoginEffects {
             block: is_new.then_some(new_block),
-            affected: account.filter(|_| spared.is_none()),
+            affected: account.filter(|_| let_in.is_none()),
             password,
-            failures: spared.is_none().then_some(Failed {
+            failures: let_in.is_none().then_some(Failed {
                 counters: &self.counters,
                 period_min: self.counters.period(at),
             }),
             ..LoginEffects::default()
         };
         note_outage(state.apply(run.ops, &effects).await.rest, &mut report.events);
-        spared.is_none().then_some(block)
+        let_in.is_none().then_some(block)
     }
 }
 
 /// Why a client is let in although its bucket is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spared {
+enum LetIn {
     /// It only ever sent this one wrong password.
     Repeats,
     Tolerated,
@@ -365,11 +362,11 @@ fn is_only(evidence: &Evidence, hash: &state::PasswordHash) -> bool {
 }
 
 /// The line about a bucket that is full.
-fn line<S>(run: &Run<'_, S>, block: &Block, spared: Option<Spared>, retries: u32) -> Event {
-    let message = match spared {
-        Some(Spared::Repeats) => "Repeating wrong password",
-        Some(Spared::Tolerated) => "IP address is tolerated",
-        None if block.repeating => "Brute force attack detected (cached result)",
+fn line<S>(run: &Run<'_, S>, block: &Block, let_in: Option<LetIn>, retries: u32) -> Event {
+    let message = match let_in {
+        Some(LetIn::Repeats) => "Repeating wrong password",
+        Some(LetIn::Tolerated) => "IP address is tolerated",
+        None if block.facts.repeating => "Brute force attack detected (cached result)",
         None => "Brute force attack detected",
     };
     let request = &run.login.request;
@@ -377,7 +374,7 @@ fn line<S>(run: &Run<'_, S>, block: &Block, spared: Option<Spared>, retries: u32
         .with(FEATURE, message)
         .with("username", request.get(Field::Username))
         .with("client_ip", request.get(Field::ClientIp))
-        .with("rule_network", block.network.as_str())
+        .with("rule_network", block.facts.client_net.as_str())
         .with("rule", block.bucket.as_str())
         .with("counter", retries.to_string())
 }

@@ -1,7 +1,5 @@
-//! The brute-force rules of one epoch, in plain types: what is counted, who is spared, which bucket
+//! The brute-force rules of one epoch, in plain types: what is counted, who is exempt, which bucket
 //! applies to whom.
-//!
-//! Rules: specification `pipeline.md` 4.1 to 4.3, 4.7.
 
 use crate::auth::request::{Field, Request};
 use crate::metrics::LabelId;
@@ -77,7 +75,7 @@ pub struct Flush {
 }
 
 impl Flush {
-    pub fn is_meant(&self, bucket: &str) -> bool {
+    pub fn applies_to(&self, bucket: &str) -> bool {
         self.rule == ALL || self.rule == bucket
     }
 }
@@ -130,7 +128,7 @@ impl Rules {
         for bucket in self
             .buckets
             .iter()
-            .filter(|bucket| bucket.ipv6 == address.is_ipv6() && flush.is_meant(&bucket.name))
+            .filter(|bucket| bucket.ipv6 == address.is_ipv6() && flush.applies_to(&bucket.name))
         {
             for protocol in entries(&bucket.protocols, flush.protocol.as_deref()) {
                 for oidc_cid in entries(&bucket.oidc_cids, flush.oidc_cid.as_deref()) {
@@ -212,16 +210,16 @@ fn filtered<'a>(filter: &'a [String], value: &[u8]) -> Option<Option<&'a str>> {
     }
 }
 
-/// The entries of a filter that are meant, if only one is; a filter without entries has one that
-/// says nothing.
-fn entries<'a>(filter: &'a [String], meant: Option<&str>) -> Vec<Option<&'a str>> {
+/// The entries of a filter, or `only` one of them; a filter without entries has one that says
+/// nothing.
+fn entries<'a>(filter: &'a [String], only: Option<&str>) -> Vec<Option<&'a str>> {
     if filter.is_empty() {
         return vec![None];
     }
     filter
         .iter()
         .map(String::as_str)
-        .filter(|entry| meant.is_none_or(|meant| meant == *entry))
+        .filter(|entry| only.is_none_or(|only| only == *entry))
         .map(Some)
         .collect()
 }

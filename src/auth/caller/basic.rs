@@ -4,7 +4,7 @@
 //! both good. Hashes that take long are checked on the hash thread, one at a time per worker; once
 //! a password was right, its fingerprint stands for the hash as long as the configuration is in
 //! force, so that the next request costs an HMAC. There is one such fingerprint per user, so what
-//! is kept is bounded by the configuration. Rules: RFC 7617, specification `http-api.md` 4.
+//! is kept is bounded by the configuration. Rules: RFC 7617.
 
 use super::fingerprint::{Fingerprint, Fingerprints};
 use super::rights::{Grant, Rights};

@@ -21,14 +21,14 @@ pub enum Check {
 }
 
 /// Who it is, or why the caller is turned away.
-pub type Outcome = Result<Grant, Refusal>;
+pub type CheckResult = Result<Grant, Refusal>;
 
 impl Check {
     /// Finds out. Whatever fails on the way is no wrong credential.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub async fn run(self, callers: &Callers, state: &Store, ops: &Ops) -> Outcome {
+    pub async fn run(self, callers: &Callers, state: &Store, ops: &Ops) -> CheckResult {
         match self {
             Check::Password(check) => password(&check, callers, ops).await,
             Check::Stored { grant, token } => {
@@ -47,7 +47,7 @@ impl Check {
     }
 }
 
-async fn password(check: &SlowCheck, callers: &Callers, ops: &Ops) -> Outcome {
+async fn password(check: &SlowCheck, callers: &Callers, ops: &Ops) -> CheckResult {
     let Some(basic) = &callers.basic else { return Err(Refusal::WrongPassword) };
     if let Some(grant) = basic.recall(check) {
         return Ok(grant);

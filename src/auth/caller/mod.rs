@@ -14,8 +14,7 @@
 //! ```
 //!
 //! A further kind of credentials is a variant of [`Presented`] and an arm in [`Callers::decide`]: a
-//! verified client certificate becomes a [`Grant`] there. Rules: specification `http-api.md` 4, 10,
-//! 11; `config.md` 8.5; `decisions.md`.
+//! verified client certificate becomes a [`Grant`] there.
 
 pub mod basic;
 mod check;
@@ -27,7 +26,7 @@ mod rights;
 pub mod throttle;
 pub mod token;
 
-pub use check::{Check, Issue, Issued, NoToken, Outcome, issue, refreshed};
+pub use check::{Check, CheckResult, Issue, Issued, NoToken, issue, refreshed};
 pub use rights::{Grant, Rights};
 
 use crate::secret::Secret;
@@ -262,7 +261,7 @@ impl Access {
     }
 }
 
-// Roles with a meaning (`config.md` 8.5); all others are free names for hooks.
+// Roles with a meaning; all others are free names for hooks.
 pub const AUTHENTICATE: &str = "authenticate";
 pub const USER_INFO: &str = "user_info";
 pub const LIST_ACCOUNTS: &str = "list_accounts";

@@ -7,8 +7,7 @@
 //!
 //! As long as no keys could be fetched, or the token names one that is not among them and they have
 //! not just been fetched, nothing can be said: that is a temporary failure and no wrong token.
-//! Rules: RFC 7519, RFC 9068 4; specification `config.md` 8.5.
-//! Bounds: [`KEYS_FOR`], [`ASK_AGAIN`].
+//! Rules: RFC 7519, RFC 9068 section 4. Bounds: [`KEYS_FOR`], [`ASK_AGAIN`].
 
 use super::jwks::{self, PublicKey, Verification};
 use super::jws;

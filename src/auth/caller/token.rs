@@ -4,8 +4,8 @@
 //! Pure: clock and token names are passed in. HS256 only, issuer `nauthilus` only; an access token
 //! names its user in `username`, a refresh token says that it is one, and neither is accepted as
 //! the other. New tokens are signed with the first secret; those of the other secrets are good
-//! until they expire, so that a secret can be changed without an outage.
-//! Rules: specification `http-api.md` 10.3, RFC 7519 4.1, RFC 8725.
+//! until they expire, so that a secret can be changed without an outage. Rules: RFC 7519 section
+//! 4.1, RFC 8725.
 
 use super::fingerprint::{Fingerprint, Fingerprints};
 use super::jws::{self, Verified};

@@ -3,8 +3,7 @@
 //! All lists of the address's family are asked at the same time; the weights of those that know the
 //! client add up, good lists having negative ones. A list that does not answer is passed over if it
 //! may fail, and else makes the login a temporary failure, whatever the others say: it might have
-//! been the good one. Rules: specification `pipeline.md` 5.5, `decisions.md`. Bounds: the
-//! resolver's.
+//! been the good one. Bounds: the resolver's.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::login::LogValue;
@@ -15,7 +14,7 @@ use crate::auth::run::Run;
 use crate::auth::scripts::ActionKind;
 use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op, Subtask, boxed};
 use crate::proto::dns::{Kind, reversed};
-use crate::state::Spared;
+use crate::state::Exemption;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -49,8 +48,8 @@ async fn look_up<S>(
         note(run, RBL.feature, "Client is whitelisted");
         return Ok(Decision::Pass);
     }
-    if run.policy.brute_force.soft_whitelist.spares(
-        Spared::Rbl,
+    if run.policy.brute_force.soft_whitelist.exempts(
+        Exemption::Rbl,
         run.login.request.get(Field::Username),
         address,
     ) {

@@ -8,8 +8,7 @@
 //! ```
 //!
 //! In this order, whatever the configuration's is; the first that triggers is the last. Each runs
-//! only if it is listed, and leaves clients of this host alone. Called by the pipeline only. Rules:
-//! specification `pipeline.md` 5.
+//! only if it is listed, and leaves clients of this host alone. Called by the pipeline only.
 
 mod blocklists;
 mod relay_domains;
@@ -47,27 +46,27 @@ pub(super) struct Trigger {
     pub temporary: Option<TemporaryReason>,
 }
 
-/// Runs the Lua features that are meant for this request.
+/// Runs the Lua features that apply to this request.
 ///
 /// # Errors
 /// A script failed, or time is over.
 pub(super) async fn lua<S: Scripts>(run: &Run<'_, S>) -> Result<Decision, Event> {
     let mode = run.login.request.mode;
-    let mut meant = run
+    let mut features = run
         .policy
         .features
         .iter()
         .enumerate()
-        .filter(|(_, feature)| feature.when.holds_before_backends(mode))
+        .filter(|(_, feature)| feature.when.applies_before_backends(mode))
         .peekable();
-    if meant.peek().is_none() {
+    if features.peek().is_none() {
         return Ok(Decision::Pass);
     }
     if is_exempt(run, LUA.feature) {
         return Ok(Decision::Pass);
     }
     let mut stage = run.stage(StageKind::Feature);
-    for (index, _) in meant {
+    for (index, _) in features {
         let returned = run.scripts.feature(&mut stage, index, run.login, run.ops).await;
         match run.outcome(StageKind::Feature, returned)? {
             // Both flags: trigger wins, and the feature keeps its name in log and post action.

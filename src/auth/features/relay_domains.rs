@@ -1,13 +1,12 @@
 //! The feature `relay_domains`: logins of domains that are not served here end at once.
 //!
 //! Only names with exactly one `@` are looked at; of a master login (`target*master`) the target's.
-//! Rules: specification `pipeline.md` 5.4, 16.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::request::Field;
 use crate::auth::run::Run;
 use crate::auth::scripts::ActionKind;
-use crate::state::Spared;
+use crate::state::Exemption;
 
 pub(in crate::auth) fn relay_domains<S>(run: &Run<'_, S>) -> Decision {
     let Some(relay_domains) = &run.policy.relay_domains else { return Decision::Pass };
@@ -20,10 +19,10 @@ pub(in crate::auth) fn relay_domains<S>(run: &Run<'_, S>) -> Decision {
     if relay_domains.serves(domain) {
         return Decision::Pass;
     }
-    let spared = &run.policy.brute_force.soft_whitelist;
-    if client_address(run)
-        .is_some_and(|address| spared.spares(Spared::RelayDomains, user.as_bytes(), address))
-    {
+    let soft_whitelist = &run.policy.brute_force.soft_whitelist;
+    if client_address(run).is_some_and(|address| {
+        soft_whitelist.exempts(Exemption::RelayDomains, user.as_bytes(), address)
+    }) {
         note(run, RELAY_DOMAINS.feature, "Username is whitelisted");
         return Decision::Pass;
     }

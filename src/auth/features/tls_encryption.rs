@@ -2,7 +2,6 @@
 //!
 //! Whether it is, the mail server says: any text in the field `ssl`. The answer is a temporary
 //! failure, so that the password of a client that will be configured right is not called wrong.
-//! Rules: specification `pipeline.md` 5.3.
 
 use super::{Decision, Trigger, client_address, is_exempt, note};
 use crate::auth::request::Field;

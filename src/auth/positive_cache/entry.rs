@@ -4,7 +4,7 @@
 //! `{"passdb_backend":3,"password":"…","account_field":"account","totp_secret_field":null,"webauth_userid_field":"uid",
 //! "display_name_field":"cn","attributes":{"account":["alice@example.test"]}}`. The password is a
 //! hash of full length where the reference has 32 bits, so entries of the reference are read but
-//! never match. Rules: specification `pipeline.md` 8.2, `decisions.md`.
+//! never match.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::user::{User, attribute};

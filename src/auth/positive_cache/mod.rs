@@ -5,8 +5,7 @@
 //! it found is what it keeps. An entry belongs to an account, so all login names of an account
 //! share it, and to a cache name, so that protocols may keep apart. An entry with another password
 //! is no verdict: the next backend is asked, and its success overwrites the entry. Not used with
-//! `cache=0` and for master users. Called by `backends` and `effects`. Rules: specification
-//! `pipeline.md` 8, `decisions.md`.
+//! `cache=0` and for master users. Called by `backends` and `effects`.
 
 mod entry;
 pub mod settings;

@@ -1,4 +1,4 @@
-//! `pipeline.md` 6 and 11; test vectors 12, 15.
+//! Actions and post actions: which run when, and what they log.
 
 use super::*;
 use crate::auth::login::LogValue;

@@ -1,4 +1,4 @@
-//! `pipeline.md` 7.1, 7.2, `lua/entrypoints.md` 5, `decisions.md`; test vectors 20 to 22.
+//! Backends: in which order they are asked, and what their returns mean.
 
 use super::*;
 use crate::auth::request::Mode;

@@ -1,5 +1,4 @@
-//! `pipeline.md` 5.1, 5.3 to 5.5, 16 and its test vectors 2, 7 to 10; `decisions.md` (RBL
-//! threshold).
+//! The built-in features: TLS, relay domains, blocklists and their threshold.
 
 use super::*;
 use crate::auth::policy::{Blocklist, Blocklists, RelayDomains};
@@ -9,7 +8,7 @@ use crate::config::Networks;
 use crate::metrics::LabelId;
 use crate::op::{DnsAnswer, DnsOp, Failure};
 use crate::proto::dns::{Kind, Record};
-use crate::state::Spared;
+use crate::state::Exemption;
 
 /// All built-in features but `rbl`; example.test is served, 198.51.100.0/24 needs no encryption.
 fn case() -> Case {
@@ -321,11 +320,11 @@ fn lists_are_asked_about_their_family_only() {
 
 #[test]
 fn some_clients_and_users_are_not_looked_up() {
-    let spared = |ip_whitelist, user: &str, logged| {
+    let exempt = |ip_whitelist, user: &str, logged| {
         let mut case = listed(10, &[10]).dns(|op| panic!("{op:?} was asked"));
         case.policy.blocklists.as_mut().unwrap().ip_whitelist = ip_whitelist;
         case.policy.brute_force.soft_whitelist.add(
-            Spared::Rbl,
+            Exemption::Rbl,
             user.as_bytes(),
             "192.0.2.0/24".parse().unwrap(),
         );
@@ -333,8 +332,8 @@ fn some_clients_and_users_are_not_looked_up() {
         assert_eq!(ending(&case.run(&login)), "ok");
         assert_eq!(log(&login), [logged]);
     };
-    spared(networks(&["192.0.2.9/32"]), "", "rbl=Client is whitelisted");
-    spared(Networks::default(), "alice", "rbl=Username is whitelisted");
+    exempt(networks(&["192.0.2.9/32"]), "", "rbl=Client is whitelisted");
+    exempt(Networks::default(), "alice", "rbl=Username is whitelisted");
 }
 
 #[test]
@@ -342,7 +341,7 @@ fn users_of_other_domains_may_be_let_in_from_some_networks() {
     for (client_ip, passes) in [("192.0.2.9", true), ("203.0.113.9", false)] {
         let case = case();
         case.policy.brute_force.soft_whitelist.add(
-            Spared::RelayDomains,
+            Exemption::RelayDomains,
             b"u@other.test",
             "192.0.2.0/24".parse().unwrap(),
         );

@@ -1,4 +1,4 @@
-//! `pipeline.md` 3, `decisions.md`; the in-process cache as logins meet it.
+//! The in-process cache as logins meet it.
 
 use super::*;
 use crate::auth::report::CacheUse;

@@ -1,4 +1,4 @@
-//! `lua/entrypoints.md` 3.2: what scripts are told at each stage.
+//! What scripts are told at each stage.
 
 use super::*;
 use crate::auth::request::Mode;

@@ -1,5 +1,4 @@
-//! `pipeline.md` 12: what a stage's failure means. Every row that belongs to scripts and the
-//! deadline.
+//! What a stage's failure means. Every row that belongs to scripts and the deadline.
 
 use super::*;
 

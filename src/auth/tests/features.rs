@@ -1,4 +1,4 @@
-//! `pipeline.md` 5.1, 5.2 and its test vectors 1 to 6, 9, 11.
+//! Lua features: which run, and what their returns decide.
 
 use super::*;
 use crate::auth::request::{Mode, Service};

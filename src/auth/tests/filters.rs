@@ -1,4 +1,4 @@
-//! `pipeline.md` 9, `decisions.md`; test vectors 16 to 19.
+//! Filters: which run, what they decide and what they change.
 
 use super::*;
 use crate::auth::request::Mode;

@@ -1,4 +1,4 @@
-//! `pipeline.md` 13: the authentication line, error lines.
+//! The authentication line, error lines.
 
 use super::*;
 use crate::auth::login::LogValue;

@@ -13,7 +13,7 @@ mod log;
 mod verdicts;
 
 use crate::auth::cache::{BYTES_MAX, ResultCache};
-use crate::auth::login::{Facts, Login};
+use crate::auth::login::{BlockFacts, Facts, Login};
 use crate::auth::pipeline::{self, Outcome};
 use crate::auth::policy::{
     Action, Backend, DEFAULT_BACKEND, Feature, Filter, Policy, Search, When,
@@ -59,6 +59,8 @@ struct Closures {
     calls: RefCell<Vec<String>>,
     /// The facts at the start of each stage.
     stages: RefCell<Vec<(StageKind, Facts)>>,
+    /// The blocks that stages of actions were told of.
+    blocks: RefCell<Vec<BlockFacts>>,
     /// This script waits until the deadline is over, and returns as if nothing were.
     waits_too_long: Option<&'static str>,
 }
@@ -208,6 +210,11 @@ impl Case {
         self.scripts.stages.take()
     }
 
+    /// The blocks that actions were told of since the last call, in order.
+    pub fn told_blocks(&self) -> Vec<BlockFacts> {
+        self.scripts.blocks.take()
+    }
+
     fn push_backend(&mut self, name: &str, protocols: &[&str]) {
         let index = self.policy.backends.len();
         let search = Search {
@@ -264,6 +271,10 @@ impl Scripts for Closures {
 
     fn stage(&self, kind: StageKind, login: &Login) {
         self.stages.borrow_mut().push((kind, login.facts.borrow().clone()));
+    }
+
+    fn tell_block(&self, _: &mut (), block: BlockFacts) {
+        self.blocks.borrow_mut().push(block);
     }
 
     async fn feature(
@@ -412,8 +423,8 @@ pub(super) const REJECT: FilterReturn = FilterReturn { reject: true, result: 0 }
 pub(super) fn ending(outcome: &Outcome) -> String {
     match &outcome.verdict {
         Verdict::Success(_) => "ok".into(),
-        Verdict::Failure(denial) => {
-            format!("fail: {}", String::from_utf8_lossy(&denial.status_message))
+        Verdict::Failure(failure) => {
+            format!("fail: {}", String::from_utf8_lossy(&failure.status_message))
         }
         Verdict::Temporary(reason) => format!("temporary: {}", reason.text()),
     }

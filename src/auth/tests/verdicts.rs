@@ -1,4 +1,4 @@
-//! `pipeline.md` 1 (credentials), 10, `http-api.md` 6.6.
+//! Verdicts: credentials that are missing, status messages, attempts.
 
 use super::*;
 use crate::auth::report::Tally;

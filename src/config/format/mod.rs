@@ -2,7 +2,6 @@
 //!
 //! A syntax error is the only problem of its file. Bounds: `node::NODES_MAX`, `node::DEPTH_MAX`.
 //! Called by `include`.
-//! Rules: specification `config.md` 1, 13.3.
 
 mod json;
 mod toml;

@@ -1,8 +1,7 @@
 //! YAML, by the events of saphyr-parser: anchors, aliases, merge keys; a key given twice is an
 //! error; only the first document.
 //!
-//! Rules: YAML 1.2, the merge key of YAML 1.1, specification `config.md` 1. No recursion: a hostile
-//! file nests as it likes.
+//! Rules: YAML 1.2, the merge key of YAML 1.1. No recursion: a hostile file nests as it likes.
 
 use super::{Budget, SyntaxError};
 use crate::config::node::{Kind, Mark, Node};

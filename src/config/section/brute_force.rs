@@ -1,4 +1,4 @@
-//! `brute_force` (`config.md` 8.19, 13.11; `decisions.md`).
+//! The section `brute_force`.
 
 use crate::config::address::{Networks, SoftWhitelist};
 use crate::config::check::{YEAR, any, at_least, at_most, between, hours, minutes, positive};
@@ -15,7 +15,7 @@ pub struct BruteForce {
     pub soft_whitelist: SoftWhitelist,
     /// Features that raise the counters when they trigger.
     pub learning: Vec<Feature>,
-    /// Percentage of positive to negative logins under which a network is spared; 0: off.
+    /// Percentage of positive to negative logins under which a network is exempt; 0: off.
     pub tolerate_percent: u8,
     pub tolerate_ttl: Duration,
     pub custom_tolerations: Vec<Toleration>,

@@ -1,6 +1,6 @@
-//! `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`: who may call the API (`config.md`
-//! 8.5, 13.9); `server.metrics_access`, `server.admin_access`: who else may have the metrics and
-//! the admin endpoints.
+//! `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`: who may call the API;
+//! `server.metrics_access`, `server.admin_access`: who else may have the metrics and the admin
+//! endpoints.
 //!
 //! Any of them may be enabled together; each request may use either.
 

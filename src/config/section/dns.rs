@@ -1,4 +1,4 @@
-//! `server.dns` (`config.md` 8.10, 13.7).
+//! The section `server.dns`.
 
 use crate::config::check::{at_most, seconds};
 use crate::config::keys::{Keys, Section};

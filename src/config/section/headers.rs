@@ -1,5 +1,5 @@
 //! `server.default_http_request_header`: which request headers the header, nginx and basic dialects
-//! read (`config.md` 8.14).
+//! read.
 
 use crate::config::address::HeaderName;
 use crate::config::keys::{Keys, Section};

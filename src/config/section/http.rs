@@ -1,4 +1,4 @@
-//! `server.http_client`, `compression`, `keep_alive`, `middlewares` (`config.md` 8.14).
+//! `server.http_client`, `compression`, `keep_alive`, `middlewares`.
 
 use crate::config::check::{any, at_least, between, each_one_of, positive, seconds};
 use crate::config::keys::{Both, Keys, Section};

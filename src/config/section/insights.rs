@@ -1,4 +1,4 @@
-//! `server.insights` (`config.md` 8.11).
+//! The section `server.insights`.
 
 use crate::config::check::{each_one_of, no_blank, one_of, printable};
 use crate::config::keys::{Keys, Section};

@@ -1,5 +1,5 @@
-//! `ldap` (`config.md` 8.20): directories for scripts. What belongs to the LDAP backend is read and
-//! checked, so that files which have it load.
+//! `ldap`: directories for scripts. What belongs to the LDAP backend is read and checked, so that
+//! files which have it load.
 
 use crate::config::check::{
     any, at_most, between, existing_file, if_given, milliseconds, minutes, one_of, one_word,

@@ -1,4 +1,4 @@
-//! `server.log` (`config.md` 8.6, 13.7). Everything is logged to standard output.
+//! `server.log`. Everything is logged to standard output.
 
 use crate::config::check::each_one_of;
 use crate::config::choice::LogLevel;

@@ -1,5 +1,4 @@
-//! `lua`: the operator's scripts, and which backend answers which protocols (`config.md` 8.18,
-//! 13.1, 13.11).
+//! `lua`: the operator's scripts, and which backend answers which protocols.
 
 use crate::config::check::{
     any, at_most, between, existing_file, existing_files, if_given, milliseconds, minutes,

@@ -1,8 +1,7 @@
 //! The sections: one struct and one file each, field names as the keys are written, every default
 //! in `Default`.
 //!
-//! Rules: specification `config.md` 8 and 13. A key is documented at its field; `config/loligo.yml`
-//! is the same for operators.
+//! A key is documented at its field; `config/loligo.yml` is the same for operators.
 
 pub mod brute_force;
 pub mod caller_auth;

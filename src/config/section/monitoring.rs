@@ -1,4 +1,4 @@
-//! `backend_server_monitoring`: mail servers whose health is watched (`config.md` 8.17).
+//! `backend_server_monitoring`: mail servers whose health is watched.
 
 use crate::config::address::Host;
 use crate::config::check::{any, no_blank, one_of};

@@ -1,4 +1,4 @@
-//! `realtime_blackhole_lists` (`config.md` 8.16; `decisions.md`).
+//! The section `realtime_blackhole_lists`: DNS blocklists.
 
 use crate::config::address::{Host, Networks, SoftWhitelist};
 use crate::config::check::{any, at_most, between};

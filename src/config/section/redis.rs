@@ -1,5 +1,4 @@
-//! `server.redis` (`config.md` 8.12). Without an address in it, the process keeps its state in
-//! memory.
+//! `server.redis`. Without an address in it, the process keeps its state in memory.
 
 use crate::config::address::{HostPort, ServerAddress};
 use crate::config::check::{

@@ -1,4 +1,4 @@
-//! `relay_domains`: domains that are served here (`config.md` 8.15).
+//! `relay_domains`: domains that are served here.
 
 use crate::config::address::{Host, SoftWhitelist};
 use crate::config::check::any;

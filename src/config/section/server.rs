@@ -1,4 +1,4 @@
-//! `server`: what the process as a whole does (`config.md` 8.2, 8.3, 8.7 to 8.9, 8.13).
+//! `server`: what the process as a whole does.
 
 use crate::config::address::{Host, ListenAddress, Networks};
 use crate::config::check::{

@@ -1,5 +1,4 @@
-//! `server.timeouts`: how long each kind of wait may take (`config.md` 8.14, 13.11;
-//! `decisions.md`).
+//! `server.timeouts`: how long each kind of wait may take.
 
 use crate::config::check::{milliseconds, minutes, seconds};
 use crate::config::keys::{Keys, Section};

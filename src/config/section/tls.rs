@@ -1,4 +1,4 @@
-//! `tls`: the same block for the listener, Redis and outgoing HTTP (`config.md` 8.4).
+//! `tls`: the same block for the listener, Redis and outgoing HTTP.
 
 use crate::config::check::{existing_file, if_given, one_word_each};
 use crate::config::choice::TlsVersion;

@@ -184,7 +184,7 @@ fn patches_change_lists_and_sections() {
     assert_eq!((config.server.log.level, config.server.log.json), (LogLevel::Warn, false));
     assert_eq!(config.server.instance_name, "y");
     assert_eq!(config.server.brute_force_protocols, ["imap"]);
-    assert!(config.brute_force.soft_whitelist.spares("Ann", "192.0.2.2".parse().unwrap()));
+    assert!(config.brute_force.soft_whitelist.exempts("Ann", "192.0.2.2".parse().unwrap()));
 }
 
 #[test]

@@ -208,8 +208,8 @@ fn names_of_the_operator_keep_their_case_and_their_dots() {
         "server: {workers: 1}\nbrute_force: {buckets: [], soft_whitelist: {Ann.Lee@Example.net: '192.0.2.0/24, 198.51.100.1'}}\n",
     );
     let list = config.brute_force.soft_whitelist;
-    assert!(list.spares("Ann.Lee@Example.net", "198.51.100.1".parse().unwrap()));
-    assert!(!list.spares("ann.lee@example.net", "198.51.100.1".parse().unwrap()));
+    assert!(list.exempts("Ann.Lee@Example.net", "198.51.100.1".parse().unwrap()));
+    assert!(!list.exempts("ann.lee@example.net", "198.51.100.1".parse().unwrap()));
 }
 
 #[test]

@@ -5,9 +5,8 @@
 //! has the value that was set last, which shards could not say. A thread finds a series through its
 //! own cache ([`ScriptMetrics`]), so the request path takes no lock once a series has been seen.
 //!
-//! Errors carry the words scripts know. Rules: specification `lua/modules-nauthilus.md` 11,
-//! `lua/modules-glua.md` 6.1. Bounds: [`METRICS_MAX`], [`SERIES_MAX`] (updates of further series go
-//! nowhere and are counted).
+//! Errors carry the words scripts know. Bounds: [`METRICS_MAX`], [`SERIES_MAX`] (updates of further
+//! series go nowhere and are counted).
 
 mod series;
 

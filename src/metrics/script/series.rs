@@ -202,6 +202,7 @@ impl Float {
 }
 
 /// Upper bounds in seconds: 0.001 × 1.75ⁿ, the buckets of the reference's histograms.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 pub const BOUNDS: [f64; 15] = {
     let mut bounds = [0.0; 15];
     let mut bound = 0.001;

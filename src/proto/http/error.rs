@@ -1,5 +1,5 @@
-//! Refusals of request heads, each with its answer. Texts and statuses: specification `http-api.md`
-//! 1.
+//! Refusals of request heads, each with its answer. Texts and statuses are those that clients of
+//! the reference see.
 
 /// Why a head is refused. Always the client's fault; the connection ends with the answer, for where
 /// the next request would begin cannot be known.

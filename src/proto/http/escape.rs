@@ -2,8 +2,7 @@
 //!
 //! What needs no decoding is borrowed. A decoded value is an ordinary allocation: where it is a
 //! password, the caller moves it into a [`Secret`](crate::secret::Secret). Called by `dialect`.
-//! Rules: RFC 3986 2.1, the URL standard's `application/x-www-form-urlencoded`; specification
-//! `http-api.md` 1 and 5.7, `deployments.md` 3.1.
+//! Rules: RFC 3986 2.1, the URL standard's `application/x-www-form-urlencoded`.
 
 use std::borrow::Cow;
 

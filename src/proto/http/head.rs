@@ -2,7 +2,7 @@
 //!
 //! Syntax is httparse's; what it lets through and the server must not (several empty lines at the
 //! start, doubtful lengths, two hosts) is refused here and in `framing`. Called once per request.
-//! Rules: RFC 9112 2 to 6, specification `http-api.md` 1. Bounds: [`Limits`].
+//! Rules: RFC 9112 sections 2 to 6. Bounds: [`Limits`].
 
 use super::fold;
 use super::framing::{Framing, FramingFields};

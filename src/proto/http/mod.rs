@@ -4,9 +4,8 @@
 //! Pure: no socket, no clock, no routing. Called by the worker's HTTP connections (heads, bodies,
 //! answers) and by `dialect` (escapes, queries, forms). Refuses whatever two servers in a row could
 //! read differently; each refusal is a [`HeadError`] or [`BodyError`] that knows its answer, and
-//! every one of them closes the connection.
-//! Rules: RFC 9110 and 9112, and the table of specification `http-api.md` 1. Bounds: [`Limits`],
-//! and the constants beside it.
+//! every one of them closes the connection. Rules: RFC 9110 and 9112. Bounds: [`Limits`], and the
+//! constants beside it.
 
 mod body;
 pub mod client;
@@ -97,8 +96,7 @@ impl Default for Limits {
     }
 }
 
-/// The specification's limit: heads of 100 kB are in use (client certificates in headers), over
-/// about 1 MiB is refused.
+/// Heads of 100 kB are in use (client certificates in headers); one over about 1 MiB is refused.
 pub const HEAD_BYTES_MAX: usize = 1 << 20;
 
 /// Every field the server knows is some 40 headers; proxies add a dozen. The parser's table of this

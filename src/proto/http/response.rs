@@ -101,6 +101,7 @@ pub fn http_date(unix_seconds: u64) -> [u8; DATE_BYTES] {
 }
 
 /// tchar of RFC 9110 5.6.2: what names consist of.
+#[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
 #[inline]
 pub(super) fn is_token_byte(byte: u8) -> bool {
     TOKEN_BYTES[byte as usize]
@@ -172,6 +173,7 @@ fn reason(status: u16) -> &'static str {
 /// Length of [`http_date`]'s text.
 const DATE_BYTES: usize = 29;
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const TOKEN_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

@@ -63,23 +63,23 @@ pub struct Message {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Response {
-    Bind(Outcome),
+    Bind(LdapResult),
     Entry {
         dn: Vec<u8>,
         attributes: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     },
     /// Another server may know more.
     Reference,
-    SearchDone(Outcome),
-    Modify(Outcome),
-    Extended(Outcome),
+    SearchDone(LdapResult),
+    Modify(LdapResult),
+    Extended(LdapResult),
     /// Nothing that we ask for.
     Other,
 }
 
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct LdapResult {
     /// `resultCode`; 0 is success.
     pub code: u32,
     /// The server's words.
@@ -185,12 +185,12 @@ pub fn parse(message: &[u8]) -> Result<Message, Malformed> {
     Ok(Message { id, response })
 }
 
-fn outcome(content: &[u8]) -> Result<Outcome, Malformed> {
+fn outcome(content: &[u8]) -> Result<LdapResult, Malformed> {
     let mut reader = Reader(content);
     let code = reader.number(ENUMERATED)?;
     let _matched_dn = reader.expect(OCTET_STRING)?;
     let text = String::from_utf8_lossy(reader.expect(OCTET_STRING)?).replace(char::is_control, " ");
-    Ok(Outcome { code, text })
+    Ok(LdapResult { code, text })
 }
 
 fn entry(content: &[u8]) -> Result<Response, Malformed> {
@@ -283,7 +283,7 @@ mod tests {
             // A referral, which is passed over.
             bytes(out, 0xa3, b"");
         };
-        let outcome = || Outcome { code: 32, text: "no such".into() };
+        let outcome = || LdapResult { code: 32, text: "no such".into() };
         for (tag, expected) in [
             (0x61, Response::Bind(outcome())),
             (0x65, Response::SearchDone(outcome())),

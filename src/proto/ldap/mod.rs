@@ -11,6 +11,6 @@ mod message;
 pub use ber::Malformed;
 pub use filter::{FILTER_DEPTH_MAX, FilterError, compose_filter};
 pub use message::{
-    MESSAGE_BYTES_MAX, Message, Modify, Operation, Outcome, Request, Response, Scope, Search,
+    LdapResult, MESSAGE_BYTES_MAX, Message, Modify, Operation, Request, Response, Scope, Search,
     compose, message_length, parse,
 };

@@ -1,9 +1,8 @@
 //! SQL on the wire: what the dialects of MySQL and PostgreSQL have in common, and a codec for each.
 //!
 //! Pure: no socket, no clock. [`Table`] is a result set, [`Parameter`] a value for a placeholder;
-//! `upstream::sql` holds the dialogues, `script::modules::net::db` shows both to scripts. Rules:
-//! specification `lua/modules-glua.md` 4.4, and each codec's own protocol.
-//! Bounds: [`RESULT_BYTES_MAX`].
+//! `upstream::sql` holds the dialogues, `script::modules::net::db` shows both to scripts. Each
+//! codec names the rules of its protocol. Bounds: [`RESULT_BYTES_MAX`].
 
 pub mod mysql;
 pub mod postgres;

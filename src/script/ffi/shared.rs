@@ -1,7 +1,7 @@
 //! What every host function of one Lua state can reach: the state's services and the run it was
 //! called from.
 
-use crate::auth::login::Login;
+use crate::auth::login::{BlockFacts, Login};
 use crate::auth::scripts::StageKind;
 use crate::op::{Answer, Op};
 use crate::script::entry::{Entry, Returned};
@@ -112,6 +112,8 @@ impl Drop for Entered<'_> {
 /// One script run as host functions see it.
 pub struct Run<'a> {
     pub login: &'a Login,
+    /// In brute_force actions: the block they run for.
+    pub block: Option<&'a BlockFacts>,
     pub stage: StageKind,
     /// Which stage table (environment, request table) of the state belongs to this run.
     pub slot: u32,
@@ -149,6 +151,7 @@ impl<'a> Run<'a> {
     ) -> Run<'a> {
         Run {
             login,
+            block: None,
             stage,
             slot,
             script,

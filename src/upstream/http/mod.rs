@@ -10,10 +10,8 @@
 //! redirects, keeps cookies if given a [`Jar`], uncompresses. Owns this worker's idle connections.
 //! An answer of any status is a success; failures are [`Error`]s, whose texts scripts see. Runs as
 //! a subtask: who asked and is gone takes the connection along. Called by the Lua modules and
-//! whatever else speaks HTTP.
-//! Rules: RFC 9110, 9112, 6265; specification `lua/modules-glua.md` 4.2, `config.md` 8.14,
-//! `decisions.md`, "Outgoing TLS".
-//! Bounds: [`Request::timeout`] for everything up to the body's last byte,
+//! whatever else speaks HTTP. Rules: RFC 9110, 9112, 6265. Bounds: [`Request::timeout`] for
+//! everything up to the body's last byte,
 //! [`ResponseLimits`](crate::proto::http::client::ResponseLimits), [`REDIRECTS_MAX`], the
 //! [`Limits`](Settings::limits) of the pool.
 //!

@@ -2,7 +2,7 @@
 //!
 //! An operator's own setting counts for all requests; else the environment's `HTTP_PROXY` and
 //! `HTTPS_PROXY` (either case), but for what `NO_PROXY` names and for this machine itself. Only
-//! proxies that are spoken to in plain HTTP are known. Rules: `decisions.md`, "Outgoing TLS".
+//! proxies that are spoken to in plain HTTP are known.
 
 use super::request::basic;
 use crate::proto::url::{Url, UrlError};

@@ -1,8 +1,7 @@
 //! Where a redirect leads, and what of the request goes along.
 //!
 //! 301, 302 and 303 make a GET of everything but HEAD, without its body; 307 and 308 repeat the
-//! request. Credentials stay on the host that they were meant for. Rules: RFC 9110 15.4;
-//! specification `lua/modules-glua.md` 4.2 and 4.9.
+//! request. Credentials stay on the host that they were meant for. Rules: RFC 9110 section 15.4.
 
 use super::error::Cause;
 use super::request::Redirects;

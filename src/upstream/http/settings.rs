@@ -1,4 +1,4 @@
-//! What an operator may set about outgoing HTTP: `server.http_client` (`config.md` 8.14).
+//! What an operator may set about outgoing HTTP: `server.http_client`.
 
 use super::proxy::Proxies;
 use crate::tls::{ClientTls, ClientTlsSettings, TlsError};

@@ -10,8 +10,8 @@
 //! opens one, at most [`Settings::connections_max`] of a worker at a time; who finds none free
 //! waits in line for one. What was kept and turns out to be closed is replaced once. The servers of
 //! a pool are tried in their order. Runs as a subtask: an asker that is gone takes its connection
-//! along. Rules: RFC 4511, 4513, 2830; specification `config.md` 8.20. Bounds: the pool's times,
-//! [`ENTRIES_MAX`], [`RESULT_BYTES_MAX`], the line of its [`Semaphore`].
+//! along. Rules: RFC 4511, 4513, 2830. Bounds: the pool's times, [`ENTRIES_MAX`],
+//! [`RESULT_BYTES_MAX`], the line of its [`Semaphore`].
 
 mod session;
 mod uri;

@@ -3,7 +3,7 @@
 use super::{Bind, Error, Server, Settings};
 use crate::op::{Failure, Ops};
 use crate::proto::ldap::{
-    Message, Modify, Outcome, Request, Response, Search, compose, message_length, parse,
+    LdapResult, Message, Modify, Request, Response, Search, compose, message_length, parse,
 };
 use crate::upstream::channel::Channel;
 use std::time::{Duration, Instant};
@@ -179,7 +179,7 @@ impl Session {
     }
 }
 
-fn done(outcome: Outcome) -> Result<(), Error> {
+fn done(outcome: LdapResult) -> Result<(), Error> {
     if outcome.code == 0 {
         Ok(())
     } else {

@@ -2,9 +2,8 @@
 //!
 //! In this order: TCP connect, a PROXY header if it wants one, TLS if it speaks it, and with
 //! `deep_check` some words of its protocol (`dialogue`). Used by the worker that watches the
-//! configured servers and by scripts (`check_backend_connection`). Rules: specification
-//! `pipeline.md` 15, `config.md` 8.17. Each step may take [`STEP_MAX`], a probe altogether
-//! [`PROBE_MAX`].
+//! configured servers and by scripts (`check_backend_connection`). Each step may take [`STEP_MAX`],
+//! a probe altogether [`PROBE_MAX`].
 
 mod dialogue;
 

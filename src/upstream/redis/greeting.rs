@@ -40,7 +40,7 @@ enum Step {
 
 /// Where a reply leaves the greeting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum Progress {
     Pending,
     /// The connection is ready for commands.
     Done,
@@ -107,7 +107,7 @@ impl Greeting {
     }
 
     /// Takes the reply to the next step.
-    pub(super) fn handle_reply(&mut self, reply: &Reply, password: &Secret) -> Outcome {
+    pub(super) fn handle_reply(&mut self, reply: &Reply, password: &Secret) -> Progress {
         let step = self.steps.pop_front();
         if let View::Error(text) = reply.view()
             && let Some(outcome) = judge(step, text, password)
@@ -118,12 +118,12 @@ impl Greeting {
             && let Some(found) = role(reply)
             && found != wanted.word()
         {
-            return Outcome::Refused(format!(
+            return Progress::Refused(format!(
                 "the server is no {wanted} but a {}",
                 String::from_utf8_lossy(found)
             ));
         }
-        if self.steps.is_empty() { Outcome::Done } else { Outcome::Pending }
+        if self.steps.is_empty() { Progress::Done } else { Progress::Pending }
     }
 
     /// Encodes a command here rather than with `Commands`, whose memory would not be wiped.
@@ -139,16 +139,16 @@ impl Greeting {
 }
 
 /// What an error reply to `step` means; None if nothing depends on it.
-fn judge(step: Option<Step>, text: &[u8], password: &Secret) -> Option<Outcome> {
+fn judge(step: Option<Step>, text: &[u8], password: &Secret) -> Option<Progress> {
     match step {
         Some(Step::Name | Step::Info | Step::Tracking) => None,
         Some(Step::Ping | Step::Role(_)) if text.starts_with(b"NOPERM") => None,
         Some(Step::Hello)
             if text.starts_with(b"NOPROTO") || text.starts_with(b"ERR unknown command") =>
         {
-            Some(Outcome::Downgrade)
+            Some(Progress::Downgrade)
         }
-        _ => Some(Outcome::Refused(server_text(text, password))),
+        _ => Some(Progress::Refused(server_text(text, password))),
     }
 }
 
@@ -234,20 +234,20 @@ mod tests {
             (
                 Role::Master,
                 Reply::array(&[Reply::bulk(b"master"), Reply::int(1), Reply::array(&[])]),
-                Outcome::Pending,
+                Progress::Pending,
             ),
             (
                 Role::Master,
                 Reply::array(&[Reply::bulk(b"slave")]),
-                Outcome::Refused("the server is no master but a slave".into()),
+                Progress::Refused("the server is no master but a slave".into()),
             ),
-            (Role::Replica, Reply::array(&[Reply::bulk(b"slave")]), Outcome::Pending),
+            (Role::Replica, Reply::array(&[Reply::bulk(b"slave")]), Progress::Pending),
             (
                 Role::Replica,
                 Reply::array(&[Reply::bulk(b"master")]),
-                Outcome::Refused("the server is no replica but a master".into()),
+                Progress::Refused("the server is no replica but a master".into()),
             ),
-            (Role::Master, Reply::error("NOPERM no"), Outcome::Pending),
+            (Role::Master, Reply::error("NOPERM no"), Progress::Pending),
         ] {
             let mut greeting = Greeting::new(&said_to_be(wanted), Protocol::Resp2);
             assert_eq!(said(&greeting), "*1\r\n$4\r\nROLE\r\n*1\r\n$4\r\nPING\r\n");
@@ -277,9 +277,9 @@ mod tests {
             Reply::simple("OK"),
         ];
         for reply in &replies {
-            assert_eq!(greeting.handle_reply(reply, &named.password), Outcome::Pending);
+            assert_eq!(greeting.handle_reply(reply, &named.password), Progress::Pending);
         }
-        assert_eq!(greeting.handle_reply(&Reply::simple("PONG"), &named.password), Outcome::Done);
+        assert_eq!(greeting.handle_reply(&Reply::simple("PONG"), &named.password), Progress::Done);
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
             let mut greeting = Greeting::new(&settings(), Protocol::Resp3);
             assert_eq!(
                 greeting.handle_reply(&Reply::error(text), &Secret::default()),
-                Outcome::Refused(text.to_owned())
+                Progress::Refused(text.to_owned())
             );
         }
         let mut greeting = Greeting::new(&settings(), Protocol::Resp2);
@@ -301,7 +301,7 @@ mod tests {
             "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
         assert_eq!(
             greeting.handle_reply(&Reply::error(masterdown), &Secret::default()),
-            Outcome::Refused(masterdown.to_owned())
+            Progress::Refused(masterdown.to_owned())
         );
     }
 
@@ -314,7 +314,7 @@ mod tests {
             let mut greeting = Greeting::new(&settings(), Protocol::Resp3);
             assert_eq!(
                 greeting.handle_reply(&Reply::error(text), &Secret::default()),
-                Outcome::Downgrade
+                Progress::Downgrade
             );
         }
     }
@@ -323,7 +323,7 @@ mod tests {
     fn a_forbidden_ping_is_no_obstacle() {
         let mut greeting = Greeting::new(&settings(), Protocol::Resp2);
         let noperm = Reply::error("NOPERM User app has no permissions to run the 'ping' command");
-        assert_eq!(greeting.handle_reply(&noperm, &Secret::default()), Outcome::Done);
+        assert_eq!(greeting.handle_reply(&noperm, &Secret::default()), Progress::Done);
     }
 
     #[test]

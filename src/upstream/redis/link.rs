@@ -14,7 +14,7 @@
 //! (`proto::resp`).
 
 use super::backoff::{Backoff, STABLE};
-use super::greeting::{Greeting, Outcome};
+use super::greeting::{Greeting, Progress};
 use super::refusal::{self, Refusal};
 use super::{Protocol, Role, Settings};
 use crate::op::{Answer, Failure};
@@ -58,7 +58,7 @@ pub struct Link {
     /// Connections that were in use and are over.
     losses: u64,
     /// What was read before may have changed, or nobody would tell.
-    has_news: bool,
+    is_invalidated: bool,
 }
 
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Link {
             waiting: VecDeque::new(),
             earliest: None,
             losses: 0,
-            has_news: true,
+            is_invalidated: true,
         }
     }
 
@@ -177,8 +177,8 @@ impl Link {
     /// Whether, since the last call, the server told of changes ([`Settings::tracking`]) or the
     /// connection that it would have told over has ended.
     #[inline]
-    pub fn take_news(&mut self) -> bool {
-        std::mem::take(&mut self.has_news)
+    pub fn take_invalidation(&mut self) -> bool {
+        std::mem::take(&mut self.is_invalidated)
     }
 
     /// Why asks are refused now; None if they are not.
@@ -231,7 +231,7 @@ impl Link {
             match self.decoder.next_reply(&mut input) {
                 Ok(None) => return,
                 // Notices (of client tracking) belong to no ask.
-                Ok(Some(reply)) if reply.is_push() => self.has_news = true,
+                Ok(Some(reply)) if reply.is_push() => self.is_invalidated = true,
                 Ok(Some(reply)) => self.handle_reply(reply, now, out),
                 Err(error) => self.lose(Failure::Protocol(error.to_string()), now, out),
             }
@@ -355,14 +355,14 @@ impl Link {
             return self.deliver(reply, now, out);
         };
         match greeting.handle_reply(&reply, &self.settings.password) {
-            Outcome::Pending => {}
+            Progress::Pending => {}
             // Willing before it has heard us out? Then its replies are not to ours.
-            Outcome::Done if !greeting.unsent().is_empty() => {
+            Progress::Done if !greeting.unsent().is_empty() => {
                 self.refuse(EARLY_REPLY.to_owned(), now, out)
             }
-            Outcome::Done => self.state = State::Ready { since: now },
-            Outcome::Refused(text) => self.refuse(text, now, out),
-            Outcome::Downgrade => {
+            Progress::Done => self.state = State::Ready { since: now },
+            Progress::Refused(text) => self.refuse(text, now, out),
+            Progress::Downgrade => {
                 // Nothing was lost: the queue waits for the next connection.
                 self.protocol = Protocol::Resp2;
                 self.decoder = Decoder::default();
@@ -507,7 +507,7 @@ impl Link {
                 .drain(..)
                 .filter_map(|asker| Some((asker.who?, Answer::Failed(failure.clone())))),
         );
-        self.has_news = true;
+        self.is_invalidated = true;
         self.earliest = None;
         self.decoder = Decoder::default();
         self.outgoing = Vec::new();

@@ -330,17 +330,20 @@ fn notices_are_nobodys_answer() {
 
 /// Who keeps what was read has to know when it may have changed.
 #[test]
-fn notices_and_lost_connections_are_news() {
+fn notices_and_lost_connections_invalidate_what_was_read() {
     let mut bench = Bench::ready();
-    assert!(bench.link.take_news(), "whatever was read before came over another connection");
+    assert!(
+        bench.link.take_invalidation(),
+        "whatever was read before came over another connection"
+    );
     assert!(bench.ask(1).is_none());
     bench.flush();
     bench.say(b"+a\r\n");
-    assert!(!bench.link.take_news());
+    assert!(!bench.link.take_invalidation());
     bench.say(b">2\r\n+invalidate\r\n*0\r\n");
-    assert!(bench.link.take_news() && !bench.link.take_news());
+    assert!(bench.link.take_invalidation() && !bench.link.take_invalidation());
     bench.close();
-    assert!(bench.link.take_news());
+    assert!(bench.link.take_invalidation());
 }
 
 /// Whatever a server sends that is no answer to us ends the connection, and everybody is told.

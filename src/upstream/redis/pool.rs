@@ -127,11 +127,10 @@ impl Pool {
     }
 
     /// Whether what was read from any server may have changed; as
-    /// [`Link::take_news`](super::Link::take_news). What several have to tell comes one call after
-    /// the other.
-    pub fn take_news(&mut self) -> bool {
+    /// [`Link::take_invalidation`](super::Link::take_invalidation). Each call tells of one server.
+    pub fn take_invalidation(&mut self) -> bool {
         (0..self.nodes.places())
-            .any(|at| self.nodes.get_mut(at).is_some_and(|node| node.link.take_news()))
+            .any(|at| self.nodes.get_mut(at).is_some_and(|node| node.link.take_invalidation()))
     }
 
     /// How many places there are; some may be empty.
@@ -218,7 +217,7 @@ impl Pool {
     }
 
     /// Whether [`Pool::turn`] has something to look at.
-    pub fn has_news(&self) -> bool {
+    pub fn has_events(&self) -> bool {
         !self.inner.is_empty()
     }
 

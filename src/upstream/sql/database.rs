@@ -8,7 +8,7 @@ use super::mysql;
 use super::postgres;
 use super::session::{Performed, Session};
 use super::sqlite;
-use super::{CONNECT_MAX, Error, Outcome, Request, WAIT_MAX};
+use super::{CONNECT_MAX, Error, Executed, Request, WAIT_MAX};
 use crate::op::{BlockingJob, Failure, Op, Ops, Subtask};
 use crate::proto::sql::mysql::dsn as mysql_dsn;
 use crate::proto::sql::postgres::dsn as postgres_dsn;
@@ -98,7 +98,7 @@ impl Database {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn run(self: Rc<Database>, ops: Ops, request: Request) -> Result<Outcome, Error> {
+    pub async fn run(self: Rc<Database>, ops: Ops, request: Request) -> Result<Executed, Error> {
         let permit = self.semaphore.acquire(&ops, WAIT_MAX).await;
         let _permit = permit.map_err(|failure| {
             if failure == Failure::TimedOut { Error::Busy } else { failure.into() }
@@ -144,9 +144,9 @@ impl Database {
         &self,
         mut session: Session,
         request: &Request,
-        outcome: Result<Outcome, Error>,
+        outcome: Result<Executed, Error>,
         ops: &Ops,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Executed, Error> {
         if !session.is_in_step() || self.closed.get() {
             return outcome;
         }

@@ -10,7 +10,7 @@
 //! A connection is used by one script at a time. One that died while it was idle is replaced before
 //! anything is sent on it; one that dies later is an error to the script, for nobody knows how far
 //! it came. A script that goes away in the middle of a statement takes its connection along. No
-//! error holds a password. Rules: specification `lua/modules-glua.md` 4.4 and 7.
+//! error holds a password.
 
 mod database;
 mod harmless;
@@ -54,7 +54,7 @@ pub enum How {
 
 /// What a statement gave.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct Executed {
     pub table: Table,
     pub rows_affected: u64,
     /// `None`: the dialect knows no such thing.

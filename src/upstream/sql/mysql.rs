@@ -5,7 +5,7 @@
 
 use super::session::Dialogue;
 use super::statements::Statements;
-use super::{Error, Outcome};
+use super::{Error, Executed};
 use crate::op::Ops;
 use crate::proto::sql::mysql::dsn::{Dsn, Net, TlsMode};
 use crate::proto::sql::mysql::login::{self, Account, Login, LoginError, Privacy, Step};
@@ -115,7 +115,7 @@ impl Session {
     async fn log_in(&mut self, ops: &Ops, tls: Option<ClientTls>) -> Result<(), Error> {
         self.receive(ops).await?;
         let greeting = login::greeting(&self.payload)?;
-        let wanted = self.wanted();
+        let wanted = self.capabilities();
         let mut privacy =
             if matches!(self.dsn.net, Net::Unix(_)) { Privacy::Unix } else { Privacy::None };
         if let (Some(tls), Net::Tcp(host, _)) = (tls, &self.dsn.net) {
@@ -151,7 +151,7 @@ impl Session {
         }
     }
 
-    fn wanted(&self) -> CapabilityFlags {
+    fn capabilities(&self) -> CapabilityFlags {
         let mut wanted = CapabilityFlags::empty();
         wanted.set(CapabilityFlags::CLIENT_FOUND_ROWS, self.dsn.client_found_rows);
         wanted.set(CapabilityFlags::CLIENT_MULTI_STATEMENTS, self.dsn.multi_statements);
@@ -171,7 +171,7 @@ impl Session {
         if names.is_empty() && !collate.is_empty() {
             names.push(format!("SET NAMES utf8mb4{collate}"));
         }
-        let mut outcome = Ok(Outcome::default());
+        let mut outcome = Ok(Executed::default());
         for statement in names {
             outcome = self.plain(ops, statement.as_bytes(), false).await;
             if outcome.is_ok() {
@@ -233,7 +233,7 @@ impl Session {
     }
 
     /// Reads the answer to a statement: all its results, of which the first counts.
-    async fn results(&mut self, ops: &Ops, form: Form, rows: bool) -> Result<Outcome, Error> {
+    async fn results(&mut self, ops: &Ops, form: Form, rows: bool) -> Result<Executed, Error> {
         let mut first = None;
         loop {
             self.receive(ops).await?;
@@ -241,7 +241,7 @@ impl Session {
                 Reply::Done(Done { affected_rows, last_insert_id, status }) => {
                     let last_insert_id = Some(i64::try_from(last_insert_id).unwrap_or(i64::MAX));
                     (
-                        Outcome {
+                        Executed {
                             table: Table::default(),
                             rows_affected: affected_rows,
                             last_insert_id,
@@ -258,7 +258,7 @@ impl Session {
                     let columns = self.columns(ops, count).await?;
                     let (table, status) =
                         self.rows(ops, &columns, form, rows && first.is_none()).await?;
-                    (Outcome { table, rows_affected: 0, last_insert_id: Some(0) }, status)
+                    (Executed { table, rows_affected: 0, last_insert_id: Some(0) }, status)
                 }
             };
             self.in_transaction = status.in_transaction;
@@ -348,7 +348,7 @@ impl Session {
 }
 
 impl Dialogue for Session {
-    async fn plain(&mut self, ops: &Ops, sql: &[u8], rows: bool) -> Result<Outcome, Error> {
+    async fn plain(&mut self, ops: &Ops, sql: &[u8], rows: bool) -> Result<Executed, Error> {
         self.command(ops, Command::COM_QUERY, sql).await?;
         self.results(ops, Form::Text, rows).await
     }
@@ -363,7 +363,7 @@ impl Dialogue for Session {
         sql: &[u8],
         parameters: &[Parameter],
         rows: bool,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Executed, Error> {
         let prepared = self.prepared(ops, sql).await?;
         if prepared.parameters != parameters.len() {
             return Err(Error::Arguments { expected: prepared.parameters, got: parameters.len() });

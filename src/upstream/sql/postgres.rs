@@ -5,7 +5,7 @@
 
 use super::session::Dialogue;
 use super::statements::Statements;
-use super::{Error, Outcome};
+use super::{Error, Executed};
 use crate::op::{BlockingJob, Op, Ops};
 use crate::proto::sql::postgres::dsn::{Dsn, TlsMode};
 use crate::proto::sql::postgres::login::{Login, LoginError, Step};
@@ -45,7 +45,7 @@ struct Prepared {
 /// An answer so far: all that comes until the server is ready again.
 #[derive(Default)]
 struct Collected {
-    outcome: Outcome,
+    outcome: Executed,
     /// The first result is complete, and no other counts.
     ended: bool,
     columns: Vec<Column>,
@@ -276,7 +276,7 @@ impl Session {
 }
 
 impl Dialogue for Session {
-    async fn plain(&mut self, ops: &Ops, sql: &[u8], rows: bool) -> Result<Outcome, Error> {
+    async fn plain(&mut self, ops: &Ops, sql: &[u8], rows: bool) -> Result<Executed, Error> {
         let sql = text(sql)?;
         let mut out = BytesMut::new();
         frontend::query(sql, &mut out).map_err(|_| UNSENDABLE)?;
@@ -294,7 +294,7 @@ impl Dialogue for Session {
         sql: &[u8],
         parameters: &[Parameter],
         rows: bool,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Executed, Error> {
         let sql = text(sql)?;
         let collected = self.run(ops, sql, parameters, rows).await?;
         // A table was altered, or somebody discarded the statement: nothing has been done yet, so
@@ -348,7 +348,7 @@ impl Collected {
         Ok(())
     }
 
-    fn finish(self) -> Result<Outcome, Error> {
+    fn finish(self) -> Result<Executed, Error> {
         self.refused.map_or(Ok(self.outcome), |error| Err(refused(error)))
     }
 }

@@ -3,7 +3,7 @@
 use super::mysql;
 use super::postgres;
 use super::sqlite;
-use super::{Error, How, Outcome, Request};
+use super::{Error, Executed, How, Request};
 use crate::op::Ops;
 use crate::proto::sql::Parameter;
 
@@ -18,7 +18,7 @@ pub enum Session {
 /// What came of a request.
 pub enum Performed {
     /// This, for the script.
-    Ended(Result<Outcome, Error>),
+    Ended(Result<Executed, Error>),
     /// The connection was gone before the statement was sent: it may be sent on another.
     NotSent(Error),
 }
@@ -26,7 +26,7 @@ pub enum Performed {
 /// A dialogue over a channel.
 pub trait Dialogue {
     /// Sends a statement as text; the first result counts.
-    async fn plain(&mut self, ops: &Ops, sql: &[u8], rows: bool) -> Result<Outcome, Error>;
+    async fn plain(&mut self, ops: &Ops, sql: &[u8], rows: bool) -> Result<Executed, Error>;
     /// Prepares a statement, or finds it prepared.
     async fn prepare(&mut self, ops: &Ops, sql: &[u8]) -> Result<(), Error>;
     /// Runs a statement prepared, with values for its placeholders.
@@ -36,7 +36,7 @@ pub trait Dialogue {
         sql: &[u8],
         parameters: &[Parameter],
         rows: bool,
-    ) -> Result<Outcome, Error>;
+    ) -> Result<Executed, Error>;
     /// The statement that begins a transaction.
     fn begin_text(read_only: bool) -> &'static [u8];
 }
@@ -100,7 +100,7 @@ async fn perform<D: Dialogue>(
     let sql = &request.sql;
     Performed::Ended(match &request.how {
         How::Plain => dialogue.plain(ops, sql, request.rows).await,
-        How::Prepare => dialogue.prepare(ops, sql).await.map(|()| Outcome::default()),
+        How::Prepare => dialogue.prepare(ops, sql).await.map(|()| Executed::default()),
         How::Prepared(parameters) => dialogue.execute(ops, sql, parameters, request.rows).await,
         How::InTransaction => {
             match dialogue.plain(ops, D::begin_text(read_only), false).await {
@@ -118,7 +118,7 @@ async fn in_transaction<D: Dialogue>(
     dialogue: &mut D,
     ops: &Ops,
     request: &Request,
-) -> Result<Outcome, Error> {
+) -> Result<Executed, Error> {
     match dialogue.plain(ops, &request.sql, request.rows).await {
         Ok(outcome) => dialogue.plain(ops, b"COMMIT", false).await.map(|_| outcome),
         Err(error @ Error::Refused(_)) => {

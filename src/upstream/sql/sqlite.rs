@@ -5,7 +5,7 @@
 //! `_journal_mode`, `_query_only`. Values are what SQLite holds: integers and reals are numbers,
 //! texts and blobs are strings. Statements never load extensions.
 
-use super::{Error, How, Outcome, Request};
+use super::{Error, Executed, How, Request};
 use crate::op::{BlockingJob, Op, Ops};
 use crate::proto::http::form_pairs;
 use crate::proto::sql::{Parameter, RESULT_BYTES_MAX, Table};
@@ -122,7 +122,7 @@ impl Session {
         ops: &Ops,
         request: &Request,
         read_only: bool,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Executed, Error> {
         let Some(connection) = self.connection.take() else { return Err(Error::Closed) };
         let mut interrupting = Interrupting(Some(connection.get_interrupt_handle()));
         let job = Job::of(request, read_only)?;
@@ -133,7 +133,7 @@ impl Session {
         let (connection, outcome) = ops
             .ask(Op::Blocking(work), Duration::MAX)
             .await
-            .done::<(Connection, Result<Outcome, Error>)>()?;
+            .done::<(Connection, Result<Executed, Error>)>()?;
         interrupting.0 = None;
         self.in_transaction = !connection.is_autocommit();
         self.connection = Some(connection);
@@ -179,18 +179,18 @@ impl Job {
         Ok(Job { sql, how, rows: request.rows })
     }
 
-    fn run(&self, connection: &Connection) -> Result<Outcome, Error> {
+    fn run(&self, connection: &Connection) -> Result<Executed, Error> {
         match &self.how {
             Kind::InTransaction { read_only } => self.in_transaction(connection, *read_only),
             Kind::Plain => self.plain(connection),
             Kind::Prepare => {
-                connection.prepare(&self.sql).map(|_| Outcome::default()).map_err(refused)
+                connection.prepare(&self.sql).map(|_| Executed::default()).map_err(refused)
             }
             Kind::Prepared(parameters) => self.prepared(connection, parameters),
         }
     }
 
-    fn in_transaction(&self, connection: &Connection, read_only: bool) -> Result<Outcome, Error> {
+    fn in_transaction(&self, connection: &Connection, read_only: bool) -> Result<Executed, Error> {
         let execute = |sql: &str| connection.execute_batch(sql).map_err(refused);
         if read_only {
             execute("PRAGMA query_only=1")?;
@@ -208,9 +208,9 @@ impl Job {
     }
 
     /// All statements of the text; the first result counts.
-    fn plain(&self, connection: &Connection) -> Result<Outcome, Error> {
+    fn plain(&self, connection: &Connection) -> Result<Executed, Error> {
         let mut batch = Batch::new(connection, &self.sql);
-        let mut first: Option<Outcome> = None;
+        let mut first: Option<Executed> = None;
         while let Some(mut statement) = batch.next().map_err(refused)? {
             let outcome = run(connection, &mut statement, &[], self.rows && first.is_none())?;
             first.get_or_insert(outcome);
@@ -222,7 +222,7 @@ impl Job {
         &self,
         connection: &Connection,
         parameters: &[Parameter],
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Executed, Error> {
         let mut statement = connection.prepare(&self.sql).map_err(refused)?;
         let expected = statement.parameter_count();
         if expected != parameters.len() {
@@ -237,7 +237,7 @@ fn run(
     statement: &mut rusqlite::Statement<'_>,
     parameters: &[Parameter],
     wanted: bool,
-) -> Result<Outcome, Error> {
+) -> Result<Executed, Error> {
     for (at, parameter) in parameters.iter().enumerate() {
         statement.raw_bind_parameter(at + 1, parameter).map_err(refused)?;
     }
@@ -256,7 +256,7 @@ fn run(
     drop(rows);
     let changed = connection.total_changes() != before;
     let rows_affected = if changed { connection.changes() } else { 0 };
-    Ok(Outcome {
+    Ok(Executed {
         table,
         rows_affected,
         last_insert_id: Some(if changed { connection.last_insert_rowid() } else { last_id }),

@@ -6,7 +6,7 @@ use crate::auth::brute_force::rules::Flush;
 use crate::auth::report::{Event, Level};
 use crate::auth::request::{Request, SessionId};
 use crate::auth::run::Stores;
-use crate::dialect::admin::{self as dialect, Endpoint, Question, Wanted};
+use crate::dialect::admin::{self as dialect, Endpoint, Filter, Question};
 use crate::dialect::envelope::Envelope;
 use crate::epoch::Epoch;
 use crate::op::Ops;
@@ -33,14 +33,14 @@ pub(super) fn open(
             let status = dialect::job(out, &id, state.as_ref(), &session, envelope);
             return Next::Answered(status, None);
         }
-        Endpoint::BruteForceList => dialect::wanted(request).map(Question::Blocked),
+        Endpoint::BruteForceList => dialect::filter(request).map(Question::Blocked),
         Endpoint::BruteForceFlush | Endpoint::BruteForceFlushLater => {
             dialect::flush(request).map(Question::Flush)
         }
         Endpoint::CacheFlush => dialect::forget(request).map(Question::Forget),
     };
     match question {
-        Err(refusal) => Next::Answered(dialect::refused(out, &refusal, envelope), None),
+        Err(rejection) => Next::Answered(dialect::rejected(out, &rejection, envelope), None),
         Ok(Question::Flush(flush)) if endpoint == Endpoint::BruteForceFlushLater => {
             local.process.jobs.set(session.as_str(), JobState::Queued);
             let status = dialect::queued(out, &session, envelope);
@@ -68,7 +68,7 @@ impl Job {
         let policy = &epoch.policy;
         let stores = Stores { results: &process.results, state };
         let answer = match question {
-            Question::Blocked(wanted) => Answer::Blocked(wanted, admin::blocked(state, &ops).await),
+            Question::Blocked(filter) => Answer::Blocked(filter, admin::blocked(state, &ops).await),
             Question::Flush(flush) => {
                 let removed = admin::flush(&policy.brute_force, state, &ops, &flush).await;
                 Answer::Flushed(flush, removed)
@@ -89,7 +89,7 @@ struct Finished {
 
 /// Removed are keys.
 enum Answer {
-    Blocked(Wanted, Blocked),
+    Blocked(Filter, Blocked),
     Flushed(Flush, Result<Vec<Vec<u8>>, Error>),
     Forgotten(String, Result<Vec<Vec<u8>>, Error>),
 }
@@ -98,8 +98,8 @@ impl kind::Finished for Finished {
     fn compose(&mut self, out: &mut Vec<u8>, _: &Epoch, envelope: &Envelope<'_>) -> u16 {
         let session = &self.request.session;
         match &self.answer {
-            Answer::Blocked(wanted, blocked) => {
-                dialect::list(out, blocked, wanted, session, envelope)
+            Answer::Blocked(filter, blocked) => {
+                dialect::list(out, blocked, filter, session, envelope)
             }
             Answer::Flushed(flush, removed) => {
                 dialect::flushed(out, flush, removed, session, envelope)

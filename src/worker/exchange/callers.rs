@@ -3,7 +3,7 @@
 
 use super::kind::{Admitted, Context, From, Output};
 use crate::auth::caller::{
-    Access, Check, Decision, Need, Outcome, Presented, Refusal, throttle::Throttle,
+    Access, Check, CheckResult, Decision, Need, Presented, Refusal, throttle::Throttle,
 };
 use crate::auth::request::Request;
 use crate::dialect::caller::{Credentials, Guard, guard, refuse};
@@ -27,7 +27,7 @@ pub enum Admission {
 pub fn admit(
     request: &Request,
     route: &Route<'_>,
-    known: Option<Outcome>,
+    known: Option<CheckResult>,
     context: Context<'_>,
     out: &mut Vec<u8>,
 ) -> Admission {
@@ -148,7 +148,7 @@ impl Job {
     }
 }
 
-async fn find_out(check: Check, local: &Local, from: From, ops: &Ops) -> Outcome {
+async fn find_out(check: Check, local: &Local, from: From, ops: &Ops) -> CheckResult {
     let Some(callers) = local.epoch.dialect.caller.as_deref() else {
         return Err(Refusal::Unavailable);
     };

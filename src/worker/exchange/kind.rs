@@ -1,7 +1,7 @@
 //! What every kind of exchange is made of: what it is opened with, how it goes on, and what it
 //! returns.
 
-use crate::auth::caller::Outcome;
+use crate::auth::caller::CheckResult;
 use crate::auth::login::Login;
 use crate::auth::report::{Event, Report};
 use crate::auth::request::Request;
@@ -97,7 +97,7 @@ pub trait Finished {
 /// A request whose caller was looked for.
 pub struct Admitted {
     pub request: Box<Request>,
-    pub outcome: Outcome,
+    pub outcome: CheckResult,
     pub from: From,
 }
 

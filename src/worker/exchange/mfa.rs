@@ -24,7 +24,7 @@ pub(super) fn open(
         Ok(question) => Next::Run(Job { login, question }),
         Err(error) => {
             *request = login.request;
-            Next::Answered(dialect::refused(out, error, &context.envelope), None)
+            Next::Answered(dialect::rejected(out, error, &context.envelope), None)
         }
     }
 }
@@ -48,7 +48,7 @@ impl Job {
 
 struct Finished {
     login: Box<Login>,
-    answer: mfa::Answer,
+    answer: mfa::Reply,
     event: Option<Event>,
 }
 

@@ -30,7 +30,7 @@ pub use background::{EXPORT_MAX, Export, Init, PostActions};
 pub use kind::{Admitted, Background, Context, Finished, From, Next, Output};
 
 use super::local::Local;
-use crate::auth::caller::Outcome;
+use crate::auth::caller::CheckResult;
 use crate::auth::request::{Mode, Request, SessionId};
 use crate::dialect::hook::not_found as no_such_hook;
 use crate::dialect::route::{Route, route, unknown_service_status};
@@ -84,7 +84,7 @@ pub fn admitted(admitted: Admitted, context: Context<'_>, out: &mut Vec<u8>) -> 
 
 fn go_on(
     mut request: Box<Request>,
-    caller: Option<Outcome>,
+    caller: Option<CheckResult>,
     context: Context<'_>,
     out: &mut Vec<u8>,
 ) -> Opened {

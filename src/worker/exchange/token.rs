@@ -25,7 +25,7 @@ pub(super) fn open(
 ) -> Next<Job> {
     match jwt::read(request, endpoint) {
         Ok(issue) => Next::Run(Job { login: login(request), issue, from: context.from }),
-        Err(error) => Next::Answered(jwt::refused(out, error, &context.envelope), None),
+        Err(error) => Next::Answered(jwt::rejected(out, error, &context.envelope), None),
     }
 }
 

@@ -103,9 +103,9 @@ impl Links {
     }
 
     /// Whether what was read from the server's own Redis may have changed.
-    pub fn take_news(&mut self) -> bool {
+    pub fn take_invalidation(&mut self) -> bool {
         match self.pools.first_mut() {
-            Some(Some(connected)) => connected.pool.take_news(),
+            Some(Some(connected)) => connected.pool.take_invalidation(),
             _ => false,
         }
     }
@@ -168,7 +168,7 @@ impl Links {
                 }
                 // A connection that failed at once may send commands elsewhere, each a few times at
                 // most.
-                if !connected.pool.has_news() {
+                if !connected.pool.has_events() {
                     break;
                 }
             }

@@ -235,7 +235,7 @@ impl Upstreams {
 
     /// Forgets accounts that Redis has told of changes of.
     pub fn forget_changed(&mut self) {
-        if self.redis.take_news() {
+        if self.redis.take_invalidation() {
             self.known.forget();
         }
     }

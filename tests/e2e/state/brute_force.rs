@@ -3,8 +3,8 @@
 use super::{Subject, bare, behaviours};
 use loligo::op::Ops;
 use loligo::state::{
-    Counters, Evidence, Failed, FailedFrom, Kind, LoginEffects, NewBlock, Owner, Standing, Store,
-    Tolerance, WrongPassword,
+    ClientStatus, Counters, Evidence, Failed, FailedFrom, Kind, LoginEffects, NewBlock, Owner,
+    Store, Tolerance, WrongPassword,
 };
 use std::time::Duration;
 
@@ -40,14 +40,14 @@ fn counters(address: &str) -> Counters {
     counters
 }
 
-async fn standing(store: &Store, ops: &Ops, address: &str) -> Standing {
-    let standing = store.standing(ops, b"", &counters(address)).await;
-    assert_eq!(standing.outage, None);
-    standing
+async fn status(store: &Store, ops: &Ops, address: &str) -> ClientStatus {
+    let status = store.client_status(ops, b"", &counters(address)).await;
+    assert_eq!(status.outage, None);
+    status
 }
 
 async fn counts(store: &Store, ops: &Ops, address: &str) -> [u64; 2] {
-    standing(store, ops, address).await.counts.to_vec().try_into().unwrap()
+    status(store, ops, address).await.counts.to_vec().try_into().unwrap()
 }
 
 async fn fail(store: &Store, ops: &Ops, address: &str, period_min: Duration) {
@@ -104,12 +104,12 @@ fn a_block_is_met_by_every_client_of_its_network(subject: &mut Subject) {
         {
             // Twice: what the first look has met, the second knows.
             for _ in 0..2 {
-                assert_eq!(standing(store, ops, address).await.blocked, blocked, "{address}");
+                assert_eq!(status(store, ops, address).await.blocked, blocked, "{address}");
             }
         }
         // The first bucket in the configuration's order is the one that is met.
         block(store, ops, "192.0.2.1/32", "minute", Some(HOUR)).await;
-        assert_eq!(standing(store, ops, "192.0.2.1").await.blocked, Some(0));
+        assert_eq!(status(store, ops, "192.0.2.1").await.blocked, Some(0));
         assert_eq!(blocks(store, ops).await, ["192.0.2.0/24 hour", "192.0.2.1/32 minute"]);
         assert_eq!(
             store.blocking(ops, &counters("192.0.2.1")).await,
@@ -128,10 +128,10 @@ fn a_block_ends_with_its_time(subject: &mut Subject) {
         assert!(blocks(store, ops).await.is_empty());
         assert_eq!(store.blocking(ops, &counters("192.0.2.1")).await, Ok(vec![]));
         for _ in 0..2 {
-            assert_eq!(standing(store, ops, "192.0.2.1").await.blocked, None);
+            assert_eq!(status(store, ops, "192.0.2.1").await.blocked, None);
         }
         block(store, ops, "192.0.2.0/24", "hour", Some(HOUR)).await;
-        assert_eq!(standing(store, ops, "192.0.2.1").await.blocked, Some(1));
+        assert_eq!(status(store, ops, "192.0.2.1").await.blocked, Some(1));
     });
 }
 
@@ -142,9 +142,8 @@ fn a_block_without_a_time_does_not_end(subject: &mut Subject) {
         block(store, ops, "192.0.2.0/24", "hour", None).await;
     });
     subject.pass(Duration::from_millis(5));
-    subject.run(async |store, ops| {
-        assert_eq!(standing(store, ops, "192.0.2.1").await.blocked, Some(1))
-    });
+    subject
+        .run(async |store, ops| assert_eq!(status(store, ops, "192.0.2.1").await.blocked, Some(1)));
 }
 
 fn a_flush_removes_what_is_meant(subject: &mut Subject) {
@@ -159,13 +158,13 @@ fn a_flush_removes_what_is_meant(subject: &mut Subject) {
         fail(store, ops, "192.0.2.1", HOUR).await;
         assert_eq!(store.flush_blocks(ops, &Counters::default(), |_| true).await, Ok(vec![]));
         // Met before, so that this process must forget it, too.
-        assert_eq!(standing(store, ops, "192.0.2.1").await.blocked, Some(0));
+        assert_eq!(status(store, ops, "192.0.2.1").await.blocked, Some(0));
         let gone = store.flush_blocks(ops, &counters, |bucket| bucket == b"minute").await.unwrap();
         assert_eq!(removed(gone), ["BRUTEFORCE", "bf:3600:24:6:4:192.0.2.0/24"]);
-        assert_eq!(standing(store, ops, "192.0.2.1").await.blocked, Some(1));
+        assert_eq!(status(store, ops, "192.0.2.1").await.blocked, Some(1));
         let gone = store.flush_blocks(ops, &counters, |_| true).await.unwrap();
         assert_eq!(removed(gone), ["BRUTEFORCE"]);
-        let after = standing(store, ops, "192.0.2.1").await;
+        let after = status(store, ops, "192.0.2.1").await;
         assert_eq!((after.blocked, after.counts.to_vec()), (None, vec![0, 0]));
         assert_eq!(store.flush_blocks(ops, &counters, |_| true).await, Ok(vec![]));
     });
@@ -305,9 +304,9 @@ fn a_trace_of_everything_is_written_at_once(subject: &mut Subject) {
             },
         )
         .await;
-        let standing = store.standing(ops, b"al", &counters).await;
+        let status = store.client_status(ops, b"al", &counters).await;
         assert_eq!(
-            (standing.account, standing.blocked, standing.counts.to_vec()),
+            (status.account, status.blocked, status.counts.to_vec()),
             (Some(b"alice".to_vec()), Some(1), vec![1, 1])
         );
     });
@@ -317,10 +316,10 @@ fn failures_since_a_look_are_noticed(subject: &mut Subject) {
     subject.run(async |store, ops| {
         let counters = counters("192.0.2.9");
         fail(store, ops, "192.0.2.9", Duration::ZERO).await;
-        let standing = standing(store, ops, "192.0.2.9").await;
+        let status = status(store, ops, "192.0.2.9").await;
         for expected in [false, true] {
             fail(store, ops, "192.0.2.9", Duration::ZERO).await;
-            assert_eq!(store.is_outrun(&standing, &counters, ops.now()), expected);
+            assert_eq!(store.is_outrun(&status, &counters, ops.now()), expected);
         }
     });
 }
@@ -335,9 +334,9 @@ fn what_has_a_time_ends_with_it(subject: &mut Subject) {
     );
     let seen = async |store: &Store, ops: &Ops| {
         let evidence = store.evidence(ops, &owner, None).await.unwrap();
-        let standing = store.standing(ops, b"", &counters).await;
+        let status = store.client_status(ops, b"", &counters).await;
         let addresses = store.failed_from(ops, b"alice").await.unwrap();
-        (standing.counts.to_vec(), evidence.account.len(), evidence.client.len(), addresses.len())
+        (status.counts.to_vec(), evidence.account.len(), evidence.client.len(), addresses.len())
     };
     subject.run(async |store, ops| {
         let effects = LoginEffects {
@@ -363,7 +362,7 @@ fn nothing_is_left_behind_by_nothing(subject: &mut Subject) {
     subject.run(async |store, ops| {
         assert!(LoginEffects::default().is_empty());
         leave(store, ops, &LoginEffects::default()).await;
-        let standing = store.standing(ops, b"", &Counters::default()).await;
-        assert_eq!((standing.account, standing.blocked, standing.outage), (None, None, None));
+        let status = store.client_status(ops, b"", &Counters::default()).await;
+        assert_eq!((status.account, status.blocked, status.outage), (None, None, None));
     });
 }

@@ -35,12 +35,12 @@ fn failures_before_and_during_an_outage_count() {
     subject.run(async |store, ops| drop(store.apply(ops, &fail(&counters)).await));
     subject.cut_off();
     subject.run(async |store, ops| {
-        let standing = store.standing(ops, b"alice", &counters).await;
-        assert_eq!((standing.counts.to_vec(), standing.outage.is_some()), (vec![1], true));
+        let status = store.client_status(ops, b"alice", &counters).await;
+        assert_eq!((status.counts.to_vec(), status.outage.is_some()), (vec![1], true));
         let written = store.apply(ops, &fail(&counters)).await;
         assert!(written.rest.is_err());
-        let standing = store.standing(ops, b"alice", &counters).await;
-        assert_eq!(counters.first_full(&standing.counts), Some(0));
+        let status = store.client_status(ops, b"alice", &counters).await;
+        assert_eq!(counters.first_full(&status.counts), Some(0));
         let block = Some(NewBlock { network: b"192.0.2.9/32", bucket: b"b", time: None });
         assert!(
             store
@@ -49,25 +49,22 @@ fn failures_before_and_during_an_outage_count() {
                 .rest
                 .is_err()
         );
-        assert_eq!(store.standing(ops, b"alice", &counters).await.blocked, Some(0));
+        assert_eq!(store.client_status(ops, b"alice", &counters).await.blocked, Some(0));
         assert!(store.account(ops, b"alice").await.is_err());
         assert!(store.blocks(ops).await.is_err());
     });
     subject.connect(direct(&redis));
     subject.run(async |store, ops| {
         // What Redis says counts again, and on top of it what it did not hear of.
-        let standing = store.standing(ops, b"alice", &counters).await;
-        assert_eq!(
-            (standing.counts.to_vec(), standing.blocked, standing.outage),
-            (vec![2], None, None)
-        );
+        let status = store.client_status(ops, b"alice", &counters).await;
+        assert_eq!((status.counts.to_vec(), status.blocked, status.outage), (vec![2], None, None));
         assert_eq!(store.apply(ops, &fail(&counters)).await.rest, Ok(()));
     });
     // With the next failure it has heard of everything, and so have others.
     let mut another = Subject::at(direct(&redis), "nt_");
     for subject in [&mut subject, &mut another] {
         let counts = subject
-            .run(async |store, ops| store.standing(ops, b"", &counters).await.counts.to_vec());
+            .run(async |store, ops| store.client_status(ops, b"", &counters).await.counts.to_vec());
         assert_eq!(counts, [3]);
     }
 }
@@ -91,7 +88,7 @@ fn failures_that_redis_refuses_count_in_this_process() {
                 let failures = Some(Failed { counters: &counters, period_min });
                 drop(store.apply(ops, &LoginEffects { failures, ..LoginEffects::default() }).await);
             }
-            store.standing(ops, b"", &counters).await.counts.to_vec()
+            store.client_status(ops, b"", &counters).await.counts.to_vec()
         })
     };
     assert_eq!(counts(Some(Duration::ZERO)), [1, 1]);
@@ -117,21 +114,21 @@ fn a_block_that_was_met_holds_during_an_outage() {
     let counters = counters();
     subject.command(&["HSET", "nt_BRUTEFORCE", "192.0.2.9/32", "by another process"]);
     subject.run(async |store, ops| {
-        assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0))
+        assert_eq!(store.client_status(ops, b"", &counters).await.blocked, Some(0))
     });
     subject.cut_off();
     subject.run(async |store, ops| {
-        assert_eq!(store.standing(ops, b"", &counters).await.blocked, Some(0))
+        assert_eq!(store.client_status(ops, b"", &counters).await.blocked, Some(0))
     });
     subject.connect(direct(&redis));
     // Flushed elsewhere: what this process remembers must not bring it back.
     subject.command(&["HDEL", "nt_BRUTEFORCE", "192.0.2.9/32"]);
     subject.run(async |store, ops| {
-        assert_eq!(store.standing(ops, b"", &counters).await.blocked, None)
+        assert_eq!(store.client_status(ops, b"", &counters).await.blocked, None)
     });
     subject.cut_off();
     subject.run(async |store, ops| {
-        assert_eq!(store.standing(ops, b"", &counters).await.blocked, None)
+        assert_eq!(store.client_status(ops, b"", &counters).await.blocked, None)
     });
 }
 
@@ -156,10 +153,10 @@ fn strange_replies_are_an_outage_and_no_verdict() {
     for answer in answers {
         let mut subject = Subject::answering(move |_| answer());
         subject.run(async |store, ops| {
-            let standing = store.standing(ops, b"alice", &counters).await;
-            assert!(standing.outage.is_some());
+            let status = store.client_status(ops, b"alice", &counters).await;
+            assert!(status.outage.is_some());
             assert_eq!(
-                (standing.account, standing.blocked, standing.counts.to_vec()),
+                (status.account, status.blocked, status.counts.to_vec()),
                 (None, None, vec![0])
             );
         });

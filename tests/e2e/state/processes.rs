@@ -4,7 +4,7 @@
 
 use super::{Subject, direct};
 use crate::support::redis::Redis;
-use loligo::state::{Counters, Failed, Kind, LoginEffects, Standing};
+use loligo::state::{ClientStatus, Counters, Failed, Kind, LoginEffects};
 use std::time::Duration;
 
 const LIMIT: u64 = 3;
@@ -23,7 +23,7 @@ fn each_bounds_what_begins_at_the_same_moment() {
     };
     counters.push(&kind, "192.0.2.9".parse().unwrap());
     let look = |process: &mut Subject| {
-        process.run(async |store, ops| store.standing(ops, b"", &counters).await)
+        process.run(async |store, ops| store.client_status(ops, b"", &counters).await)
     };
     let fail = |process: &mut Subject| {
         let failures = Some(Failed { counters: &counters, period_min: Duration::ZERO });
@@ -32,12 +32,12 @@ fn each_bounds_what_begins_at_the_same_moment() {
         });
         assert_eq!(written.rest, Ok(()));
     };
-    let is_outrun = |process: &mut Subject, since: &Standing| {
+    let is_outrun = |process: &mut Subject, since: &ClientStatus| {
         process.run(async |store, ops| store.is_outrun(since, &counters, ops.now()))
     };
 
     let begun = processes.each_mut().map(look);
-    assert!(begun.iter().all(|standing| counters.first_full(&standing.counts).is_none()));
+    assert!(begun.iter().all(|status| counters.first_full(&status.counts).is_none()));
     for (process, begun) in processes.iter_mut().zip(&begun) {
         for n in 0..LIMIT {
             assert!(!is_outrun(process, begun), "a success after {n} failures here would count");

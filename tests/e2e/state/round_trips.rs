@@ -36,7 +36,7 @@ fn a_look_is_one_and_a_trace_another() {
         counters.push(&kind, "192.0.2.9".parse().unwrap());
     }
     subject.run(async |store: &Store, ops: &Ops| {
-        store.standing(ops, b"alice", &counters).await;
+        store.client_status(ops, b"alice", &counters).await;
         assert_eq!(asked.take(), 1);
         let owner = Owner { name: b"alice@example.test", client: b"192.0.2.9" };
         let effects = LoginEffects {
@@ -56,7 +56,10 @@ fn a_look_is_one_and_a_trace_another() {
         };
         assert_eq!(store.apply(ops, &effects).await.rest, Ok(()));
         assert_eq!(asked.take(), 1);
-        assert_eq!(store.standing(ops, b"alice", &counters).await.counts.to_vec(), [1, 1, 1, 1]);
+        assert_eq!(
+            store.client_status(ops, b"alice", &counters).await.counts.to_vec(),
+            [1, 1, 1, 1]
+        );
         // This process blocked the network itself: when that ends need not be asked.
         assert_eq!(asked.take(), 1);
     });

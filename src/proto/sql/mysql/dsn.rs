@@ -3,7 +3,6 @@
 //! The last `/` ends the address, the last `@` before it the credentials, the first `:` in those
 //! the user. Only the database's name and the values of parameters are percent-decoded. Errors
 //! never quote the credentials, nor what might be a part of them.
-//! Rules: `modules-glua.md` 4.4.
 
 use super::row::Dates;
 use crate::proto::http::form_pairs;

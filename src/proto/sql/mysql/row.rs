@@ -1,4 +1,4 @@
-//! Rows of both protocols into a [`Table`], by the value rules of `modules-glua.md` 4.4.
+//! Rows of both protocols into a [`Table`].
 //!
 //! Numbers of all types are numbers, also FLOAT and BIGINT UNSIGNED, which the reference gives as
 //! nil; an unsigned number above 2^63-1 is a text. DECIMAL stays a text with its scale. Dates are

@@ -2,8 +2,7 @@
 //! `postgres://user:password@host:port/db?sslmode=disable` or `host=h user=u password='p w'`.
 //!
 //! The environment of the process (`PGHOST` …) and the password file fill gaps. Errors never quote
-//! what might be a password.
-//! Rules: `modules-glua.md` 4.4; libpq's pages on connection strings and the password file.
+//! what might be a password. Rules: libpq's pages on connection strings and the password file.
 
 use crate::proto::http::{form_pairs, percent_decode};
 use crate::secret::Secret;

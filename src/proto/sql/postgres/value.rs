@@ -2,9 +2,8 @@
 //!
 //! Numbers and booleans are what they are; timestamps and dates are Unix seconds; `bytea` is
 //! decoded; one-dimensional arrays are lists of texts. All else is text. Where the reference reads
-//! every text of `{…}` as an array, here only array types are.
-//! Rules: `modules-glua.md` 4.4; the server's settings `DateStyle=ISO`, and `bytea_output` of
-//! either kind.
+//! every text of `{…}` as an array, here only array types are. Rules: the server's settings
+//! `DateStyle=ISO`, and `bytea_output` of either kind.
 
 use crate::proto::sql::{Malformed, Table};
 use jiff::civil::{Date, DateTime, Time};

@@ -1,4 +1,4 @@
-//! `nauthilus_soft_whitelist`: users that a feature spares in given networks, besides the
+//! `nauthilus_soft_whitelist`: users that a feature exempts in given networks, besides the
 //! configured ones.
 //!
 //! | Function | Returns |
@@ -13,7 +13,7 @@
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;
-use crate::state::Spared;
+use crate::state::Exemption;
 use ipnet::IpNet;
 
 pub static MODULE: Module = Module {
@@ -30,7 +30,7 @@ pub static MODULE: Module = Module {
 
 fn set(call: &Call<'_>) -> Result<i32, Fault> {
     let (user, network, feature) = (call.string(1)?, network(call)?, call.string(3)?);
-    let Some(feature) = Spared::named(&feature) else {
+    let Some(feature) = Exemption::named(&feature) else {
         call.push_string(b"invalid feature category");
         return Ok(1);
     };
@@ -42,7 +42,7 @@ fn set(call: &Call<'_>) -> Result<i32, Fault> {
 
 fn get(call: &Call<'_>) -> Result<i32, Fault> {
     let (user, feature) = (call.string(1)?, call.string(2)?);
-    let networks = Spared::named(&feature)
+    let networks = Exemption::named(&feature)
         .map(|feature| call.services().rules.soft_whitelist.networks(feature, &user));
     let networks = networks.unwrap_or_default();
     call.push_table(networks.len(), 0);
@@ -55,7 +55,7 @@ fn get(call: &Call<'_>) -> Result<i32, Fault> {
 
 fn delete(call: &Call<'_>) -> Result<i32, Fault> {
     let (user, network, feature) = (call.string(1)?, network(call)?, call.string(3)?);
-    if let (Some(network), Some(feature)) = (network, Spared::named(&feature)) {
+    if let (Some(network), Some(feature)) = (network, Exemption::named(&feature)) {
         call.services().rules.soft_whitelist.remove(feature, &user, network);
     }
     Ok(0)

@@ -99,6 +99,7 @@ fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const CRC16: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;

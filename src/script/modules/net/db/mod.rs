@@ -38,7 +38,7 @@ use crate::op::{Answer, Op, Subtask};
 use crate::proto::sql::{Cell, Parameter, Table};
 use crate::script::ffi::{Call, Fault, Finish, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
-use crate::upstream::sql::{Database, Error, How, Options, Outcome, Request};
+use crate::upstream::sql::{Database, Error, Executed, How, Options, Request};
 use std::cell::{Cell as Flag, RefCell};
 use std::ffi::c_int;
 use std::rc::Rc;
@@ -237,8 +237,8 @@ fn ask(database: Rc<Database>, request: Request, finish: Finish) -> Start {
     Start::Wait { op: Op::Run(running), limit: Duration::MAX, finish }
 }
 
-fn outcome(answer: Answer) -> Result<Outcome, Error> {
-    answer.done::<Result<Outcome, Error>>()?
+fn outcome(answer: Answer) -> Result<Executed, Error> {
+    answer.done::<Result<Executed, Error>>()?
 }
 
 fn push_rows(call: &Call<'_>, answer: Answer, _: u64) -> Result<c_int, Fault> {

@@ -3,11 +3,10 @@
 //! A flat object in which every value is a string; names match in any case, unknown members and
 //! whatever follows the object are ignored, `null` is as good as absent, another type is an error.
 //! Streamed: a string without escapes is not copied.
-//! Rules: specification `http-api.md` 5.3, `decisions.md` (JSON service).
 
 use crate::auth::request::Field;
-use crate::dialect::body::Fields;
-use crate::dialect::input::Rejection;
+use crate::dialect::input::fields::Fields;
+use crate::dialect::rejection::Rejection;
 use crate::proto::http::Span;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::fmt;

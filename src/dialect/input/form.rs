@@ -1,11 +1,10 @@
 //! A login as a form: what saslauthd's httpform posts.
 //!
 //! Its template is the administrator's, `username=%u&password=%p&realm=%r&…`, with every byte but
-//! letters and digits as `%XX`. There is no client address: saslauthd does not know it. Rules:
-//! specification `http-api.md` 5.4, `decisions.md` (form field `realm`).
+//! letters and digits as `%XX`. There is no client address: saslauthd does not know it.
 
 use crate::auth::request::Field;
-use crate::dialect::body::Fields;
+use crate::dialect::input::fields::Fields;
 use crate::proto::http::form_pairs;
 use std::borrow::Cow;
 use zeroize::Zeroize;
@@ -63,7 +62,7 @@ const NAMES: &[(&str, Option<Field>)] = &[
 mod tests {
     use super::*;
     use crate::auth::request::{Request, Service};
-    use crate::dialect::input::Rejection;
+    use crate::dialect::rejection::Rejection;
     use crate::dialect::testing::{parsed, posted, text};
 
     const FORM: &str = "application/x-www-form-urlencoded";

@@ -221,7 +221,7 @@ pub(super) fn collector(config: &Config) -> Result<Option<Collector>, String> {
         return Ok(None);
     }
     let tls = client_tls(tls).map_err(|error| format!("server.insights.tracing.tls: {error}"))?;
-    let endpoint = endpoint.trim_end_matches('/');
+    let endpoint = endpoint.expose().trim_end_matches('/');
     let scheme = if tls.is_some() { "https" } else { "http" };
     let base = if endpoint.contains("://") {
         endpoint.to_owned()

@@ -496,6 +496,11 @@ fn no_problem_and_no_dump_shows_a_secret() {
         "server: {basic_auth: {password: hunter2hunter2hunter2}, http_client: {proxy: 'http://u:hunter2@p'}}",
     );
     assert!(!config.effective().contains("hunter2") && !format!("{config:?}").contains("hunter2"));
+    let config = yaml(
+        "server: {insights: {tracing: {endpoint: 'https://u:hunter2@c:4318'}}, oidc_auth: {jwks_url: 'https://u:hunter2@k/'}}",
+    );
+    assert!(!config.effective().contains("hunter2") && !format!("{config:?}").contains("hunter2"));
+    assert!(config.effective().contains("https://***@c:4318"), "{}", config.effective());
 }
 
 #[test]

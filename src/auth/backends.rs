@@ -109,7 +109,7 @@ async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Answer, 
     };
     if user.is_none() && says_authenticated {
         let mistake = format!(
-            "{path}: authenticated(true) without user_found(true) and account_field(...) lets nobody in"
+            "{path}: authenticated(true) without user_found(true) and account_field(...) does not authenticate anybody"
         );
         run.login
             .custom_log

@@ -20,6 +20,17 @@ impl Url {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// The text of an error about this URL. It hides what the error says if that might quote the
+    /// user information.
+    pub fn explain(&self, error: impl fmt::Display) -> String {
+        if self.expose().contains('@') {
+            "is not a valid URL (percent-encode special characters of user name and password)"
+                .into()
+        } else {
+            error.to_string()
+        }
+    }
 }
 
 impl From<&str> for Url {
@@ -74,5 +85,12 @@ mod tests {
             assert_eq!(format!("{parsed:?}"), format!("{shown:?}"));
             assert_eq!(parsed.expose(), url);
         }
+    }
+
+    #[test]
+    fn an_error_does_not_quote_user_information() {
+        let error = "invalid port \":hunter2\" after host";
+        assert_eq!(Url::from("http://h:x/").explain(error), error);
+        assert!(!Url::from("http://u:hunter2/@h/").explain(error).contains("hunter2"));
     }
 }

@@ -136,7 +136,7 @@ fn oidc(settings: &caller_auth::OidcAuth, problems: &mut Vec<String>) -> Oidc {
         }
         None => {
             if let Err(error) = HttpRequest::get(jwks_url.expose()) {
-                problems.push(format!("server.oidc_auth.jwks_url: {error}"));
+                problems.push(format!("server.oidc_auth.jwks_url: {}", jwks_url.explain(error)));
             }
         }
     }

@@ -267,13 +267,15 @@ fn warn_of_unprotected(request: &Request, local: &Local, from: From) {
         let sent = request.get(Field::ClientIp);
         let sent = String::from_utf8_lossy(sent.get(..SHOWN_BYTES).unwrap_or(sent)).into_owned();
         warn(&local.warned_of_address, &|| {
-            format!("the client's address {sent:?} is none: nothing protects against this client")
+            format!(
+                "the client's address {sent:?} is invalid: protection by address does not apply to this client"
+            )
         });
     }
     if request.service == Service::Basic
         && address::client(request.get(Field::ClientIp)).is_some_and(|client| client.is_loopback())
     {
-        let text = "service basic takes the proxy for the client: name a header that the proxy sets in server.client_address.header";
+        let text = "service basic uses the proxy's address as the client address: set server.client_address.header to a header that the proxy sets";
         warn(&local.warned_of_proxy, &|| text.to_owned());
     }
 }

@@ -39,7 +39,7 @@ local function ask_service(client_ip)
 
     local answer, decode_err = json.decode(response.body)
     nauthilus_util.if_error_raise(decode_err)
-    if not nauthilus_util.is_table(answer) then error(NAME .. ": the answer is no object") end
+    if not nauthilus_util.is_table(answer) then error(NAME .. ": the answer is not an object") end
     if answer.error then error(NAME .. ": " .. tostring(answer.error)) end
     if type(answer.found) ~= "boolean" then error(NAME .. ": the answer does not say whether the address was found") end
     return answer

@@ -43,7 +43,7 @@ local function ask_service(request)
 
     local answer, decode_err = json.decode(response.body)
     nauthilus_util.if_error_raise(decode_err)
-    if not nauthilus_util.is_table(answer) then error(NAME .. ": the answer is no object") end
+    if not nauthilus_util.is_table(answer) then error(NAME .. ": the answer is not an object") end
     if answer.err then error(NAME .. ": " .. tostring(answer.err)) end
     if not nauthilus_util.is_table(answer.object) then error(NAME .. ": the answer says nothing about the client") end
     return answer

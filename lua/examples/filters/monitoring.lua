@@ -47,7 +47,7 @@ end
 local function claim_host(request, hosts)
     local handle = redis_handle()
     local lifetime = tonumber(nauthilus_util.getenv("MONITORING_STICKY_SECONDS", "86400"))
-    if not lifetime then error("MONITORING_STICKY_SECONDS is no number") end
+    if not lifetime then error("MONITORING_STICKY_SECONDS is not a number") end
     local is_session = not request.no_auth and request.client_ip ~= ""
     local session = is_session and request.client_ip .. ":" .. request.client_port or ""
     local first = math.random(#hosts)

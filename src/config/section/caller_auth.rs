@@ -47,7 +47,7 @@ impl Section for BasicUser {
 
 /// RFC 7617 2: the first colon ends the name.
 fn no_colon(name: &String) -> Checked {
-    if name.contains(':') { Err(Wrong::new("must not hold a colon")) } else { no_blank(name) }
+    if name.contains(':') { Err(Wrong::new("must not contain a colon")) } else { no_blank(name) }
 }
 
 /// A hash that can be checked, of another password than the empty one. Costs as much as one login
@@ -132,7 +132,7 @@ impl Section for JwtAuth {
                 secrets.iter().any(Secret::is_empty) || secrets.len() > PREVIOUS_KEYS_MAX;
             if is_empty {
                 return Err(Wrong::new(format!(
-                    "must hold at most {PREVIOUS_KEYS_MAX} keys, none of them empty"
+                    "must contain at most {PREVIOUS_KEYS_MAX} keys, none of them empty"
                 )));
             }
             secrets.iter().try_for_each(secret_of(32))
@@ -228,7 +228,7 @@ impl Section for OidcAuth {
             wrong.push(("issuer", Wrong::new("is missing, but oidc_auth is enabled")));
         }
         if self.audience.iter().all(String::is_empty) {
-            wrong.push(("audience", Wrong::new("is missing, but oidc_auth is enabled: tokens for other services would be good here")));
+            wrong.push(("audience", Wrong::new("is missing, but oidc_auth is enabled: tokens for other services would be accepted")));
         }
         if self.jwks_url.is_empty() == self.jwks_file.is_none() {
             wrong.push((
@@ -280,7 +280,7 @@ impl Section for Access {
             vec![(
                 "public",
                 Wrong::new(
-                    "lets everybody in, so that \"token\" and \"networks\" protect nothing: remove it or them",
+                    "allows everybody, so \"token\" and \"networks\" have no effect: remove it or them",
                 ),
             )]
         } else {

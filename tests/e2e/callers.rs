@@ -564,5 +564,5 @@ fn what_cannot_protect_is_refused() {
     );
     let both =
         json!({ "server": { "admin_access": { "public": true, "token": "0123456789abcdef" } } });
-    refused(both, &["admin_access.public", "protect nothing"]);
+    refused(both, &["admin_access.public", "have no effect"]);
 }

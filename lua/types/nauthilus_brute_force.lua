@@ -27,7 +27,7 @@ function nauthilus_brute_force.delete_custom_toleration(ip) end
 ---@return nil
 function nauthilus_brute_force.get_custom_tolerations() end
 
---- The number of successful and failed logins of an address: `positive`, `negative`. Waits.
+--- The number of users with successful (`positive`) and with failed (`negative`) logins from an address. Waits.
 ---@param ip string
 ---@return table<string, number>?
 ---@return string? error

@@ -21,7 +21,7 @@ fn read_request(requests: Vec<(Vec<u8>, Head)>, settings: Settings) {
         let mut request = input::open(black_box(buffer), head, body, SessionId::default());
         let path = request.text(request.http.path);
         assert_eq!(
-            route(request.http.head.method, path, &settings.endpoints),
+            route(request.http.head.framing.method, path, &settings.endpoints),
             Route::Auth(Service::Header)
         );
         input::parse(&mut request, Service::Header, &settings, input::Origin::default()).unwrap();

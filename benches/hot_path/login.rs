@@ -8,7 +8,7 @@ use loligo::auth::verdict::{PassDb, Success};
 use loligo::dialect::envelope::Envelope;
 use loligo::dialect::input;
 use loligo::dialect::settings::Settings;
-use loligo::proto::http::{Head, Limits, Method, Span, parse_head};
+use loligo::proto::http::{Framing, Head, Limits, Method, Span, parse_head};
 use loligo::value::Value;
 
 /// Fifteen header lines.
@@ -45,9 +45,7 @@ pub const ACCOUNT: &[u8] = b"%8\r\n\
 
 /// Around its answer.
 pub const ENVELOPE: Envelope<'static> = Envelope {
-    minor: 1,
-    method: Method::Get,
-    keep_alive: true,
+    framing: Framing { minor: 1, method: Method::Get, keep_alive: true },
     date: b"Sun, 06 Nov 1994 08:49:37 GMT",
     servers_down: false,
 };

@@ -85,7 +85,7 @@ pub fn wanted(request: &Request) -> Result<Wanted, Refusal> {
         ip_addresses: Option<Vec<String>>,
         accounts: Option<Vec<String>>,
     }
-    if request.http.head.method == Method::Get {
+    if request.http.head.framing.method == Method::Get {
         return Ok(Wanted::All);
     }
     let body: Body = read(request)?;

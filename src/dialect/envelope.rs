@@ -1,16 +1,12 @@
 //! What every answer is wrapped in, whatever it says: HTTP version, date, connection.
 
-use crate::proto::http::{Head, Method, Response};
+use crate::proto::http::{Framing, Response};
 
 /// The frame of an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
-    /// 0 or 1, of HTTP/1.x: an answer speaks the version of its request.
-    pub minor: u8,
-    /// Of the request: the answer to a HEAD has no body.
-    pub method: Method,
-    /// Whether the connection stays open after this answer.
-    pub keep_alive: bool,
+    /// Of the request; `keep_alive`: whether the connection stays open after this answer.
+    pub framing: Framing,
     /// The present time as [`crate::proto::http::http_date`] writes it.
     pub date: &'a [u8; 29],
     /// The feature `backend_server_monitoring` is on and finds no mail server alive. Only nginx is
@@ -19,26 +15,20 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// For the answer to this request.
-    pub fn to(head: &Head, date: &'a [u8; 29]) -> Envelope<'a> {
-        Envelope {
-            minor: head.minor,
-            method: head.method,
-            keep_alive: head.keep_alive,
-            date,
-            servers_down: false,
-        }
+    /// For the answer to a request of this framing.
+    pub fn new(framing: Framing, date: &'a [u8; 29]) -> Envelope<'a> {
+        Envelope { framing, date, servers_down: false }
     }
 
     /// Begins an answer; [`Envelope::end`] ends it.
     pub(super) fn begin<'out>(&self, out: &'out mut Vec<u8>, status: u16) -> Response<'out> {
-        let mut response = Response::begin(out, self.minor, status);
-        response.to_method(self.method).date(self.date);
+        let mut response = Response::begin(out, self.framing.minor, status);
+        response.to_method(self.framing.method).date(self.date);
         response
     }
 
     pub(super) fn end(&self, response: Response<'_>, body: &[u8]) {
-        response.finish(body, self.keep_alive);
+        response.finish(body, self.framing.keep_alive);
     }
 
     /// A whole answer without headers of its own.

@@ -55,7 +55,7 @@ pub fn redirect(out: &mut Vec<u8>, path: &[u8], query: &[u8], envelope: &Envelop
         location.push('?');
         encode(&mut location, query, is_query_byte);
     }
-    let is_get = envelope.method == Method::Get;
+    let is_get = envelope.framing.method == Method::Get;
     let status = if is_get { 301 } else { 307 };
     let mut response = envelope.begin(out, status);
     response.header("Location", &location);

@@ -240,10 +240,15 @@ fn cases() -> Vec<Case> {
 fn answer(bytes: &[u8], case: Case) -> Vec<u8> {
     let mut out = Vec::new();
     let mut request = request(bytes);
-    let envelope =
-        Envelope { servers_down: case.servers_down, ..Envelope::to(&request.http.head, DATE) };
-    match route(request.http.head.method, request.text(request.http.path), &case.settings.endpoints)
-    {
+    let envelope = Envelope {
+        servers_down: case.servers_down,
+        ..Envelope::new(request.http.head.framing, DATE)
+    };
+    match route(
+        request.http.head.framing.method,
+        request.text(request.http.path),
+        &case.settings.endpoints,
+    ) {
         other @ (Route::Admin(_) | Route::Jwt(_) | Route::Mfa(_)) => {
             panic!("{}: no case for {other:?}", case.name)
         }

@@ -190,7 +190,7 @@ fn from_authorization(
 /// Services `json` and `saslauthd`: only a POST carries data, and for the account list nobody looks
 /// at it.
 fn from_body(request: &mut Request) -> Result<(), Rejection> {
-    if request.mode == Mode::ListAccounts || request.http.head.method != Method::Post {
+    if request.mode == Mode::ListAccounts || request.http.head.framing.method != Method::Post {
         return Ok(());
     }
     body::read(request)

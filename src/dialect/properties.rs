@@ -11,7 +11,7 @@ use crate::dialect::list_accounts::Format;
 use crate::dialect::settings::{Endpoints, Settings};
 use crate::dialect::testing::{DATE, SESSION, request, with_headers};
 use crate::dialect::{answer, fixed, hook, input, list_accounts, route};
-use crate::proto::http::Method;
+use crate::proto::http::{Framing, Method};
 use crate::value::Value;
 use proptest::prelude::*;
 
@@ -141,9 +141,7 @@ fn any_envelope() -> impl Strategy<Value = Envelope<'static>> {
     let method = prop_oneof![Just(Method::Get), Just(Method::Post), Just(Method::Head)];
     (0u8..2, any::<bool>(), method, any::<bool>()).prop_map(
         |(minor, keep_alive, method, servers_down)| Envelope {
-            minor,
-            method,
-            keep_alive,
+            framing: Framing { minor, method, keep_alive },
             date: DATE,
             servers_down,
         },
@@ -189,7 +187,7 @@ fn take_apart(out: &[u8], envelope: &Envelope<'_>) -> Parsed {
     let length = parsed
         .one("Content-Length")
         .map_or(0, |length| std::str::from_utf8(length).unwrap().parse().unwrap());
-    let sent = if envelope.method == Method::Head { 0 } else { length };
+    let sent = if envelope.framing.method == Method::Head { 0 } else { length };
     assert_eq!(out.len() - head_bytes, sent, "body and Content-Length differ");
     assert!(parsed.one("Date").is_some());
     assert_eq!(parsed.values("Injected").count() + parsed.values("Transfer-Encoding").count(), 0);
@@ -272,7 +270,7 @@ proptest! {
             let mut out = Vec::new();
             list_accounts::compose(&mut out, accounts.clone(), format, &envelope);
             let parsed = take_apart(&out, &envelope);
-            if format != Format::Json && envelope.method != Method::Head {
+            if format != Format::Json && envelope.framing.method != Method::Head {
                 let body = &out[parsed.head_bytes..];
                 prop_assert_eq!(body.iter().filter(|byte| **byte == b'\n').count(), accounts.len());
             }
@@ -336,7 +334,7 @@ fn a_failure_tells_nothing_about_the_user() {
             &verdict,
             &login,
             &Settings::default(),
-            &Envelope::to(&head, DATE),
+            &Envelope::new(head.framing, DATE),
         );
         assert!(!String::from_utf8(out).unwrap().contains("alice"), "{service:?}");
     }

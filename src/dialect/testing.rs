@@ -4,14 +4,14 @@ use crate::auth::request::{Field, Request, Service, SessionId};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::input::{Origin, Rejection, open, parse};
 use crate::dialect::settings::Settings;
-use crate::proto::http::{Limits, Method, Span, parse_head};
+use crate::proto::http::{Framing, Limits, Method, Span, parse_head};
 
 pub(super) const SESSION: SessionId = SessionId(*b"2ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 pub(super) const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
 /// Around the answer to a plain GET.
 pub(super) fn envelope() -> Envelope<'static> {
-    Envelope { minor: 1, method: Method::Get, keep_alive: true, date: DATE, servers_down: false }
+    Envelope::new(Framing { minor: 1, method: Method::Get, keep_alive: true }, DATE)
 }
 
 /// A request as it came over the wire, not yet parsed for a service.

@@ -2,7 +2,7 @@
 //! fields `success` and `failure`.
 //!
 //! Written whole: of two processes of one name the later stands. When to load and to save is the
-//! business of `worker::standing`.
+//! business of `worker::periodic`.
 //! Rules: specification `pipeline.md` 14, 17.
 
 use super::redis::RedisStore;

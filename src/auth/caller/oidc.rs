@@ -1,6 +1,6 @@
 //! Bearer tokens of an OpenID Connect provider (or any other issuer of signed JWTs).
 //!
-//! Pure: the clock is passed in, and so are the keys, which a standing task fetches again and again
+//! Pure: the clock is passed in, and so are the keys, which a periodic task fetches again and again
 //! (`worker`). A token is good if one of the issuer's keys signed it, issuer and audience are the
 //! configured ones, and it is neither expired nor early. Its roles are the scopes with the
 //! configured prefix, and the members of the configured claim.

@@ -75,7 +75,7 @@ fn play(pieces: &[&[u8]]) -> Vec<u8> {
                     let Received { raw, head, body } = *received;
                     client.session.work_begins(client.now);
                     let text = [head.target.of(&raw), b" ", body.of(&raw), b"\n"].concat();
-                    client.answer(&text, head.keep_alive);
+                    client.answer(&text, head.framing.keep_alive);
                     out.extend(client.take_all());
                 }
                 Step::Refuse(status, _) => {

@@ -4,6 +4,7 @@
 //! Rules: RFC 9112 6, 7 and 9; RFC 9110 7.2, 8.6 and 10.1.1.
 
 use super::HeadError;
+use super::method::Method;
 
 /// What follows the head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,9 +16,20 @@ pub enum BodyLength {
     Chunked,
 }
 
+/// What an answer must know of its request. The server may clear `keep_alive`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Framing {
+    /// 0 or 1, of HTTP/1.x: an answer speaks the version of its request.
+    pub minor: u8,
+    /// The answer to a HEAD has no body.
+    pub method: Method,
+    /// Whether the client expects the connection to stay open, and it is safe to.
+    pub keep_alive: bool,
+}
+
 /// What the headers say about framing and the connection, gathered in the one pass over them.
 #[derive(Default)]
-pub(super) struct Framing {
+pub(super) struct FramingFields {
     hosts: u8,
     length: Option<u64>,
     /// The last transfer coding named so far is `chunked`.
@@ -29,7 +41,7 @@ pub(super) struct Framing {
     expect_continue: bool,
 }
 
-impl Framing {
+impl FramingFields {
     /// Most names are told apart by length and first letter alone; only candidates are compared.
     #[inline]
     pub(super) fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
@@ -53,10 +65,10 @@ impl Framing {
     /// What can be said only when all headers are known.
     pub(super) fn check(&self, minor: u8) -> Result<(), HeadError> {
         match (self, minor) {
-            (Framing { hosts: 0, .. }, 1..) => Err(HeadError::MissingHost),
-            (Framing { codings: 1.., chunked: false, .. }, _) => Err(HeadError::NotChunked),
-            (Framing { codings: 1.., .. }, 0) => Err(HeadError::OldChunked),
-            (Framing { codings: 2.., .. }, _) => Err(HeadError::TransferEncoding),
+            (FramingFields { hosts: 0, .. }, 1..) => Err(HeadError::MissingHost),
+            (FramingFields { codings: 1.., chunked: false, .. }, _) => Err(HeadError::NotChunked),
+            (FramingFields { codings: 1.., .. }, 0) => Err(HeadError::OldChunked),
+            (FramingFields { codings: 2.., .. }, _) => Err(HeadError::TransferEncoding),
             _ => Ok(()),
         }
     }
@@ -100,7 +112,7 @@ impl Framing {
     }
 
     /// Several headers are one list (RFC 9110 5.3). Only `chunked`, once, is accepted:
-    /// [`Framing::check`].
+    /// [`FramingFields::check`].
     fn note_encoding(&mut self, value: &[u8]) {
         for coding in value.split(|byte| *byte == b',') {
             self.chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");

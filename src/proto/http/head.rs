@@ -5,26 +5,23 @@
 //! Rules: RFC 9112 2 to 6, specification `http-api.md` 1. Bounds: [`Limits`].
 
 use super::fold;
-use super::framing::Framing;
+use super::framing::{Framing, FramingFields};
+use super::method::Method;
 use super::{BodyLength, HEADERS_MAX, HeadError, Limits, Span};
 use std::mem::MaybeUninit;
 
 /// A parsed request head. All spans are relative to the start of the buffer it was parsed from.
 #[derive(Clone, Debug, Default)]
 pub struct Head {
-    pub method: Method,
+    pub framing: Framing,
     /// The method as sent.
     pub method_text: Span,
     /// Path and query as sent: an absolute URI is reduced to them. `*` stays; `http://host` leaves
     /// it empty.
     pub target: Span,
-    /// 0 or 1, of HTTP/1.x.
-    pub minor: u8,
     /// Name and value, in the order they came; values without the blanks around them.
     pub headers: Vec<(Span, Span)>,
     pub body: BodyLength,
-    /// Whether the client expects the connection to stay open, and it is safe to.
-    pub keep_alive: bool,
     /// The client holds the body back until it has seen [`CONTINUE`](super::CONTINUE). False where
     /// there is no body.
     pub expect_continue: bool,
@@ -45,35 +42,6 @@ impl Head {
     /// The target's path, still escaped, and its query without the question mark.
     pub fn path_and_query<'a>(&self, buffer: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         split_query(self.target.of(buffer))
-    }
-}
-
-/// Methods are case-sensitive (RFC 9110 9.1): `get` is [`Method::Other`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Method {
-    #[default]
-    Get,
-    Post,
-    Put,
-    Delete,
-    Patch,
-    Head,
-    Options,
-    Other,
-}
-
-impl Method {
-    pub fn from_text(text: &[u8]) -> Method {
-        match text {
-            b"GET" => Method::Get,
-            b"POST" => Method::Post,
-            b"PUT" => Method::Put,
-            b"DELETE" => Method::Delete,
-            b"PATCH" => Method::Patch,
-            b"HEAD" => Method::Head,
-            b"OPTIONS" => Method::Options,
-            _ => Method::Other,
-        }
     }
 }
 
@@ -160,24 +128,26 @@ fn interpret(
     let method_text = request.method.unwrap_or_default().as_bytes();
     let minor = request.version.unwrap_or_default();
     let mut head = Head {
-        method: Method::from_text(method_text),
         method_text: Span::locate(method_text, buffer),
         target: target(request.path.unwrap_or_default().as_bytes(), buffer)?,
-        minor,
         len,
         ..Head::default()
     };
-    let mut framing = Framing::default();
+    let mut fields = FramingFields::default();
     head.headers.reserve_exact(request.headers.len());
     for header in request.headers.iter() {
         let name = header.name.as_bytes();
-        framing.note(name, header.value)?;
+        fields.note(name, header.value)?;
         head.headers.push((Span::locate(name, buffer), Span::locate(header.value, buffer)));
     }
-    framing.check(minor)?;
-    head.body = framing.body();
-    head.keep_alive = framing.keep_alive(minor);
-    head.expect_continue = framing.expect_continue(minor);
+    fields.check(minor)?;
+    head.body = fields.body();
+    head.framing = Framing {
+        minor,
+        method: Method::from_text(method_text),
+        keep_alive: fields.keep_alive(minor),
+    };
+    head.expect_continue = fields.expect_continue(minor);
     Ok(head)
 }
 
@@ -270,7 +240,10 @@ mod tests {
     fn a_request_of_nginx() {
         let buffer = b"GET /api/v1/auth/nginx?mode=x HTTP/1.0\r\nHost: 127.0.0.1\r\nAuth-User: al%20ice\r\nAuth-Pass: \r\nClient-IP:\t192.0.2.9 \r\n\r\nrest";
         let head = whole(buffer);
-        assert_eq!((head.method, head.minor, head.len), (Method::Get, 0, buffer.len() - 4));
+        assert_eq!(
+            (head.framing.method, head.framing.minor, head.len),
+            (Method::Get, 0, buffer.len() - 4)
+        );
         assert_eq!(head.method_text.of(buffer), b"GET");
         assert_eq!(
             head.path_and_query(buffer),
@@ -281,7 +254,7 @@ mod tests {
         assert_eq!(head.header(buffer, b"client-ip"), Some(b"192.0.2.9".as_slice()));
         assert_eq!(head.header(buffer, b"user-agent"), None);
         assert_eq!(
-            (head.body, head.keep_alive, head.expect_continue),
+            (head.body, head.framing.keep_alive, head.expect_continue),
             (BodyLength::None, false, false)
         );
     }
@@ -309,7 +282,7 @@ mod tests {
                 "{head:?}"
             );
         }
-        assert_eq!(whole(b"get / HTTP/1.0\r\n\r\n").method, Method::Other);
+        assert_eq!(whole(b"get / HTTP/1.0\r\n\r\n").framing.method, Method::Other);
     }
 
     #[test]
@@ -446,7 +419,7 @@ mod tests {
             (1, "Transfer-Encoding: chunked\r\n", true),
         ] {
             let head = format!("POST / HTTP/1.{minor}\r\nHost: x\r\n{lines}\r\n");
-            assert_eq!(whole(head.as_bytes()).keep_alive, keep_alive, "{head:?}");
+            assert_eq!(whole(head.as_bytes()).framing.keep_alive, keep_alive, "{head:?}");
         }
     }
 

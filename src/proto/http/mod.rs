@@ -15,14 +15,16 @@ mod escape;
 mod fold;
 mod framing;
 mod head;
+mod method;
 mod response;
 
 pub use body::{BodyDecoder, BodyError, Fed};
 pub use error::HeadError;
 pub use escape::{BadEscape, FormPairs, form_pairs, nginx_decode, percent_decode, query_param};
 pub use fold::unfold;
-pub use framing::BodyLength;
-pub use head::{Head, HeadParser, Method, parse_head};
+pub use framing::{BodyLength, Framing};
+pub use head::{Head, HeadParser, parse_head};
+pub use method::Method;
 pub use response::{CONTINUE, Response, http_date};
 
 /// A piece of some buffer, by position: what a parser hands out so that nothing is copied and

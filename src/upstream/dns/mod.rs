@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Each worker has one. No sockets here: the worker opens one for each query and carries bytes
-//! (`worker::resolver`). What replies mean is `proto::dns`'s. Files are read at start and on
+//! (`worker::upstreams::resolver`). What replies mean is `proto::dns`'s. Files are read at start and on
 //! reload. Rules: RFC 1035, 2308, 5452, 6761 (6.3), 6891, 7766; resolv.conf(5), hosts(5).
 
 mod cache;

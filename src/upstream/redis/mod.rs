@@ -4,7 +4,7 @@
 //! Each worker has one pipelined connection per server, so that all commands of a turn leave in one
 //! write and nothing is shared between threads. A [`Pool`] knows the servers of one [`Plan`] and
 //! sends each command where it belongs; what bytes mean is `proto::resp`'s, sockets are
-//! `worker::links`'s. An error that is about the server rather than the command is a failure, never
+//! `worker::upstreams::links`'s. An error that is about the server rather than the command is a failure, never
 //! a reply.
 //!
 //! ```text

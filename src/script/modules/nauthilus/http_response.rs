@@ -137,7 +137,7 @@ fn redirect(call: &Call<'_>) -> Result<i32, Fault> {
     let mut response = response(call, "redirect")?;
     response.status = Some(status);
     change(&mut response, HeaderChange::Set(b"Location".to_vec(), escaped_location(&location)))?;
-    if call.run()?.login.request.http.head.method != Method::Get {
+    if call.run()?.login.request.http.head.framing.method != Method::Get {
         return Ok(0);
     }
     response.content_type.get_or_insert_with(|| b"text/html; charset=utf-8".to_vec());
@@ -175,7 +175,7 @@ fn status(call: &Call<'_>) -> Result<u16, Fault> {
 }
 
 fn is_head(call: &Call<'_>) -> Result<bool, Fault> {
-    Ok(call.run()?.login.request.http.head.method == Method::Head)
+    Ok(call.run()?.login.request.http.head.framing.method == Method::Head)
 }
 
 fn append(call: &Call<'_>, response: &mut ScriptResponse, text: &[u8]) -> Result<i32, Fault> {

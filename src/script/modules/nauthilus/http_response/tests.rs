@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 fn login(method: Method) -> Login {
     let mut request = Request::default();
-    request.http.head.method = method;
+    request.http.head.framing.method = method;
     Login::new(request)
 }
 

@@ -3,7 +3,7 @@
 //! One store for the process. Counts come from the kernel's tables of TCP sockets, which list those
 //! of all programs; reading them takes milliseconds on a busy machine, so a helper thread does it,
 //! every few seconds and only if there is something to count. Called by the module, by the
-//! background worker's standing task, and by each scrape. Bounds: [`TARGETS_MAX`] targets. Rules:
+//! background worker's periodic task, and by each scrape. Bounds: [`TARGETS_MAX`] targets. Rules:
 //! proc_pid_net(5).
 
 use crate::metrics::{Scrape, names};

@@ -8,11 +8,11 @@
 //! processes of one name at a time the later save stands. A process that is killed loses what it
 //! counted since its last save. Rules: specification `pipeline.md` 14.
 
-use super::Notices;
 use crate::log::Level;
 use crate::metrics::Registry;
 use crate::op::{Op, Ops};
 use crate::state::{Error, Store};
+use crate::worker::reporting::Notices;
 use std::sync::Arc;
 use std::time::Duration;
 

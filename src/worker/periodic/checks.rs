@@ -1,17 +1,17 @@
-//! Checks of the monitored mail servers: a standing task for each.
+//! Checks of the monitored mail servers: a periodic task for each.
 //!
 //! Each server has its own pace: the next check begins [`PERIOD`] after the last one began, or when
 //! that one has ended. So a server that swallows packets delays no news of another. Changes are
 //! logged, and noted where all workers look. Rules: specification `pipeline.md` 15. Bound:
 //! [`AT_ONCE_MAX`] checks at a time, each of at most [`PROBE_MAX`].
 
-use super::Notices;
 use crate::log::Level;
 use crate::metrics::{Gauge, WorkerMetrics};
 use crate::op::{Op, Ops, Subtask};
 use crate::upstream::monitor::{Monitor, Server};
 use crate::upstream::probe::{self, Fault, PROBE_MAX};
 use crate::upstream::semaphore::Semaphore;
+use crate::worker::reporting::Notices;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,8 +1,7 @@
-//! This worker's channels: connections that procedures opened, driven one op at a time.
+//! Connections that subtasks opened, driven one op at a time.
 //!
-//! Each op of a channel tries at once, and what the socket does not allow yet is tried again when
-//! it is ready. Called by `dispatch` with ops and by the turn with readiness; who sees to limits is
-//! the asks' timers. Bound: [`CHANNELS_MAX`] open at a time.
+//! An op tries at once; what the socket does not allow yet is tried again when it is ready. Limits
+//! of time are the scheduler's. Bound: [`CONNECTIONS_MAX`] open at a time.
 
 use crate::op::{Answer, ChannelId, ChannelOp, Dropped, Failure, Handle};
 use crate::reactor::{
@@ -11,14 +10,14 @@ use crate::reactor::{
 use crate::upstream::{dial_text, error_text};
 use std::io;
 
-/// All channels of a worker.
+/// All connections of a worker that subtasks opened.
 #[derive(Default)]
-pub struct Channels {
-    channels: Slots<Channel>,
+pub struct Connections {
+    connections: Slots<Connection>,
     dropped: Dropped,
 }
 
-struct Channel {
+struct Connection {
     stream: Stream,
     /// `host:port` or path, for error texts.
     peer: String,
@@ -41,20 +40,20 @@ enum Step {
     Receive(Vec<u8>),
 }
 
-/// What an op needs to know when it is begun.
+/// What an op needs to be begun.
 pub struct Context<'a> {
     pub reactor: &'a mut Reactor,
     pub scratch: &'a mut [u8],
 }
 
-impl Channels {
-    /// Begins an op for `ask`. Without an answer, one follows by [`Channels::handle`]; the key
-    /// names the channel meanwhile.
+impl Connections {
+    /// Begins an op for `ask`. Without an answer, one follows by [`Connections::handle`]; the key
+    /// names the connection meanwhile.
     pub fn begin(&mut self, op: ChannelOp, ask: Key, context: Context<'_>) -> Result<Key, Answer> {
         match op {
             ChannelOp::Open(address) => self.open(&address, ask, context),
             ChannelOp::StartTls(id, tls, name) => {
-                self.go_on(id, ask, context, |channel| channel.start_tls(&tls, &name))
+                self.go_on(id, ask, context, |connection| connection.start_tls(&tls, &name))
             }
             ChannelOp::Send(id, bytes) => {
                 self.go_on(id, ask, context, |_| Ok(Step::Send(bytes, 0)))
@@ -63,52 +62,56 @@ impl Channels {
                 self.go_on(id, ask, context, |_| Ok(Step::Receive(buffer)))
             }
             ChannelOp::Check(id) => {
-                let channel = self.channels.get_mut(Key::from_bits(id.0));
-                Err(Answer::Fresh(channel.is_some_and(|channel| channel.is_fresh(context.scratch))))
+                let connection = self.connections.get_mut(Key::from_bits(id.0));
+                Err(Answer::Fresh(
+                    connection.is_some_and(|connection| connection.is_fresh(context.scratch)),
+                ))
             }
         }
     }
 
-    /// Goes on with a channel whose socket is ready: who asked, and the answer, if there is one.
+    /// Goes on with a connection whose socket is ready: who asked, and the answer, if there is one.
     pub fn handle(
         &mut self,
         key: Key,
         readiness: Readiness,
         scratch: &mut [u8],
     ) -> Option<(Key, Answer)> {
-        let channel = self.channels.get_mut(key)?;
-        let ask = channel.waiting.as_ref()?.ask;
-        let answer = channel.advance(readiness, scratch)?;
+        let connection = self.connections.get_mut(key)?;
+        let ask = connection.waiting.as_ref()?.ask;
+        let answer = connection.advance(readiness, scratch)?;
         Some((ask, self.answered(key, answer)))
     }
 
-    /// The op of `ask` is given up. A channel that was being opened for it is closed; any other is
+    /// The op of `ask` is given up. A connection that was being opened for it is closed; any other is
     /// its handle's.
     pub fn abandon(&mut self, key: Key, ask: Key) {
-        let Some(channel) = self.channels.get_mut(key) else { return };
-        let Some(waiting) = channel.waiting.take_if(|waiting| waiting.ask == ask) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(waiting) = connection.waiting.take_if(|waiting| waiting.ask == ask) else {
+            return;
+        };
         if matches!(waiting.step, Step::Open) {
-            self.channels.remove(key);
+            self.connections.remove(key);
         } else if let Step::Receive(buffer) = waiting.step {
             // Who asks again finds what had come.
-            channel.early = buffer;
+            connection.early = buffer;
         }
     }
 
-    /// Closes the channels whose handles are gone.
+    /// Closes the connections whose handles are gone.
     pub fn close_dropped(&mut self) {
         for ChannelId(bits) in self.dropped.take() {
-            self.channels.remove(Key::from_bits(bits));
+            self.connections.remove(Key::from_bits(bits));
         }
     }
 
     /// How many are open or being opened.
     pub fn len(&self) -> usize {
-        self.channels.len()
+        self.connections.len()
     }
 
     fn open(&mut self, address: &Address, ask: Key, context: Context<'_>) -> Result<Key, Answer> {
-        if self.channels.len() >= CHANNELS_MAX {
+        if self.connections.len() >= CONNECTIONS_MAX {
             return Err(Answer::Failed(Failure::Full("connection")));
         }
         let peer = address.to_string();
@@ -117,47 +120,47 @@ impl Channels {
         };
         let stream = Stream::connect(address).map_err(|error| refused(&error))?;
         let waiting = Some(Waiting { ask, step: Step::Open });
-        let key = self.channels.insert(Channel { stream, peer, early: Vec::new(), waiting });
-        let Some(channel) = self.channels.get_mut(key) else { return Err(gone()) };
+        let key = self.connections.insert(Connection { stream, peer, early: Vec::new(), waiting });
+        let Some(connection) = self.connections.get_mut(key) else { return Err(gone()) };
         let registered = context.reactor.register(
-            &mut channel.stream,
+            &mut connection.stream,
             Token::new(Kind::Call, key),
             Interest::Both,
         );
         if let Err(error) = registered {
-            self.channels.remove(key);
+            self.connections.remove(key);
             return Err(refused(&error));
         }
         Ok(key)
     }
 
-    /// Sets the next step of a channel and takes it as far as possible.
+    /// Sets the next step of a connection and takes it as far as possible.
     fn go_on(
         &mut self,
         id: ChannelId,
         ask: Key,
         context: Context<'_>,
-        step: impl FnOnce(&mut Channel) -> Result<Step, Answer>,
+        step: impl FnOnce(&mut Connection) -> Result<Step, Answer>,
     ) -> Result<Key, Answer> {
         let key = Key::from_bits(id.0);
-        let channel = self.channels.get_mut(key).ok_or_else(gone)?;
-        let step = step(channel)?;
-        channel.waiting = Some(Waiting { ask, step });
-        match channel.advance(READY, context.scratch) {
+        let connection = self.connections.get_mut(key).ok_or_else(gone)?;
+        let step = step(connection)?;
+        connection.waiting = Some(Waiting { ask, step });
+        match connection.advance(READY, context.scratch) {
             Some(answer) => Err(self.answered(key, answer)),
             None => Ok(key),
         }
     }
 
     fn answered(&mut self, key: Key, answer: Answer) -> Answer {
-        let Some(channel) = self.channels.get_mut(key) else { return answer };
-        let step = channel.waiting.take().map(|waiting| waiting.step);
+        let Some(connection) = self.connections.get_mut(key) else { return answer };
+        let step = connection.waiting.take().map(|waiting| waiting.step);
         match (step, answer) {
             (Some(Step::Open), Answer::Passed) => {
                 Answer::Opened(Handle::new(ChannelId(key.to_bits()), self.dropped.clone()))
             }
             (Some(Step::Open), answer) => {
-                self.channels.remove(key);
+                self.connections.remove(key);
                 answer
             }
             (_, answer) => answer,
@@ -165,7 +168,7 @@ impl Channels {
     }
 }
 
-impl Channel {
+impl Connection {
     fn start_tls(&mut self, tls: &ClientTls, name: &str) -> Result<Step, Answer> {
         self.stream
             .start_tls_client(tls, name)
@@ -270,7 +273,7 @@ fn gone() -> Answer {
 const READY: Readiness = Readiness { readable: true, writable: true, closed: false, error: false };
 
 /// Connections that scripts may hold open on one worker, idle ones included.
-const CHANNELS_MAX: usize = 8192;
+const CONNECTIONS_MAX: usize = 8192;
 
 #[cfg(test)]
 mod tests {
@@ -279,10 +282,10 @@ mod tests {
     use std::net::TcpListener;
     use std::time::Instant;
 
-    /// Channels with a reactor to wait in.
+    /// Connections with a reactor to wait in.
     struct Bench {
         reactor: Reactor,
-        channels: Channels,
+        connections: Connections,
         scratch: Vec<u8>,
     }
 
@@ -292,13 +295,13 @@ mod tests {
         fn new() -> Bench {
             Bench {
                 reactor: Reactor::new().unwrap(),
-                channels: Channels::default(),
+                connections: Connections::default(),
                 scratch: vec![0; 1024],
             }
         }
 
         fn begin(&mut self, op: ChannelOp) -> Result<Key, Answer> {
-            self.channels.begin(
+            self.connections.begin(
                 op,
                 ASK,
                 Context { reactor: &mut self.reactor, scratch: &mut self.scratch },
@@ -319,7 +322,8 @@ mod tests {
                 let ready = self.reactor.take_ready();
                 let mut found = None;
                 for (token, readiness) in ready.iter() {
-                    found = found.or(self.channels.handle(token.key, readiness, &mut self.scratch));
+                    found =
+                        found.or(self.connections.handle(token.key, readiness, &mut self.scratch));
                 }
                 self.reactor.give_back(ready);
                 if let Some((ask, answer)) = found {
@@ -377,17 +381,17 @@ mod tests {
             matches!(&answer, Answer::Failed(Failure::Refused(text)) if text.contains("connection refused")),
             "{answer:?}"
         );
-        assert_eq!(bench.channels.len(), 0);
+        assert_eq!(bench.connections.len(), 0);
     }
 
     #[test]
     fn dropping_the_handle_closes_it() {
         let (mut bench, listener) = (Bench::new(), listener());
         let (handle, mut peer) = bench.open(&listener);
-        assert!(bench.channels.dropped.take().is_empty());
+        assert!(bench.connections.dropped.take().is_empty());
         drop(handle);
-        bench.channels.close_dropped();
-        assert_eq!((bench.channels.len(), peer.read(&mut [0; 8]).unwrap()), (0, 0));
+        bench.connections.close_dropped();
+        assert_eq!((bench.connections.len(), peer.read(&mut [0; 8]).unwrap()), (0, 0));
     }
 
     #[test]
@@ -397,7 +401,7 @@ mod tests {
         assert!(matches!(bench.answer(ChannelOp::Check(handle.id())), Answer::Fresh(true)));
         // What comes is waited for by an op that is then given up: nothing of it is lost.
         let key = bench.begin(ChannelOp::Receive(handle.id(), Vec::new())).unwrap();
-        bench.channels.abandon(key, ASK);
+        bench.connections.abandon(key, ASK);
         peer.write_all(b"late").unwrap();
         while matches!(bench.answer(ChannelOp::Check(handle.id())), Answer::Fresh(true)) {}
         let mut received = b"before ".to_vec();
@@ -416,10 +420,10 @@ mod tests {
         let (mut bench, listener) = (Bench::new(), listener());
         if let Ok(key) = bench.begin(ChannelOp::Open(Address::Tcp(listener.local_addr().unwrap())))
         {
-            bench.channels.abandon(key, Key { index: 8, generation: 1 });
-            assert_eq!(bench.channels.len(), 1, "another ask's business");
-            bench.channels.abandon(key, ASK);
+            bench.connections.abandon(key, Key { index: 8, generation: 1 });
+            assert_eq!(bench.connections.len(), 1, "another ask's business");
+            bench.connections.abandon(key, ASK);
         }
-        assert_eq!(bench.channels.len(), 0);
+        assert_eq!(bench.connections.len(), 0);
     }
 }

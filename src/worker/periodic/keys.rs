@@ -4,13 +4,13 @@
 //! loop. What cannot be read is read again after [`AGAIN_AFTER`]; the keys that are known stay good
 //! meanwhile. Bounds: [`ASK_MAX`], those of `auth::caller::jwks`.
 
-use super::Notices;
 use crate::auth::caller::jwks::{self, JWKS_BYTES_MAX};
 use crate::epoch::{Epoch, KeySource, KeysFrom};
 use crate::log::Level;
 use crate::op::{BlockingJob, Op, Ops};
 use crate::proto::http::client::ResponseLimits;
 use crate::upstream::http::{Client, Request};
+use crate::worker::reporting::Notices;
 use std::sync::Arc;
 use std::time::Duration;
 

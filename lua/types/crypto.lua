@@ -1,6 +1,7 @@
 ---@meta crypto
 
---- Digests, HMAC, ciphers and Base64: the union of the two libraries of that name. `raw` returns bytes instead of hexadecimal digits.
+--- Digests, HMAC, ciphers and Base64: the union of the two libraries of that name. `raw` returns
+--- bytes instead of hexadecimal digits.
 ---@class crypto
 ---@field RAW_DATA integer
 ---@field ZERO_PADDING integer without effect

@@ -54,7 +54,8 @@ function glua_http.put(url, options) end
 ---@return string? error
 function glua_http.request(method, url, options) end
 
---- Sends several requests at once, each `{method, url, options}`. Returns responses and errors by position. Waits.
+--- Sends several requests at once, each `{method, url, options}`. Returns responses and errors by
+--- position. Waits.
 ---@param requests table[]
 ---@return table?
 ---@return table?

@@ -27,7 +27,8 @@ function nauthilus_brute_force.delete_custom_toleration(ip) end
 ---@return nil
 function nauthilus_brute_force.get_custom_tolerations() end
 
---- The number of users with successful (`positive`) and with failed (`negative`) logins from an address. Waits.
+--- The number of users with successful (`positive`) and with failed (`negative`) logins from an
+--- address. Waits.
 ---@param ip string
 ---@return table<string, number>?
 ---@return string? error

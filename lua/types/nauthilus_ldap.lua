@@ -4,7 +4,8 @@
 ---@class nauthilus_ldap
 local nauthilus_ldap = {}
 
---- The values of each attribute over all entries; with `raw_result`, a list of entries `{dn, attributes}`. Waits.
+--- The values of each attribute over all entries; with `raw_result`, a list of entries `{dn,
+--- attributes}`. Waits.
 ---@param search {pool_name: string, session: string, basedn: string, filter: string, scope: "base"|"one"|"sub"|"", attributes: string[], raw_result?: boolean}
 ---@return table?
 ---@return string? error

@@ -1,7 +1,8 @@
 ---@meta nauthilus_redis
 
 --- Redis: commands, scripts, pipelines, pools, encryption.
---- The handle is "default", the server's own Redis, or what get_redis_connection returns. Keys are used as given. A missing key is
+--- The handle is "default", the server's own Redis, or what get_redis_connection returns. Keys are
+--- used as given. A missing key is
 --- `nil, "redis: nil"`.
 ---@class nauthilus_redis
 local nauthilus_redis = {}
@@ -53,7 +54,8 @@ function nauthilus_redis.redis_ping(handle) end
 ---@return string? error
 function nauthilus_redis.redis_get(handle, key, type) end
 
---- Sets a value. The options are a time to live in seconds, or a table `{nx, xx, get, keepttl, ex, px, exat, pxat}`. Waits.
+--- Sets a value. The options are a time to live in seconds, or a table `{nx, xx, get, keepttl, ex,
+--- px, exat, pxat}`. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param value any

@@ -4,7 +4,8 @@
 ---@class tcp
 local tcp = {}
 
---- Failures raise. `dialTimeout`, `readTimeout`, `writeTimeout`, `closeTimeout` can be read and set, in seconds.
+--- Failures raise. `dialTimeout`, `readTimeout`, `writeTimeout`, `closeTimeout` can be read and
+--- set, in seconds.
 ---@class tcp.Connection
 local Connection = {}
 
@@ -12,7 +13,8 @@ local Connection = {}
 ---@param ... string|number
 function Connection:write(...) end
 
---- The data received so far, up to 1024 bytes; with `*l` a line, with `*a` everything, with `*n` a number, with a number, that many bytes. Waits.
+--- The data received so far, up to 1024 bytes; with `*l` a line, with `*a` everything, with `*n` a
+--- number, with a number, that many bytes. Waits.
 ---@param format? string|integer
 ---@return string|number|nil
 function Connection:read(format) end

@@ -59,7 +59,8 @@ function Bot:getUpdates() end
 ---@return integer
 function Bot:getOffset() end
 
---- Creates a bot. Without a client each call has a timeout of 10 s. `url` is a Bot API server other than Telegram's.
+--- Creates a bot. Without a client each call has a timeout of 10 s. `url` is a Bot API server other
+--- than Telegram's.
 ---@param token string
 ---@param http_client? http.Client
 ---@param url? string

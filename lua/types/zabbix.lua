@@ -16,7 +16,8 @@ function Bot:login() end
 ---@return string? error
 function Bot:logout() end
 
---- Calls a method and returns its result. `params` must be a JSON object; use `json.tableIsObject` for an empty table. Waits.
+--- Calls a method and returns its result. `params` must be a JSON object; use `json.tableIsObject`
+--- for an empty table. Waits.
 ---@param method string
 ---@param params table
 ---@return any

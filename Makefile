@@ -8,7 +8,7 @@ help:
 build:
 	cargo build --release
 
-# The build that packages ship: see packaging/dist.
+# The packaged build: see packaging/dist.
 dist:
 	packaging/dist
 
@@ -26,7 +26,7 @@ lint:
 	tests/run format lint
 	if command -v cargo-deny >/dev/null; then cargo deny check; fi
 
-# One minute for each target; make fuzz FUZZ_SECONDS=3600 for longer.
+# One minute per target; for more, run make fuzz FUZZ_SECONDS=3600.
 FUZZ_SECONDS = 60
 fuzz:
 	for target in $$(cargo fuzz list --fuzz-dir tests/fuzz); do \

@@ -335,7 +335,7 @@ fn join_until(thread: JoinHandle<Result<(), Fatal>>, until: Instant, log: &mut L
         std::thread::park_timeout(JOIN_LOOK);
     }
     if !thread.is_finished() {
-        log.line(Level::Warn, Now::read()).text("msg", "a worker did not end in time").end();
+        log.line(Level::Warn, Now::read()).text("msg", "a worker did not stop in time").end();
         return;
     }
     match thread.join() {

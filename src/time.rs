@@ -113,7 +113,7 @@ impl Default for HttpDate {
     }
 }
 
-/// Why a text is no duration, in Go's words: they end up in configuration errors and in scripts.
+/// Why a text is not a duration, in Go's words: they end up in configuration errors and in scripts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GoDurationError {
     #[error("time: invalid duration {}", quoted(.0))]

@@ -131,7 +131,7 @@ function streams.reader(pull)
 
         local text = read_while("[%w.+-]")
 
-        return tonumber(text) or error("read: '" .. text .. "' is no number", 2)
+        return tonumber(text) or error("read: '" .. text .. "' is not a number", 2)
     end
 
     local methods = {}

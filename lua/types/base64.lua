@@ -1,6 +1,6 @@
 ---@meta base64
 
---- Base64 in its four usual forms and with other alphabets.
+--- Base64 in the four usual encodings and with custom alphabets.
 ---@class base64
 ---@field StdEncoding base64.Encoding padded
 ---@field URLEncoding base64.Encoding padded, for URLs
@@ -8,7 +8,7 @@
 ---@field RawURLEncoding base64.Encoding for URLs, without padding
 local base64 = {}
 
---- One way to write bytes.
+--- A Base64 encoding.
 ---@class base64.Encoding
 local Encoding = {}
 
@@ -23,19 +23,19 @@ function Encoding:encode_to_string(bytes) end
 ---@return string? error
 function Encoding:decode_string(text) end
 
---- A text to be read.
+--- A source of text.
 ---@class base64.Reader
 local Reader = {}
 
---- A line; with `*a` all, with `*n` a number, with a number so many bytes.
+--- A line; with `*a` all, with `*n` a number, with a number, that many bytes.
 ---@param format? string|integer
 ---@return string|number|nil
 function Reader:read(format) end
 
---- Ends reading.
+--- Stops reading.
 function Reader:close() end
 
---- Writes what it is given.
+--- Writes to its target.
 ---@class base64.Writer
 local Writer = {}
 
@@ -43,10 +43,10 @@ local Writer = {}
 ---@param ... string|number
 function Writer:write(...) end
 
---- Writes what is left.
+--- Writes the remaining data.
 function Writer:close() end
 
---- An encoding with these 64 characters and padding.
+--- Creates an encoding with these 64 characters and padding.
 ---@param alphabet string
 ---@return base64.Encoding
 function base64.new_encoding(alphabet) end

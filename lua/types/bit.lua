@@ -1,45 +1,45 @@
 ---@meta bit
 
---- Bits of unsigned 32-bit numbers. (The global `bit` of LuaJIT is not there.)
+--- Bit operations on unsigned 32-bit numbers. LuaJIT's global `bit` is not available.
 ---@class bit
 local bit = {}
 
---- Both.
+--- Bitwise AND.
 ---@param a integer
 ---@param b integer
 ---@return integer?
 ---@return string? error
 function bit.band(a, b) end
 
---- Either.
+--- Bitwise OR.
 ---@param a integer
 ---@param b integer
 ---@return integer?
 ---@return string? error
 function bit.bor(a, b) end
 
---- One of both.
+--- Bitwise XOR.
 ---@param a integer
 ---@param b integer
 ---@return integer?
 ---@return string? error
 function bit.bxor(a, b) end
 
---- Shifted up.
+--- Shifts left.
 ---@param a integer
 ---@param b integer
 ---@return integer?
 ---@return string? error
 function bit.lshift(a, b) end
 
---- Shifted down.
+--- Shifts right.
 ---@param a integer
 ---@param b integer
 ---@return integer?
 ---@return string? error
 function bit.rshift(a, b) end
 
---- All bits turned.
+--- Bitwise NOT.
 ---@param a integer
 ---@return integer?
 ---@return string? error

@@ -4,7 +4,8 @@
 ---@class cert_util
 local cert_util = {}
 
---- When the chain that a server shows ends, in Unix seconds; nothing is verified. The address is `host:port`, by default port 443 of the name. Waits.
+--- The expiry time, in Unix seconds, of the certificate chain that the server presents. Nothing is
+--- verified. The address is `host:port`; the default is port 443 of the server name. Waits.
 ---@param server_name string
 ---@param address? string
 ---@return number?

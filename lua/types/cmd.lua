@@ -1,10 +1,10 @@
 ---@meta cmd
 
---- Commands of the system.
+--- Runs shell commands.
 ---@class cmd
 local cmd = {}
 
---- Runs `sh -c`, for at most `timeout` seconds (10): `status`, `stdout`, `stderr`. Waits.
+--- Runs `sh -c` for at most `timeout` seconds (default 10). Returns `status`, `stdout` and `stderr`. Waits.
 ---@param command string
 ---@param timeout? number
 ---@return {status: integer, stdout: string, stderr: string}?

@@ -1,6 +1,7 @@
 ---@meta crypto
 
---- Digests, HMAC, ciphers, base64: the union of the two libraries of that name. `raw` asks for bytes instead of hexadecimal digits.
+--- Digests, HMAC, ciphers and Base64: the union of the two libraries of that name. `raw` returns
+--- bytes instead of hexadecimal digits.
 ---@class crypto
 ---@field RAW_DATA integer
 ---@field ZERO_PADDING integer without effect
@@ -41,7 +42,7 @@ function crypto.sha512(data, raw) end
 ---@return string
 function crypto.crc32(data, raw) end
 
---- The data's code under a key.
+--- The HMAC of the data under the key.
 ---@param algorithm "md5"|"sha1"|"sha256"|"sha512"
 ---@param data string
 ---@param key string
@@ -50,29 +51,29 @@ function crypto.crc32(data, raw) end
 ---@return string? error
 function crypto.hmac(algorithm, data, key, raw) end
 
---- Base64.
+--- Encodes as Base64.
 ---@param data string
 ---@return string
 function crypto.base64_encode(data) end
 
---- The bytes.
+--- Decodes Base64.
 ---@param text string
 ---@return string?
 ---@return string? error
 function crypto.base64_decode(text) end
 
---- Base64 for URLs.
+--- Encodes as URL-safe Base64.
 ---@param data string
 ---@return string
 function crypto.base64_url_encode(data) end
 
---- The bytes.
+--- Decodes URL-safe Base64.
 ---@param text string
 ---@return string?
 ---@return string? error
 function crypto.base64_url_decode(text) end
 
---- The ciphertext, hexadecimal unless options is RAW_DATA.
+--- Encrypts. The result is hexadecimal unless `options` is `RAW_DATA`.
 ---@param data string
 ---@param method "aes-cbc"|"des-cbc"|"des-ecb"
 ---@param key string
@@ -82,7 +83,7 @@ function crypto.base64_url_decode(text) end
 ---@return string? error
 function crypto.encrypt(data, method, key, options, iv) end
 
---- The bytes.
+--- Decrypts.
 ---@param data string
 ---@param method "aes-cbc"|"des-cbc"|"des-ecb"
 ---@param key string
@@ -92,7 +93,7 @@ function crypto.encrypt(data, method, key, options, iv) end
 ---@return string? error
 function crypto.decrypt(data, method, key, options, iv) end
 
---- Bytes in and out; modes are GCM, CBC, CTR.
+--- Takes and returns bytes. The modes are GCM, CBC and CTR.
 ---@param mode string
 ---@param key string
 ---@param iv string
@@ -101,7 +102,7 @@ function crypto.decrypt(data, method, key, options, iv) end
 ---@return string? error
 function crypto.aes_encrypt(mode, key, iv, data) end
 
---- Bytes in and out.
+--- Takes and returns bytes.
 ---@param mode string
 ---@param key string
 ---@param iv string
@@ -110,7 +111,7 @@ function crypto.aes_encrypt(mode, key, iv, data) end
 ---@return string? error
 function crypto.aes_decrypt(mode, key, iv, data) end
 
---- All but the mode hexadecimal.
+--- As above; all arguments but the mode, and the result, are hexadecimal.
 ---@param mode string
 ---@param key string
 ---@param iv string
@@ -119,7 +120,7 @@ function crypto.aes_decrypt(mode, key, iv, data) end
 ---@return string? error
 function crypto.aes_encrypt_hex(mode, key, iv, data) end
 
---- All but the mode hexadecimal.
+--- As above; all arguments but the mode, and the result, are hexadecimal.
 ---@param mode string
 ---@param key string
 ---@param iv string

@@ -1,6 +1,6 @@
 ---@meta db
 
---- SQL databases: MySQL, MariaDB, PostgreSQL.
+--- SQL databases: MySQL, MariaDB, PostgreSQL and SQLite.
 ---@class db
 local db = {}
 
@@ -8,54 +8,54 @@ local db = {}
 ---@class db.Handle
 local Handle = {}
 
---- Rows, inside a transaction. Waits.
+--- Runs a statement in its own transaction and returns rows. Waits.
 ---@param sql string
 ---@return {columns: string[], rows: any[][]}?
 ---@return string? error
 function Handle:query(sql) end
 
---- What was changed, inside a transaction. Waits.
+--- Runs a statement in its own transaction and returns what it changed. Waits.
 ---@param sql string
 ---@return {rows_affected: integer, last_insert_id?: integer}?
 ---@return string? error
 function Handle:exec(sql) end
 
---- Rows, outside of a transaction. Waits.
+--- Runs a statement without a transaction and returns rows. Waits.
 ---@param sql string
 ---@return {columns: string[], rows: any[][]}?
 ---@return string? error
 function Handle:command(sql) end
 
---- A prepared statement. Waits.
+--- Prepares a statement. Waits.
 ---@param sql string
 ---@return db.Statement?
 ---@return string? error
 function Handle:stmt(sql) end
 
---- Lets go of the database.
+--- Closes the handle.
 function Handle:close() end
 
 --- A prepared statement.
 ---@class db.Statement
 local Statement = {}
 
---- Rows. Waits.
+--- Runs the statement, without a transaction, and returns rows. Waits.
 ---@param ... string|number|boolean|nil
 ---@return {columns: string[], rows: any[][]}?
 ---@return string? error
 function Statement:query(...) end
 
---- What was changed. Waits.
+--- Runs the statement, without a transaction, and returns what it changed. Waits.
 ---@param ... string|number|boolean|nil
 ---@return {rows_affected: integer, last_insert_id?: integer}?
 ---@return string? error
 function Statement:exec(...) end
 
---- Lets go of the statement.
+--- Closes the statement.
 function Statement:close() end
 
---- A database. The first query connects.
----@param driver "mysql"|"postgres"
+--- Opens a database. The first statement connects.
+---@param driver "mysql"|"postgres"|"sqlite3"
 ---@param dsn string
 ---@param options? {shared?: boolean, max_connections?: number, read_only?: boolean}
 ---@return db.Handle?

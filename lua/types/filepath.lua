@@ -1,10 +1,10 @@
 ---@meta filepath
 
---- Names of files.
+--- File paths.
 ---@class filepath
 local filepath = {}
 
---- From the root.
+--- The absolute path.
 ---@param path string
 ---@return string
 ---@return string? error
@@ -15,7 +15,7 @@ function filepath.abs(path) end
 ---@return string
 function filepath.basename(path) end
 
---- The shortest form.
+--- The shortest equivalent path.
 ---@param path string
 ---@return string
 function filepath.clean(path) end
@@ -25,17 +25,17 @@ function filepath.clean(path) end
 ---@return string
 function filepath.dir(path) end
 
---- The suffix, with its dot.
+--- The extension, with its dot.
 ---@param path string
 ---@return string
 function filepath.ext(path) end
 
---- As it is.
+--- Returns the path unchanged.
 ---@param path string
 ---@return string
 function filepath.from_slash(path) end
 
---- As it is.
+--- Returns the path unchanged.
 ---@param path string
 ---@return string
 function filepath.to_slash(path) end
@@ -45,24 +45,24 @@ function filepath.to_slash(path) end
 ---@return string
 function filepath.volume_name(path) end
 
---- Whether it begins at the root.
+--- Whether the path is absolute.
 ---@param path string
 ---@return boolean
 function filepath.is_abs(path) end
 
---- The elements with slashes between.
+--- Joins elements with slashes.
 ---@param ... any
 ---@return string
 function filepath.join(...) end
 
---- Whether a name fits a pattern.
+--- Whether a name matches a pattern.
 ---@param pattern string
 ---@param name string
 ---@return boolean
 ---@return string? error
 function filepath.match(pattern, name) end
 
---- The way from one to the other.
+--- The relative path from `base` to `target`.
 ---@param base string
 ---@param target string
 ---@return string
@@ -77,24 +77,24 @@ function filepath.separator() end
 ---@return string
 function filepath.list_separator() end
 
---- Folder and file.
+--- Splits into folder and file.
 ---@param path string
 ---@return string folder
 ---@return string file
 function filepath.split(path) end
 
---- The elements between colons.
+--- Splits at colons.
 ---@param list string
 ---@return string[]
 function filepath.split_list(list) end
 
---- The name without symbolic links.
+--- Resolves symbolic links.
 ---@param path string
 ---@return string
 ---@return string? error
 function filepath.eval_symlinks(path) end
 
---- The names that fit.
+--- The paths that match.
 ---@param pattern string
 ---@return string[]?
 ---@return string? error

@@ -1,7 +1,8 @@
 ---@meta
--- What every script sees without `require`, beyond the libraries of Lua 5.1, and the functions that a script defines for the server.
+-- Globals available to every script without `require`, in addition to the libraries of Lua 5.1, and
+-- the functions that a script defines for the server.
 
---- Accepts every name and does nothing: all modules are there. For scripts of the first generation.
+--- Accepts every name and does nothing, because all modules are available. For old scripts.
 ---@param name string
 function dynamic_loader(name) end
 
@@ -24,7 +25,7 @@ function dynamic_loader(name) end
 ---@field BACKEND_RESULT_FAIL integer
 ---@field BACKEND_RESULT_ERROR integer the same as BACKEND_RESULT_FAIL
 ---@field BACKEND_RESULT_NOT_FOUND integer the next backend is asked
----@field BACKEND_RESULT_DENIED integer nothing further is asked
+---@field BACKEND_RESULT_DENIED integer no further backend is asked
 nauthilus_builtin = {}
 
 --- Adds a pair to the request's log line.
@@ -32,7 +33,7 @@ nauthilus_builtin = {}
 ---@param value string|number|boolean
 function nauthilus_builtin.custom_log_add(key, value) end
 
---- The text that the client gets if the request is rejected. Features, backends and filters only.
+--- Sets the text that the client gets if the request is rejected. Features, backends and filters only.
 ---@param text string
 function nauthilus_builtin.status_message_set(text) end
 
@@ -46,7 +47,7 @@ nauthilus_backend_result = {}
 ---@return nauthilus_backend_result
 function nauthilus_backend_result.new() end
 
---- What a backend returns. Each method is a getter without an argument and a setter with one.
+--- The result of a backend. Each method is a getter without an argument and a setter with one.
 ---@class nauthilus_backend_result
 local Result = {}
 
@@ -58,7 +59,7 @@ function Result:authenticated(value) end
 ---@return boolean
 function Result:user_found(value) end
 
---- Name of the attribute that holds the account.
+--- The name of the attribute that holds the account.
 ---@param name? string
 ---@return string
 function Result:account_field(name) end
@@ -87,7 +88,7 @@ function Result:webauthn_credentials(credentials) end
 ---@return table<string, any>
 function Result:attributes(attributes) end
 
---- What entry functions are called with. Every field is there: "", false or 0 where there is nothing.
+--- The argument of entry functions. Every field is present; an empty one is "", false or 0.
 ---@class nauthilus_request
 ---@field account string
 ---@field account_field string
@@ -162,7 +163,8 @@ function Result:attributes(attributes) end
 ---@field log_format string "default" or "json"
 ---@field log_level string "none", "error", "warn", "info" or "debug"
 
---- A script of `lua.features`: whether it triggers, whether other features are left out, a result for the log.
+--- A script of `lua.features`: whether it triggers, whether the other features are skipped, a
+--- result for the log.
 ---@alias nauthilus_call_feature fun(request: nauthilus_request): boolean, boolean, integer
 
 --- A script of `lua.filters`: whether it rejects, a result for the log.
@@ -171,11 +173,11 @@ function Result:attributes(attributes) end
 --- A script of `lua.actions`: a result for the log.
 ---@alias nauthilus_call_action fun(request: nauthilus_request): integer
 
---- A backend: a code, and what it has found out.
+--- A backend: a code, and its result.
 ---@alias nauthilus_backend_verify_password fun(request: nauthilus_request): integer, nauthilus_backend_result
 
 --- A backend: a code, and all accounts.
 ---@alias nauthilus_backend_list_accounts fun(request: nauthilus_request): integer, string[]
 
---- A script of `lua.custom_hooks`, an init script: what a hook answers as JSON.
+--- A script of `lua.custom_hooks`, or an init script: the table that a hook returns as JSON.
 ---@alias nauthilus_run_hook fun(request: nauthilus_request, session: string): table?

@@ -1,52 +1,52 @@
 ---@meta glua_http
 
---- HTTP requests. An answer of any status is a success.
+--- HTTP requests. A response with any status is a success.
 ---@class glua_http
 local glua_http = {}
 
---- GET. Waits.
+--- Sends a GET request. Waits.
 ---@param url string
 ---@param options? glua_http.Options
 ---@return glua_http.Response?
 ---@return string? error
 function glua_http.get(url, options) end
 
---- DELETE. Waits.
+--- Sends a DELETE request. Waits.
 ---@param url string
 ---@param options? glua_http.Options
 ---@return glua_http.Response?
 ---@return string? error
 function glua_http.delete(url, options) end
 
---- HEAD. Waits.
+--- Sends a HEAD request. Waits.
 ---@param url string
 ---@param options? glua_http.Options
 ---@return glua_http.Response?
 ---@return string? error
 function glua_http.head(url, options) end
 
---- PATCH. Waits.
+--- Sends a PATCH request. Waits.
 ---@param url string
 ---@param options? glua_http.Options
 ---@return glua_http.Response?
 ---@return string? error
 function glua_http.patch(url, options) end
 
---- POST. Waits.
+--- Sends a POST request. Waits.
 ---@param url string
 ---@param options? glua_http.Options
 ---@return glua_http.Response?
 ---@return string? error
 function glua_http.post(url, options) end
 
---- PUT. Waits.
+--- Sends a PUT request. Waits.
 ---@param url string
 ---@param options? glua_http.Options
 ---@return glua_http.Response?
 ---@return string? error
 function glua_http.put(url, options) end
 
---- Any method. Waits.
+--- Sends a request with any method. Waits.
 ---@param method string
 ---@param url string
 ---@param options? glua_http.Options
@@ -54,7 +54,8 @@ function glua_http.put(url, options) end
 ---@return string? error
 function glua_http.request(method, url, options) end
 
---- Several at once, each `{method, url, options}`: responses and errors by position. Waits.
+--- Sends several requests at once, each `{method, url, options}`. Returns responses and errors by
+--- position. Waits.
 ---@param requests table[]
 ---@return table?
 ---@return table?

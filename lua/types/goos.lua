@@ -1,6 +1,6 @@
 ---@meta goos
 
---- What the server runs on: files and the host.
+--- Information about files and the host.
 ---@class goos
 local goos = {}
 
@@ -15,11 +15,11 @@ function goos.stat(path) end
 ---@return string? error
 function goos.hostname() end
 
---- Bytes of a page of memory.
+--- The size of a memory page in bytes.
 ---@return integer
 function goos.get_pagesize() end
 
---- Makes a folder, and those around it. Waits.
+--- Creates a folder and its parents. Waits.
 ---@param path string
 ---@return string? error
 function goos.mkdir_all(path) end

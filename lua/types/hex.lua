@@ -1,22 +1,22 @@
 ---@meta hex
 
---- Hexadecimal digits.
+--- Hexadecimal encoding.
 ---@class hex
 local hex = {}
 
---- A text to be read.
+--- A source of text.
 ---@class hex.Reader
 local Reader = {}
 
---- A line; with `*a` all, with `*n` a number, with a number so many bytes.
+--- A line; with `*a` all, with `*n` a number, with a number, that many bytes.
 ---@param format? string|integer
 ---@return string|number|nil
 function Reader:read(format) end
 
---- Ends reading.
+--- Stops reading.
 function Reader:close() end
 
---- Writes what it is given.
+--- Writes to its target.
 ---@class hex.Writer
 local Writer = {}
 
@@ -24,15 +24,15 @@ local Writer = {}
 ---@param ... string|number
 function Writer:write(...) end
 
---- Writes what is left.
+--- Writes the remaining data.
 function Writer:close() end
 
---- In lower case.
+--- Encodes, in lower case.
 ---@param bytes string
 ---@return string
 function hex.encode_to_string(bytes) end
 
---- The bytes.
+--- Decodes.
 ---@param text string
 ---@return string?
 ---@return string? error

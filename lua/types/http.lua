@@ -1,6 +1,6 @@
 ---@meta http
 
---- HTTP clients as objects, and URLs.
+--- HTTP clients as objects, and URL functions.
 ---@class http
 local http = {}
 
@@ -8,13 +8,13 @@ local http = {}
 ---@class http.Client
 local Client = {}
 
---- The answer: `code`, `body`, `headers`. Waits.
+--- Sends a request. Returns `code`, `body` and `headers`. Waits.
 ---@param request http.Request
 ---@return {code: integer, body: string, headers: table<string, string>}?
 ---@return string? error
 function Client:do_request(request) end
 
---- What is to be sent.
+--- A request to send.
 ---@class http.Request
 local Request = {}
 
@@ -23,17 +23,17 @@ local Request = {}
 ---@param value any
 function Request:header_set(name, value) end
 
---- Sets user and password.
+--- Sets user and password for basic authentication.
 ---@param user string
 ---@param password string
 function Request:set_basic_auth(user, password) end
 
---- A client with cookies of its own. Waits, if it reads certificates.
+--- Creates a client with its own cookies. Waits if it reads certificates.
 ---@param options? http.Options
 ---@return http.Client
 function http.client(options) end
 
---- A request.
+--- Creates a request.
 ---@param method string
 ---@param url string
 ---@param body? string
@@ -41,7 +41,7 @@ function http.client(options) end
 ---@return string? error
 function http.request(method, url, body) end
 
---- A POST with files, each `{fieldname, path, filename}`. Waits.
+--- Creates a POST request that uploads files, each `{fieldname, path, filename}`. Waits.
 ---@param url string
 ---@param files table
 ---@param fields? table<string, any>
@@ -49,33 +49,33 @@ function http.request(method, url, body) end
 ---@return string? error
 function http.file_request(url, files, fields) end
 
---- Escaped for a query.
+--- Escapes text for a query string.
 ---@param text string
 ---@return string
 function http.query_escape(text) end
 
---- The text behind escapes.
+--- Reverses `query_escape`.
 ---@param text string
 ---@return string?
 ---@return string? error
 function http.query_unescape(text) end
 
---- A URL's parts.
+--- Splits a URL into its parts.
 ---@param url string
 ---@return table?
 ---@return string? error
 function http.parse_url(url) end
 
---- A URL of these parts.
+--- Builds a URL from its parts.
 ---@param parts table
 ---@return string
 function http.build_url(parts) end
 
---- Raises: scripts do not serve.
+--- Raises: scripts cannot run servers.
 ---@param address any
 function http.server(address) end
 
---- Raises: scripts do not serve.
+--- Raises: scripts cannot run servers.
 ---@param folder string
 ---@param address string
 function http.serve_static(folder, address) end

@@ -1,15 +1,15 @@
 ---@meta http_client
 
---- The clients of [http](http.md) alone.
+--- Only the client functions of [http](http.md).
 ---@class http_client
 local http_client = {}
 
---- A client with cookies of its own. Waits, if it reads certificates.
+--- Creates a client with its own cookies. Waits if it reads certificates.
 ---@param options? http.Options
 ---@return http.Client
 function http_client.client(options) end
 
---- A request.
+--- Creates a request.
 ---@param method string
 ---@param url string
 ---@param body? string
@@ -17,7 +17,7 @@ function http_client.client(options) end
 ---@return string? error
 function http_client.request(method, url, body) end
 
---- A POST with files, each `{fieldname, path, filename}`. Waits.
+--- Creates a POST request that uploads files, each `{fieldname, path, filename}`. Waits.
 ---@param url string
 ---@param files table
 ---@param fields? table<string, any>

@@ -1,14 +1,14 @@
 ---@meta http_server
 
---- What [http](http.md) has of servers: nothing.
+--- The server functions of [http](http.md), which are not available.
 ---@class http_server
 local http_server = {}
 
---- Raises: scripts do not serve.
+--- Raises: scripts cannot run servers.
 ---@param address any
 function http_server.server(address) end
 
---- Raises: scripts do not serve.
+--- Raises: scripts cannot run servers.
 ---@param folder string
 ---@param address string
 function http_server.serve_static(folder, address) end

@@ -1,27 +1,27 @@
 ---@meta http_util
 
---- The URL functions of [http](http.md) alone.
+--- Only the URL functions of [http](http.md).
 ---@class http_util
 local http_util = {}
 
---- Escaped for a query.
+--- Escapes text for a query string.
 ---@param text string
 ---@return string
 function http_util.query_escape(text) end
 
---- The text behind escapes.
+--- Reverses `query_escape`.
 ---@param text string
 ---@return string?
 ---@return string? error
 function http_util.query_unescape(text) end
 
---- A URL's parts.
+--- Splits a URL into its parts.
 ---@param url string
 ---@return table?
 ---@return string? error
 function http_util.parse_url(url) end
 
---- A URL of these parts.
+--- Builds a URL from its parts.
 ---@param parts table
 ---@return string
 function http_util.build_url(parts) end

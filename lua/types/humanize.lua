@@ -1,10 +1,10 @@
 ---@meta humanize
 
---- Sizes and times as people say them.
+--- Human-readable sizes and times.
 ---@class humanize
 local humanize = {}
 
---- 1.5 KiB.
+--- A size in binary units, such as `1.5 KiB`.
 ---@param bytes number
 ---@return string
 function humanize.ibytes(bytes) end
@@ -15,13 +15,13 @@ function humanize.ibytes(bytes) end
 ---@return string? error
 function humanize.parse_bytes(text) end
 
---- With a prefix: 1.5 km.
+--- A number with an SI prefix, such as `1.5 km`.
 ---@param number number
 ---@param unit string
 ---@return string
 function humanize.si(number, unit) end
 
---- 2 hours ago.
+--- A relative time, such as `2 hours ago`.
 ---@param seconds number
 ---@return string
 function humanize.time(seconds) end

@@ -1,28 +1,28 @@
 ---@meta ioutil
 
---- Whole files, and from readers to writers.
+--- Reads and writes whole files, and copies from readers to writers.
 ---@class ioutil
 local ioutil = {}
 
---- A file's content. Waits.
+--- Reads a file. Waits.
 ---@param path string
 ---@return string?
 ---@return string? error
 function ioutil.read_file(path) end
 
---- Writes a file anew. Waits.
+--- Replaces a file's content. Waits.
 ---@param path string
 ---@param data string
 ---@return string? error
 function ioutil.write_file(path, data) end
 
---- Everything that the reader has.
+--- Copies until the reader ends.
 ---@param writer table|userdata
 ---@param reader table|userdata
 ---@return string? error
 function ioutil.copy(writer, reader) end
 
---- So many bytes.
+--- Copies `count` bytes.
 ---@param writer table|userdata
 ---@param reader table|userdata
 ---@param count integer

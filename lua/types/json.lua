@@ -1,10 +1,10 @@
 ---@meta json
 
---- Lua values to JSON text and back.
+--- Converts Lua values to JSON text and back.
 ---@class json
 local json = {}
 
---- Writes values, each with a line end.
+--- Writes values, each followed by a line break.
 ---@class json.Encoder
 local Encoder = {}
 
@@ -13,16 +13,16 @@ local Encoder = {}
 ---@return string? error
 function Encoder:encode(value) end
 
---- Each member on a line of its own.
+--- Puts each member on its own line.
 ---@param prefix string
 ---@param indent string
 function Encoder:set_indent(prefix, indent) end
 
---- Whether < > & are escaped; they are by default.
+--- Whether < > & are escaped; the default is true.
 ---@param on boolean
 function Encoder:set_escape_HTML(on) end
 
---- Reads values, one behind the other.
+--- Reads consecutive values.
 ---@class json.Decoder
 local Decoder = {}
 
@@ -31,36 +31,36 @@ local Decoder = {}
 ---@return string? error
 function Decoder:decode() end
 
---- Whether there is another value in front of a closing bracket.
+--- Whether another value follows before a closing bracket.
 ---@return boolean
 function Decoder:more() end
 
---- How many bytes were decoded.
+--- The number of bytes decoded so far.
 ---@return integer
 function Decoder:input_offset() end
 
---- The text of a value. Objects have their keys sorted; an empty table is [].
+--- Encodes a value. Object keys are sorted; an empty table is [].
 ---@param value any
 ---@return string?
 ---@return string? error
 function json.encode(value) end
 
---- The value of a text. Nulls vanish.
+--- Decodes a text. Nulls are dropped.
 ---@param text string
 ---@return any
 ---@return string? error
 function json.decode(text) end
 
---- From now on the table is {} when it is empty.
+--- Marks a table as an object, so that it is {} when empty.
 ---@param t table
 function json.tableIsObject(t) end
 
---- Writes a value per call.
+--- Creates an encoder that writes a value per call.
 ---@param writer table|userdata
 ---@return json.Encoder
 function json.new_encoder(writer) end
 
---- Reads a value per call.
+--- Creates a decoder that reads a value per call.
 ---@param reader table|userdata
 ---@return json.Decoder
 function json.new_decoder(reader) end

@@ -1,6 +1,6 @@
 ---@meta log
 
---- Loggers of scripts.
+--- Loggers for scripts.
 ---@class log
 local log = {}
 
@@ -12,32 +12,32 @@ local Logger = {}
 ---@param ... any
 function Logger:print(...) end
 
---- Writes a line, blanks between all.
+--- Writes a line, with blanks between all arguments.
 ---@param ... any
 function Logger:println(...) end
 
---- Writes a line by Go's verbs.
+--- Writes a line, formatted with Go's verbs.
 ---@param format string
 ---@param ... any
 function Logger:printf(format, ...) end
 
---- What each line begins with.
+--- Sets the text at the start of each line.
 ---@param prefix string
 function Logger:set_prefix(prefix) end
 
---- Where lines go.
+--- Sets where lines go.
 ---@param target string
 ---@return string? error
 function Logger:set_output(target) end
 
---- What stands in front of the text.
+--- Sets what precedes the text (date, time and so on).
 ---@param flags {date?: boolean, time?: boolean, microseconds?: boolean, utc?: boolean, longfile?: boolean}
 function Logger:set_flags(flags) end
 
---- Lines for a file are lost from here on.
+--- Closes the logger. Further lines for a file are lost.
 function Logger:close() end
 
---- A logger for STDOUT (also "-"), STDERR or a file.
+--- Creates a logger for STDOUT (also "-"), STDERR or a file.
 ---@param target? string
 ---@param prefix? string
 ---@param flags? table

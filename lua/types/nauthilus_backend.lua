@@ -1,27 +1,27 @@
 ---@meta nauthilus_backend
 
---- What filters change of the answer. Filters only.
+--- Lets filters change the response.
 ---@class nauthilus_backend
 local nauthilus_backend = {}
 
---- The backend servers that are alive.
+--- The backend servers that are up.
 ---@return nauthilus_backend_server[]
 function nauthilus_backend.get_backend_servers() end
 
---- The server that the answer names; the last call counts.
+--- Selects the server named in the response. The last call wins.
 ---@param ip string
 ---@param port integer
 function nauthilus_backend.select_backend_server(ip, port) end
 
---- Adds the attributes of the result to the answer.
+--- Adds the attributes of the result to the response.
 ---@param result nauthilus_backend_result
 function nauthilus_backend.apply_backend_result(result) end
 
---- Removes attributes from the answer, before any are added.
+--- Removes attributes from the response, before attributes are added.
 ---@param names string[]
 function nauthilus_backend.remove_from_backend_result(names) end
 
---- Whether a server (`host` or `ip_address`, `port`) can be connected to. Waits.
+--- Checks whether a server (`host` or `ip_address`, `port`) accepts connections. Waits.
 ---@param server table
 ---@return string? error nil if it can
 function nauthilus_backend.check_backend_connection(server) end

@@ -1,10 +1,10 @@
 ---@meta nauthilus_cache
 
---- Memory of the process, shared by all scripts. Values are copied both ways.
+--- An in-process key-value store, shared by all scripts. Values are copied on write and on read.
 ---@class nauthilus_cache
 local nauthilus_cache = {}
 
---- Keeps a value, for `ttl` seconds if that is more than 0.
+--- Stores a value, for `ttl` seconds if `ttl` is greater than 0.
 ---@param key string
 ---@param value any
 ---@param ttl? number
@@ -18,19 +18,19 @@ function nauthilus_cache.cache_set(key, value, ttl) end
 ---@return nil
 function nauthilus_cache.cache_get(key) end
 
---- Whether there is such a key, also with a nil.
+--- Whether the key exists, even if its value is nil.
 ---@param key string
 ---@return boolean
 ---@return nil
 function nauthilus_cache.cache_exists(key) end
 
---- Forgets the key.
+--- Deletes the key.
 ---@param key string
 ---@return boolean found
 ---@return nil
 function nauthilus_cache.cache_delete(key) end
 
---- Puts what the function makes of the value in its place. The function must not wait.
+--- Replaces the value with the function's result. The function must not wait.
 ---@param key string
 ---@param change fun(old: any): any
 ---@return any new
@@ -44,7 +44,7 @@ function nauthilus_cache.cache_update(key, change) end
 ---@return string? error
 function nauthilus_cache.cache_push(key, value) end
 
---- Takes the whole list.
+--- Removes and returns the whole list.
 ---@param key string
 ---@return any[]
 ---@return nil
@@ -55,12 +55,12 @@ function nauthilus_cache.cache_pop_all(key) end
 ---@return nil
 function nauthilus_cache.cache_keys() end
 
---- How many keys there are.
+--- The number of keys.
 ---@return number
 ---@return nil
 function nauthilus_cache.cache_size() end
 
---- Forgets everything.
+--- Deletes everything.
 function nauthilus_cache.cache_flush() end
 
 return nauthilus_cache

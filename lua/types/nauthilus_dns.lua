@@ -1,10 +1,10 @@
 ---@meta nauthilus_dns
 
---- Names and addresses.
+--- DNS lookups.
 ---@class nauthilus_dns
 local nauthilus_dns = {}
 
---- The records of a name. MX are `{host, pref}`, CNAME is one text, the others a list. Waits.
+--- The records of a name: MX as a list of `{host, pref}`, CNAME as a string, other types as a list. Waits.
 ---@param name string
 ---@param type? "A"|"AAAA"|"MX"|"NS"|"TXT"|"CNAME"|"PTR"
 ---@return table|string|nil

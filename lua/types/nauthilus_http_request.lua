@@ -1,10 +1,10 @@
 ---@meta nauthilus_http_request
 
---- The HTTP request that started the work.
+--- The HTTP request being processed.
 ---@class nauthilus_http_request
 local nauthilus_http_request = {}
 
---- Names in lower case, each with a list of values.
+--- All headers: names in lower case, each with a list of values.
 ---@return table<string, string[]>
 ---@return nil
 function nauthilus_http_request.get_all_http_request_headers() end
@@ -15,22 +15,22 @@ function nauthilus_http_request.get_all_http_request_headers() end
 ---@return nil
 function nauthilus_http_request.get_http_request_header(name) end
 
---- The body; empty where the server has read it.
+--- The body; empty if the server has consumed it.
 ---@return string
 ---@return nil
 function nauthilus_http_request.get_http_request_body() end
 
---- GET, POST …
+--- The method, such as GET.
 ---@return string
 ---@return nil
 function nauthilus_http_request.get_http_method() end
 
---- The path without the query, decoded.
+--- The decoded path, without the query.
 ---@return string
 ---@return nil
 function nauthilus_http_request.get_http_path() end
 
---- The first value of that name, decoded; "" if there is none.
+--- The first value of the parameter, decoded; "" if it is absent.
 ---@param name string
 ---@return string
 ---@return nil

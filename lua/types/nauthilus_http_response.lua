@@ -1,6 +1,6 @@
 ---@meta nauthilus_http_response
 
---- The answer to the HTTP request. In a hook all of it; in features, filters and actions headers only.
+--- The response to the HTTP request: all of it in a hook, headers only in features, filters and actions.
 ---@class nauthilus_http_response
 ---@field STATUS_OK integer
 ---@field STATUS_CREATED integer
@@ -24,7 +24,7 @@
 ---@field STATUS_GATEWAY_TIMEOUT integer
 local nauthilus_http_response = {}
 
---- Sets a header in place of others of the name.
+--- Sets a header and removes other headers of that name.
 ---@param name string
 ---@param value string
 function nauthilus_http_response.set_http_response_header(name, value) end
@@ -34,15 +34,15 @@ function nauthilus_http_response.set_http_response_header(name, value) end
 ---@param value string
 function nauthilus_http_response.add_http_response_header(name, value) end
 
---- Removes all headers of the name.
+--- Removes all headers of that name.
 ---@param name string
 function nauthilus_http_response.remove_http_response_header(name) end
 
---- The status code.
+--- Sets the status code.
 ---@param code integer
 function nauthilus_http_response.set_http_status(code) end
 
---- The Content-Type.
+--- Sets the Content-Type.
 ---@param value string
 function nauthilus_http_response.set_http_content_type(value) end
 
@@ -50,23 +50,23 @@ function nauthilus_http_response.set_http_content_type(value) end
 ---@param data string
 function nauthilus_http_response.write_http_response_body(data) end
 
---- A plain text.
+--- Sends plain text.
 ---@param code integer
 ---@param text string
 function nauthilus_http_response.string(code, text) end
 
---- Bytes of a type.
+--- Sends bytes with a content type.
 ---@param code integer
 ---@param content_type string
 ---@param data string
 function nauthilus_http_response.data(code, content_type, data) end
 
---- A page.
+--- Sends an HTML page.
 ---@param code integer
 ---@param text string
 function nauthilus_http_response.html(code, text) end
 
---- To another place; the code is 201 or 300 to 308.
+--- Redirects; the code is 201 or 300 to 308.
 ---@param code integer
 ---@param location string
 function nauthilus_http_response.redirect(code, location) end

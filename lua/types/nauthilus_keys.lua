@@ -1,10 +1,10 @@
 ---@meta nauthilus_keys
 
---- Keys for Redis Cluster.
+--- Redis keys that work in a cluster.
 ---@class nauthilus_keys
 local nauthilus_keys = {}
 
---- A hash tag for what belongs to one account.
+--- A hash tag for the data of one account.
 ---@param username string?
 ---@return string
 function nauthilus_keys.account_tag(username) end

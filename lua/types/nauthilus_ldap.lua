@@ -1,10 +1,11 @@
 ---@meta nauthilus_ldap
 
---- Directories of the LDAP pools that are configured.
+--- Searches and modifies directories, through the configured LDAP pools.
 ---@class nauthilus_ldap
 local nauthilus_ldap = {}
 
---- The values of attributes over all entries, or with `raw_result` a list of entries `{dn, attributes}`. Waits.
+--- The values of each attribute over all entries; with `raw_result`, a list of entries `{dn,
+--- attributes}`. Waits.
 ---@param search {pool_name: string, session: string, basedn: string, filter: string, scope: "base"|"one"|"sub"|"", attributes: string[], raw_result?: boolean}
 ---@return table?
 ---@return string? error
@@ -20,7 +21,7 @@ function nauthilus_ldap.ldap_search(search) end
 ---@return string? error
 function nauthilus_ldap.ldap_modify(change, session, operation, dn, attributes) end
 
---- Host and port of a pool's first server.
+--- The host and port of the pool's first server.
 ---@param pool_name? string
 ---@return string? host
 ---@return integer? port

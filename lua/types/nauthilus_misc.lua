@@ -1,6 +1,6 @@
 ---@meta nauthilus_misc
 
---- Country names, random waits, scoped addresses.
+--- Country names, random delays and scoped addresses.
 ---@class nauthilus_misc
 local nauthilus_misc = {}
 
@@ -17,7 +17,7 @@ function nauthilus_misc.get_country_name(code) end
 ---@return string? error
 function nauthilus_misc.wait_random(min, max) end
 
---- The network that stands for an address, or the address. The context may be left out.
+--- The network that represents an address, or the address itself. The context may be omitted.
 ---@param context string
 ---@param ip? string
 ---@return string

@@ -1,6 +1,6 @@
 ---@meta nauthilus_neural
 
---- Features for a neural network, which this server does not have: nothing is kept.
+--- Accepts features for a neural network, which this server does not have.
 ---@class nauthilus_neural
 local nauthilus_neural = {}
 

@@ -1,15 +1,15 @@
 ---@meta nauthilus_opentelemetry
 
---- Scripts' own spans. Without tracing in the configuration everything is there and does nothing.
+--- Spans created by scripts. If tracing is not configured, all functions exist and do nothing.
 ---@class nauthilus_opentelemetry
 ---@field semconv nauthilus_opentelemetry.Semconv attributes under agreed names
 local nauthilus_opentelemetry = {}
 
---- Makes spans.
+--- Creates spans.
 ---@class nauthilus_opentelemetry.Tracer
 local Tracer = {}
 
---- Begins a span; it is the current one until it is finished.
+--- Starts a span. It is the current span until it is finished.
 ---@param name string
 ---@param options? nauthilus_opentelemetry.Options
 ---@return nauthilus_opentelemetry.Span
@@ -23,7 +23,7 @@ function Tracer:start_span(name, options) end
 ---@return any ...
 function Tracer:with_span(name, f, options) end
 
---- One piece of work.
+--- One operation.
 ---@class nauthilus_opentelemetry.Span
 local Span = {}
 
@@ -36,17 +36,17 @@ function Span:set_attribute(key, value) end
 ---@param attributes table<string, string|number|boolean>
 function Span:set_attributes(attributes) end
 
---- Something happened.
+--- Adds an event.
 ---@param name string
 ---@param attributes? table<string, string|number|boolean>
 function Span:add_event(name, attributes) end
 
---- How it went.
+--- Sets the status.
 ---@param code "ok"|"error"|string
 ---@param text? string
 function Span:set_status(code, text) end
 
---- An event, if there is an error.
+--- Adds an event if `err` is not nil.
 ---@param err any
 function Span:record_error(err) end
 
@@ -62,41 +62,41 @@ local Semconv = {}
 ---@return nil
 function nauthilus_opentelemetry.is_enabled() end
 
---- Makes spans.
+--- Creates spans.
 ---@param scope? string
 ---@return nauthilus_opentelemetry.Tracer
 ---@return nil
 function nauthilus_opentelemetry.tracer(scope) end
 
---- The tracer of the scope nauthilus/lua.
+--- The tracer with the scope nauthilus/lua.
 ---@return nauthilus_opentelemetry.Tracer
 ---@return nil
 function nauthilus_opentelemetry.default_tracer() end
 
---- An entry that goes with the request to other services.
+--- Sets a baggage entry, which is sent to other services.
 ---@param key string
 ---@param value string
 function nauthilus_opentelemetry.baggage_set(key, value) end
 
---- Its value.
+--- The value of a baggage entry.
 ---@param key string
 ---@return string?
 ---@return nil
 function nauthilus_opentelemetry.baggage_get(key) end
 
---- All entries.
+--- All baggage entries.
 ---@return table<string, string>
 ---@return nil
 function nauthilus_opentelemetry.baggage_all() end
 
---- Forgets all entries.
+--- Removes all baggage entries.
 function nauthilus_opentelemetry.baggage_clear() end
 
---- Adds the headers that tell another service of the trace.
+--- Adds the trace headers for another service.
 ---@param headers table
 function nauthilus_opentelemetry.inject_headers(headers) end
 
---- Goes on with the trace that the headers tell of.
+--- Continues the trace described by the headers.
 ---@param headers table
 function nauthilus_opentelemetry.extract_headers(headers) end
 

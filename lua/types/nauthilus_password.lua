@@ -1,24 +1,24 @@
 ---@meta nauthilus_password
 
---- Checks of a password.
+--- Compares passwords and checks password policies.
 ---@class nauthilus_password
 local nauthilus_password = {}
 
---- Whether the password is the stored one. Waits, if the scheme is slow.
+--- Whether the password matches the stored value. Waits if the scheme is slow.
 ---@param stored string
 ---@param plain string
 ---@return boolean matched
 ---@return string? error
 function nauthilus_password.compare_passwords(stored, plain) end
 
---- Whether the password is good enough.
+--- Whether the password satisfies the policy.
 ---@param policy {min_length?: number, min_lower?: number, min_upper?: number, min_number?: number, min_special?: number}
 ---@param password string
 ---@return boolean
 ---@return nil
 function nauthilus_password.check_password_policy(policy, password) end
 
---- The password's name in the password histories: 8 hexadecimal digits.
+--- The identifier of the password in password histories: 8 hexadecimal digits.
 ---@param password string
 ---@return string
 ---@return nil

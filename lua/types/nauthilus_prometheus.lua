@@ -1,28 +1,28 @@
 ---@meta nauthilus_prometheus
 
---- Metrics that scripts create and count in, shown on /metrics. Labels are a table, empty if there are none.
+--- Metrics created by scripts, shown on /metrics. Labels are a table, empty if there are none.
 ---@class nauthilus_prometheus
 local nauthilus_prometheus = {}
 
---- Makes a counter known. Again: ignored.
+--- Creates a counter. Does nothing if it exists.
 ---@param name string
 ---@param help string
 ---@param labels? string[]
 function nauthilus_prometheus.create_counter_vec(name, help, labels) end
 
---- Makes a gauge known.
+--- Creates a gauge.
 ---@param name string
 ---@param help string
 ---@param labels? string[]
 function nauthilus_prometheus.create_gauge_vec(name, help, labels) end
 
---- Makes a histogram of seconds known.
+--- Creates a histogram of seconds.
 ---@param name string
 ---@param help string
 ---@param labels? string[]
 function nauthilus_prometheus.create_histogram_vec(name, help, labels) end
 
---- Makes a sum and count of seconds known.
+--- Creates a summary (sum and count) of seconds.
 ---@param name string
 ---@param help string
 ---@param labels? string[]
@@ -33,7 +33,7 @@ function nauthilus_prometheus.create_summary_vec(name, help, labels) end
 ---@param labels table<string, any>
 function nauthilus_prometheus.increment_counter(name, labels) end
 
---- Makes the series exist.
+--- Creates the series with value 0.
 ---@param name string
 ---@param labels table<string, any>
 function nauthilus_prometheus.touch_counter(name, labels) end
@@ -43,7 +43,7 @@ function nauthilus_prometheus.touch_counter(name, labels) end
 ---@param labels table<string, any>
 function nauthilus_prometheus.increment_gauge(name, labels) end
 
---- Takes 1 off.
+--- Subtracts 1.
 ---@param name string
 ---@param labels table<string, any>
 function nauthilus_prometheus.decrement_gauge(name, labels) end
@@ -54,7 +54,7 @@ function nauthilus_prometheus.decrement_gauge(name, labels) end
 ---@param labels table<string, any>
 function nauthilus_prometheus.add_gauge(name, value, labels) end
 
---- Takes a number off.
+--- Subtracts a number.
 ---@param name string
 ---@param value number
 ---@param labels table<string, any>
@@ -66,21 +66,21 @@ function nauthilus_prometheus.sub_gauge(name, value, labels) end
 ---@param labels table<string, any>
 function nauthilus_prometheus.set_gauge(name, value, labels) end
 
---- Begins to measure.
+--- Starts a timer.
 ---@param name string
 ---@param labels table<string, any>
 ---@return userdata timer
 ---@return nil
 function nauthilus_prometheus.start_histogram_timer(name, labels) end
 
---- Begins to measure.
+--- Starts a timer.
 ---@param name string
 ---@param labels table<string, any>
 ---@return userdata timer
 ---@return nil
 function nauthilus_prometheus.start_summary_timer(name, labels) end
 
---- Observes the seconds since the start. May be called again.
+--- Records the seconds since the start. May be called repeatedly.
 ---@param timer userdata
 function nauthilus_prometheus.stop_timer(timer) end
 

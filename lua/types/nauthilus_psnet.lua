@@ -1,16 +1,16 @@
 ---@meta nauthilus_psnet
 
---- How many connections there are.
+--- Counts network connections.
 ---@class nauthilus_psnet
 local nauthilus_psnet = {}
 
---- Counts connections to `host:port` from now on. Waits.
+--- Starts counting connections to `host:port`. Waits.
 ---@param target string
 ---@param direction "local"|"remote"
 ---@param description string
 function nauthilus_psnet.register_connection_target(target, direction, description) end
 
---- How many established connections there are.
+--- The number of established connections.
 ---@param target string
 ---@return number?
 ---@return string? error

@@ -1,12 +1,13 @@
 ---@meta nauthilus_redis
 
 --- Redis: commands, scripts, pipelines, pools, encryption.
---- The handle is "default", the server's own Redis, or what get_redis_connection returns. Keys are used as given. A missing key is
+--- The handle is "default", the server's own Redis, or what get_redis_connection returns. Keys are
+--- used as given. A missing key is
 --- `nil, "redis: nil"`.
 ---@class nauthilus_redis
 local nauthilus_redis = {}
 
---- Makes another Redis known under a name. Nothing is connected yet.
+--- Registers another Redis under a name. It connects on first use.
 ---@param name string
 ---@param mode "standalone"|"sentinel"|"sentinel_replica"|"cluster"
 ---@param conf table
@@ -27,25 +28,25 @@ function nauthilus_redis.get_redis_connection(name) end
 ---@return string? error
 function nauthilus_redis.redis_encrypt(handle, text) end
 
---- Decrypts; a text that is not ours comes back as it is.
+--- Decrypts. Text that is not in the encrypted format is returned unchanged.
 ---@param handle string|userdata
 ---@param text string
 ---@return string?
 ---@return string? error
 function nauthilus_redis.redis_decrypt(handle, text) end
 
---- Whether a secret is configured.
+--- Whether an encryption secret is configured.
 ---@param handle string|userdata
 ---@return boolean
 function nauthilus_redis.redis_is_encryption_enabled(handle) end
 
---- Asks whether it is there. Waits.
+--- Sends PING. Waits.
 ---@param handle string|userdata
 ---@return string? pong "PONG"
 ---@return string? error
 function nauthilus_redis.redis_ping(handle) end
 
---- A value. Waits.
+--- Gets a value. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param type? "string"|"number"|"bool"|"nil"
@@ -53,7 +54,8 @@ function nauthilus_redis.redis_ping(handle) end
 ---@return string? error
 function nauthilus_redis.redis_get(handle, key, type) end
 
---- Sets a value; the options are a lifetime in seconds, or a table `{nx, xx, get, keepttl, ex, px, exat, pxat}`. Waits.
+--- Sets a value. The options are a time to live in seconds, or a table `{nx, xx, get, keepttl, ex,
+--- px, exat, pxat}`. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param value any
@@ -76,7 +78,7 @@ function nauthilus_redis.redis_incr(handle, key) end
 ---@return string? error
 function nauthilus_redis.redis_del(handle, key) end
 
---- Sets a lifetime. Waits.
+--- Sets the time to live. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param seconds number
@@ -84,7 +86,7 @@ function nauthilus_redis.redis_del(handle, key) end
 ---@return string? error
 function nauthilus_redis.redis_expire(handle, key, seconds) end
 
---- Whether there is such a key. Waits.
+--- Whether the key exists, as 1 or 0. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@return number? count
@@ -99,7 +101,7 @@ function nauthilus_redis.redis_exists(handle, key) end
 ---@return string? error
 function nauthilus_redis.redis_rename(handle, old, new) end
 
---- Several values; absent keys are not there. Waits.
+--- Gets several values, by key; missing keys are absent from the table. Waits.
 ---@param handle string|userdata
 ---@param keys string|string[]
 ---@param ... string
@@ -115,14 +117,14 @@ function nauthilus_redis.redis_mget(handle, keys, ...) end
 ---@return string? error
 function nauthilus_redis.redis_mset(handle, pairs, ...) end
 
---- All keys of a pattern. It looks at every key there is. Waits.
+--- All keys that match a pattern. Scans the whole database. Waits.
 ---@param handle string|userdata
 ---@param pattern string
 ---@return string[]?
 ---@return string? error
 function nauthilus_redis.redis_keys(handle, pattern) end
 
---- Some keys: `{cursor, keys}`. Waits.
+--- Iterates over keys: returns `{cursor, keys}`. Waits.
 ---@param handle string|userdata
 ---@param cursor number
 ---@param match? string
@@ -131,7 +133,7 @@ function nauthilus_redis.redis_keys(handle, pattern) end
 ---@return string? error
 function nauthilus_redis.redis_scan(handle, cursor, match, count) end
 
---- A field of a hash. Waits.
+--- Gets a field of a hash. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param field string
@@ -158,7 +160,7 @@ function nauthilus_redis.redis_hset(handle, key, field, ...) end
 ---@return string? error
 function nauthilus_redis.redis_hdel(handle, key, field, ...) end
 
---- How many fields. Waits.
+--- The number of fields. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@return number?
@@ -172,7 +174,7 @@ function nauthilus_redis.redis_hlen(handle, key) end
 ---@return string? error
 function nauthilus_redis.redis_hgetall(handle, key) end
 
---- Several fields; absent ones are not there. Waits.
+--- Gets several fields; missing ones are absent from the table. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param field string|string[]
@@ -199,7 +201,7 @@ function nauthilus_redis.redis_hincrby(handle, key, field, by) end
 ---@return string? error
 function nauthilus_redis.redis_hincrbyfloat(handle, key, field, by) end
 
---- Whether there is such a field. Waits.
+--- Whether the field exists. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param field string
@@ -240,14 +242,14 @@ function nauthilus_redis.redis_sismember(handle, key, member) end
 ---@return string? error
 function nauthilus_redis.redis_smembers(handle, key) end
 
---- How many members. Waits.
+--- The number of members. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@return number?
 ---@return string? error
 function nauthilus_redis.redis_scard(handle, key) end
 
---- Counts members in a HyperLogLog. Waits.
+--- Adds members to a HyperLogLog. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param member any
@@ -256,7 +258,7 @@ function nauthilus_redis.redis_scard(handle, key) end
 ---@return string? error
 function nauthilus_redis.redis_pfadd(handle, key, member, ...) end
 
---- About how many members. Waits.
+--- The approximate number of members. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param ... string
@@ -354,7 +356,7 @@ function nauthilus_redis.redis_zremrangebyscore(handle, key, min, max) end
 ---@return string? error
 function nauthilus_redis.redis_zremrangebyrank(handle, key, start, stop) end
 
---- How many members have such a score. Waits.
+--- The number of members with a score in the range. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param min string|number
@@ -380,7 +382,7 @@ function nauthilus_redis.redis_zscore(handle, key, member) end
 ---@return string? error
 function nauthilus_redis.redis_zincrby(handle, key, by, member) end
 
---- Puts values in front of a list. Waits.
+--- Prepends values to a list. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param value any
@@ -389,7 +391,7 @@ function nauthilus_redis.redis_zincrby(handle, key, by, member) end
 ---@return string? error
 function nauthilus_redis.redis_lpush(handle, key, value, ...) end
 
---- Puts values behind a list. Waits.
+--- Appends values to a list. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@param value any
@@ -398,14 +400,14 @@ function nauthilus_redis.redis_lpush(handle, key, value, ...) end
 ---@return string? error
 function nauthilus_redis.redis_rpush(handle, key, value, ...) end
 
---- Takes the first value. Waits.
+--- Removes and returns the first value. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@return string?
 ---@return string? error
 function nauthilus_redis.redis_lpop(handle, key) end
 
---- Takes the last value. Waits.
+--- Removes and returns the last value. Waits.
 ---@param handle string|userdata
 ---@param key string
 ---@return string?
@@ -428,7 +430,7 @@ function nauthilus_redis.redis_lrange(handle, key, start, stop) end
 ---@return string? error
 function nauthilus_redis.redis_llen(handle, key) end
 
---- Loads a Redis script, and remembers it under a name. Waits.
+--- Loads a Redis script and registers it under a name. Waits.
 ---@param handle string|userdata
 ---@param source string
 ---@param name? string
@@ -446,7 +448,7 @@ function nauthilus_redis.redis_upload_script(handle, source, name) end
 ---@return string? error
 function nauthilus_redis.redis_run_script(handle, source, name, keys, args) end
 
---- Runs commands in one go: a list of `{ok, value, err}`. Waits.
+--- Runs several commands in one round trip. Returns a list of `{ok, value, err}`. Waits.
 ---@param handle string|userdata
 ---@param mode "read"|"write"
 ---@param commands table[]

@@ -19,7 +19,7 @@ function nauthilus_soft_whitelist.soft_whitelist_set(user, network, feature) end
 ---@return nil
 function nauthilus_soft_whitelist.soft_whitelist_get(user, feature) end
 
---- Takes a network away.
+--- Removes a network.
 ---@param user string
 ---@param network string
 ---@param feature "brute_force"|"relay_domains"|"rbl"

@@ -1,6 +1,6 @@
 ---@meta nauthilus_util
 
---- Helpers. An operator's file of this name wins over ours.
+--- Helper functions.
 ---@class nauthilus_util
 local nauthilus_util = {}
 
@@ -10,7 +10,7 @@ local nauthilus_util = {}
 ---@return boolean
 function nauthilus_util.exists_in_table(list, wanted) end
 
---- How many pairs a table has.
+--- The number of pairs in a table.
 ---@param list table
 ---@return integer
 function nauthilus_util.table_length(list) end
@@ -35,21 +35,21 @@ function nauthilus_util.is_number(value) end
 ---@return boolean
 function nauthilus_util.toboolean(text) end
 
---- Raises an error unless it is none.
+--- Raises the error if there is one.
 ---@param err any
 function nauthilus_util.if_error_raise(err) end
 
---- Letters and digits.
+--- A random string of letters and digits.
 ---@param count integer
 ---@return string
 function nauthilus_util.generate_random_string(count) end
 
---- Whether an address is a public one.
+--- Whether an address is public.
 ---@param ip string
 ---@return boolean
 function nauthilus_util.is_routable_ip(ip) end
 
---- A variable of the environment.
+--- An environment variable.
 ---@param name string
 ---@param default? any
 ---@return any
@@ -61,44 +61,44 @@ function nauthilus_util.getenv(name, default) end
 ---@return string
 function nauthilus_util.get_redis_key(request, key) end
 
---- Now, with date and zone.
+--- The current date and time, with zone.
 ---@return string
 function nauthilus_util.get_current_timestamp() end
 
---- Prints a line for the log.
+--- Prints a log line.
 ---@param logging nauthilus_logging
 ---@param result table
 ---@param err? string
 function nauthilus_util.print_result(logging, result, err) end
 
---- Prints a line if the level is wanted.
+--- Prints a log line if the level is enabled.
 ---@param logging nauthilus_logging
 ---@param level string
 ---@param result table
 ---@param err? string
 function nauthilus_util.log(logging, level, result, err) end
 
---- A line of level debug.
+--- Prints a line with level debug.
 ---@param logging nauthilus_logging
 ---@param result table
 function nauthilus_util.log_debug(logging, result) end
 
---- A line of level info.
+--- Prints a line with level info.
 ---@param logging nauthilus_logging
 ---@param result table
 function nauthilus_util.log_info(logging, result) end
 
---- A line of level notice.
+--- Prints a line with level notice.
 ---@param logging nauthilus_logging
 ---@param result table
 function nauthilus_util.log_notice(logging, result) end
 
---- A line of level warn.
+--- Prints a line with level warn.
 ---@param logging nauthilus_logging
 ---@param result table
 function nauthilus_util.log_warn(logging, result) end
 
---- A line of level error.
+--- Prints a line with level error.
 ---@param logging nauthilus_logging
 ---@param result table
 ---@param err? string

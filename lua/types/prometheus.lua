@@ -4,7 +4,7 @@
 ---@class prometheus
 local prometheus = {}
 
---- Counts up.
+--- A value that only increases.
 ---@class prometheus.Counter
 local Counter = {}
 
@@ -17,7 +17,7 @@ function Counter:inc(labels) end
 ---@param labels? table<string, any>
 function Counter:add(value, labels) end
 
---- Goes up and down.
+--- A value that can go up and down.
 ---@class prometheus.Gauge
 local Gauge = {}
 
@@ -35,7 +35,7 @@ function Gauge:add(value, labels) end
 ---@param labels? table<string, any>
 function Gauge:set(value, labels) end
 
---- A counter; the same one again for the same name.
+--- Creates a counter. The same name returns the same counter.
 ---@param options {namespace?: string, subsystem?: string, name: string, help?: string, labels?: string[]}
 ---@return prometheus.Counter?
 ---@return string? error

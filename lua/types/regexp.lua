@@ -1,6 +1,6 @@
 ---@meta regexp
 
---- Regular expressions in the syntax of RE2.
+--- Regular expressions in RE2 syntax.
 ---@class regexp
 local regexp = {}
 
@@ -8,7 +8,7 @@ local regexp = {}
 ---@class regexp.Regexp
 local Regexp = {}
 
---- Whether it matches anywhere.
+--- Whether the pattern matches anywhere in the text.
 ---@param text string
 ---@return boolean
 function Regexp:match(text) end
@@ -18,13 +18,13 @@ function Regexp:match(text) end
 ---@return string[][]
 function Regexp:find_all_string_submatch(text) end
 
---- A pattern to be used again.
+--- Compiles a pattern for repeated use.
 ---@param pattern string
 ---@return regexp.Regexp?
 ---@return string? error
 function regexp.compile(pattern) end
 
---- Whether it matches anywhere.
+--- Whether the pattern matches anywhere in the text.
 ---@param pattern string
 ---@param text string
 ---@return boolean?

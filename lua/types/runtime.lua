@@ -1,10 +1,10 @@
 ---@meta runtime
 
---- What the server runs on.
+--- The platform the server runs on.
 ---@class runtime
 local runtime = {}
 
---- The system, by Go's name: linux.
+--- The operating system, by Go's name: linux.
 ---@return string
 function runtime.goos() end
 

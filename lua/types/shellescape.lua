@@ -1,20 +1,20 @@
 ---@meta shellescape
 
---- Words for a shell.
+--- Quotes words for a shell.
 ---@class shellescape
 local shellescape = {}
 
---- Quoted if need be.
+--- Quotes a word if necessary.
 ---@param word string
 ---@return string
 function shellescape.quote(word) end
 
---- A whole command.
+--- Quotes a whole command.
 ---@param words string[]
 ---@return string
 function shellescape.quote_command(words) end
 
---- Without characters that do not print.
+--- Removes characters that are not printable.
 ---@param text string
 ---@return string
 function shellescape.strip_unsafe(text) end

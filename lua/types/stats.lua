@@ -1,23 +1,23 @@
 ---@meta stats
 
---- Numbers about lists of numbers.
+--- Statistics over lists of numbers.
 ---@class stats
 local stats = {}
 
---- The middle one.
+--- The median.
 ---@param list number[]
 ---@return number?
 ---@return string? error
 function stats.median(list) end
 
---- What so many percent do not exceed.
+--- The percentile.
 ---@param list number[]
 ---@param percent number
 ---@return number?
 ---@return string? error
 function stats.percentile(list, percent) end
 
---- Of the population.
+--- The standard deviation of the population.
 ---@param list number[]
 ---@return number?
 ---@return string? error

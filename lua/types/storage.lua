@@ -1,21 +1,21 @@
 ---@meta storage
 
---- Values that outlive the process, in memory and in a file.
+--- A key-value store in memory that is saved to a file.
 ---@class storage
 local storage = {}
 
---- Keys and values, shared by all who open the same file.
+--- Keys and values, shared by everyone who opens the same file.
 ---@class storage.Store
 local Store = {}
 
---- Keeps a value, for `ttl` seconds if that is more than 0.
+--- Stores a value, for `ttl` seconds if `ttl` is greater than 0.
 ---@param key string
 ---@param value any
 ---@param ttl? number
 ---@return string? error
 function Store:set(key, value, ttl) end
 
---- The value, and whether there is one.
+--- The value and whether the key exists.
 ---@param key string
 ---@return any value
 ---@return boolean found
@@ -38,7 +38,7 @@ function Store:sync() end
 ---@return string? error
 function Store:close() end
 
---- The store of this file. Waits.
+--- Opens the store of a file. Waits.
 ---@param path string
 ---@param driver? "memory"
 ---@return storage.Store?

@@ -1,19 +1,19 @@
 ---@meta strings
 
---- Plain text, without patterns.
+--- Plain text operations, without patterns.
 ---@class strings
 local strings = {}
 
---- A text to be read.
+--- A source of text.
 ---@class strings.Reader
 local Reader = {}
 
---- A line; with `*a` all, with `*n` a number, with a number so many bytes.
+--- A line; with `*a` all, with `*n` a number, with a number, that many bytes.
 ---@param format? string|integer
 ---@return string|number|nil
 function Reader:read(format) end
 
---- Ends reading.
+--- Stops reading.
 function Reader:close() end
 
 --- Collects what is written.
@@ -31,64 +31,64 @@ function Builder:string() end
 --- Does nothing.
 function Builder:close() end
 
---- The parts between separators; without one, the characters.
+--- Splits at separators; without one, into characters.
 ---@param text string
 ---@param separator? string
 ---@return string[]
 function strings.split(text, separator) end
 
---- The parts between white space.
+--- Splits at white space.
 ---@param text string
 ---@return string[]
 function strings.fields(text) end
 
---- Without these characters at its ends.
+--- Removes these characters from both ends.
 ---@param text string
 ---@param cutset string
 ---@return string
 function strings.trim(text, cutset) end
 
---- Without white space at its ends.
+--- Removes white space from both ends.
 ---@param text string
 ---@return string
 function strings.trim_space(text) end
 
---- Without the prefix.
+--- Removes the prefix.
 ---@param text string
 ---@param prefix string
 ---@return string
 function strings.trim_prefix(text, prefix) end
 
---- Without the suffix.
+--- Removes the suffix.
 ---@param text string
 ---@param suffix string
 ---@return string
 function strings.trim_suffix(text, suffix) end
 
---- Whether it begins so.
+--- Whether the text starts with the prefix.
 ---@param text string
 ---@param prefix string
 ---@return boolean
 function strings.has_prefix(text, prefix) end
 
---- Whether it ends so.
+--- Whether the text ends with the suffix.
 ---@param text string
 ---@param suffix string
 ---@return boolean
 function strings.has_suffix(text, suffix) end
 
---- Whether the part is in it.
+--- Whether the text contains the part.
 ---@param text string
 ---@param part string
 ---@return boolean
 function strings.contains(text, part) end
 
---- The text as something to read from.
+--- Creates a reader over the text.
 ---@param text string
 ---@return strings.Reader
 function strings.new_reader(text) end
 
---- Something to write to.
+--- Creates a builder to write to.
 ---@return strings.Builder
 function strings.new_builder() end
 

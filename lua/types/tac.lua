@@ -1,21 +1,21 @@
 ---@meta tac
 
---- A file's lines, the last one first.
+--- Reads a file's lines backward, last line first.
 ---@class tac
 local tac = {}
 
---- A file that is read backward.
+--- A file read backward.
 ---@class tac.File
 local File = {}
 
---- The line in front of the last one read; nil at the beginning. Waits.
+--- The previous line; nil at the beginning of the file. Waits.
 ---@return string?
 function File:line() end
 
---- Ends reading.
+--- Closes the file.
 function File:close() end
 
---- The file. Waits.
+--- Opens a file. Waits.
 ---@param path string
 ---@return tac.File?
 ---@return string? error

@@ -4,7 +4,8 @@
 ---@class tcp
 local tcp = {}
 
---- Failures raise. `dialTimeout`, `readTimeout`, `writeTimeout`, `closeTimeout` can be read and set, in seconds.
+--- Failures raise. `dialTimeout`, `readTimeout`, `writeTimeout`, `closeTimeout` can be read and
+--- set, in seconds.
 ---@class tcp.Connection
 local Connection = {}
 
@@ -12,7 +13,8 @@ local Connection = {}
 ---@param ... string|number
 function Connection:write(...) end
 
---- What has come, at most 1024 bytes; with `*l` a line, with `*a` all, with `*n` a number, with a number so many bytes. Waits.
+--- The data received so far, up to 1024 bytes; with `*l` a line, with `*a` everything, with `*n` a
+--- number, with a number, that many bytes. Waits.
 ---@param format? string|integer
 ---@return string|number|nil
 function Connection:read(format) end
@@ -20,7 +22,7 @@ function Connection:read(format) end
 --- Closes.
 function Connection:close() end
 
---- A connection to `host:port`; the timeout is in seconds. Waits.
+--- Connects to `host:port`. The timeout is in seconds. Waits.
 ---@param address string
 ---@param timeout? number
 ---@return tcp.Connection?

@@ -1,10 +1,10 @@
 ---@meta telegram
 
---- Messages by Telegram bots.
+--- Sends messages through Telegram bots.
 ---@class telegram
 local telegram = {}
 
---- Who sends. `username` may stand for `chat_id`, `inline_message_id` for chat and message.
+--- The sender. `username` may replace `chat_id`; `inline_message_id` may replace chat and message.
 ---@class telegram.Bot
 local Bot = {}
 
@@ -26,19 +26,19 @@ function Bot:forwardMessage(message) end
 ---@return string? error
 function Bot:sendPhoto(photo) end
 
---- Another `text` for `message_id`. Waits.
+--- Changes the `text` of `message_id`. Waits.
 ---@param edit telegram.Message
 ---@return table?
 ---@return string? error
 function Bot:editMessageText(edit) end
 
---- Another `caption`. Waits.
+--- Changes the `caption`. Waits.
 ---@param edit telegram.Message
 ---@return table?
 ---@return string? error
 function Bot:editMessageCaption(edit) end
 
---- Another `reply_markup`. Waits.
+--- Changes the `reply_markup`. Waits.
 ---@param edit telegram.Message
 ---@return table?
 ---@return string? error
@@ -50,16 +50,17 @@ function Bot:editMessageReplyMarkup(edit) end
 ---@return string? error
 function Bot:deleteMessage(message) end
 
---- What came since the last call. Waits.
+--- The updates since the last call. Waits.
 ---@return table[]?
 ---@return string? error
 function Bot:getUpdates() end
 
---- The number that the next update has at least.
+--- The lowest number that the next update can have.
 ---@return integer
 function Bot:getOffset() end
 
---- A bot; without a client each call has 10 s. `url` is a server of the Bot API other than Telegram's.
+--- Creates a bot. Without a client each call has a timeout of 10 s. `url` is a Bot API server other
+--- than Telegram's.
 ---@param token string
 ---@param http_client? http.Client
 ---@param url? string

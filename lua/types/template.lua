@@ -1,6 +1,6 @@
 ---@meta template
 
---- Texts with places for values. The one engine is mustache.
+--- Text templates. The only engine is mustache.
 ---@class template
 local template = {}
 
@@ -8,21 +8,21 @@ local template = {}
 ---@class template.Engine
 local Engine = {}
 
---- The text with the values in it.
+--- Renders a template with values.
 ---@param text string
 ---@param values table<string, any>
 ---@return string?
 ---@return string? error
 function Engine:render(text, values) end
 
---- The same for a file. Waits.
+--- Renders a template file. Waits.
 ---@param path string
 ---@param values table<string, any>
 ---@return string?
 ---@return string? error
 function Engine:render_file(path, values) end
 
---- An engine.
+--- Selects an engine.
 ---@param engine "mustache"
 ---@return template.Engine?
 ---@return string? error

@@ -1,6 +1,6 @@
 ---@meta time
 
---- The time, and texts of it. Layouts are Go's: Mon Jan 2 15:04:05 -0700 MST 2006.
+--- The current time, and times as text. Layouts are Go's: Mon Jan 2 15:04:05 -0700 MST 2006.
 ---@class time
 local time = {}
 
@@ -20,7 +20,7 @@ function time.sleep(seconds) end
 ---@param milliseconds number
 function time.sleep_ms(milliseconds) end
 
---- The time as text.
+--- Formats a time.
 ---@param seconds number
 ---@param layout? string
 ---@param zone? string
@@ -28,7 +28,7 @@ function time.sleep_ms(milliseconds) end
 ---@return string? error
 function time.format(seconds, layout, zone) end
 
---- The text as seconds.
+--- Parses a time.
 ---@param value string
 ---@param layout string
 ---@param zone? string

@@ -1,14 +1,14 @@
 ---@meta xmlpath
 
---- Parts of a page by XPath. Every text is read as HTML.
+--- Finds parts of a page by XPath. Every text is parsed as HTML.
 ---@class xmlpath
 local xmlpath = {}
 
---- A part of a page.
+--- A node of a page.
 ---@class xmlpath.Node
 local Node = {}
 
---- The text inside it; of an attribute its value.
+--- The text content; of an attribute, its value.
 ---@return string
 function Node:string() end
 
@@ -16,18 +16,18 @@ function Node:string() end
 ---@class xmlpath.Path
 local Path = {}
 
---- The parts that the path leads to.
+--- The nodes that the path selects.
 ---@param node xmlpath.Node
 ---@return xmlpath.Node[]
 function Path:iter(node) end
 
---- The page.
+--- Parses a page.
 ---@param text string
 ---@return xmlpath.Node?
 ---@return string? error
 function xmlpath.load(text) end
 
---- A path.
+--- Compiles a path.
 ---@param path string
 ---@return xmlpath.Path?
 ---@return string? error

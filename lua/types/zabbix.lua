@@ -1,10 +1,10 @@
 ---@meta zabbix
 
---- Zabbix' API and pictures of its graphs.
+--- The Zabbix API and images of Zabbix graphs.
 ---@class zabbix
 local zabbix = {}
 
---- Who asks.
+--- A client.
 ---@class zabbix.Bot
 local Bot = {}
 
@@ -16,7 +16,8 @@ function Bot:login() end
 ---@return string? error
 function Bot:logout() end
 
---- The result of a method. `params` must be an object to JSON: an empty table is none, `json.tableIsObject` makes it one. Waits.
+--- Calls a method and returns its result. `params` must be a JSON object; use `json.tableIsObject`
+--- for an empty table. Waits.
 ---@param method string
 ---@param params table
 ---@return any
@@ -30,7 +31,7 @@ function Bot:request(method, params) end
 ---@return string? error
 function Bot:save_graph(item_id, path, settings) end
 
---- Who asks a server.
+--- Creates a client of a server.
 ---@param settings zabbix.Settings
 ---@param http_client? http.Client
 ---@return zabbix.Bot?

@@ -108,7 +108,7 @@ async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Lookup, 
     };
     if user.is_none() && says_authenticated {
         let mistake = format!(
-            "{path}: authenticated(true) without user_found(true) and account_field(...) lets nobody in"
+            "{path}: authenticated(true) without user_found(true) and account_field(...) does not authenticate anybody"
         );
         run.login
             .custom_log

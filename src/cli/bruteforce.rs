@@ -12,29 +12,29 @@ use std::net::IpAddr;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// List blocked networks, and the accounts whose logins led to a block.
+    /// List blocked networks, and the accounts whose logins caused the blocks.
     List {
-        /// Only networks with one of these addresses in them.
+        /// Only networks that contain one of these addresses.
         #[arg(long = "ip", value_name = "ADDRESS")]
         addresses: Vec<IpAddr>,
         /// Only these accounts.
         #[arg(long = "account", value_name = "ACCOUNT")]
         accounts: Vec<String>,
     },
-    /// Unblock the networks of an address and forget its counters.
+    /// Unblock the networks of an address and reset its counters.
     Flush {
         #[arg(value_name = "ADDRESS")]
         address: IpAddr,
-        /// The bucket; without it, all of them.
+        /// The bucket; by default all buckets.
         #[arg(value_name = "RULE", default_value = "*")]
         rule: String,
-        /// Only the counter of this protocol, of a bucket that counts by protocol.
+        /// Only the counter of this protocol, for buckets that count by protocol.
         #[arg(long, value_name = "PROTOCOL")]
         protocol: Option<String>,
         /// Only the counter of this OIDC client.
         #[arg(long, value_name = "CLIENT")]
         oidc_cid: Option<String>,
-        /// Do not wait for the end.
+        /// Return immediately; the server continues in the background.
         #[arg(long)]
         later: bool,
     },

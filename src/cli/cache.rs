@@ -11,8 +11,8 @@ use serde_json::json;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Forget a user: cached results, the account of the login name, wrong passwords, and brute
-    /// force of the addresses that failed.
+    /// Remove a user's cached results, account, remembered wrong passwords, and the brute-force
+    /// counters of the addresses that failed.
     Flush {
         /// The login name.
         #[arg(value_name = "USER")]

@@ -10,7 +10,7 @@ pub fn run(source: Source) -> Result<(), String> {
         eprintln!("warning: {finding}");
     }
     println!(
-        "{}: sound",
+        "{}: valid",
         loaded.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
     );
     Ok(())

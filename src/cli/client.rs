@@ -101,7 +101,7 @@ fn request(config: &Config, method: &str, path: &str, body: Option<&Value>) -> V
 }
 
 fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> Result<Value, String> {
-    stream.write_all(request).map_err(|error| format!("the server took no request: {error}"))?;
+    stream.write_all(request).map_err(|error| format!("cannot send the request: {error}"))?;
     let mut answer = Vec::new();
     stream
         .take(ANSWER_BYTES_MAX)
@@ -115,7 +115,7 @@ fn parse(answer: &[u8]) -> Result<Value, String> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(len)) = head.parse(answer) else {
-        return Err("the server's answer is no HTTP".to_owned());
+        return Err("the server's answer is not HTTP".to_owned());
     };
     let (status, body) = (head.code.unwrap_or_default(), answer.get(len..).unwrap_or_default());
     if !matches!(status, 200 | 202) {
@@ -123,7 +123,7 @@ fn parse(answer: &[u8]) -> Result<Value, String> {
             .trim_end()
             .to_owned());
     }
-    serde_json::from_slice(body).map_err(|_| "the server's answer is no JSON".to_owned())
+    serde_json::from_slice(body).map_err(|_| "the server's answer is not JSON".to_owned())
 }
 
 /// Longer than any request may take by default.
@@ -143,10 +143,10 @@ mod tests {
             ("HTTP/1.1 202 Accepted\r\nA: b\r\n\r\n[]", Ok("[]")),
             ("HTTP/1.1 401 Unauthorized\r\n\r\n", Err("the server answers 401")),
             ("HTTP/1.1 500 X\r\n\r\noh", Err("the server answers 500 oh")),
-            ("HTTP/1.1 200 OK\r\n\r\n", Err("the server's answer is no JSON")),
-            ("HTTP/1.1 200 OK\r\n", Err("the server's answer is no HTTP")),
-            ("", Err("the server's answer is no HTTP")),
-            ("SSH-2.0-x\r\n\r\n", Err("the server's answer is no HTTP")),
+            ("HTTP/1.1 200 OK\r\n\r\n", Err("the server's answer is not JSON")),
+            ("HTTP/1.1 200 OK\r\n", Err("the server's answer is not HTTP")),
+            ("", Err("the server's answer is not HTTP")),
+            ("SSH-2.0-x\r\n\r\n", Err("the server's answer is not HTTP")),
         ] {
             let is = parse(answer.as_bytes()).map(|value| value.to_string());
             assert_eq!(is.as_deref().map_err(String::as_str), expected, "{answer}");

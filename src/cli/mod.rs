@@ -23,20 +23,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve until SIGTERM; SIGHUP reloads configuration and scripts.
+    /// Run the server. SIGHUP reloads configuration and scripts, SIGTERM stops it.
     Serve(ConfigArguments),
-    /// Read the configuration and compile all scripts; say what is wrong.
+    /// Check the configuration and all scripts, and report errors.
     Check(ConfigArguments),
-    /// Print the effective configuration, secrets masked.
+    /// Print the effective configuration, with secrets masked.
     Config(ConfigArguments),
-    /// Ask the running server about brute force.
+    /// List or remove brute-force blocks of the running server.
     Bruteforce {
         #[command(flatten)]
         config: ConfigArguments,
         #[command(subcommand)]
         command: bruteforce::Command,
     },
-    /// Have the running server forget a user.
+    /// Remove a user's cached data from the running server.
     Cache {
         #[command(flatten)]
         config: ConfigArguments,
@@ -47,10 +47,10 @@ enum Command {
 
 #[derive(Args)]
 struct ConfigArguments {
-    /// The configuration file; without it the usual places are searched.
+    /// The configuration file. By default the standard locations are searched.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// yaml, json or toml; without it the file's extension tells.
+    /// yaml, json or toml. By default the file extension decides.
     #[arg(long, value_name = "FORMAT")]
     config_format: Option<String>,
 }
@@ -65,7 +65,7 @@ impl ConfigArguments {
         Ok(Source::from_process(self.config.clone(), format))
     }
 
-    /// The configuration of the server that is to be asked.
+    /// The configuration of the running server.
     fn load(&self) -> Result<Config, String> {
         config::load(&self.source()?)
             .map(|loaded| loaded.config)

@@ -29,7 +29,7 @@ impl Word for ListenAddress {
             return Ok(ListenAddress::Tcp(address));
         }
         let wrong = || {
-            Wrong::new(format!("{text:?} is no address to listen on"))
+            Wrong::new(format!("{text:?} is not a listen address"))
                 .allowed("IP:PORT, [IPv6]:PORT, HOST:PORT, unix:/PATH")
         };
         let (host, port) =
@@ -114,7 +114,7 @@ pub struct HostPort {
 impl Word for HostPort {
     fn parse(text: &str) -> Result<HostPort, Wrong> {
         let wrong = || {
-            Wrong::new(format!("{text:?} is no server address"))
+            Wrong::new(format!("{text:?} is not a server address"))
                 .allowed("HOST:PORT, IP:PORT, [IPv6]:PORT")
         };
         let (host, port) = split_host_port(text).ok_or_else(wrong)?;
@@ -171,7 +171,7 @@ impl Host {
 impl Word for Host {
     fn parse(text: &str) -> Result<Host, Wrong> {
         let sound = is_host_name(text) || text.parse::<IpAddr>().is_ok();
-        let wrong = || Wrong::new(format!("{text:?} is no host name"));
+        let wrong = || Wrong::new(format!("{text:?} is not a host name"));
         sound.then(|| Host(text.to_owned())).ok_or_else(wrong)
     }
 
@@ -261,7 +261,7 @@ impl Word for Network {
             .parse::<IpNet>()
             .or_else(|e| text.parse::<IpAddr>().map(IpNet::from).map_err(|_| e));
         network.map(Network).map_err(|_| {
-            Wrong::new(format!("{text:?} is no IP address or network"))
+            Wrong::new(format!("{text:?} is not an IP address or network"))
                 .allowed("192.0.2.1, 192.0.2.0/24, 2001:db8::/32")
         })
     }
@@ -352,7 +352,7 @@ impl Word for HeaderName {
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         sound
             .then(|| HeaderName(text.to_owned()))
-            .ok_or_else(|| Wrong::new(format!("{text:?} is no header name")))
+            .ok_or_else(|| Wrong::new(format!("{text:?} is not a header name")))
     }
 
     fn text(&self) -> String {

@@ -74,7 +74,7 @@ pub fn one_word_each(words: &Vec<String>) -> Checked {
 }
 
 pub fn no_blank(text: &String) -> Checked {
-    if text.contains(' ') { Err(Wrong::new("must not hold a blank")) } else { Ok(()) }
+    if text.contains(' ') { Err(Wrong::new("must not contain a blank")) } else { Ok(()) }
 }
 
 /// One of a few words, for keys whose function we do not have and whose words therefore have no
@@ -102,7 +102,7 @@ pub fn secret_of(min: usize) -> impl Fn(&Secret) -> Checked {
         if secret.is_empty() {
             Ok(())
         } else if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            Err(Wrong::new("must not hold blanks or control characters"))
+            Err(Wrong::new("must not contain blanks or control characters"))
         } else if text.chars().count() < min {
             Err(Wrong::new(format!("must have at least {min} characters")))
         } else {
@@ -139,7 +139,7 @@ pub fn existing_directory(path: &PathBuf) -> Checked {
     if Path::is_dir(path) {
         Ok(())
     } else {
-        Err(Wrong::new(format!("{:?} is no directory", path.text())))
+        Err(Wrong::new(format!("{:?} is not a directory", path.text())))
     }
 }
 

@@ -81,7 +81,7 @@ fn unknown(known: &[Known], environment: &[(String, String)], report: &mut Repor
                 FindingKind::Variable,
                 &mark,
                 "",
-                format!("is no key and has no effect{meant}"),
+                format!("is not a known key and has no effect{meant}"),
             ));
         }
     }
@@ -145,7 +145,7 @@ pub(super) fn move_names(tree: &mut Node, report: &mut Report) {
             report.wrong(
                 &node.mark,
                 moved.from,
-                Wrong::new(format!("is another name of {:?}, which is given too", moved.to)),
+                Wrong::new(format!("is another name of {:?}, which is also set", moved.to)),
             );
         }
     }

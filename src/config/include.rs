@@ -67,7 +67,7 @@ impl Reader<'_> {
         let mut own = format::parse(self.format, &text, &origin)?;
         let report = &mut *self.report;
         own.fold_keys(&mut |mark, key| {
-            report.wrong(mark, key, Wrong::new("is given twice, in another case"))
+            report.wrong(mark, key, Wrong::new("is given twice, in different case"))
         });
         self.files.push(file.to_owned());
         self.open.push(real);

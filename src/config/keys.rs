@@ -266,7 +266,7 @@ impl Keys<'_> {
                     (Some(newer), Both::Refuse) => {
                         section.set(key, newer);
                         let wrong =
-                            Wrong::new(format!("is another name of {key:?}, which is given too"));
+                            Wrong::new(format!("is another name of {key:?}, which is also set"));
                         report.wrong(&older.mark, &joined(&self.path, alias), wrong);
                     }
                     (Some(newer), Both::Newer) => {

@@ -29,7 +29,11 @@ fn backends(config: &Config, tree: &Node, report: &mut Report) {
         report.warn(&mark, PATH, "is empty: every login fails");
     }
     if config.server.backends.iter().skip(1).any(|backend| *backend == Backend::Cache) {
-        report.warn(&mark, PATH, "\"cache\" should stand first: a login that a backend before it answers is not written to it");
+        report.warn(
+            &mark,
+            PATH,
+            "\"cache\" should be first: results of backends listed before it are not cached",
+        );
     }
     for backend in &config.server.backends {
         match backend {
@@ -155,7 +159,7 @@ fn features(config: &Config, tree: &Node, report: &mut Report) {
             }
             _ => continue,
         };
-        report.warn(&mark, PATH, &format!("{:?} does nothing: {missing}", feature.name()));
+        report.warn(&mark, PATH, &format!("{:?} has no effect: {missing}", feature.name()));
     }
 }
 
@@ -163,7 +167,7 @@ fn features(config: &Config, tree: &Node, report: &mut Report) {
 fn uncounted(config: &Config, tree: &Node, report: &mut Report) {
     if !config.lua.features.is_empty() && !config.server.has_feature(Feature::Lua) {
         let path = "lua.features";
-        report.warn(&tree.mark_near(path), path, "never run: server.features has no \"lua\"");
+        report.warn(&tree.mark_near(path), path, "are never run: server.features has no \"lua\"");
     }
     let (buckets, protocols) = (&config.brute_force.buckets, &config.server.brute_force_protocols);
     // Without these it does nothing at all, which is told of elsewhere.
@@ -247,7 +251,7 @@ fn callers(config: &Config, tree: &Node, report: &mut Report) {
         report.wrong(
             &tree.mark_near(PATH),
             PATH,
-            Wrong::new("needs server.redis, where the tokens are to be stored"),
+            Wrong::new("needs server.redis to store the tokens"),
         );
     }
 }
@@ -258,7 +262,7 @@ fn cache_lifetime(config: &mut Config, tree: &Node, report: &mut Report) {
     let shortest = seconds(5);
     if config.server.local_cache_auth_ttl < shortest {
         config.server.local_cache_auth_ttl = shortest;
-        report.warn(&tree.mark_near(PATH), PATH, "is raised to 5s, the shortest lifetime");
+        report.warn(&tree.mark_near(PATH), PATH, "is raised to 5s, the minimum");
     }
 }
 
@@ -267,7 +271,9 @@ fn protecting(config: &mut Config, tree: &Node, report: &mut Report) {
     let given = keys::write(config);
     for (pattern, remedy) in PROTECTING {
         for found in Found::all(&given, pattern).into_iter().filter(|found| is_on(found.node)) {
-            let wrong = Wrong::new(format!("is not built yet and would protect nothing: {remedy}"));
+            let wrong = Wrong::new(format!(
+                "is not implemented, so it would not protect anything: {remedy}"
+            ));
             report.wrong(&found.mark(tree), &found.path(), wrong);
         }
     }

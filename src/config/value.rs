@@ -141,7 +141,7 @@ impl Word for String {
 impl Word for PathBuf {
     fn parse(text: &str) -> Result<PathBuf, Wrong> {
         if text.contains('\0') {
-            Err(Wrong::new("must not hold a NUL byte"))
+            Err(Wrong::new("must not contain a NUL byte"))
         } else {
             Ok(PathBuf::from(text))
         }
@@ -169,7 +169,7 @@ impl Word for bool {
             "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
             // A number other than 0 is true.
             _ if whole(text).is_ok() => Ok(true),
-            _ => Err(Wrong::new(format!("{text:?} is no truth value")).allowed("true, false")),
+            _ => Err(Wrong::new(format!("{text:?} is not a boolean")).allowed("true, false")),
         }
     }
 
@@ -200,7 +200,7 @@ impl Word for f64 {
         let number = if text.is_empty() { Ok(0.0) } else { text.parse::<f64>() };
         match number {
             Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(Wrong::new(format!("{text:?} is no number"))),
+            _ => Err(Wrong::new(format!("{text:?} is not a number"))),
         }
     }
 
@@ -229,7 +229,7 @@ impl Word for Duration {
 /// A whole number: decimal digits, `0x1f`, `0o17`, `0b1`, with `_` between digits if one likes; a
 /// fraction is cut off. An empty text is 0, as in the environment.
 fn whole(text: &str) -> Result<i128, Wrong> {
-    let no_number = || Wrong::new(format!("{text:?} is no whole number"));
+    let no_number = || Wrong::new(format!("{text:?} is not a whole number"));
     let digits = text.replace('_', "");
     let (negative, digits) = match digits.strip_prefix(['-', '+']) {
         Some(rest) => (digits.starts_with('-'), rest),
@@ -261,7 +261,7 @@ fn from_digits(digits: Option<&str>, radix: u32) -> Option<i128> {
     i128::from_str_radix(digits, radix).ok()
 }
 
-/// `10.7` is 10. Past 2^53 a double would lose digits, so that is no number.
+/// `10.7` is 10. Past 2^53 a double would lose digits, so that is not a number.
 fn truncated(digits: &str) -> Option<i128> {
     let number = digits.parse::<f64>().ok()?;
     (number.abs() < 9_007_199_254_740_992.0).then_some(number as i128)
@@ -271,7 +271,7 @@ fn truncated(digits: &str) -> Option<i128> {
 /// quoted or not. An empty text is 0.
 pub(super) fn nanoseconds(text: &str) -> Result<i64, Wrong> {
     let wrong = || {
-        Wrong::new(format!("{text:?} is no duration"))
+        Wrong::new(format!("{text:?} is not a duration"))
             .allowed("90s, 1h30m, 500ms; units ns, us, ms, s, m, h; a bare number is seconds")
     };
     let too_long = || Wrong::new(format!("{text:?} is too long a duration"));

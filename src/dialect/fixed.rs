@@ -85,7 +85,7 @@ pub fn rejection(out: &mut Vec<u8>, rejection: Rejection, envelope: &Envelope<'_
             envelope.write(out, 400, None, &[])
         }
         Rejection::ClientAddress => {
-            envelope.write(out, 400, Some(JSON), br#"{"error":"The client's address is none"}"#)
+            envelope.write(out, 400, Some(JSON), br#"{"error":"The client address is invalid"}"#)
         }
         Rejection::Lookup => envelope.write(out, 403, None, &[]),
         Rejection::NoCredentials => unauthorized(out, envelope),

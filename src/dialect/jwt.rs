@@ -29,7 +29,7 @@ pub fn read(request: &Request, endpoint: Token) -> Result<Issue, &'static str> {
         return Err("a JSON object is required");
     }
     let Body { username, password } =
-        serde_json::from_slice(body).map_err(|_| "the body is no JSON object of texts")?;
+        serde_json::from_slice(body).map_err(|_| "the body is not a JSON object of strings")?;
     match (username, password.map(|password| Secret::new(password.into_bytes()))) {
         (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => {
             Ok(Issue::Token { username, password })

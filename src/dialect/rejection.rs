@@ -18,10 +18,10 @@ pub enum Rejection {
     /// Service `basic` without credentials that can be read.
     #[error("no credentials")]
     NoCredentials,
-    #[error("the client's address is none")]
+    #[error("the client address is invalid")]
     ClientAddress,
     /// Service `basic` with a mode, where callers must say who they are: its credentials are the
     /// user's.
-    #[error("look-ups by service basic are off: server.basic_lookups")]
+    #[error("look-ups through service basic are disabled (server.basic_lookups)")]
     Lookup,
 }

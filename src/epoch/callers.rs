@@ -57,7 +57,7 @@ pub(super) fn key_source(config: &Config, callers: Option<&Callers>) -> Option<K
     let from = settings
         .jwks_file
         .clone()
-        .map_or_else(|| KeysFrom::Url(settings.jwks_url.clone()), KeysFrom::File);
+        .map_or_else(|| KeysFrom::Url(settings.jwks_url.expose().to_owned()), KeysFrom::File);
     Some(KeySource { from, period: settings.jwks_refresh, keys })
 }
 
@@ -135,8 +135,8 @@ fn oidc(settings: &caller_auth::OidcAuth, problems: &mut Vec<String>) -> Oidc {
             }
         }
         None => {
-            if let Err(error) = HttpRequest::get(jwks_url) {
-                problems.push(format!("server.oidc_auth.jwks_url: {error}"));
+            if let Err(error) = HttpRequest::get(jwks_url.expose()) {
+                problems.push(format!("server.oidc_auth.jwks_url: {}", jwks_url.explain(error)));
             }
         }
     }

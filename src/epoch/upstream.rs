@@ -221,16 +221,14 @@ pub(super) fn collector(config: &Config) -> Result<Option<Collector>, String> {
         return Ok(None);
     }
     let tls = client_tls(tls).map_err(|error| format!("server.insights.tracing.tls: {error}"))?;
-    let endpoint = endpoint.trim_end_matches('/');
+    let address = endpoint.expose().trim_end_matches('/');
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let base = if endpoint.contains("://") {
-        endpoint.to_owned()
-    } else {
-        format!("{scheme}://{endpoint}")
-    };
+    let base =
+        if address.contains("://") { address.to_owned() } else { format!("{scheme}://{address}") };
     let url = if base.ends_with(otlp::PATH) { base } else { base + otlp::PATH };
-    HttpRequest::post(&url, "", [])
-        .map_err(|error| format!("server.insights.tracing.endpoint: {error}"))?;
+    HttpRequest::post(&url, "", []).map_err(|error| {
+        format!("server.insights.tracing.endpoint: {}", endpoint.explain(error))
+    })?;
     let service = if service_name.is_empty() {
         config.server.instance_name.clone()
     } else {

@@ -44,13 +44,13 @@ macro_rules! families {
 families! {
     // Kept names.
     ACCEPTED_PROTOCOLS = Counter "accepted_protocols_total" "Successful logins by protocol.";
-    BACKEND_SERVERS_STATUS = Gauge "backend_servers_status" "Backend servers that are configured (wanted) and that answer (alive).";
+    BACKEND_SERVERS_STATUS = Gauge "backend_servers_status" "Backend servers that are configured (wanted) and that are up (alive).";
     // The misspelling is part of the name.
     BRUTE_FORCE_HITS = Counter "brutefore_hits_total" "Triggered brute-force buckets that were exempted as a repeated wrong password.";
     BRUTE_FORCE_REJECTED = Counter "bruteforce_rejected_total" "Triggered brute-force checks by bucket.";
     CACHE_HITS = Counter "cache_hits_total" "Results found in the in-process cache.";
     CACHE_MISSES = Counter "cache_misses_total" "Results not found in the in-process cache.";
-    CONCURRENT_REQUESTS = Gauge "server_concurrent_requests" "Requests being worked on.";
+    CONCURRENT_REQUESTS = Gauge "server_concurrent_requests" "Requests in progress.";
     GENERIC_CONNECTIONS = Gauge "generic_connections" "Established TCP connections of registered targets.";
     LAST_RELOAD = Gauge "last_reload_timestamp" "When the configuration was last reloaded, in milliseconds since 1970.";
     LOGINS = Counter "logins_total" "Logins that succeeded or failed. Temporary failures are not counted.";
@@ -66,21 +66,21 @@ families! {
     REDIS_WRITES = Counter "redis_write_total" "Redis commands that write.";
     REJECTED_PROTOCOLS = Counter "rejected_protocols_total" "Failed logins by protocol.";
     REQUESTS = Counter "http_requests_total" "Answered requests by route.";
-    RESPONSE_TIME = Histogram "http_response_time_seconds" "From the last byte of a request to the first byte of its answer.";
+    RESPONSE_TIME = Histogram "http_response_time_seconds" "Time from the last byte of a request to the first byte of its response.";
     START = Gauge "start_timestamp" "When the server was started, in milliseconds since 1970.";
     // Standard names of a process.
     PROCESS_CPU = Counter "process_cpu_seconds_total" "CPU time spent, user and system.";
-    PROCESS_FDS_MAX = Gauge "process_max_fds" "How many file descriptors may be open.";
-    PROCESS_FDS_OPEN = Gauge "process_open_fds" "File descriptors that are open.";
+    PROCESS_FDS_MAX = Gauge "process_max_fds" "The maximum number of open file descriptors.";
+    PROCESS_FDS_OPEN = Gauge "process_open_fds" "Open file descriptors.";
     PROCESS_MEMORY_RESIDENT = Gauge "process_resident_memory_bytes" "Memory in RAM.";
     PROCESS_MEMORY_VIRTUAL = Gauge "process_virtual_memory_bytes" "Address space.";
     PROCESS_START = Gauge "process_start_time_seconds" "When the server was started, in seconds since 1970.";
     // Ours.
-    ACCEPTS_FAILED = Counter "loligo_accept_failures_total" "Tries to accept a connection that failed for want of file descriptors or memory.";
+    ACCEPTS_FAILED = Counter "loligo_accept_failures_total" "Connections that could not be accepted because of missing file descriptors or memory.";
     CONNECTIONS_ACCEPTED = Counter "loligo_connections_accepted_total" "Connections accepted from clients.";
-    CHANNELS_OPEN = Gauge "loligo_channels_open" "Connections to servers that are open, but for those to Redis.";
-    CONNECTIONS_OPEN = Gauge "loligo_connections_open" "Connections of clients that are open.";
-    UNFINISHED_BYTES = Gauge "loligo_unfinished_request_bytes" "Bytes that are kept of requests that have not come whole yet.";
+    CHANNELS_OPEN = Gauge "loligo_channels_open" "Open connections to upstream servers, except Redis.";
+    CONNECTIONS_OPEN = Gauge "loligo_connections_open" "Open client connections.";
+    UNFINISHED_BYTES = Gauge "loligo_unfinished_request_bytes" "Bytes held for requests that are not yet complete.";
     HASHES_REFUSED = Counter "loligo_hash_queue_overflows_total" "Password hashes not computed because the hash queue was full.";
     LOG_LINES_DROPPED = Counter "loligo_log_lines_dropped_total" "Log lines lost because standard output was stuck or broken.";
     LUA_MEMORY = Gauge "loligo_lua_memory_bytes" "Memory of the Lua state of a worker.";
@@ -89,14 +89,14 @@ families! {
     REDIS_UP = Gauge "loligo_redis_up" "1 if every worker has its connections to the masters of a Redis pool, else 0.";
     REQUEST_DURATION = Summary "loligo_request_duration_seconds"
         "From the last byte of a request to the first byte of its answer, all routes; quantiles of the last one to two minutes.";
-    REQUESTS_REFUSED = Counter "loligo_requests_refused_total" "Requests refused because there were too many (429), or too many that were not whole (503).";
-    SCRIPT_DURATION = Histogram "loligo_lua_script_duration_seconds" "From the start of a script to its end, waiting included.";
+    REQUESTS_REFUSED = Counter "loligo_requests_refused_total" "Requests refused because there were too many (429), or too many incomplete ones (503).";
+    SCRIPT_DURATION = Histogram "loligo_lua_script_duration_seconds" "Time from the start of a script to its end, including waiting.";
     SCRIPT_ERRORS = Counter "loligo_lua_script_errors_total" "Scripts that ended with an error or ran out of time.";
     SCRIPT_SERIES_REFUSED = Counter "loligo_script_series_refused_total" "Updates of series beyond the limit of a metric made by a script.";
     TEMPORARY_FAILURES = Counter "loligo_temporary_failures_total" "Logins that could not be decided.";
     TURN_DURATION = Histogram "loligo_turn_duration_seconds" "Turns of the event loop, from waking up to waiting again.";
-    VERSION_INFO = Gauge "loligo_version_info" "Always 1; the labels say which server this is.";
-    WAITS = Gauge "loligo_waits" "Operations that requests and background tasks wait for.";
+    VERSION_INFO = Gauge "loligo_version_info" "Always 1; the labels identify the server.";
+    WAITS = Gauge "loligo_waits" "Operations that requests and background tasks are waiting for.";
 }
 
 /// Whether the server exports a metric of this name.

@@ -282,18 +282,18 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(io::Error::new(
                 io::ErrorKind::AddrInUse,
-                "the file exists and is no socket",
+                "the file exists and is not a socket",
             ));
         }
         Ok(_) => {}
     }
-    // Not blocking: a live server with a full backlog must not hold up our start.
+    // Not blocking: a live server with a full backlog must not contain up our start.
     match mio::net::UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens on the socket")),
+        _ => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on the socket")),
     }
 }
 

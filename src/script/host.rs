@@ -135,7 +135,7 @@ impl Host {
         state.note_run(script, began.elapsed(), outcome.is_err());
         if run.slow.get() {
             state.shared.services.warn(format!(
-                "script {} computed for more than 100 ms without a pause",
+                "script {} computed for more than 100 ms without waiting",
                 about.path
             ));
         }

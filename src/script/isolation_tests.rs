@@ -8,7 +8,7 @@ use crate::script::modules;
 use crate::script::testing::{Bench, eval};
 use crate::value::Value;
 
-/// What a script changes, what it must see of that itself, and what must hold for everybody else
+/// What a script changes, what it must see of that itself, and what must contain for everybody else
 /// all the while.
 const WAYS: &[(&str, &str, &str)] = &[
     (

@@ -29,9 +29,9 @@ pub(super) fn findings(
         let line = near
             .and_then(|near| named.iter().find(|(name, _)| name == near))
             .map_or(1, |(_, line)| *line);
-        let instead = near.map(|near| format!(" (is {near} meant to be it?)")).unwrap_or_default();
+        let instead = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
         let text = format!(
-            "the script does not define {entry}, which {} scripts are called by{instead}",
+            "the script does not define {entry}, the entry function of {} scripts{instead}",
             script.stage.name()
         );
         findings.push(Finding::in_script(FindingKind::NoEntry, &script.path, Some(line), text));
@@ -104,14 +104,14 @@ mod tests {
             let all =
                 findings_of(stage, &format!("local x = 1\n\nfunction {misspelt}() return x end"));
             let expected = format!(
-                "test/{name}0.lua:3: the script does not define {entry}, which {name} scripts are called by (is {misspelt} meant to be it?)"
+                "test/{name}0.lua:3: the script does not define {entry}, the entry function of {name} scripts (did you mean {misspelt}?)"
             );
             assert_eq!(all, [expected]);
             let all = findings_of(stage, "local x = 1");
             assert_eq!(
                 all,
                 [format!(
-                    "test/{name}0.lua:1: the script does not define {entry}, which {name} scripts are called by"
+                    "test/{name}0.lua:1: the script does not define {entry}, the entry function of {name} scripts"
                 )]
             );
             for sound in [

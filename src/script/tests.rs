@@ -336,5 +336,5 @@ fn the_warning_of_a_slow_script_names_that_script() {
         })
         .unwrap();
     let warnings = bench.host.state().services().outbox.warnings.take();
-    assert_eq!(warnings, ["script test/hook0.lua computed for more than 100 ms without a pause"]);
+    assert_eq!(warnings, ["script test/hook0.lua computed for more than 100 ms without waiting"]);
 }

@@ -201,7 +201,7 @@ impl RedisStore {
     }
 }
 
-/// A counter's value; what is no number counts as nothing, as in the reference, and is overwritten
+/// A counter's value; what is not a number counts as nothing, as in the reference, and is overwritten
 /// by nobody.
 fn decode_count(reply: &Reply) -> Result<u64, Error> {
     match reply.view() {

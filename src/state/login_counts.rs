@@ -73,7 +73,7 @@ fn decode(reply: &Reply) -> Result<LoginCounts, Error> {
     next().zip(next()).ok_or(Error::Unexpected("HMGET"))
 }
 
-/// What is no number is somebody else's, and not ours to overwrite.
+/// What is not a number is somebody else's, and not ours to overwrite.
 fn count(value: View<'_>) -> Option<u64> {
     match value {
         View::Nil => Some(0),

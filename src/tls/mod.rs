@@ -69,7 +69,7 @@ pub enum TlsError {
     File { path: PathBuf, reason: String },
     #[error("TLS: {0}")]
     Config(rustls::Error),
-    #[error("{0}: no host name that a certificate could be for")]
+    #[error("{0}: not a host name that a certificate can be issued for")]
     Name(String),
 }
 

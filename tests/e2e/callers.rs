@@ -557,12 +557,15 @@ fn what_cannot_protect_is_refused() {
     );
     refused(oidc(json!({ "jwks_url": "http://id.example/keys" })), &["jwks_url", "https"]);
     refused(oidc(json!({ "jwks_file": "missing.json" })), &["jwks_file", "does not exist"]);
-    refused(oidc(json!({ "jwks_file": "jwks.json" })), &["jwks_file", "has no key"]);
+    refused(
+        oidc(json!({ "jwks_file": "jwks.json" })),
+        &["jwks_file", "has no usable signature key"],
+    );
     refused(
         json!({ "server": { "metrics_access": { "token": "short" } } }),
         &["metrics_access.token", "at least 16"],
     );
     let both =
         json!({ "server": { "admin_access": { "public": true, "token": "0123456789abcdef" } } });
-    refused(both, &["admin_access.public", "protect nothing"]);
+    refused(both, &["admin_access.public", "have no effect"]);
 }

@@ -30,7 +30,7 @@ fn check_finds_it_sound() {
     let output = run(&["check", "-c", CONFIG]);
     assert!(output.status.success(), "{output:?}");
     assert!(
-        String::from_utf8_lossy(&output.stdout).contains("quickstart.yml: sound"),
+        String::from_utf8_lossy(&output.stdout).contains("quickstart.yml: valid"),
         "{output:?}"
     );
 }

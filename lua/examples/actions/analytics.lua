@@ -1,8 +1,9 @@
--- Action: counts logins by what turned them away.
+-- Action: counts logins by the feature or filter that objected to them.
 --
--- Configured under lua.actions with type post. Adds 1 to the counter analytics_count for each feature or filter that spoke against the
--- login: the server's own features, and scripts that noted themselves in the context's table "rt" under a name that begins with feature_
--- or filter_, as the examples do. So the label "feature" has as many values as there are features and filters, whoever attacks.
+-- Configure it under lua.actions with type post. It adds 1 to the counter analytics_count for each
+-- feature or filter that objected to the login: the server's own features, and scripts that set a name
+-- starting with feature_ or filter_ in the context table "rt", as the examples do. The label "feature"
+-- therefore has a bounded number of values.
 --
 -- Environment: none. Metrics: analytics_count of init.lua, shown on /metrics.
 local nauthilus_context = require("nauthilus_context")
@@ -25,7 +26,7 @@ function nauthilus_call_action(request)
             is_noted = true
         end
     end
-    -- "lua" is the feature of all scripts; one that noted its own name has been counted.
+    -- "lua" stands for all scripts; scripts that set their own name are already counted.
     if request.feature ~= "" and not (request.feature == "lua" and is_noted) then count(request.feature) end
     return nauthilus_builtin.ACTION_RESULT_OK
 end

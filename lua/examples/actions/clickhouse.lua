@@ -1,7 +1,8 @@
--- Action: keeps a record of every login in ClickHouse.
+-- Action: stores a record of every login in ClickHouse.
 --
--- Configured under lua.actions with type post: the login does not wait for it. Rows are collected in the process's cache and sent as one
--- INSERT when there are enough of them, or at the first login after a minute. The statement is part of the URL:
+-- Configure it under lua.actions with type post, so that logins do not wait for it. Rows are collected in
+-- the process's cache and sent as one INSERT when there are enough of them, or at the first login after a
+-- minute. The statement is part of the URL:
 --
 --     CLICKHOUSE_INSERT_URL=http://127.0.0.1:8123/?query=INSERT%20INTO%20logins%20FORMAT%20JSONEachRow
 --
@@ -14,13 +15,13 @@
 --         status_message String, ssl_protocol LowCardinality(String), ssl_cipher LowCardinality(String), ssl_fingerprint String
 --     ) ENGINE = MergeTree ORDER BY ts TTL toDateTime(ts) + INTERVAL 90 DAY;
 --
--- Passwords are not in it: password_hash is the short keyed hash of the server's own histories, by which one password tried on many
--- accounts can be seen.
+-- Passwords are not stored: password_hash is the short keyed hash that the server uses in its own password
+-- histories. It shows when one password is tried on many accounts.
 --
--- Environment: CLICKHOUSE_INSERT_URL; CLICKHOUSE_USER and CLICKHOUSE_PASSWORD; CLICKHOUSE_BATCH_SIZE, default 100; CLICKHOUSE_CACHE_KEY,
--- default clickhouse:logins. Metrics: those of init.lua.
--- While ClickHouse is away rows wait, up to ten batches, and it is asked again every 30 seconds; what is more is dropped, which is
--- logged. What is collected when the server stops is lost.
+-- Environment: CLICKHOUSE_INSERT_URL; CLICKHOUSE_USER and CLICKHOUSE_PASSWORD; CLICKHOUSE_BATCH_SIZE
+-- (default 100); CLICKHOUSE_CACHE_KEY (default clickhouse:logins). Metrics: those of init.lua.
+-- While ClickHouse is down, up to ten batches of rows are kept and sending is retried every 30 seconds.
+-- Further rows are dropped, which is logged. Rows not yet sent when the server stops are lost.
 local http = require("glua_http")
 local json = require("json")
 local nauthilus_cache = require("nauthilus_cache")
@@ -38,14 +39,14 @@ local LINGER_SECONDS = 60
 local PAUSE_SECONDS = 30
 local BATCHES_KEPT = 10
 
--- Columns that are fields of the request, under the same name.
+-- Columns with the same name as a field of the request.
 local FIELDS = {
     "session", "service", "protocol", "username", "account", "client_ip", "client_port", "client_net", "client_hostname", "client_id",
     "user_agent", "local_ip", "local_port", "authenticated", "user_found", "no_auth", "repeating", "feature", "brute_force_bucket",
     "brute_force_counter", "http_status", "status_message", "ssl_protocol", "ssl_cipher", "ssl_fingerprint",
 }
 
--- The login as a line of JSON.
+-- Returns the login as a line of JSON.
 local function row_of(request)
     local row = { ts = time.unix(), latency_ms = request.latency, password_hash = "" }
     for _, name in ipairs(FIELDS) do row[name] = request[name] end
@@ -59,7 +60,7 @@ local function row_of(request)
     return line
 end
 
--- Raises unless ClickHouse took the rows.
+-- Sends rows. Raises unless ClickHouse accepted them.
 local function insert(rows)
     local url = nauthilus_util.getenv("CLICKHOUSE_INSERT_URL") or error("CLICKHOUSE_INSERT_URL is not set")
     nauthilus_prometheus.increment_gauge(REQUESTS_GAUGE, { service = NAME })
@@ -81,7 +82,7 @@ local function insert(rows)
     end
 end
 
--- Sends what is collected. If that fails it is collected again, behind what came meanwhile, and nobody tries for a while.
+-- Sends the collected rows. On failure they are put back, after newer rows, and sending pauses for a while.
 local function send(key)
     local rows = nauthilus_cache.cache_pop_all(key)
     if #rows == 0 then return end
@@ -107,7 +108,7 @@ function nauthilus_call_action(request)
     end
     if nauthilus_cache.cache_exists(key .. ":pause") then return nauthilus_builtin.ACTION_RESULT_OK end
 
-    -- The first row after a minute finds no mark; what lies there from before is due.
+    -- The mark expires after a minute; rows collected before that are due.
     local is_due = not nauthilus_cache.cache_exists(key .. ":mark")
     if is_due then nauthilus_cache.cache_set(key .. ":mark", true, LINGER_SECONDS) end
     if count >= batch or (is_due and count > 1) then send(key) end

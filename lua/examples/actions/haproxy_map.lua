@@ -1,7 +1,8 @@
--- Action: tells HAProxy from which networks brute force comes, so that it turns them away before they cost a login.
+-- Action: adds blocked networks to a HAProxy map, so that HAProxy rejects them before they cost a login.
 --
--- Configured under lua.actions with type brute_force. Writes the network that was blocked into a map, by HAProxy's stats socket over TCP;
--- the value is the unix time at which the block ends. HAProxy needs the socket, the map (an empty file will do) and a rule:
+-- Configure it under lua.actions with type brute_force. It writes the blocked network to a map through
+-- HAProxy's stats socket over TCP. The value is the Unix time at which the block ends. HAProxy needs the
+-- socket, the map (it may be an empty file) and a rule:
 --
 --     global
 --         stats socket ipv4@127.0.0.1:9999 level admin
@@ -9,9 +10,11 @@
 --         tcp-request connection set-var(sess.now) date
 --         tcp-request connection reject if { src,map_ip_int(/etc/haproxy/blocked.map,0),sub(sess.now) gt 0 }
 --
--- Environment: HAPROXY_STATS, HOST:PORT of the socket; HAPROXY_GENERIC_MAP, the map's file as HAProxy knows it; HAPROXY_SMTP_MAP, another
--- map for the protocols of SMTP, if they have one; HAPROXY_BLOCK_SECONDS, how long, default 28800: as long as ban_time.
--- If HAProxy is away or says no, the action raises, which is logged; the login is refused all the same.
+-- Environment: HAPROXY_STATS, HOST:PORT of the socket; HAPROXY_GENERIC_MAP, the file name of the map in
+-- HAProxy's configuration; HAPROXY_SMTP_MAP, optional, another map for SMTP protocols;
+-- HAPROXY_BLOCK_SECONDS, the duration (default 28800; use the value of ban_time).
+-- If HAProxy is down or refuses the command, the action raises, which is logged. The login is refused
+-- in any case.
 local tcp = require("tcp")
 local time = require("time")
 local nauthilus_util = require("nauthilus_util")
@@ -19,7 +22,7 @@ local nauthilus_util = require("nauthilus_util")
 local SMTP = { smtp = true, smtps = true, submission = true, submissions = true }
 local BLOCK_SECONDS = 28800
 
--- The login waits for this action, so not for long; a connection within the machine takes far less.
+-- The login waits for this action, so the limit is short. A local connection takes far less.
 local TIMEOUT_SECONDS = 2
 
 local function required(name) return nauthilus_util.getenv(name) or error(name .. " is not set") end
@@ -29,7 +32,7 @@ local function map_for(protocol)
     return SMTP[protocol] and nauthilus_util.getenv("HAPROXY_SMTP_MAP") or generic
 end
 
--- What HAProxy says to a command; it closes after its answer.
+-- Returns HAProxy's answer to a command. HAProxy closes the connection after it.
 local function tell(command)
     local connection, err = tcp.open(required("HAPROXY_STATS"), TIMEOUT_SECONDS)
     nauthilus_util.if_error_raise(err)
@@ -45,7 +48,7 @@ function nauthilus_call_action(request)
 
     local map = map_for(request.protocol)
     local ends = time.unix() + tonumber(nauthilus_util.getenv("HAPROXY_BLOCK_SECONDS", BLOCK_SECONDS))
-    -- Adding a network that is there already would give it two entries. It need not be there, so what is said to this does not count.
+    -- Delete first, because adding an existing network creates a second entry. The answer does not matter: the network may be absent.
     tell("del map " .. map .. " " .. request.client_net)
     local refusal = tell(string.format("add map %s %s %d", map, request.client_net, ends))
     if refusal ~= "" then error("HAProxy: " .. string.sub(refusal, 1, 200)) end

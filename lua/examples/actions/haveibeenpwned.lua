@@ -1,15 +1,18 @@
--- Action: finds out whether the password that somebody just logged in with is known from leaks, and tells them, once.
+-- Action: checks whether the password of a successful login is known from leaks, and mails the user once.
 --
--- Configured under lua.actions with type post: the login does not wait for it. Asks the range service of haveibeenpwned.com, which gets the
--- first five hexadecimal digits of the password's SHA-1 and answers all that it knows to begin with them; the rest is compared here. What
--- came out is remembered in Redis under the account and the password's short keyed hash, as the server's own histories have it: for
--- a day if the password is in no leak, as it may be in the next one, else for 30 days. The log line gets haveibeenpwned: in how many
--- leaks it is. Whose account is a mail address gets a mail, one for each password.
+-- Configure it under lua.actions with type post, so that logins do not wait for it. It queries the range
+-- service of haveibeenpwned.com, which receives the first five hexadecimal digits of the password's SHA-1
+-- and returns all known hashes with that prefix. The rest is compared here. The result is stored in Redis
+-- under the account and the short keyed hash of the password: for a day if the password is in no leak,
+-- otherwise for 30 days. The log line gets haveibeenpwned, the number of leaks. If the account is a mail
+-- address, the user gets one mail per password.
 --
--- Environment: SMTP_SERVER, without which no mail is sent; SMTP_PORT, default 25; SMTP_MAIL_FROM; SMTP_HELO_NAME; SMTP_USERNAME and
--- SMTP_PASSWORD; SMTP_TLS, SMTP_STARTTLS, SMTP_USE_LMTP, each true or false; SSP_WEBSITE, where users change their password;
--- HAVEIBEENPWNED_URL, another range service; CUSTOM_REDIS_POOL_NAME, as in init.lua. Metrics: those of init.lua.
--- If the service, Redis or the mail server is away the action raises, which is logged; the next login tries again.
+-- Environment: SMTP_SERVER (without it no mail is sent); SMTP_PORT (default 25); SMTP_MAIL_FROM;
+-- SMTP_HELO_NAME; SMTP_USERNAME and SMTP_PASSWORD; SMTP_TLS, SMTP_STARTTLS, SMTP_USE_LMTP, each true or
+-- false; SSP_WEBSITE, where users change their password; HAVEIBEENPWNED_URL, another range service;
+-- CUSTOM_REDIS_POOL_NAME, as in init.lua. Metrics: those of init.lua.
+-- If the service, Redis or the mail server is down, the action raises, which is logged; the next login
+-- tries again.
 local crypto = require("glua_crypto")
 local http = require("glua_http")
 local nauthilus_mail = require("nauthilus_mail")
@@ -43,7 +46,7 @@ use this one.
 
 local function is_set(name) return nauthilus_util.toboolean(nauthilus_util.getenv(name, "false")) end
 
--- The Redis that the examples use.
+-- Returns the handle of the Redis that the examples use.
 local function redis_handle()
     local name = nauthilus_util.getenv("CUSTOM_REDIS_POOL_NAME")
     if not name then return "default" end
@@ -52,11 +55,11 @@ local function redis_handle()
     return handle
 end
 
--- All that the service knows to begin with these digits: lines of the other 35 digits, a colon and how often.
+-- Returns all known hashes with this prefix: lines with the other 35 digits, a colon and a count.
 local function ask_service(prefix)
     nauthilus_prometheus.increment_gauge(REQUESTS_GAUGE, { service = METRIC })
     local timer = nauthilus_prometheus.start_histogram_timer(METRIC .. "_duration_seconds", { http = "get" })
-    -- Padding: an onlooker cannot tell from the size of the answer what was asked. Padded lines have the count 0.
+    -- Padding hides the query from observers of the response size. Padding lines have the count 0.
     local response, err = http.get(nauthilus_util.getenv("HAVEIBEENPWNED_URL", SERVICE_URL) .. prefix, {
         timeout = TIMEOUT,
         headers = { ["Add-Padding"] = "true", ["User-Agent"] = "Loligo" },
@@ -68,7 +71,7 @@ local function ask_service(prefix)
     return response.body
 end
 
--- In how many leaks the password is. An answer of another form raises: it must not pass for "in none".
+-- Returns how many leaks contain the password. A malformed answer raises: it must not count as "none".
 local function count_leaks(password)
     local digest = string.upper(crypto.sha1(password))
     local wanted, leaks, lines = string.sub(digest, 6), 0, 0
@@ -82,7 +85,7 @@ local function count_leaks(password)
     return leaks
 end
 
--- What is remembered, or else what the service says.
+-- Returns the stored result, or asks the service.
 local function leaks_of(handle, key, password)
     local remembered, err = nauthilus_redis.redis_get(handle, key)
     nauthilus_util.if_error_raise(err)
@@ -120,7 +123,7 @@ local function send_mail(account, leaks)
     })
 end
 
--- Whoever sets the mark sends the mail; if it cannot be sent the mark goes again.
+-- Only the run that sets the mark sends the mail. If sending fails, the mark is deleted.
 local function mail_once(handle, mark, account, leaks)
     if not nauthilus_util.getenv("SMTP_SERVER") or not string.find(account, "@", 1, true) then return end
     local marked, err = nauthilus_redis.redis_set(handle, mark, "1", { nx = true, ex = MAILED_SECONDS })

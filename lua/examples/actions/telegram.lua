@@ -1,13 +1,15 @@
--- Action: tells an operator by Telegram of a suspicious login.
+-- Action: reports suspicious logins to an operator through Telegram.
 --
--- Configured under lua.actions with type post: the login does not wait for it. A login is suspicious if a feature or the brute-force check
--- turned it away, or if a script noted something in the context's table "rt" under a name that begins with feature_ or filter_, as the
--- examples do. For one user and address there is one message every five minutes, and not more than 20 a minute in all: an attack
--- would bury the chat and be refused by Telegram. The log line gets telegram=sent or telegram=held_back.
+-- Configure it under lua.actions with type post, so that logins do not wait for it. A login is suspicious
+-- if a feature or the brute-force check rejected it, or if a script set a name starting with feature_ or
+-- filter_ in the context table "rt", as the examples do. There is at most one message per user and address
+-- in five minutes, and 20 messages a minute in total: an attack would flood the chat, and Telegram would
+-- refuse further messages. The log line gets telegram=sent or telegram=held_back.
 --
--- Environment: TELEGRAM_PASSWORD, the bot's token; TELEGRAM_CHAT_ID, a number or a channel's @name; TELEGRAM_API_URL, a server of the Bot
--- API other than Telegram's own. Metrics: those of init.lua.
--- If Telegram is away or says no, the action raises, which is logged; the message is not sent again.
+-- Environment: TELEGRAM_PASSWORD, the bot's token; TELEGRAM_CHAT_ID, a number or a channel's @name;
+-- TELEGRAM_API_URL, a Bot API server other than Telegram's. Metrics: those of init.lua.
+-- If Telegram is down or refuses the message, the action raises, which is logged. The message is not sent
+-- again.
 local http = require("http")
 local nauthilus_cache = require("nauthilus_cache")
 local nauthilus_context = require("nauthilus_context")
@@ -33,7 +35,7 @@ Session {{{session}}}]]
 
 local function required(name) return nauthilus_util.getenv(name) or error(name .. " is not set") end
 
--- What speaks against the login, in alphabetical order; an empty list if nothing does.
+-- Returns the reasons against the login, in alphabetical order.
 local function reasons_of(request)
     local reasons = {}
     local rt = nauthilus_context.context_get("rt")
@@ -41,14 +43,14 @@ local function reasons_of(request)
         local reason = noted and (string.match(name, "^feature_(.+)$") or string.match(name, "^filter_(.+)$"))
         if reason then table.insert(reasons, reason) end
     end
-    -- "lua" is the feature of all scripts, which have noted their own names.
+    -- "lua" stands for all scripts, which set their own names.
     if request.feature ~= "" and (request.feature ~= "lua" or #reasons == 0) then table.insert(reasons, request.feature) end
     if request.brute_force_bucket ~= "" then table.insert(reasons, "bucket " .. request.brute_force_bucket) end
     table.sort(reasons)
     return reasons
 end
 
--- Whether there was no such message lately and not too many others.
+-- Whether the rate limits allow a message.
 local function may_send(request)
     local key = NAME .. ":" .. request.username .. ":" .. request.client_ip
     if nauthilus_cache.cache_exists(key) then return false end
@@ -62,7 +64,7 @@ local function may_send(request)
     return sent.count <= MESSAGES_PER_MINUTE
 end
 
--- What the client chose itself must not look like another line of ours.
+-- Client-controlled text must not look like another line of the message.
 local function one_line(text) return (string.gsub(text, "%c", " ")) end
 
 local function message_text(request, reasons)

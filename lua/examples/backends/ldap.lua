@@ -1,15 +1,16 @@
 -- Backend: users in an LDAP directory.
 --
--- The user is looked up, and the password compared with the hashes in userPassword ({SSHA}, {CRYPT} and whatever else
--- nauthilus_password can compare): the pool's bind_dn must be allowed to read them. Attributes are the account, cn (the display name) and
--- entryUUID (the unique id).
+-- The backend searches for the user and compares the password with the hashes in userPassword ({SSHA},
+-- {CRYPT} and all other schemes of nauthilus_password). The pool's bind_dn must be allowed to read them.
+-- It returns the account, cn (the display name) and entryUUID (the unique id) as attributes.
 --
--- Needs a pool in the section ldap. Environment: LDAP_BASE_DN, where users are; LDAP_POOL, default "default"; LDAP_USER_FILTER, in
--- which %s stands for the name that was typed in, default (&(objectClass=inetOrgPerson)(|(uid=%s)(mail=%s))); LDAP_ACCOUNTS_FILTER, whose
--- entries are listed, default (objectClass=inetOrgPerson); LDAP_ACCOUNT_ATTRIBUTE, whose first value is the account, default mail.
--- A directory that fails, two entries for one name, and an entry without a readable password raise: the login fails temporarily. The
--- password of an unknown user is compared with the hash of a user who was found before, and the result forgotten: the time of an answer does not
--- tell who exists.
+-- It needs a pool in the section ldap. Environment: LDAP_BASE_DN, the search base; LDAP_POOL (default
+-- "default"); LDAP_USER_FILTER, in which %s stands for the login name (default
+-- (&(objectClass=inetOrgPerson)(|(uid=%s)(mail=%s)))); LDAP_ACCOUNTS_FILTER, for account lists (default
+-- (objectClass=inetOrgPerson)); LDAP_ACCOUNT_ATTRIBUTE, whose first value is the account (default mail).
+-- If the directory fails, if a name has two entries, or if an entry has no readable password, the script
+-- raises and the login fails temporarily. The password of an unknown user is compared with the hash of
+-- another user, so that response times do not reveal which users exist.
 local nauthilus_cache = require("nauthilus_cache")
 local nauthilus_ldap = require("nauthilus_ldap")
 local nauthilus_password = require("nauthilus_password")
@@ -17,7 +18,7 @@ local nauthilus_password = require("nauthilus_password")
 local USER_FILTER = "(&(objectClass=inetOrgPerson)(|(uid=%s)(mail=%s)))"
 local ACCOUNTS_FILTER = "(objectClass=inetOrgPerson)"
 
--- What unknown users' passwords are compared with until a user was found.
+-- The hash to compare unknown users' passwords with until a user has been found.
 local DECOY_DEFAULT = "$2y$10$ZxVMRH0Dp0nYwQgoL5njQu7MHmy1HPCafRwRJs3e4BfLdmW5yqyMy"
 local DECOY_KEY, DECOY_SECONDS = "ldap.lua:decoy", 86400
 
@@ -27,12 +28,12 @@ local function setting(name, default)
     return default or error(name .. " is not set")
 end
 
--- A text as part of a filter (RFC 4515 section 3): nothing in it has a meaning of its own.
+-- Escapes text for use in a filter (RFC 4515, section 3).
 local function escape(text)
     return (string.gsub(text, "[%c\\*()\128-\255]", function(character) return string.format("\\%02x", string.byte(character)) end))
 end
 
--- The entries of a search, each { dn = ..., attributes = { name = list } }.
+-- Returns the entries found, each { dn = ..., attributes = { name = list } }.
 local function search(request, filter, attributes)
     local entries, err = nauthilus_ldap.ldap_search({
         pool_name = setting("LDAP_POOL", "default"),
@@ -47,7 +48,7 @@ local function search(request, filter, attributes)
     return entries
 end
 
--- The attributes of a user's entry, nil if there is none.
+-- Returns the attributes of a user's entry, or nil if there is none.
 local function find_user(request, account_attribute)
     local name = escape(request.username)
     local filter = string.gsub(setting("LDAP_USER_FILTER", USER_FILTER), "%%s", function() return name end)
@@ -56,12 +57,12 @@ local function find_user(request, account_attribute)
     return entries[1] and entries[1].attributes
 end
 
--- Takes as long as the comparison of a known user's password.
+-- Takes as long as comparing a known user's password.
 local function compare_with_decoy(password)
     nauthilus_password.compare_passwords(nauthilus_cache.cache_get(DECOY_KEY) or DECOY_DEFAULT, password)
 end
 
--- Whether the password is one of the stored ones.
+-- Whether the password matches one of the stored hashes.
 local function matches_any(stored, password)
     if not stored then error("directory: the entry has no userPassword, or none that we may read") end
     if not nauthilus_cache.cache_get(DECOY_KEY) then nauthilus_cache.cache_set(DECOY_KEY, stored[1], DECOY_SECONDS) end
@@ -92,7 +93,7 @@ function nauthilus_backend_verify_password(request)
     if attributes.cn then result:display_name_field("cn") end
     if attributes.entryUUID then result:unique_user_id_field("entryUUID") end
 
-    -- A look-up carries no password; it only asks who the user is.
+    -- A look-up has no password; it only asks who the user is.
     if not request.no_auth then result:authenticated(matches_any(entry.userPassword, request.password)) end
     return nauthilus_builtin.BACKEND_RESULT_OK, result
 end

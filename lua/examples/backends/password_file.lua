@@ -1,22 +1,25 @@
--- Backend: users in a text file, for a first try and for small sites.
+-- Backend: users in a text file, for testing and for small sites.
 --
--- The file is named by the environment variable PASSWORD_FILE, default config/quickstart.passwd. One user a line:
+-- The environment variable PASSWORD_FILE names the file (default config/quickstart.passwd). Each line is
+-- one user:
 --
 --     user:{SCHEME}hash:account:key=value:key=value
 --
--- The hash is whatever nauthilus_password can compare. The account may be left out and is then the user; keys become attributes,
--- a key given twice becomes a list. Look-ups, which carry no password, find a user by the account, too: that is the name that Dovecot's
--- userdb asks for after a login. Lines that begin with # and empty lines are skipped; of two lines of one user the first counts.
--- The file is read again every few seconds. If it cannot be read the script raises, and so it does for the user of a broken
--- line: that is a temporary failure, never an unknown user or a wrong password. The password of an unknown user is compared with the hash
--- of the first user and the result forgotten: the time of an answer does not tell who exists.
+-- The hash may use any scheme of nauthilus_password. If the account is omitted, it is the user name. Keys
+-- become attributes; a repeated key becomes a list. Look-ups, which have no password, also find users by
+-- account, because Dovecot's userdb asks for the account after a login. Empty lines and lines that start
+-- with # are ignored. If two lines have the same user, the first one counts.
+-- The file is read again every few seconds. If it cannot be read, or if the user's line is malformed, the
+-- script raises: that is a temporary failure, never an unknown user or a wrong password. The password of an
+-- unknown user is compared with the hash of the first user, so that response times do not reveal which
+-- users exist.
 local nauthilus_cache = require("nauthilus_cache")
 local nauthilus_password = require("nauthilus_password")
 
 local FILE_DEFAULT = "config/quickstart.passwd"
 local REREAD_SECONDS = 5
 
--- Attributes that the server knows the meaning of, and the setter that tells it so.
+-- Attributes with a meaning to the server, and their setters.
 local KNOWN_ATTRIBUTES = { display_name = "display_name_field", unique_user_id = "unique_user_id_field" }
 
 local function password_file()
@@ -25,7 +28,7 @@ local function password_file()
     return path
 end
 
--- Adds "key=value" to the attributes. False if it is something else.
+-- Adds "key=value" to the attributes. Returns false if the text has another form.
 local function add_attribute(attributes, text)
     local key, value = string.match(text, "^([^=]+)=(.*)$")
     if not key then return false end
@@ -40,7 +43,7 @@ local function add_attribute(attributes, text)
     return true
 end
 
--- The user of a line, and what the line says of them: hash and attributes, or where the line is broken.
+-- Returns a line's user and entry: hash and attributes, or what is malformed.
 local function parse_line(line, number)
     local fields = {}
     for field in string.gmatch(line .. ":", "([^:]*):") do table.insert(fields, field) end
@@ -55,11 +58,11 @@ local function parse_line(line, number)
     return user, { hash = hash, attributes = attributes }
 end
 
--- Calls visit(user, entry) for each user of the file, in its order.
+-- Calls visit(user, entry) for each user of the file, in order.
 local function each_user(path, visit)
     local file, err = io.open(path, "r")
     if not file then error("password file: " .. tostring(err)) end
-    -- Read in one piece, as a line that fails half way would look like the end of the file.
+    -- Read the whole file at once: a read error in the middle would look like the end of the file.
     local content, read_err = file:read("*a")
     file:close()
     if not content then error("password file: " .. path .. ": " .. tostring(read_err)) end
@@ -78,19 +81,19 @@ local function each_user(path, visit)
     end
 end
 
--- Where a reading of the file keeps a user, the first user of an account, and the first user of all. Users have no colon in their names, but
--- what is asked for may: the keys of one kind never begin as those of another.
+-- Cache keys for a user, for the first user of an account, and for the first user of all. User names contain no colon, but
+-- requested names may: keys of different kinds never share a prefix.
 local function user_key(reading, name) return reading .. ":" .. name end
 
 local function account_key(reading, account) return reading .. "/" .. account end
 
 local function decoy_key(reading) return reading .. "!" end
 
--- The key of the file's current reading.
+-- The key that holds the number of the current reading.
 --
--- The cache hands out copies, so each user has an entry of their own. A reading has a number, which is part of its keys: users
--- who are gone from the file are gone with the next reading. Entries outlive their reading's number, so none is missing while
--- that is in use.
+-- The cache returns copies, so each user has an entry. The number of a reading is part of its keys: users
+-- removed from the file are gone with the next reading. Entries outlive the number of their reading, so none is missing while
+-- it is in use.
 local function current_reading(path)
     local current = "password_file:" .. path
     local reading = nauthilus_cache.cache_get(current)
@@ -112,14 +115,14 @@ local function current_reading(path)
     return reading
 end
 
--- What the file says of the user that is asked for, nil if nothing.
+-- Returns the requested user's entry, or nil.
 local function find_user(reading, request)
     local entry = nauthilus_cache.cache_get(user_key(reading, request.username))
     if not entry and request.no_auth then entry = nauthilus_cache.cache_get(account_key(reading, request.username)) end
     return entry
 end
 
--- Takes as long as the comparison of a known user's password.
+-- Takes as long as comparing a known user's password.
 local function compare_with_decoy(reading, password)
     local decoy = nauthilus_cache.cache_get(decoy_key(reading))
     if decoy then nauthilus_password.compare_passwords(decoy, password) end
@@ -147,7 +150,7 @@ function nauthilus_backend_verify_password(request)
         if entry.attributes[name] then result[setter](result, name) end
     end
 
-    -- A lookup carries no password; it only asks who the user is.
+    -- A look-up has no password; it only asks who the user is.
     if not request.no_auth then
         local matches, err = nauthilus_password.compare_passwords(entry.hash, request.password)
         if err then error(err) end

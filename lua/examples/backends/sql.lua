@@ -1,9 +1,9 @@
 -- Backend: users in a table of MySQL, MariaDB, PostgreSQL or SQLite.
 --
 --     CREATE TABLE users (
---         username       VARCHAR(255) PRIMARY KEY,    -- what is typed in
---         account        VARCHAR(255) NOT NULL,       -- the mailbox; several names may have one
---         password       VARCHAR(255),                -- any scheme that nauthilus_password can compare; NULL: no logins, only mail
+--         username       VARCHAR(255) PRIMARY KEY,    -- the login name
+--         account        VARCHAR(255) NOT NULL,       -- the mailbox; several names may share one
+--         password       VARCHAR(255),                -- any scheme that nauthilus_password can compare; NULL: mail only, no login
 --         display_name   VARCHAR(255),
 --         unique_user_id VARCHAR(255),
 --         quota          VARCHAR(32),
@@ -15,17 +15,20 @@
 --     CREATE TABLE webauthn_credentials (
 --         username   VARCHAR(255) NOT NULL,
 --         id         VARCHAR(64) NOT NULL,            -- SHA-256 of the credential, in hex
---         credential TEXT NOT NULL,                   -- JSON, byte by byte as it came
+--         credential TEXT NOT NULL,                   -- JSON, exactly as received
 --         PRIMARY KEY (username, id)
 --     );
 --
--- Columns but the password and the second factors become attributes of their names, those that are NULL are left out. Look-ups, which carry no password, find a user
--- by the account, too: that is the name that Dovecot's userdb asks for after a login.
+-- All columns except the password and the second factors become attributes of the same name; NULL columns
+-- are omitted. Look-ups, which have no password, also find users by account, because Dovecot's userdb asks
+-- for the account after a login.
 --
--- Environment: SQL_DRIVER, one of mysql, postgres, sqlite3; SQL_DSN, such as auth:secret@tcp(127.0.0.1:3306)/mail,
--- postgres://auth:secret@127.0.0.1/mail or /var/lib/mail/users.db; SQL_CONNECTIONS, how many each worker may open, default 4.
--- A database that fails, and a stored password that cannot be compared, raise: the login fails temporarily. The password of a user who is
--- unknown, or has none, is compared with some other user's and the result forgotten: the time of an answer does not tell who exists.
+-- Environment: SQL_DRIVER, one of mysql, postgres, sqlite3; SQL_DSN, such as
+-- auth:secret@tcp(127.0.0.1:3306)/mail, postgres://auth:secret@127.0.0.1/mail or /var/lib/mail/users.db;
+-- SQL_CONNECTIONS, the number of connections per worker (default 4).
+-- If the database fails, or if the stored password cannot be compared, the script raises and the login
+-- fails temporarily. If the user is unknown or has no password, the password is compared with another
+-- user's hash, so that response times do not reveal which users exist.
 local crypto = require("crypto")
 local db = require("db")
 local json = require("json")
@@ -33,7 +36,7 @@ local nauthilus_cache = require("nauthilus_cache")
 local nauthilus_password = require("nauthilus_password")
 
 local FIND_USER = "SELECT account, password, display_name, unique_user_id, quota, home FROM users WHERE username = ?"
--- The first of several users of an account.
+-- If several users share an account, the first one counts.
 local FIND_ACCOUNT = [[
 SELECT account, password, display_name, unique_user_id, quota, home FROM users WHERE account = ? ORDER BY username LIMIT 1]]
 local FIND_DECOY = "SELECT password FROM users WHERE password IS NOT NULL LIMIT 1"
@@ -49,7 +52,7 @@ local ADD_CREDENTIAL = "INSERT INTO webauthn_credentials (username, id, credenti
 local CHANGE_CREDENTIAL = "UPDATE webauthn_credentials SET id = ?, credential = ? WHERE username = ? AND id = ?"
 local DELETE_CREDENTIAL = "DELETE FROM webauthn_credentials WHERE username = ? AND id = ?"
 
--- Attributes that the server knows the meaning of, and the setter that tells it so.
+-- Attributes with a meaning to the server, and their setters.
 local KNOWN_ATTRIBUTES = { display_name = "display_name_field", unique_user_id = "unique_user_id_field" }
 
 local function required(name)
@@ -58,7 +61,7 @@ local function required(name)
     return value
 end
 
--- A statement, whose values are never part of its text.
+-- Prepares a statement. Values are never part of its text.
 local function prepare(sql)
     local driver = required("SQL_DRIVER")
     if driver == "postgres" then
@@ -76,20 +79,20 @@ local function prepare(sql)
     return statement
 end
 
--- The rows of a statement.
+-- Runs a statement and returns its rows.
 local function ask(sql, ...)
     local result, err = prepare(sql):query(...)
     if not result then error("database: " .. err) end
     return result
 end
 
--- Carries out a statement that changes something. One statement changes all or nothing.
+-- Runs a statement that changes data. A single statement is atomic.
 local function change(sql, ...)
     local result, err = prepare(sql):exec(...)
     if not result then error("database: " .. err) end
 end
 
--- What the table says of a user by column, nil if nothing.
+-- Returns a user's row by column name, or nil.
 local function find(sql, name)
     local result = ask(sql, name)
     local row = result.rows[1]
@@ -105,7 +108,7 @@ local function find_user(request)
     return user
 end
 
--- Takes as long as the comparison of a known user's password. The process remembers whose, so that the database is not asked either.
+-- Takes as long as comparing a known user's password. The hash is cached in the process, so that this needs no query.
 local function compare_with_decoy(password)
     local decoy = nauthilus_cache.cache_get("sql.lua:decoy")
     if not decoy then
@@ -134,7 +137,7 @@ function nauthilus_backend_verify_password(request)
         if user[name] then result[setter](result, name) end
     end
 
-    -- A look-up carries no password; it only asks who the user is.
+    -- A look-up has no password; it only asks who the user is.
     if not request.no_auth and not stored then
         compare_with_decoy(request.password)
     elseif not request.no_auth then
@@ -151,7 +154,7 @@ function nauthilus_backend_list_accounts()
     return nauthilus_builtin.BACKEND_RESULT_OK, accounts
 end
 
--- Second factors. What is changed belongs to a user that exists; the caller learns so if it does not.
+-- Second factors. Changes apply to existing users only; the caller is told if the user does not exist.
 
 local function change_user(request, sql, ...)
     if not find(FIND_USER, request.username) then return nauthilus_builtin.BACKEND_RESULT_NOT_FOUND end
@@ -175,7 +178,7 @@ function nauthilus_backend_delete_totp_recovery_codes(request)
     return change_user(request, DELETE_RECOVERY_CODES, request.username)
 end
 
--- Whether the user has a credential of this id. Credentials are compared by their hash: columns may compare without regard to case.
+-- Whether the user has a credential with this id. The id is a hash, because column comparison may ignore case.
 local function has_credential(username, id) return ask(FIND_CREDENTIAL, username, id).rows[1] ~= nil end
 
 function nauthilus_backend_get_webauthn_credentials(request)
@@ -187,7 +190,7 @@ end
 
 function nauthilus_backend_save_webauthn_credential(request)
     local id = crypto.sha256(request.webauthn_credential)
-    -- One that is there already is saved.
+    -- An existing credential counts as saved.
     if has_credential(request.username, id) then return nauthilus_builtin.BACKEND_RESULT_OK end
     return change_user(request, ADD_CREDENTIAL, request.username, id, request.webauthn_credential)
 end

@@ -1,10 +1,12 @@
--- Feature: turns away clients that a blocklist service knows.
+-- Feature: rejects clients that a blocklist service knows.
 --
--- Posts {"ip": "192.0.2.1"} to the service and expects status 200 with {"found": true or false}. A client that is found is refused with
--- the message "IP address blocked"; the log line gets blocklist_ip, and actions find feature_blocklist in the context's table "rt".
+-- It posts {"ip": "192.0.2.1"} to the service and expects status 200 with {"found": true or false}. A
+-- listed client is rejected with the message "IP address blocked". The log line gets blocklist_ip, and
+-- actions find feature_blocklist in the context table "rt".
 --
--- Environment: BLOCKLIST_URL, where the service is asked. Metrics: those of init.lua.
--- A service that is down, slow, or answers anything else raises: the login fails temporarily, it is neither let in nor refused.
+-- Environment: BLOCKLIST_URL, the URL of the service. Metrics: those of init.lua.
+-- If the service is down, slow or gives an unexpected answer, the script raises: the login fails
+-- temporarily. It is neither accepted nor rejected.
 local http = require("glua_http")
 local json = require("json")
 local nauthilus_context = require("nauthilus_context")
@@ -14,10 +16,10 @@ local nauthilus_util = require("nauthilus_util")
 local NAME = "blocklist"
 local REQUESTS_GAUGE = "http_client_concurrent_requests_total"
 
--- Well below the time that a script may take, so that it is the service that is reported and not the script.
+-- Well below the time limit of scripts, so that the error names the service and not the script.
 local TIMEOUT = "3s"
 
--- What the service says of an address, a table.
+-- Returns the service's answer for an address as a table.
 local function ask_service(client_ip)
     local url = nauthilus_util.getenv("BLOCKLIST_URL") or error("BLOCKLIST_URL is not set")
     local question, encode_err = json.encode({ ip = client_ip })
@@ -37,13 +39,13 @@ local function ask_service(client_ip)
 
     local answer, decode_err = json.decode(response.body)
     nauthilus_util.if_error_raise(decode_err)
-    if not nauthilus_util.is_table(answer) then error(NAME .. ": the answer is no object") end
+    if not nauthilus_util.is_table(answer) then error(NAME .. ": the answer is not an object") end
     if answer.error then error(NAME .. ": " .. tostring(answer.error)) end
     if type(answer.found) ~= "boolean" then error(NAME .. ": the answer does not say whether the address was found") end
     return answer
 end
 
--- Tells the scripts that come after this one.
+-- Informs later scripts.
 local function note_in_context()
     local rt = nauthilus_context.context_get("rt")
     if not nauthilus_util.is_table(rt) then rt = {} end

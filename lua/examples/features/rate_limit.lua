@@ -1,19 +1,21 @@
--- Feature: turns away clients that try too often, whether their passwords are right or not.
+-- Feature: rejects clients that make too many attempts, with right or wrong passwords.
 --
--- Counts the attempts of a client's address, or of the network that lua.config.ip_scoping_* reduces it to, within a window of time
--- that begins with the first of them. Who goes on after the limit is refused with the message "Too many login attempts" until the window
--- ends; the log line gets rate_limit_attempts, and actions find feature_rate_limit in the context's table "rt". Accounts are not counted:
--- anybody could lock somebody else out.
+-- It counts the attempts of a client address, or of the network that lua.config.ip_scoping_* reduces it
+-- to, within a time window that starts with the first attempt. Beyond the limit, logins are rejected with
+-- the message "Too many login attempts" until the window ends. The log line gets rate_limit_attempts, and
+-- actions find feature_rate_limit in the context table "rt". Attempts are not counted per account, because
+-- that would let anybody lock out others.
 --
--- Needs Redis (server.redis, or the pool that CUSTOM_REDIS_POOL_NAME names) and the Redis script count_attempt, which init.lua uploads.
--- Environment: RATE_LIMIT_ATTEMPTS, default 60; RATE_LIMIT_SECONDS, the length of the window, default 60.
--- Redis failing raises: the login fails temporarily.
+-- It needs Redis (server.redis, or the pool named by CUSTOM_REDIS_POOL_NAME) and the Redis script
+-- count_attempt, which init.lua uploads.
+-- Environment: RATE_LIMIT_ATTEMPTS (default 60); RATE_LIMIT_SECONDS, the length of the window (default 60).
+-- If Redis fails, the script raises: the login fails temporarily.
 local nauthilus_context = require("nauthilus_context")
 local nauthilus_misc = require("nauthilus_misc")
 local nauthilus_redis = require("nauthilus_redis")
 local nauthilus_util = require("nauthilus_util")
 
--- A positive number from the environment.
+-- Reads a positive number from the environment.
 local function setting(name, default)
     local text = nauthilus_util.getenv(name, default)
     local number = tonumber(text)
@@ -21,7 +23,7 @@ local function setting(name, default)
     return number
 end
 
--- The pool that init.lua registered, or the server's own Redis.
+-- Returns the pool that init.lua registered, or the server's own Redis.
 local function redis_handle()
     local name = nauthilus_util.getenv("CUSTOM_REDIS_POOL_NAME")
     if not name then return "default" end
@@ -30,7 +32,7 @@ local function redis_handle()
     return handle
 end
 
--- How often the client has tried within the window, this attempt included.
+-- Returns the client's number of attempts within the window, including this one.
 local function count_attempt(request)
     local key = nauthilus_util.get_redis_key(request, "rate_limit:" .. nauthilus_misc.scoped_ip(request.client_ip))
     local seconds = setting("RATE_LIMIT_SECONDS", "60")
@@ -39,7 +41,7 @@ local function count_attempt(request)
     return attempts
 end
 
--- Tells the scripts that come after this one.
+-- Informs later scripts.
 local function note_in_context()
     local rt = nauthilus_context.context_get("rt")
     if not nauthilus_util.is_table(rt) then rt = {} end

@@ -1,12 +1,15 @@
--- Filter: turns away logins that a policy service (geoip-policyd) objects to because of where they come from.
+-- Filter: rejects logins that a policy service (geoip-policyd) objects to because of their origin.
 --
--- Posts {"key": "client", "value": {"address": "192.0.2.1", "sender": "ada@example.org"}} to the service and expects status 200 or 202 with
--- {"guid": "...", "object": {"policy_reject": true or false, ...}}. A login that is objected to is refused with the message "Policy
--- violation"; lists among the object's members go to the log line, and actions find filter_geoippolicyd in the context's table "rt".
--- Look-ups, failed logins and clients of private networks pass as they are: the service learns from successful logins only.
+-- It posts {"key": "client", "value": {"address": "192.0.2.1", "sender": "ada@example.org"}} to the
+-- service and expects status 200 or 202 with
+-- {"guid": "...", "object": {"policy_reject": true or false, ...}}. If the service objects, the login is
+-- rejected with the message "Policy violation". Lists among the object's members are added to the log line,
+-- and actions find filter_geoippolicyd in the context table "rt". Look-ups, failed logins and clients in
+-- private networks pass unchanged: the service learns from successful logins only.
 --
--- Environment: GEOIP_POLICY_URL, where the service is asked. Metrics: those of init.lua.
--- A service that is down, slow, or answers anything else raises: the login fails temporarily, it is neither let in nor refused.
+-- Environment: GEOIP_POLICY_URL, the URL of the service. Metrics: those of init.lua.
+-- If the service is down, slow or gives an unexpected answer, the script raises: the login fails
+-- temporarily. It is neither accepted nor rejected.
 local http = require("glua_http")
 local json = require("json")
 local nauthilus_context = require("nauthilus_context")
@@ -16,10 +19,10 @@ local nauthilus_util = require("nauthilus_util")
 local NAME = "geoippolicyd"
 local REQUESTS_GAUGE = "http_client_concurrent_requests_total"
 
--- Well below the time that a script may take, so that it is the service that is reported and not the script.
+-- Well below the time limit of scripts, so that the error names the service and not the script.
 local TIMEOUT = "3s"
 
--- What the service says of a login, a table.
+-- Returns the service's answer for a login as a table.
 local function ask_service(request)
     local url = nauthilus_util.getenv("GEOIP_POLICY_URL") or error("GEOIP_POLICY_URL is not set")
     local question, encode_err = json.encode({ key = "client", value = { address = request.client_ip, sender = request.account } })
@@ -40,13 +43,13 @@ local function ask_service(request)
 
     local answer, decode_err = json.decode(response.body)
     nauthilus_util.if_error_raise(decode_err)
-    if not nauthilus_util.is_table(answer) then error(NAME .. ": the answer is no object") end
+    if not nauthilus_util.is_table(answer) then error(NAME .. ": the answer is not an object") end
     if answer.err then error(NAME .. ": " .. tostring(answer.err)) end
     if not nauthilus_util.is_table(answer.object) then error(NAME .. ": the answer says nothing about the client") end
     return answer
 end
 
--- Adds the lists that the service sent (countries that were seen, say) to the log line, in the order of their names.
+-- Adds the lists in the answer (such as the countries seen) to the log line, in the order of their names.
 local function log_lists(object)
     local names = {}
     for name, values in pairs(object) do
@@ -60,7 +63,7 @@ local function log_lists(object)
     end
 end
 
--- Tells the scripts that come after this one.
+-- Informs later scripts.
 local function note_in_context()
     local rt = nauthilus_context.context_get("rt")
     if not nauthilus_util.is_table(rt) then rt = {} end
@@ -70,7 +73,7 @@ end
 
 function nauthilus_call_filter(request)
     if request.no_auth then return nauthilus_builtin.FILTER_ACCEPT, nauthilus_builtin.FILTER_RESULT_OK end
-    -- Not our verdict, but it has to be passed on: with override_rejection, accepting would let a wrong password in.
+    -- Keep the verdict: with override_rejection, ACCEPT would let a wrong password in.
     if not request.authenticated then return nauthilus_builtin.FILTER_REJECT, nauthilus_builtin.FILTER_RESULT_OK end
     if not nauthilus_util.is_routable_ip(request.client_ip) then
         return nauthilus_builtin.FILTER_ACCEPT, nauthilus_builtin.FILTER_RESULT_OK

@@ -1,16 +1,18 @@
--- Filter: sends a user to a mail server that is alive, and to the same one as the user's other sessions.
+-- Filter: sends a user to a mail server that is up, and to the same one as the user's other sessions.
 --
--- The servers are those of backend_server_monitoring that answered their last check and speak the login's protocol. The choice is told
--- to nginx (Auth-Server, Auth-Port; servers must be given by address then) and, as the attribute "host", to Dovecot proxies; the log line
--- gets backend_server. A session is known by its client's address and port. It is forgotten when hooks/dovecot_session_cleaner.lua hears of
--- its end; after the last one the account may be sent elsewhere, as it may when its server goes down. Look-ups (deliveries) follow the
--- sessions and make none.
+-- It chooses among the servers of backend_server_monitoring that passed their last check and speak the
+-- login's protocol. nginx gets the choice as Auth-Server and Auth-Port (servers must then be given by
+-- address), Dovecot proxies as the attribute "host". The log line gets backend_server. A session is
+-- identified by the client's address and port. It ends when hooks/dovecot_session_cleaner.lua is notified.
+-- After its last session, or when its server goes down, an account may get another server. Look-ups
+-- (deliveries) follow existing sessions and create none.
 --
--- Needs the feature backend_server_monitoring, Redis (server.redis, or the pool that CUSTOM_REDIS_POOL_NAME names) and the Redis script
--- claim_server, which init.lua uploads. Environment: MONITORING_PROTOCOLS, the protocols whose servers are watched, separated by commas,
--- default imap,pop3,lmtp,sieve; logins by others pass. MONITORING_STICKY_SECONDS, how long an account stays with its server after its last
--- login if nobody tells that its sessions ended, default 86400.
--- No server alive, or Redis failing, raises: the login fails temporarily.
+-- It needs the feature backend_server_monitoring, Redis (server.redis, or the pool named by
+-- CUSTOM_REDIS_POOL_NAME) and the Redis script claim_server, which init.lua uploads.
+-- Environment: MONITORING_PROTOCOLS, the monitored protocols, separated by commas (default
+-- imap,pop3,lmtp,sieve; logins with other protocols pass); MONITORING_STICKY_SECONDS, how long an account
+-- stays with its server after its last login if the end of its sessions is not reported (default 86400).
+-- If no server is up, or if Redis fails, the script raises: the login fails temporarily.
 local nauthilus_backend = require("nauthilus_backend")
 local nauthilus_redis = require("nauthilus_redis")
 local nauthilus_util = require("nauthilus_util")
@@ -20,7 +22,7 @@ local function is_watched(protocol)
     return string.find("," .. protocols .. ",", "," .. protocol .. ",", 1, true) ~= nil
 end
 
--- The pool that init.lua registered, or the server's own Redis.
+-- Returns the pool that init.lua registered, or the server's own Redis.
 local function redis_handle()
     local name = nauthilus_util.getenv("CUSTOM_REDIS_POOL_NAME")
     if not name then return "default" end
@@ -29,7 +31,7 @@ local function redis_handle()
     return handle
 end
 
--- The ports of the live servers of a protocol, by host, and the hosts.
+-- Returns the ports of the live servers of a protocol, by host, and the hosts.
 local function live_servers(protocol)
     local ports, hosts = {}, {}
     for _, server in ipairs(nauthilus_backend.get_backend_servers()) do
@@ -41,11 +43,11 @@ local function live_servers(protocol)
     return ports, hosts
 end
 
--- The host of the account's sessions, or any if it has none. A login becomes one of them.
+-- Returns the host of the account's sessions, or any host if there is none. A login becomes a session.
 local function claim_host(request, hosts)
     local handle = redis_handle()
     local lifetime = tonumber(nauthilus_util.getenv("MONITORING_STICKY_SECONDS", "86400"))
-    if not lifetime then error("MONITORING_STICKY_SECONDS is no number") end
+    if not lifetime then error("MONITORING_STICKY_SECONDS is not a number") end
     local is_session = not request.no_auth and request.client_ip ~= ""
     local session = is_session and request.client_ip .. ":" .. request.client_port or ""
     local first = math.random(#hosts)
@@ -55,7 +57,7 @@ local function claim_host(request, hosts)
     local host, err = nauthilus_redis.redis_run_script(handle, "", "claim_server", { sessions }, { session, lifetime, unpack(hosts) })
     nauthilus_util.if_error_raise(err)
     if is_session then
-        -- Whoever tells that a session has ended knows only this of it.
+        -- The event that reports the end of a session holds only this.
         local key = nauthilus_util.get_redis_key(request, "session:" .. session)
         local _, set_err = nauthilus_redis.redis_set(handle, key, request.account, lifetime)
         nauthilus_util.if_error_raise(set_err)
@@ -64,7 +66,7 @@ local function claim_host(request, hosts)
 end
 
 function nauthilus_call_filter(request)
-    -- Not our verdict, but it has to be passed on: with override_rejection, accepting would let a wrong password in.
+    -- Keep the verdict: with override_rejection, ACCEPT would let a wrong password in.
     if not request.authenticated and not request.no_auth then
         return nauthilus_builtin.FILTER_REJECT, nauthilus_builtin.FILTER_RESULT_OK
     end

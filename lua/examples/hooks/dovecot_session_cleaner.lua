@@ -1,7 +1,8 @@
--- Hook: forgets the sessions that filters/monitoring.lua remembers, when Dovecot tells that they have ended.
+-- Hook: removes sessions remembered by filters/monitoring.lua when Dovecot reports their end.
 --
--- Takes POST with the JSON of Dovecot's event exporter, and looks at the events mail_user_session_finished (a mailbox was closed) and
--- proxy_session_finished (a proxy let go of it):
+-- It accepts POST requests with the JSON of Dovecot's event exporter, for the events
+-- mail_user_session_finished (a mailbox was closed) and proxy_session_finished (a proxy closed the
+-- session):
 --
 --     event_exporter auth_server {
 --       format = json
@@ -14,10 +15,12 @@
 --       filter = event=mail_user_session_finished
 --     }
 --
--- Answers what became of the session: {"session": "192.0.2.1:4711", "status": "removed"}; the status is "unknown" for one that nobody
--- remembers and "ignored" for other events. Dovecot cannot log in here: let only your mail servers reach the location.
+-- The response is {"session": "192.0.2.1:4711", "status": "removed"}. The status is "unknown" for a session
+-- that is not remembered and "ignored" for other events. Dovecot cannot authenticate here: make sure only
+-- your mail servers can reach this location.
 --
--- Needs Redis: server.redis, or the pool that the environment variable CUSTOM_REDIS_POOL_NAME names. Redis failing raises: status 500.
+-- It needs Redis: server.redis, or the pool named by the environment variable CUSTOM_REDIS_POOL_NAME. If
+-- Redis fails, the script raises: status 500.
 local json = require("json")
 local nauthilus_http_request = require("nauthilus_http_request")
 local nauthilus_http_response = require("nauthilus_http_response")
@@ -26,7 +29,7 @@ local nauthilus_util = require("nauthilus_util")
 
 local ENDS_A_SESSION = { mail_user_session_finished = true, proxy_session_finished = true }
 
--- The pool that init.lua registered, or the server's own Redis.
+-- Returns the pool that init.lua registered, or the server's own Redis.
 local function redis_handle()
     local name = nauthilus_util.getenv("CUSTOM_REDIS_POOL_NAME")
     if not name then return "default" end
@@ -35,7 +38,7 @@ local function redis_handle()
     return handle
 end
 
--- The body as a table, or nothing and why not.
+-- Returns the body as a table, or nil and the reason.
 local function read_event()
     local content_type = nauthilus_http_request.get_http_request_header("Content-Type")[1] or ""
     if string.lower(string.match(content_type, "^[^;%s]*")) ~= "application/json" then
@@ -49,7 +52,7 @@ local function read_event()
     return event
 end
 
--- Forgets a session. False if nobody remembers it.
+-- Removes a session. Returns false if it is not remembered.
 local function remove(request, session)
     local handle = redis_handle()
     local key = nauthilus_util.get_redis_key(request, "session:" .. session)
@@ -57,7 +60,7 @@ local function remove(request, session)
     nauthilus_util.if_error_raise(get_err)
     if not account then return false end
 
-    -- In this order: if the second is not done, the same event sent again does it.
+    -- In this order: if the second step fails, sending the event again completes it.
     local _, hdel_err = nauthilus_redis.redis_hdel(handle, nauthilus_util.get_redis_key(request, "sessions:" .. account), session)
     nauthilus_util.if_error_raise(hdel_err)
     local _, del_err = nauthilus_redis.redis_del(handle, key)

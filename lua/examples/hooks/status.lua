@@ -1,11 +1,13 @@
--- Hook: how the things are doing that the other examples need, for monitoring.
+-- Hook: reports the state of the services that the other examples need, for monitoring.
 --
--- Answers {"status": "ok", "redis": "up", "cache_entries": 12, "connections": {"BLOCKLIST_SERVICE_ENDPOINT": 3}} with status 200. If
--- Redis does not answer, "status" is "degraded", "redis" tells why, and the status is 503. The connections are those that this machine has
--- to the services whose endpoints the environment names; init.lua has them counted.
+-- The response is {"status": "ok", "redis": "up", "cache_entries": 12,
+-- "connections": {"BLOCKLIST_SERVICE_ENDPOINT": 3}} with status 200. If Redis does not answer, "status" is
+-- "degraded", "redis" holds the reason, and the status is 503. The connections are those of this host to
+-- the service endpoints named in the environment; init.lua starts counting them.
 --
--- Needs Redis: server.redis, or the pool that CUSTOM_REDIS_POOL_NAME names. Environment: BLOCKLIST_SERVICE_ENDPOINT and
--- GEOIP_POLICY_SERVICE_ENDPOINT, HOST:PORT each. Give the hook roles if callers have tokens.
+-- It needs Redis: server.redis, or the pool named by CUSTOM_REDIS_POOL_NAME. Environment:
+-- BLOCKLIST_SERVICE_ENDPOINT and GEOIP_POLICY_SERVICE_ENDPOINT, HOST:PORT each. If callers use tokens,
+-- configure roles for this hook.
 local json = require("json")
 local nauthilus_cache = require("nauthilus_cache")
 local nauthilus_http_response = require("nauthilus_http_response")
@@ -15,7 +17,7 @@ local nauthilus_util = require("nauthilus_util")
 
 local ENDPOINTS = { "BLOCKLIST_SERVICE_ENDPOINT", "GEOIP_POLICY_SERVICE_ENDPOINT" }
 
--- Nothing if Redis answers, else why not.
+-- Returns nil if Redis answers, otherwise the reason.
 local function redis_problem()
     local handle, err = "default", nil
     local name = nauthilus_util.getenv("CUSTOM_REDIS_POOL_NAME")
@@ -25,7 +27,7 @@ local function redis_problem()
     return ping_err
 end
 
--- How many connections there are to each endpoint that is configured and watched.
+-- Returns the number of connections to each configured endpoint that is counted.
 local function connections()
     local counts = {}
     json.tableIsObject(counts)

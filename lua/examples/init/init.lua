@@ -1,12 +1,15 @@
--- Init: what the other examples count in, watch and run. It runs once at start, before logins are served, and after a reload.
+-- Init: prepares what the other examples use. It runs once at start, before logins are served, and after
+-- each reload.
 --
--- Makes the metrics known, has the connections to services counted, registers a Redis pool and uploads the Redis scripts. Redis
--- need not be up yet: a script is loaded when it is first run.
+-- It creates the metrics, starts counting connections to services, registers a Redis pool and uploads the
+-- Redis scripts. Redis may be down: a script is then loaded when it is first run.
 --
--- Environment: BLOCKLIST_SERVICE_ENDPOINT and GEOIP_POLICY_SERVICE_ENDPOINT, HOST:PORT each, as in the URLs of these services;
--- CUSTOM_REDIS_POOL_NAME, and then CUSTOM_REDIS_POOL_ADDRESS (HOST:PORT) and CUSTOM_REDIS_POOL_PASSWORD: a Redis that the examples use in
--- place of the server's own; REDIS_SCRIPTS, the folder of the Redis scripts, default lua/examples/redis.
--- What cannot be done is logged, and what needs it says so itself; only mistakes of configuration raise.
+-- Environment: BLOCKLIST_SERVICE_ENDPOINT and GEOIP_POLICY_SERVICE_ENDPOINT, HOST:PORT each, as in the URLs
+-- of these services; CUSTOM_REDIS_POOL_NAME, CUSTOM_REDIS_POOL_ADDRESS (HOST:PORT) and
+-- CUSTOM_REDIS_POOL_PASSWORD, for a Redis that the examples use instead of the server's own; REDIS_SCRIPTS,
+-- the folder of the Redis scripts (default lua/examples/redis).
+-- Steps that fail are logged; scripts that depend on them report it themselves. Only configuration errors
+-- raise.
 local nauthilus_prometheus = require("nauthilus_prometheus")
 local nauthilus_psnet = require("nauthilus_psnet")
 local nauthilus_redis = require("nauthilus_redis")
@@ -27,13 +30,13 @@ local HISTOGRAMS = {
     { "telegram_duration_seconds", "Answer times of Telegram.", { "bot" } },
 }
 
--- The service of each endpoint, as the metric generic_connections describes it.
+-- The description of each endpoint in the metric generic_connections.
 local ENDPOINTS = {
     BLOCKLIST_SERVICE_ENDPOINT = "Blocklist service",
     GEOIP_POLICY_SERVICE_ENDPOINT = "GeoIP policy service",
 }
 
--- Names under which scripts run them; each is a file of this name.
+-- The names of the Redis scripts; each is a file of that name.
 local REDIS_SCRIPTS = { "claim_server", "count_attempt" }
 
 local function create_metrics()
@@ -49,7 +52,7 @@ local function watch_connections()
     end
 end
 
--- The Redis that the examples use.
+-- Returns the handle of the Redis that the examples use.
 local function register_pool()
     local name = nauthilus_util.getenv("CUSTOM_REDIS_POOL_NAME")
     if not name then return "default" end

@@ -1,12 +1,13 @@
--- Redis script: which backend server a session of an account belongs to: that of its other sessions, if it is alive. Used by
--- filters/monitoring.lua; one script, so that two logins at the same moment agree.
--- KEYS[1]: a hash, the servers of the account's sessions by session.
--- ARGV[1]: the session that begins, or "" to look only.
--- ARGV[2]: for how many seconds the account stays with its server after the last login.
--- ARGV[3...]: the servers that are alive; the first is taken if the account has none of them yet.
+-- Redis script: returns the backend server for a session of an account: the server of its other sessions,
+-- if that is up. Used by filters/monitoring.lua. As a script it is atomic, so two simultaneous logins get
+-- the same server.
+-- KEYS[1]: a hash with the servers of the account's sessions, by session.
+-- ARGV[1]: the new session, or "" to look only.
+-- ARGV[2]: how many seconds the account stays with its server after the last login.
+-- ARGV[3...]: the servers that are up; the first is used if the account has none of them yet.
 -- Returns the server.
 
--- More than any user's clients open. What is above is not remembered, so that a hash stays small even if nobody tells when sessions end.
+-- More than any user's clients open. Further sessions are not stored, so that the hash stays small even if their end is not reported.
 local SESSIONS_MAX = 100
 
 local alive = {}
@@ -20,7 +21,7 @@ for _, server in ipairs(redis.call("HVALS", KEYS[1])) do
     end
 end
 if not claimed then
-    -- Whoever was with a server that is gone has lost the session.
+    -- Sessions on a server that is down are lost.
     redis.call("DEL", KEYS[1])
     claimed = ARGV[3]
 end

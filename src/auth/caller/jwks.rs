@@ -39,9 +39,9 @@ enum Material {
 pub enum JwksError {
     #[error("has more than {JWKS_BYTES_MAX} bytes")]
     TooLarge,
-    #[error("is no JSON Web Key Set: {0}")]
+    #[error("is not a JSON Web Key Set: {0}")]
     Malformed(String),
-    #[error("has no key that verifies signatures (RSA from 2048 bits, P-256, P-384, Ed25519)")]
+    #[error("has no usable signature key (RSA from 2048 bits, P-256, P-384, Ed25519)")]
     NoKeys,
 }
 

@@ -158,7 +158,7 @@ fn whole_seconds(claims: &Claims) -> Option<Vec<u8>> {
 /// not. Fractions are allowed (RFC 7519 2).
 pub(super) fn is_current(expires: Option<f64>, not_before: Option<f64>, now: u64) -> bool {
     let now = now as f64;
-    // Comparisons with what is no number are false: such a token is not good.
+    // Comparisons with what is not a number are false: such a token is not good.
     expires.is_some_and(|at| at > now) && not_before.is_none_or(|at| at <= now + CLOCK_SKEW_S)
 }
 

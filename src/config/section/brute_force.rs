@@ -74,8 +74,8 @@ impl Section for BruteForce {
         keys.positive_or_default("rwp_window", &mut self.rwp_window, YEAR);
         keys.section("ip_scoping", &mut self.ip_scoping);
         keys.value("pw_history_for_known_accounts", &mut self.pw_history_for_known_accounts);
-        keys.left_out("cold_start_grace_enabled", "there is no grace after a start");
-        keys.left_out("cold_start_grace_ttl", "there is no grace after a start");
+        keys.left_out("cold_start_grace_enabled", "there is no grace period after a start");
+        keys.left_out("cold_start_grace_ttl", "there is no grace period after a start");
         keys.left_out("neural_network", "there is no neural network");
     }
 }

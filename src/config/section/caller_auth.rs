@@ -11,6 +11,7 @@ use crate::config::check::{
 };
 use crate::config::keys::{Keys, Section};
 use crate::config::problem::Wrong;
+use crate::config::url::Url;
 use crate::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,7 +47,7 @@ impl Section for BasicUser {
 
 /// RFC 7617 2: the first colon ends the name.
 fn no_colon(name: &String) -> Checked {
-    if name.contains(':') { Err(Wrong::new("must not hold a colon")) } else { no_blank(name) }
+    if name.contains(':') { Err(Wrong::new("must not contain a colon")) } else { no_blank(name) }
 }
 
 /// A hash that can be checked, of another password than the empty one. Costs as much as one login
@@ -131,7 +132,7 @@ impl Section for JwtAuth {
                 secrets.iter().any(Secret::is_empty) || secrets.len() > PREVIOUS_KEYS_MAX;
             if is_empty {
                 return Err(Wrong::new(format!(
-                    "must hold at most {PREVIOUS_KEYS_MAX} keys, none of them empty"
+                    "must contain at most {PREVIOUS_KEYS_MAX} keys, none of them empty"
                 )));
             }
             secrets.iter().try_for_each(secret_of(32))
@@ -180,7 +181,7 @@ pub struct OidcAuth {
     /// One of these must be in the claim `aud`: a token for another service is none for us.
     pub audience: Vec<String>,
     /// Where the issuer's public keys are: a URL or a file, one of them.
-    pub jwks_url: String,
+    pub jwks_url: Url,
     pub jwks_file: Option<PathBuf>,
     /// How often they are read again.
     pub jwks_refresh: Duration,
@@ -196,7 +197,7 @@ impl Default for OidcAuth {
             enabled: false,
             issuer: String::new(),
             audience: Vec::new(),
-            jwks_url: String::new(),
+            jwks_url: Url::default(),
             jwks_file: None,
             jwks_refresh: minutes(10),
             scope_prefix: "nauthilus:".to_owned(),
@@ -227,7 +228,7 @@ impl Section for OidcAuth {
             wrong.push(("issuer", Wrong::new("is missing, but oidc_auth is enabled")));
         }
         if self.audience.iter().all(String::is_empty) {
-            wrong.push(("audience", Wrong::new("is missing, but oidc_auth is enabled: tokens for other services would be good here")));
+            wrong.push(("audience", Wrong::new("is missing, but oidc_auth is enabled: tokens for other services would be accepted")));
         }
         if self.jwks_url.is_empty() == self.jwks_file.is_none() {
             wrong.push((
@@ -243,12 +244,13 @@ impl Section for OidcAuth {
 
 /// `https://…`, or `http://` to this host: whoever could change the keys on their way could sign
 /// tokens.
-fn web_address(url: &String) -> Checked {
+fn web_address(url: &Url) -> Checked {
+    let url = url.expose();
     let is_local = ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|start| {
         url.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
     });
     if url.is_empty() || url.starts_with("https://") || is_local {
-        one_word(url)
+        one_word(&url.to_owned())
     } else {
         Err(Wrong::new("must be an https URL (http only to this host)"))
     }
@@ -278,7 +280,7 @@ impl Section for Access {
             vec![(
                 "public",
                 Wrong::new(
-                    "lets everybody in, so that \"token\" and \"networks\" protect nothing: remove it or them",
+                    "allows everybody, so \"token\" and \"networks\" have no effect: remove it or them",
                 ),
             )]
         } else {

@@ -35,7 +35,7 @@ impl Section for Dns {
 impl Word for SocketAddr {
     fn parse(text: &str) -> Result<SocketAddr, Wrong> {
         text.parse().map_err(|_| {
-            Wrong::new(format!("{text:?} is no IP address with a port"))
+            Wrong::new(format!("{text:?} is not an IP address with a port"))
                 .allowed("192.0.2.53:53, [2001:db8::53]:53")
         })
     }

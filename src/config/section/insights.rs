@@ -1,9 +1,10 @@
 //! The section `server.insights`.
 
-use crate::config::check::{each_one_of, no_blank, one_of, printable};
+use crate::config::check::{Checked, each_one_of, no_blank, one_of, printable};
 use crate::config::keys::{Keys, Section};
 use crate::config::problem::Wrong;
 use crate::config::section::tls::Tls;
+use crate::config::url::Url;
 
 #[derive(Clone, Debug, Default)]
 pub struct Insights {
@@ -28,7 +29,7 @@ pub struct Tracing {
     /// `otlphttp`, or `none`: spans are made, but not sent.
     pub exporter: String,
     /// `host:port` or a URL; needed by `otlphttp`.
-    pub endpoint: String,
+    pub endpoint: Url,
     /// Share of the traces that begin here whose spans are kept.
     pub sampler_ratio: f64,
     /// Empty: the instance's name.
@@ -45,7 +46,7 @@ impl Default for Tracing {
         Tracing {
             enabled: false,
             exporter: "otlphttp".to_owned(),
-            endpoint: String::new(),
+            endpoint: Url::default(),
             sampler_ratio: 0.0,
             service_name: String::new(),
             propagators: Vec::new(),
@@ -60,9 +61,9 @@ impl Section for Tracing {
         keys.value("enabled", &mut self.enabled);
         keys.or_default("exporter", &mut self.exporter, one_of(&["otlphttp", "none"]));
         if self.enabled && self.exporter == "otlphttp" {
-            keys.required("endpoint", &mut self.endpoint, no_blank);
+            keys.required("endpoint", &mut self.endpoint, address);
         } else {
-            keys.checked("endpoint", &mut self.endpoint, no_blank);
+            keys.checked("endpoint", &mut self.endpoint, address);
         }
         keys.checked("sampler_ratio", &mut self.sampler_ratio, ratio);
         keys.or_default("service_name", &mut self.service_name, printable(255));
@@ -77,6 +78,10 @@ impl Section for Tracing {
     }
 }
 
-fn ratio(value: &f64) -> Result<(), Wrong> {
+fn address(url: &Url) -> Checked {
+    no_blank(&url.expose().to_owned())
+}
+
+fn ratio(value: &f64) -> Checked {
     if (0.0..=1.0).contains(value) { Ok(()) } else { Err(Wrong::new("must be between 0 and 1")) }
 }

@@ -229,7 +229,7 @@ fn uri(text: &String) -> Result<(), Wrong> {
     if sound && one_word(text).is_ok() {
         Ok(())
     } else {
-        Err(Wrong::new(format!("{text:?} is no LDAP URI")).allowed("ldap://HOST:PORT"))
+        Err(Wrong::new(format!("{text:?} is not an LDAP URI")).allowed("ldap://HOST:PORT"))
     }
 }
 

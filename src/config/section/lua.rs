@@ -304,7 +304,7 @@ impl Section for OptionalLuaBackend {
         );
         keys.value("queue_length", &mut self.queue_length);
         for key in SHARED_KEYS {
-            keys.left_out(key, "it belongs into lua.config");
+            keys.left_out(key, "it belongs in lua.config");
         }
     }
 }

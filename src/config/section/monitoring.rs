@@ -51,7 +51,7 @@ impl Section for BackendServer {
         keys.checked("test_username", &mut self.test_username, no_blank);
         keys.checked("test_password", &mut self.test_password, |password| {
             let blank = password.expose().contains(&b' ');
-            if blank { Err(Wrong::new("must not hold a blank")) } else { Ok(()) }
+            if blank { Err(Wrong::new("must not contain a blank")) } else { Ok(()) }
         });
         keys.value("deep_check", &mut self.deep_check);
         keys.value("tls", &mut self.tls);

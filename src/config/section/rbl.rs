@@ -58,7 +58,7 @@ impl Section for Rbl {
 
 impl Word for Ipv4Addr {
     fn parse(text: &str) -> Result<Ipv4Addr, Wrong> {
-        text.parse().map_err(|_| Wrong::new(format!("{text:?} is no IPv4 address")))
+        text.parse().map_err(|_| Wrong::new(format!("{text:?} is not an IPv4 address")))
     }
 
     fn text(&self) -> String {

@@ -173,7 +173,7 @@ fn a_misspelt_variable_is_told_of_with_the_nearest_name() {
     ] {
         assert_eq!(
             warnings(name),
-            [format!("environment variable {name}: is no key and has no effect{meant}")]
+            [format!("environment variable {name}: is not a known key and has no effect{meant}")]
         );
     }
     for name in [
@@ -191,7 +191,7 @@ fn a_misspelt_variable_is_told_of_with_the_nearest_name() {
 fn a_wrong_value_names_its_variable() {
     let problem = try_text("c.yml", BASE, &[("NAUTHILUS_SERVER_MAX_CONCURRENT_REQUESTS", "many")])
         .unwrap_err();
-    let expected = "environment variable NAUTHILUS_SERVER_MAX_CONCURRENT_REQUESTS: server.max_concurrent_requests: \"many\" is no whole number";
+    let expected = "environment variable NAUTHILUS_SERVER_MAX_CONCURRENT_REQUESTS: server.max_concurrent_requests: \"many\" is not a whole number";
     assert_eq!(problem, expected);
 }
 

@@ -44,7 +44,7 @@ fn all_problems_are_told_at_once_with_their_lines() {
     assert_eq!(
         problems(text),
         [
-            "2: server.address: \"nowhere\" is no address to listen on (allowed: IP:PORT, [IPv6]:PORT, HOST:PORT, unix:/PATH)",
+            "2: server.address: \"nowhere\" is not a listen address (allowed: IP:PORT, [IPv6]:PORT, HOST:PORT, unix:/PATH)",
             "7: server.log.level: unknown word \"loud\" (allowed: none, error, warn, info, debug)",
             "10: server.features[1]: unknown word \"geoip\" (allowed: tls_encryption, rbl, relay_domains, lua, backend_server_monitoring, brute_force)",
             "5: server.redis.database_number: must be between 0 and 15",
@@ -88,7 +88,7 @@ fn keys_may_be_in_any_case_but_not_twice() {
     assert_eq!(yaml("SERVER: {Max_Concurrent_Requests: 7}").server.max_concurrent_requests, 7);
     assert_eq!(
         problems("server: {workers: 1}\nSERVER: {workers: 2}\n"),
-        ["2: server: is given twice, in another case"]
+        ["2: server: is given twice, in different case"]
     );
 }
 
@@ -177,13 +177,13 @@ fn two_spellings_of_one_key_at_once_are_refused() {
     assert_eq!(
         problems(&text),
         [
-            "2: lua.config.script_path: is another name of \"backend_script_path\", which is given too"
+            "2: lua.config.script_path: is another name of \"backend_script_path\", which is also set"
         ]
     );
     let text = "nginx_wait_delay: 3\nserver: {nginx_wait_delay: 4}\n";
     assert_eq!(
         problems(text),
-        ["1: nginx_wait_delay: is another name of \"server.nginx_wait_delay\", which is given too"]
+        ["1: nginx_wait_delay: is another name of \"server.nginx_wait_delay\", which is also set"]
     );
 }
 
@@ -328,7 +328,8 @@ const PROTECTING: [(&str, &str); 15] = [
 fn protection_that_is_not_built_is_refused() {
     for (text, place) in PROTECTING {
         let all = problems(text);
-        let expected = format!("{place}: is not built yet and would protect nothing: remove it");
+        let expected =
+            format!("{place}: is not implemented, so it would not protect anything: remove it");
         assert!(all.len() == 1 && all[0].starts_with(&expected), "{text}: {all:?}");
     }
     // Every line of the table is tried.
@@ -363,7 +364,7 @@ fn protection_that_is_switched_off_may_be_given() {
     );
     assert!(
         try_text("c.yml", BASE, &[("LOLIGO_SERVER_HAPROXY_V2", "true")]).unwrap_err().starts_with(
-            "environment variable LOLIGO_SERVER_HAPROXY_V2: server.haproxy_v2: is not built yet"
+            "environment variable LOLIGO_SERVER_HAPROXY_V2: server.haproxy_v2: is not implemented"
         )
     );
 }
@@ -444,7 +445,7 @@ fn logins_that_nobody_counts_are_told_of() {
             "lua:\n  config: {backend_script_path: '{dir}/a.lua'}\n  search: [{protocol: imap}]\n",
         ),
     );
-    assert_eq!(all, ["5: lua.features: never run: server.features has no \"lua\""]);
+    assert_eq!(all, ["5: lua.features: are never run: server.features has no \"lua\""]);
 }
 
 #[test]
@@ -452,7 +453,7 @@ fn a_cache_behind_a_backend_is_accepted_with_one_warning() {
     let text = BASE.replace("[lua]", "[lua, cache]");
     let all = warnings(&text);
     assert!(
-        all.len() == 1 && all[0].contains("server.backends: \"cache\" should stand first"),
+        all.len() == 1 && all[0].contains("server.backends: \"cache\" should be first"),
         "{all:?}"
     );
     assert_eq!(warnings(&BASE.replace("[lua]", "[cache, lua]")), [""; 0]);
@@ -463,7 +464,7 @@ fn inert_settings_warn() {
     let all = warnings("server: {backends: [], features: [lua], local_cache_auth_ttl: 1s}\n");
     for text in [
         "server.backends: is empty",
-        "server.features: \"lua\" does nothing: lua.features is empty",
+        "server.features: \"lua\" has no effect: lua.features is empty",
         "is raised to 5s",
     ] {
         assert!(all.iter().any(|line| line.contains(text)), "{all:?}");
@@ -496,6 +497,11 @@ fn no_problem_and_no_dump_shows_a_secret() {
         "server: {basic_auth: {password: hunter2hunter2hunter2}, http_client: {proxy: 'http://u:hunter2@p'}}",
     );
     assert!(!config.effective().contains("hunter2") && !format!("{config:?}").contains("hunter2"));
+    let config = yaml(
+        "server: {insights: {tracing: {endpoint: 'https://u:hunter2@c:4318'}}, oidc_auth: {jwks_url: 'https://u:hunter2@k/'}}",
+    );
+    assert!(!config.effective().contains("hunter2") && !format!("{config:?}").contains("hunter2"));
+    assert!(config.effective().contains("https://***@c:4318"), "{}", config.effective());
 }
 
 #[test]

@@ -30,11 +30,11 @@ pub enum Reply {
 pub enum Lie {
     #[error("not a DNS reply")]
     NoReply,
-    #[error("a reply with another id")]
+    #[error("reply with a different id")]
     OtherId,
-    #[error("a reply to another question")]
+    #[error("reply to a different question")]
     OtherQuestion,
-    #[error("a reply that cannot be read")]
+    #[error("malformed reply")]
     Garbled,
 }
 

@@ -17,7 +17,7 @@ pub enum HeadError {
     TooManyHosts,
     #[error("malformed Host header")]
     MalformedHost,
-    /// A length that is no number, or several that differ.
+    /// A length that is not a number, or several that differ.
     #[error("invalid Content-Length")]
     Length,
     /// Chunked framing from HTTP/1.0, which has none: some proxy took it for something else (RFC

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 /// A percent sign that is not followed by two hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("broken percent escape")]
+#[error("malformed percent escape")]
 pub struct BadEscape;
 
 /// Resolves `%XX`; `+` is a plus.

@@ -4,7 +4,7 @@
 /// Why bytes are no LDAP message. The connection is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    #[error("broken BER")]
+    #[error("malformed BER")]
     Ber,
     #[error("not an LDAP message")]
     Message,

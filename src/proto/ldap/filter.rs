@@ -11,9 +11,9 @@ pub enum FilterError {
     Close(usize),
     #[error("filter: no attribute and comparison at byte {0}")]
     Item(usize),
-    #[error("filter: broken escape at byte {0}")]
+    #[error("filter: malformed escape at byte {0}")]
     Escape(usize),
-    #[error("filter: text behind its end at byte {0}")]
+    #[error("filter: text after its end at byte {0}")]
     Trailing(usize),
     #[error("filter: nested too deeply")]
     Depth,

@@ -111,7 +111,7 @@ fn read_file(call: &Call<'_>) -> Result<i32, Fault> {
     }
 }
 
-/// `is_file(path)`: whether there is something that is no directory, and can be read if it is a
+/// `is_file(path)`: whether there is something that is not a directory, and can be read if it is a
 /// regular file.
 fn is_file(call: &Call<'_>) -> Result<i32, Fault> {
     let path = call.string(1)?;
@@ -310,7 +310,7 @@ pub fn print(call: &Call<'_>, text: &[u8]) {
         || output.len() + text.len() > OUTPUT_BYTES_MAX
     {
         call.warn_once(&format!(
-            "a script printed more than {PRINTED_BYTES_MAX} bytes in one run; the rest is not shown"
+            "a script printed more than {PRINTED_BYTES_MAX} bytes in one run; the rest is dropped"
         ));
         return;
     }

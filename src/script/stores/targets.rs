@@ -40,7 +40,7 @@ pub struct Target {
 
 /// There are as many targets as there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are {TARGETS_MAX} connection targets already")]
+#[error("too many connection targets (at most {TARGETS_MAX})")]
 pub struct TooMany;
 
 impl Targets {

@@ -188,7 +188,7 @@ fn done(outcome: LdapResult) -> Result<(), Error> {
 }
 
 fn stray() -> Error {
-    Failure::Protocol("a response that nobody asked for".into()).into()
+    Failure::Protocol("unexpected response".into()).into()
 }
 
 fn until(ops: &Ops, limit: Duration) -> Instant {

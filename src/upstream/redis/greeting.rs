@@ -119,7 +119,7 @@ impl Greeting {
             && found != wanted.word()
         {
             return Progress::Refused(format!(
-                "the server is no {wanted} but a {}",
+                "the server is not a {wanted} but a {}",
                 String::from_utf8_lossy(found)
             ));
         }
@@ -239,13 +239,13 @@ mod tests {
             (
                 Role::Master,
                 Reply::array(&[Reply::bulk(b"slave")]),
-                Progress::Refused("the server is no master but a slave".into()),
+                Progress::Refused("the server is not a master but a slave".into()),
             ),
             (Role::Replica, Reply::array(&[Reply::bulk(b"slave")]), Progress::Pending),
             (
                 Role::Replica,
                 Reply::array(&[Reply::bulk(b"master")]),
-                Progress::Refused("the server is no replica but a master".into()),
+                Progress::Refused("the server is not a replica but a master".into()),
             ),
             (Role::Master, Reply::error("NOPERM no"), Progress::Pending),
         ] {

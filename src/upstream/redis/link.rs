@@ -374,11 +374,7 @@ impl Link {
     /// Matches a reply to who waits for it.
     fn deliver(&mut self, reply: Reply, now: Instant, out: &mut Vec<(u64, Answer)>) {
         let Some(asker) = self.waiting.front_mut() else {
-            return self.lose(
-                Failure::Protocol("a reply that nobody asked for".to_owned()),
-                now,
-                out,
-            );
+            return self.lose(Failure::Protocol("unexpected reply".to_owned()), now, out);
         };
         if asker.due == 1 && asker.ends_at > self.transmitted {
             // Whatever it answers, it is not this; nor would any later reply belong to its asker.

@@ -175,7 +175,7 @@ impl Job {
             How::Prepared(parameters) => Kind::Prepared(parameters.clone()),
         };
         let sql = String::from_utf8(request.sql.clone())
-            .map_err(|_| Error::Refused("the statement is no UTF-8".into()))?;
+            .map_err(|_| Error::Refused("the statement is not valid UTF-8".into()))?;
         Ok(Job { sql, how, rows: request.rows })
     }
 

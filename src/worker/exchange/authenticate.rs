@@ -43,14 +43,14 @@ fn warn_of_unprotected(request: &Request, Context { local, from, .. }: Context<'
         let sent = request.get(Field::ClientIp);
         let sent = String::from_utf8_lossy(sent.get(..SHOWN_BYTES).unwrap_or(sent));
         warn(format!(
-            "the client's address {sent:?} is none: nothing protects against this client"
+            "the client address {sent:?} is invalid: protection by address does not apply to this client"
         ));
     }
     if request.service == Service::Basic
         && address::client(request.get(Field::ClientIp)).is_some_and(|client| client.is_loopback())
         && local.proxy_warning.passes(from.now.mono)
     {
-        warn("service basic takes the proxy for the client: name a header that the proxy sets in server.client_address.header".to_owned());
+        warn("service basic uses the proxy's address as the client address: set server.client_address.header to a header that the proxy sets".to_owned());
     }
 }
 

@@ -68,12 +68,12 @@ pub enum DsnError {
     NoSlash,
     #[error("invalid DSN: network address not terminated (missing closing brace)")]
     NoBrace,
-    #[error("invalid DSN: the parameters are broken (an escape, or a '=' that is missing)")]
+    #[error("invalid DSN: malformed parameters (an invalid escape, or a missing '=')")]
     Parameters,
     /// The text is empty where it might be a part of the credentials.
     #[error("default addr for network{0} unknown")]
     Network(String),
-    #[error("invalid DSN: the port is no number")]
+    #[error("invalid DSN: the port is not a number")]
     Port,
     /// The name of the parameter; its value is not shown.
     #[error("invalid value for parameter {0}")]
@@ -306,15 +306,12 @@ mod tests {
             ("user:my@pass/word@host", "default addr for network unknown"),
             ("user=u password='@secret/'", "default addr for network unknown"),
             ("u@tcp(h:1/d", "invalid DSN: network address not terminated (missing closing brace)"),
-            ("u@tcp(h:x)/d", "invalid DSN: the port is no number"),
+            ("u@tcp(h:x)/d", "invalid DSN: the port is not a number"),
             ("/d?parseTime=perhaps", "invalid value for parameter parseTime"),
             ("/d?loc=Mars", "invalid value for parameter loc"),
             ("/d?timeout=5", "invalid value for parameter timeout"),
             ("/d?tls=custom", "invalid value for parameter tls"),
-            (
-                "/d?a=%zz",
-                "invalid DSN: the parameters are broken (an escape, or a '=' that is missing)",
-            ),
+            ("/d?a=%zz", "invalid DSN: malformed parameters (an invalid escape, or a missing '=')"),
         ] {
             assert_eq!(
                 Dsn::parse(text).err().map(|error| error.to_string()).as_deref(),

@@ -206,7 +206,7 @@ fn drive(
                     Some(number) => call.push_number(number),
                     None => {
                         return Err(Fault::message(format!(
-                            "read: '{}' is no number",
+                            "read: '{}' is not a number",
                             String::from_utf8_lossy(&text)
                         )));
                     }

@@ -123,7 +123,9 @@ fn stop_timer(call: &Call<'_>) -> Result<i32, Fault> {
 fn settle(call: &Call<'_>, name: &[u8], applied: Applied) -> i32 {
     if applied == (Applied::Unknown { first: true }) {
         let name = String::from_utf8_lossy(name);
-        call.services().warn(format!("nauthilus_prometheus: no metric {name:?} of this kind was created; its updates are ignored"));
+        call.services().warn(format!(
+            "nauthilus_prometheus: no metric {name:?} of this kind was created; updates are ignored"
+        ));
     }
     0
 }

@@ -50,7 +50,7 @@ pub fn parse(reply: &Reply, asked: &str) -> Result<Vec<Range>, String> {
     let mut found = Vec::new();
     for range in ranges {
         // A range whose master has no address is served by nobody we could ask.
-        found.extend(range_of(range, asked).ok_or("CLUSTER SLOTS: a range that is none")?);
+        found.extend(range_of(range, asked).ok_or("CLUSTER SLOTS: invalid range")?);
     }
     Ok(found)
 }

@@ -48,7 +48,7 @@ fn set(call: &Call<'_>) -> Result<i32, Fault> {
     let key = call.string(1)?;
     call.any(2)?;
     let ttl = if call.is_none_or_nil(3) { 0.0 } else { call.number(3)? };
-    // What is no duration is longer than the process lives, or zero, or below.
+    // What is not a duration is longer than the process lives, or zero, or below.
     let ttl = Duration::try_from_secs_f64(ttl).ok().filter(|ttl| !ttl.is_zero());
     report(call, cache.set(&key, call.value(2)?, ttl, now)?);
     call.push_string(b"OK");
@@ -147,7 +147,7 @@ fn flush(call: &Call<'_>) -> Result<i32, Fault> {
 /// Tells the operator, once per script, that the cache forgets what it was to keep.
 fn report(call: &Call<'_>, evicted: bool) {
     if evicted {
-        call.warn_once("nauthilus_cache is full: entries are dropped before their time");
+        call.warn_once("nauthilus_cache is full: entries are evicted early");
     }
 }
 

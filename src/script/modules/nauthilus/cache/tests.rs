@@ -226,9 +226,9 @@ fn a_full_cache_is_reported_once() {
     assert_eq!(bench.hook(|_| Answer::Slept), Ok(Value::Number(31.0)));
     let services = bench.host.state().services();
     let warnings = services.outbox.warnings.take();
-    let reports = warnings.iter().filter(|warning| {
-        *warning == "nauthilus_cache is full: entries are dropped before their time"
-    });
+    let reports = warnings
+        .iter()
+        .filter(|warning| *warning == "nauthilus_cache is full: entries are evicted early");
     assert_eq!(reports.count(), 1, "{warnings:?}");
     assert_eq!(services.cache.evicted(), 9);
 }

@@ -28,7 +28,7 @@ pub static SCAN: Command = Command::read("SCAN", Own(scan), Scan);
 fn set(call: &Call<'_>, key: c_int, out: &mut Commands) -> Result<Encoded, Refused> {
     let (value, third) = (key + 1, key + 2);
     if call.is_none_or_nil(value) {
-        call.warn_once("redis_set without a value (nil) stores an empty text");
+        call.warn_once("redis_set without a value (nil) stores an empty string");
     }
     let options = match call.kind(third) {
         Kind::Table => options(call, third)?,

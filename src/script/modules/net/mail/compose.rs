@@ -49,12 +49,12 @@ impl Mailbox {
         }
         let (local, domain) =
             address.rsplit_once('@').ok_or_else(|| wrong("an address is needed"))?;
-        let domain = ascii_domain(domain).ok_or_else(|| wrong("this is no address"))?;
+        let domain = ascii_domain(domain).ok_or_else(|| wrong("not a valid address"))?;
         if !(is_dot_atom(local) || is_quoted(local))
             || !is_domain(&domain)
             || local.len() + 1 + domain.len() > ADDRESS_BYTES_MAX
         {
-            return Err(wrong("this is no address"));
+            return Err(wrong("not a valid address"));
         }
         Ok(Mailbox { name, address: format!("{local}@{domain}") })
     }

@@ -63,7 +63,7 @@ fn delivery(call: &Call<'_>) -> Result<Delivery, String> {
     let from = text(call, "from").unwrap_or_default();
     let from = Mailbox::parse(&from).map_err(|reason| format!("invalid From address: {reason}"))?;
     if to.is_empty() || to.len() > RECIPIENTS_MAX {
-        return Err(format!("'to' must hold 1 to {RECIPIENTS_MAX} addresses"));
+        return Err(format!("'to' must contain 1 to {RECIPIENTS_MAX} addresses"));
     }
     let recipient = |address: &Vec<u8>| {
         Mailbox::parse(&String::from_utf8_lossy(address))
@@ -75,13 +75,13 @@ fn delivery(call: &Call<'_>) -> Result<Delivery, String> {
     let host = if host.is_ascii() {
         host
     } else {
-        idna::domain_to_ascii(&host).map_err(|_| format!("{host:?} is no host name"))?
+        idna::domain_to_ascii(&host).map_err(|_| format!("{host:?} is not a host name"))?
     };
     let helo = text(call, "helo_name")
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "localhost".into());
     if !helo.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("'helo_name' is no host name".into());
+        return Err("'helo_name' is not a host name".into());
     }
     let message = Message {
         from: &from,
@@ -274,9 +274,9 @@ mod tests {
             ("to = 'ada@example.org', from = ''", "'to' must be a table"),
             ("from = 'kit', to = { 'x' }", "invalid From address: \"kit\": an address is needed"),
             ("to = { 'ada@example.org', 'x' }", "invalid To address: \"x\": an address is needed"),
-            ("to = {}", "'to' must hold 1 to 1000 addresses"),
+            ("to = {}", "'to' must contain 1 to 1000 addresses"),
             ("server = 'none'", "'server' must be a string"),
-            ("helo_name = 'a b'", "'helo_name' is no host name"),
+            ("helo_name = 'a b'", "'helo_name' is not a host name"),
         ] {
             assert_eq!(send(fields, &[]).0, expected, "{fields}");
         }

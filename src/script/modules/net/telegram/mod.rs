@@ -220,7 +220,10 @@ impl Bot {
             .map_err(|error| format!("{label}: status {}: {error}", response.status))?;
         let answer = call.len();
         if call.kind(answer) != Kind::Table {
-            return Err(format!("{label}: status {}: the answer is no object", response.status));
+            return Err(format!(
+                "{label}: status {}: the answer is not an object",
+                response.status
+            ));
         }
         let accepted = call.push_field(answer, "ok") == Kind::Bool && call.truthy(-1);
         if accepted {

@@ -250,7 +250,7 @@ fn an_answer_that_is_none_is_an_error_without_the_token() {
         (vec![answer(502, "<html>")], "Post \"http://127.0.0.1:81/bot***/sendMessage\": status 502: "),
         (vec![answer(200, "")], "Post \"http://127.0.0.1:81/bot***/sendMessage\": status 200: unexpected end of JSON input"),
         (vec![answer(200, "[1]")], "Post \"http://127.0.0.1:81/bot***/sendMessage\": status 200: refused without a description"),
-        (vec![answer(200, "5")], "Post \"http://127.0.0.1:81/bot***/sendMessage\": status 200: the answer is no object"),
+        (vec![answer(200, "5")], "Post \"http://127.0.0.1:81/bot***/sendMessage\": status 200: the answer is not an object"),
         (vec![answer(200, &"[".repeat(20_000))], "Post \"http://127.0.0.1:81/bot***/sendMessage\": status 200: "),
         (
             vec!["HTTP/1.1 200 X\r\nContent-Length: 99999999\r\n\r\n".into()],

@@ -207,7 +207,7 @@ fn push_result(call: &Call<'_>, answer: Answer, label: &Label) -> Result<(), Str
         .map_err(|error| format!("{label}: status {}: {error}", response.status))?;
     let answer = call.len();
     if call.kind(answer) != Kind::Table {
-        return Err(format!("{label}: status {}: the answer is no object", response.status));
+        return Err(format!("{label}: status {}: the answer is not an object", response.status));
     }
     if call.push_field(answer, "error") == Kind::Table {
         let error = call.len();

@@ -164,7 +164,11 @@ fn what_is_no_result_is_an_error() {
         ),
         (ask, vec![answer(200, r#"{"result":null}"#)], "nil|nil".to_owned()),
         (ask, vec![answer(502, "<html>")], format!("nil|{at}status 502: ")),
-        (ask, vec![answer(200, "\"x\"")], format!("nil|{at}status 200: the answer is no object")),
+        (
+            ask,
+            vec![answer(200, "\"x\"")],
+            format!("nil|{at}status 200: the answer is not an object"),
+        ),
         (
             ask,
             vec!["HTTP/1.1 200 X\r\nContent-Length: 99999999\r\n\r\n".into()],

@@ -21,12 +21,17 @@ local io = {
 local function pieces(file, ends, ...)
     local formats, count = { ... }, select("#", ...)
 
-    local function finished(first, ...)
+    local function finished(first, err, ...)
         if first == nil and ends then
             close(file)
         end
 
-        return first, ...
+        -- What could not be read is not the end of the file.
+        if first == nil and type(err) == "string" then
+            error(err, 2)
+        end
+
+        return first, err, ...
     end
 
     return function()

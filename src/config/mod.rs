@@ -25,6 +25,7 @@ mod rules;
 pub mod section;
 #[cfg(test)]
 mod tests;
+mod unused;
 mod url;
 mod value;
 

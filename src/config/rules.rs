@@ -8,6 +8,7 @@ use crate::config::keys;
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::{Report, Wrong};
 use crate::config::section::ldap::Ldap;
+use crate::config::unused;
 use crate::config::value::Word;
 
 /// Asked once all keys could be read. `tree` tells where things stand.
@@ -15,6 +16,7 @@ pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
     backends(config, tree, report);
     searches(config, tree, report);
     features(config, tree, report);
+    unused::check(config, tree, report);
     uncounted(config, tree, report);
     cache_lifetime(config, tree, report);
     protecting(config, tree, report);
@@ -163,12 +165,8 @@ fn features(config: &Config, tree: &Node, report: &mut Report) {
     }
 }
 
-/// Features that never run, and logins that brute force lets pass uncounted although it is on.
+/// Logins that brute force lets pass uncounted although it is on.
 fn uncounted(config: &Config, tree: &Node, report: &mut Report) {
-    if !config.lua.features.is_empty() && !config.server.has_feature(Feature::Lua) {
-        let path = "lua.features";
-        report.warn(&tree.mark_near(path), path, "are never run: server.features has no \"lua\"");
-    }
     let (buckets, protocols) = (&config.brute_force.buckets, &config.server.brute_force_protocols);
     // Without these it does nothing at all, which is told of elsewhere.
     if !config.server.has_feature(Feature::BruteForce) || buckets.is_empty() || protocols.is_empty()

@@ -174,6 +174,14 @@ fn cases() -> Vec<Case> {
             settings: Settings { wait_delay_s: 0, ..Settings::default() },
             ..verdict("nginx/failure-no-wait", wrong())
         },
+        Case {
+            settings: Settings { wait_min_s: 2, ..Settings::default() },
+            ..verdict("nginx/failure-wait-min", wrong())
+        },
+        Case {
+            settings: Settings { wait_min_s: 2, ..Settings::default() },
+            ..verdict("nginx/failure-wait-above-min", denied("Invalid login or password", 40))
+        },
         verdict("nginx/failure-long-message", denied(&"ü".repeat(1000), 0)),
         verdict("nginx/failure-says-ok", denied(" OK", 0)),
         verdict("nginx/success-long-account", Verdict::Success(long)),

@@ -342,6 +342,22 @@ fn attack(target: &Target) -> Result<(), String> {
     Ok(())
 }
 
+/// The comparison finds a quadratic function long before the limit of time does, and passes a
+/// linear one that takes as long.
+#[test]
+fn growth_with_the_square_of_the_input_is_found() {
+    let attack_on = |body: &str| {
+        let mut target = Target::plain("loops", "string");
+        target.function = format!("function(s) local n = 0 {body} return n end");
+        attack(&target)
+    };
+    // Some 4 s for the large values, a tenth of the limit: far from it and from the noise.
+    let error = attack_on("for _ = 1, #s, 10 do for i = 1, #s, 10 do n = n + i end end");
+    assert!(error.as_ref().is_err_and(|e| e.starts_with("loops: ")), "{error:?}");
+    assert!(!error.unwrap_err().contains("deadline"), "the limit came first");
+    assert_eq!(attack_on("for i = 1, #s * 600 do n = n + i end"), Ok(()));
+}
+
 /// What this thread has computed, however busy the machine is (proc(5), schedstat).
 fn processor_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();

@@ -4,7 +4,7 @@ use crate::auth::login::Login;
 use crate::auth::scripts::StageKind;
 use crate::op::Answer;
 use crate::script::Limits;
-use crate::script::testing::{Bench, eval, eval_long, eval_with};
+use crate::script::testing::{Bench, LIMITS, eval, eval_long, eval_with};
 use crate::value::Value;
 use std::time::Duration;
 
@@ -133,6 +133,35 @@ fn a_jit_compiled_endless_loop_is_stopped() {
             Ok(Value::string("alive")),
             "{body}"
         );
+    }
+}
+
+/// For each `elseif` and each label the compiler walks all jumps before it, in C code.
+#[test]
+fn compiling_is_stopped() {
+    let limits = Limits { cpu: Duration::from_millis(50), memory_bytes: 256 << 20, ..LIMITS };
+    for text in [
+        "'if a then ' .. ('elseif a then '):rep(1e6) .. 'end'",
+        "('do ' .. ('goto a '):rep(3e4) .. '::a:: end '):rep(200)",
+    ] {
+        let (sender, done) = std::sync::mpsc::channel();
+        // A thread of its own: what never ends cannot be stopped from here.
+        std::thread::spawn(move || {
+            let script = format!("function nauthilus_run_hook() return loadstring({text}) end");
+            let bench = Bench::with_limits(
+                &[
+                    (StageKind::Hook, &script),
+                    (StageKind::Hook, "function nauthilus_run_hook() return 'alive' end"),
+                ],
+                limits,
+            );
+            let error = bench.hook(|_| Answer::Slept).unwrap_err();
+            sender.send((error, bench.hook_of(1, &Login::default(), |_| Answer::Slept)))
+        });
+        // Without the look at the hook the compiler needs minutes.
+        let (error, neighbour) = done.recv_timeout(Duration::from_secs(60)).expect(text);
+        assert!(error.contains("context deadline exceeded"), "{text}: {error}");
+        assert_eq!(neighbour, Ok(Value::string("alive")), "{text}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! The section `brute_force`.
 
 use crate::config::address::{Networks, SoftWhitelist};
-use crate::config::check::{YEAR, any, at_least, at_most, between, hours, minutes, positive};
+use crate::config::check::{
+    YEAR, any, at_least, at_most, between, hours, minutes, positive, seconds,
+};
 use crate::config::choice::Feature;
 use crate::config::keys::{Keys, Section};
 use crate::config::problem::Wrong;
@@ -117,12 +119,14 @@ impl Default for Bucket {
 impl Section for Bucket {
     fn keys(&mut self, keys: &mut Keys<'_>) {
         keys.required("name", &mut self.name, any);
-        keys.required("period", &mut self.period, positive);
+        keys.required("period", &mut self.period, between(seconds(1), YEAR));
         keys.required("cidr", &mut self.cidr, between(1, 128));
         keys.value("ipv4", &mut self.ipv4);
         keys.value("ipv6", &mut self.ipv6);
         keys.required("failed_requests", &mut self.failed_requests, at_least(1));
-        keys.checked("ban_time", &mut self.ban_time, at_most(YEAR));
+        keys.checked("ban_time", &mut self.ban_time, |time: &Duration| {
+            if time.is_zero() { Ok(()) } else { between(seconds(1), YEAR)(time) }
+        });
         keys.value("filter_by_protocol", &mut self.filter_by_protocol);
         keys.value("filter_by_oidc_cid", &mut self.filter_by_oidc_cid);
     }

@@ -475,6 +475,88 @@ fn inert_settings_warn() {
 }
 
 #[test]
+fn protection_that_another_setting_takes_away_is_warned_of() {
+    const BUCKET: &str = "{name: a, period: 1m, cidr: 32, ipv4: true, failed_requests: 5}";
+    let list = |rest: &str| {
+        format!(
+            "realtime_blackhole_lists: {{threshold: 20, lists: [{{name: a, rbl: a.example, {rest}}}]}}"
+        )
+    };
+    let (none, rbl) = ("backends: [lua]", "backends: [lua], features: [rbl]");
+    let whole = "ipv4: true, return_codes: [127.0.0.2], weight: 20";
+    for (server, section, told) in [
+        (
+            none,
+            format!("brute_force: {{buckets: [{BUCKET}]}}"),
+            "3: brute_force.buckets: never used: server.features has no \"brute_force\"",
+        ),
+        (
+            none,
+            list(whole),
+            "realtime_blackhole_lists.lists: never used: server.features has no \"rbl\"",
+        ),
+        (none, "relay_domains: {static: [a.example]}".into(), "relay_domains.static: never used"),
+        (none, "cleartext_networks: [192.0.2.0/24]".into(), "cleartext_networks: never used"),
+        (rbl, list(&whole.replace("ipv4: true, ", "")), "\"a\" is never asked"),
+        (rbl, list(&whole.replace("127.0.0.2", "")), "\"a\" never matches"),
+        (rbl, list(&whole.replace("20", "19")), "threshold: is never reached by IPv4 clients"),
+        (
+            "backends: [lua], features: [tls_encryption]",
+            "cleartext_networks: ['0.0.0.0/0']".into(),
+            "exempts all clients",
+        ),
+        (
+            "backends: [lua], basic_auth: {username: a, password: 0123456789abcdef}",
+            String::new(),
+            "server.basic_auth: is off",
+        ),
+        (
+            "backends: [lua], jwt_auth: {secret_key: 0123456789abcdef0123456789abcdef}",
+            String::new(),
+            "server.jwt_auth: is off",
+        ),
+        (
+            "backends: [lua], redis: {replica: {addresses: ['127.0.0.1:1']}}",
+            String::new(),
+            "server.redis: is not used",
+        ),
+        (
+            "backends: [lua], redis: {master: {password: a}}",
+            String::new(),
+            "server.redis: is not used",
+        ),
+        (none, format!("brute_force: {{buckets: [{BUCKET}, {BUCKET}]}}"), "two are called \"a\""),
+    ] {
+        let all = warnings(&format!("{}{section}\n", BASE.replace(none, server)));
+        assert!(all.iter().any(|line| line.contains(told)), "{told}: {all:?}");
+    }
+    for (server, section) in [
+        (none, String::new()),
+        (rbl, list(whole)),
+        (
+            "backends: [lua], basic_auth: {enabled: false, username: a, password: 0123456789abcdef}",
+            String::new(),
+        ),
+    ] {
+        let all = warnings(&format!("{}{section}\n", BASE.replace(none, server)));
+        assert_eq!(all, [""; 0], "{server} {section}");
+    }
+}
+
+#[test]
+fn times_too_short_to_protect_are_refused() {
+    for (key, given) in [("period", "1ms"), ("ban_time", "1ns"), ("ban_time", "999ms")] {
+        let bucket = "{name: a, period: 1m, cidr: 32, ipv4: true, failed_requests: 5, ban_time: 0}";
+        let usual = if key == "period" { "period: 1m" } else { "ban_time: 0" };
+        let text = format!(
+            "{BASE}brute_force: {{buckets: [{}]}}\n",
+            bucket.replace(usual, &format!("{key}: {given}"))
+        );
+        assert!(problems(&text)[0].contains("must be between 1s and"), "{text}");
+    }
+}
+
+#[test]
 fn values_that_would_wrap_are_errors() {
     for key in [
         "max_concurrent_requests: 99999999999",

@@ -245,6 +245,7 @@ fn process(
         results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
         memory: Arc::default(),
         throttle: Default::default(),
+        rate_limit: Default::default(),
         jobs: Default::default(),
         cache: Arc::default(),
         storages: Arc::default(),

@@ -24,8 +24,6 @@ pub(super) const PROTECTING: &[(&str, &str)] = &[
     ),
     ("server.http_client.tls.cipher_suites", CIPHER_SUITES),
     ("server.insights.tracing.tls.cipher_suites", CIPHER_SUITES),
-    ("server.rate_limit_burst", RATE_LIMIT),
-    ("server.rate_limit_per_second", RATE_LIMIT),
     ("server.redis.tls.cipher_suites", CIPHER_SUITES),
     ("server.run_as_group", "remove it, and let the service manager do it (systemd: Group=)"),
     ("server.run_as_user", "remove it, and let the service manager do it (systemd: User=)"),

@@ -38,6 +38,7 @@ mod json_body;
 pub mod jwt;
 pub mod list_accounts;
 pub mod mfa;
+pub mod overload;
 pub mod route;
 pub mod settings;
 

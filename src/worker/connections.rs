@@ -209,14 +209,8 @@ impl Worker {
         let envelope = frame.envelope(&date);
         let route = self.route_label(pattern);
         match opened {
-            Opened::Job(_) if !self.permits.take() => {
-                self.metrics.count(Count::RequestsRefused);
-                let (current, max) = (self.process.requests.taken(), self.process.requests.max());
-                if let Some(connection) = self.connections.get_mut(key) {
-                    fixed::too_many_requests(connection.output(), current, max, &envelope);
-                }
-                self.answered(key, frame.keep_alive);
-            }
+            Opened::Job(job) if !self.permits.take() => self.refuse_job(key, &frame, job),
+            Opened::TooMany(overload) => self.refuse_overload(key, &frame, overload, *request),
             Opened::Job(job) => {
                 let task =
                     self.spawn(job, Some(Origin { connection: key, frame, route }), deadline);
@@ -299,7 +293,7 @@ impl Worker {
     }
 
     /// An answer is in the outbox; it leaves with the others of this turn.
-    fn answered(&mut self, key: Key, keep_alive: bool) {
+    pub(super) fn answered(&mut self, key: Key, keep_alive: bool) {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.answered(keep_alive, self.now.mono, &self.local.epoch.timeouts);
             self.answered.push(key);

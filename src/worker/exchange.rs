@@ -20,6 +20,7 @@ use crate::dialect::admin::{Endpoint, Question, Wanted};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::input::{self, Rejection};
 use crate::dialect::list_accounts::Format;
+use crate::dialect::overload::Overload;
 use crate::dialect::route::{Route, route, unknown_service_status};
 use crate::dialect::{admin, answer, fixed, hook, jwt, list_accounts, mfa as mfa_dialect};
 use crate::epoch::Epoch;
@@ -32,6 +33,7 @@ use crate::trace::Span;
 use crate::value::Value;
 use crate::worker::callers::{self, CallerLimits, From};
 use crate::worker::exports;
+use crate::worker::overload;
 use crate::worker::tasks::Ended;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -101,6 +103,8 @@ pub enum Opened {
     Answered(u16, Option<Rejection>),
     /// The answer to a caller that is turned away is in the buffer: its status, and why.
     Refused(u16, &'static str),
+    /// It is one too many of its client.
+    TooMany(Overload),
     /// The answer is in the buffer, and this is to be done all the same: its status.
     Accepted(u16, Job),
     /// The scrape of the metrics, which the worker composes.
@@ -174,6 +178,13 @@ pub fn go_on(
     let path = request.text(request.http.path);
     let route = route(request.http.head.method, path, &epoch.dialect.endpoints);
     let pattern = route_pattern(&route);
+    // Who was found out has been counted before.
+    if grant.is_none()
+        && let Some(overload) =
+            overload::by_peer(&route, from.peer, (epoch, &local.process), from.now.mono)
+    {
+        return (Opened::TooMany(overload), pattern, request);
+    }
     if let Some(turned) = callers::admit(&request, &route, grant, local, from, envelope, out) {
         return match turned {
             callers::Turned::Away(status, why) => (Opened::Refused(status, why), pattern, request),
@@ -245,6 +256,11 @@ fn authentication(
         return Opened::Answered(fixed::rejection(out, rejection, envelope), Some(rejection));
     }
     warn_of_unprotected(request, local, from);
+    if let Some(overload) =
+        overload::by_client(request, from.peer, (&local.epoch, &local.process), from.now.mono)
+    {
+        return Opened::TooMany(overload);
+    }
     if request.mode != Mode::ListAccounts {
         return Opened::Job(Job::Authenticate(login(request)));
     }
@@ -325,6 +341,19 @@ fn administration(
 }
 
 impl Job {
+    /// The request that waits for the job's answer.
+    pub fn into_request(self) -> Option<Request> {
+        match self {
+            Job::Authenticate(login)
+            | Job::ListAccounts(login, _)
+            | Job::Hook(login, _)
+            | Job::Issue(login, _)
+            | Job::Mfa(login, _) => Some(login.request),
+            Job::Admin(request, _) | Job::Admit(request, _) => Some(*request),
+            Job::FlushLater(..) | Job::PostActions(_) | Job::Init(_) | Job::Export(_) => None,
+        }
+    }
+
     /// The job as a task. All but logins are rare and go apart, so that a login's task stays small.
     pub async fn run(self, local: Rc<Local>, ops: Ops) -> Ended {
         let (Local { epoch, host, state, process, .. }, ops) = (&*local, &ops);

@@ -17,6 +17,8 @@ mod exports;
 mod links;
 mod logging;
 mod names;
+mod overload;
+mod refusals;
 mod resolver;
 mod standing;
 mod tasks;
@@ -152,6 +154,7 @@ pub struct Worker {
     /// A timer for [`Worker::accept_all`] is set.
     accepts_again: bool,
     out_of_files_logged: Option<Instant>,
+    refusals: overload::Refusals,
     init_done: Option<mpsc::Sender<()>>,
 }
 
@@ -256,6 +259,7 @@ impl Worker {
             draining: false,
             accepts_again: false,
             out_of_files_logged: None,
+            refusals: overload::Refusals::default(),
             init_done: None,
         };
         worker.begin_standing_tasks();

@@ -2,7 +2,7 @@
 
 use crate::config::address::{Host, ListenAddress, Networks};
 use crate::config::check::{
-    any, at_least, at_most, between, each_one_of, existing_directory, hours, if_given, printable,
+    at_least, at_most, between, each_one_of, existing_directory, hours, if_given, printable,
     seconds,
 };
 use crate::config::choice::{Backend, Feature, Features, Service};
@@ -59,8 +59,9 @@ pub struct Server {
     pub max_login_attempts: u8,
     /// Lifetime of results in the process's own cache.
     pub local_cache_auth_ttl: Duration,
-    /// Requests per second and client address, and how many may come at once. 0: no limit.
+    /// Requests per second of one client address; 0: no limit.
     pub rate_limit_per_second: f64,
+    /// How many may come at once; 0: twice the rate.
     pub rate_limit_burst: u32,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Networks,
@@ -132,7 +133,7 @@ impl Default for Server {
             client_address: ClientAddress::default(),
             max_login_attempts: 15,
             local_cache_auth_ttl: seconds(30),
-            // 100 and 200 once the limit is built; until then there is none.
+            // Off: one webmail host or one network behind NAT is thousands of users.
             rate_limit_per_second: 0.0,
             rate_limit_burst: 0,
             trusted_proxies: Networks::loopback(),
@@ -201,8 +202,12 @@ impl Section for Server {
         keys.section("client_address", &mut self.client_address);
         keys.or_default("max_login_attempts", &mut self.max_login_attempts, at_least(1));
         keys.positive_or_default("local_cache_auth_ttl", &mut self.local_cache_auth_ttl, hours(1));
-        keys.or_default("rate_limit_per_second", &mut self.rate_limit_per_second, at_least(0.0));
-        keys.or_default("rate_limit_burst", &mut self.rate_limit_burst, any);
+        keys.or_default(
+            "rate_limit_per_second",
+            &mut self.rate_limit_per_second,
+            between(RATE_MIN, RATE_MAX),
+        );
+        keys.or_default("rate_limit_burst", &mut self.rate_limit_burst, at_most(BURST_MAX));
         keys.value("trusted_proxies", &mut self.trusted_proxies);
         keys.value("run_as_user", &mut self.run_as_user);
         keys.value("run_as_group", &mut self.run_as_group);
@@ -237,6 +242,10 @@ impl Section for Server {
 
     fn check(&self) -> Vec<(&'static str, Wrong)> {
         let mut wrong = Vec::new();
+        if self.rate_limit_burst > 0 && self.rate_limit_per_second == 0.0 {
+            let why = "limits nothing without rate_limit_per_second: set that, or remove it";
+            wrong.push(("rate_limit_burst", Wrong::new(why)));
+        }
         if self.tls.enabled && (self.tls.cert.is_none() || self.tls.key.is_none()) {
             wrong.push(("tls", Wrong::new("needs \"cert\" and \"key\" when it is enabled")));
         }
@@ -370,6 +379,12 @@ const TIMERS: [&str; 11] = [
 
 /// More threads than any machine has cores are a typing mistake.
 const WORKERS_MAX: usize = 1024;
+
+/// Requests per second: fewer than one in a quarter of an hour is no rate, and more than a million no
+/// server takes.
+const RATE_MIN: f64 = 0.001;
+const RATE_MAX: f64 = 1e6;
+const BURST_MAX: u32 = 1_000_000;
 
 /// A body is held in memory as a whole.
 const BODY_BYTES_MAX: usize = 1024 * 1024 * 1024;

@@ -342,6 +342,11 @@ fn read_whole(config: &Config) {
         address: _,
         listen_unix: _,
         workers: _,
+        // `privileges.rs` at the start
+        run_as_user: _,
+        run_as_group: _,
+        chroot: _,
+        landlock: _,
         // `Epoch::resolve`
         max_concurrent_requests: _,
         rate_limit_per_second: _,
@@ -389,9 +394,6 @@ fn read_whole(config: &Config) {
         prometheus_timer,
         // Refused if they are on (`config::inactive`).
         haproxy_v2: _,
-        run_as_user: _,
-        run_as_group: _,
-        chroot: _,
         // Without effect, with a warning (`config::inactive`).
         compression,
         keep_alive,

@@ -41,6 +41,7 @@ mod nginx_smtp;
 mod overload;
 mod password_bytes;
 mod post_actions;
+mod privileges;
 mod quickstart;
 mod rate_limit;
 mod redis_cluster;

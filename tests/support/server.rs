@@ -52,6 +52,11 @@ impl Server {
         });
     }
 
+    /// The process's number.
+    pub fn pid(&self) -> i32 {
+        self.process.pid().as_raw_nonzero().get()
+    }
+
     /// A file of the server's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.site.path(name)

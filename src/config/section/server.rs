@@ -2,8 +2,7 @@
 
 use crate::config::address::{Host, ListenAddress, Networks};
 use crate::config::check::{
-    at_least, at_most, between, each_one_of, existing_directory, hours, if_given, printable,
-    seconds,
+    at_least, at_most, between, each_one_of, hours, if_given, printable, seconds,
 };
 use crate::config::choice::{Backend, Feature, Features, Service};
 use crate::config::keys::{Keys, Section};
@@ -69,6 +68,7 @@ pub struct Server {
     pub run_as_user: Option<String>,
     pub run_as_group: Option<String>,
     pub chroot: Option<PathBuf>,
+    pub landlock: Landlock,
     pub disabled_endpoints: DisabledEndpoints,
     pub tls: Tls,
     pub basic_auth: BasicAuth,
@@ -140,6 +140,7 @@ impl Default for Server {
             run_as_user: None,
             run_as_group: None,
             chroot: None,
+            landlock: Landlock::default(),
             disabled_endpoints: DisabledEndpoints::default(),
             tls: Tls::default(),
             basic_auth: BasicAuth::default(),
@@ -211,7 +212,8 @@ impl Section for Server {
         keys.value("trusted_proxies", &mut self.trusted_proxies);
         keys.value("run_as_user", &mut self.run_as_user);
         keys.value("run_as_group", &mut self.run_as_group);
-        keys.checked("chroot", &mut self.chroot, if_given(existing_directory));
+        keys.checked("chroot", &mut self.chroot, if_given(absolute_directory));
+        keys.section("landlock", &mut self.landlock);
         keys.section("disabled_endpoints", &mut self.disabled_endpoints);
         keys.section("tls", &mut self.tls);
         keys.section("basic_auth", &mut self.basic_auth);
@@ -264,9 +266,39 @@ impl Server {
     }
 }
 
+/// Whether it exists is found out at start: after a reload it is looked for within itself.
+#[allow(clippy::ptr_arg, reason = "a rule takes the type of the field as it is")]
+fn absolute_directory(path: &PathBuf) -> Result<(), Wrong> {
+    if path.is_absolute() { Ok(()) } else { Err(Wrong::new("must be an absolute path")) }
+}
+
 /// A path that a socket can have.
 fn absolute(path: &Path) -> Result<(), Wrong> {
     ListenAddress::parse(&format!("unix:{}", path.display())).map(|_| ())
+}
+
+/// `server.landlock`: the files and folders that the process may use; none at all: any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Landlock {
+    /// May be read, listed and executed, with all below.
+    pub read: Vec<PathBuf>,
+    /// The same, and written, made and removed.
+    pub write: Vec<PathBuf>,
+}
+
+impl Landlock {
+    pub fn is_on(&self) -> bool {
+        !self.read.is_empty() || !self.write.is_empty()
+    }
+}
+
+impl Section for Landlock {
+    fn keys(&mut self, keys: &mut Keys<'_>) {
+        keys.checked("read", &mut self.read, |paths| paths.iter().try_for_each(absolute_directory));
+        keys.checked("write", &mut self.write, |paths| {
+            paths.iter().try_for_each(absolute_directory)
+        });
+    }
 }
 
 /// `server.disabled_endpoints`: true makes the endpoint answer 404.

@@ -4,10 +4,14 @@
 //! (which runs the init scripts), then binds and starts the workers, prints the ready line and
 //! waits for signals. SIGHUP: a new configuration is loaded and all scripts are compiled in a state
 //! of their own before any worker hears of it; a faulty one is refused. SIGTERM and SIGINT: drain,
-//! at most [`DRAIN_MAX`]. Rules: specification `config.md` 6, 7, 13.10; `http-api.md` 1.
+//! at most [`DRAIN_MAX`]. A server that gives up rights (`privileges.rs`) binds first. Rules:
+//! specification `config.md` 6, 7, 13.10; `http-api.md` 1.
+
+mod landlock;
+mod privileges;
 
 use crate::auth::cache::ResultCache;
-use crate::config::{self, Config, Finding, ListenAddress, Source};
+use crate::config::{self, Config, Finding, ListenAddress, Loaded, Problem, Problems, Source};
 use crate::epoch::{Epoch, Unusable};
 use crate::log::{Level, Log, LogWriter};
 use crate::metrics::Registry;
@@ -19,6 +23,7 @@ use crate::script::watchdog::Watchdog;
 use crate::time::Now;
 use crate::upstream::health::Stores;
 use crate::worker::{Fatal, LAST_SAVE_MAX, Role, Start, Worker};
+use privileges::Privileges;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::io;
 use std::sync::{Arc, OnceLock, mpsc};
@@ -29,7 +34,10 @@ use std::time::{Duration, Instant};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("{0}")]
-    Config(#[from] config::Problems),
+    Config(#[from] Problems),
+    /// What was read before cannot be read any more, and what to do about it.
+    #[error("{0}\n{1}")]
+    Again(Problems, String),
     #[error("{0}")]
     Unusable(#[from] Unusable),
     #[error("cannot listen on {address}: {error}")]
@@ -40,17 +48,32 @@ pub enum StartError {
     Worker(#[from] Fatal),
 }
 
+impl From<Problem> for StartError {
+    fn from(problem: Problem) -> StartError {
+        StartError::Config(problem.into())
+    }
+}
+
 /// Loads, starts, serves until told to stop.
 ///
 /// # Errors
 /// Everything that keeps the server from starting.
-pub fn run(source: Source) -> Result<(), StartError> {
+pub fn run(mut source: Source) -> Result<(), StartError> {
     let loaded = config::load(&source)?;
-    harden();
+    harden()?;
     let files = raise_files_limit();
+    let privileges = Privileges::of(&loaded)?;
+    let (loaded, bound) = if privileges.is_any() {
+        let (cores, config) = (cores().len().max(1), &loaded.config);
+        let bound = listen(config, config.server.worker_count(cores))?;
+        privileges.own_sockets(&bound.1)?;
+        (give_up(&privileges, loaded, &mut source)?, Some(bound))
+    } else {
+        (loaded, None)
+    };
     let signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
     let writer = LogWriter::stdout()?;
-    let server = Server::start(&loaded.config, &writer)?;
+    let server = Server::start(&loaded.config, &writer, bound)?;
     let mut log = Log::new(writer.sink(), &server.epoch.log);
     tell_findings(loaded.warnings.iter().chain(&server.findings), &mut log);
     warn_of_few_files(files, &server, &mut log);
@@ -69,7 +92,39 @@ pub fn run(source: Source) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Gives up what the configuration says, and reads the configuration again as it will be read from
+/// now on.
+fn give_up(
+    privileges: &Privileges,
+    loaded: Loaded,
+    source: &mut Source,
+) -> Result<Loaded, StartError> {
+    // The same file, wherever the process is afterwards.
+    if let Some(file) = loaded.files.first() {
+        source.file = Some(std::path::absolute(file)?);
+    }
+    privileges.give_up(&loaded)?;
+    let again = |problems| StartError::Again(problems, privileges.remedy());
+    let mut read = config::load(source).map_err(again)?;
+    privileges::unchanged(&loaded.config, &read).map_err(again)?;
+    let warning = privileges.without_name_servers(&read);
+    read.warnings.extend(warning);
+    Ok(read)
+}
+
+/// The cores that this process may use.
+fn cores() -> Vec<usize> {
+    core_affinity::get_core_ids()
+        .map(|ids| ids.into_iter().map(|id| id.id).collect())
+        .unwrap_or_default()
+}
+
+/// Listeners for each worker, and where they listen.
+type Bound = (Vec<Vec<Listener>>, Vec<Address>);
+
 struct Server {
+    /// As it was started.
+    config: Config,
     process: Arc<Process>,
     epoch: Arc<Epoch>,
     workers: Vec<Running>,
@@ -87,11 +142,17 @@ struct Running {
 }
 
 impl Server {
-    fn start(config: &Config, writer: &LogWriter) -> Result<Server, StartError> {
-        let cores = core_affinity::get_core_ids()
-            .map(|ids| ids.into_iter().map(|id| id.id).collect::<Vec<_>>())
-            .unwrap_or_default();
-        let count = config.server.worker_count(cores.len().max(1));
+    /// `bound`: the listeners, if they had to be there before; their number is that of the workers.
+    fn start(
+        config: &Config,
+        writer: &LogWriter,
+        bound: Option<Bound>,
+    ) -> Result<Server, StartError> {
+        let cores = cores();
+        let count = match &bound {
+            Some((listeners, _)) => listeners.len(),
+            None => config.server.worker_count(cores.len().max(1)),
+        };
         let watchdog = Watchdog::spawn()?;
         let process = process(config, writer, &watchdog)?;
         let epoch = Arc::new(Epoch::resolve(config, count, &process.metrics)?);
@@ -116,7 +177,10 @@ impl Server {
         // Nobody else sets it.
         let _ = process.background.set(background.sender.clone());
         run_init(&epoch, &background);
-        let (mut listeners, addresses) = listen(config, count)?;
+        let (mut listeners, addresses) = match bound {
+            Some(bound) => bound,
+            None => listen(config, count)?,
+        };
         if config.server.insights.monitor_connections {
             count_own_connections(&process.targets, &addresses);
         }
@@ -125,7 +189,17 @@ impl Server {
             let own = listeners.pop().unwrap_or_default();
             workers.push(spawn(start(Role::Serving, number.to_string(), core_of(number), own))?);
         }
-        Ok(Server { process, epoch, workers, background, addresses, findings, _watchdog: watchdog })
+        let config = config.clone();
+        Ok(Server {
+            config,
+            process,
+            epoch,
+            workers,
+            background,
+            addresses,
+            findings,
+            _watchdog: watchdog,
+        })
     }
 
     /// Waits for signals until one says stop, then drains.
@@ -165,6 +239,7 @@ impl Server {
         log.line(Level::Info, Now::read()).text("msg", "received reload signal").end();
         let outcome =
             config::load(source).map_err(|problems| problems.to_string()).and_then(|loaded| {
+                privileges::unchanged(&self.config, &loaded).map_err(|wrong| wrong.to_string())?;
                 let epoch =
                     Epoch::resolve(&loaded.config, self.workers.len(), &self.process.metrics)
                         .map_err(|error| error.to_string())?;
@@ -211,15 +286,22 @@ fn tell_findings<'a>(findings: impl Iterator<Item = &'a Finding>, log: &mut Log)
 }
 
 /// Tries a configuration without serving: everything that [`run`] would refuse but the listeners.
-/// Says what the scripts' authors may have misspelt.
+/// Gives up what the server would, for good. Says what somebody should look at all the same.
 ///
 /// # Errors
 /// The first stage of the start that fails, with all its problems.
-pub fn check(config: &Config) -> Result<Vec<Finding>, StartError> {
+pub fn check(mut source: Source, loaded: Loaded) -> Result<Vec<Finding>, StartError> {
+    let (privileges, untried) = Privileges::of_check(&loaded)?;
+    let loaded = match privileges.is_any() {
+        true => give_up(&privileges, loaded, &mut source)?,
+        false => loaded,
+    };
+    let config = &loaded.config;
     let (writer, watchdog) = (LogWriter::spawn(Box::new(io::sink()))?, Watchdog::spawn()?);
     let process = process(config, &writer, &watchdog)?;
     let epoch = Epoch::resolve(config, 1, &process.metrics)?;
-    Ok(crate::worker::try_scripts(&epoch, &process).map_err(Fatal::from)?)
+    let findings = crate::worker::try_scripts(&epoch, &process).map_err(Fatal::from)?;
+    Ok(loaded.warnings.into_iter().chain(untried).chain(findings).collect())
 }
 
 /// The stores that all workers share.
@@ -245,6 +327,7 @@ fn process(
         results: ResultCache::new(&secret, RESULTS_BYTES_MAX),
         memory: Arc::default(),
         throttle: Default::default(),
+        rate_limit: Default::default(),
         jobs: Default::default(),
         cache: Arc::default(),
         storages: Arc::default(),
@@ -351,7 +434,7 @@ fn join_until(thread: JoinHandle<Result<(), Fatal>>, until: Instant, log: &mut L
 
 /// Listeners for every worker: each its own TCP socket (the kernel spreads connections), and a
 /// share of every unix socket.
-fn listen(config: &Config, count: usize) -> Result<(Vec<Vec<Listener>>, Vec<Address>), StartError> {
+fn listen(config: &Config, count: usize) -> Result<Bound, StartError> {
     let mut wanted = vec![match &config.server.address {
         ListenAddress::Tcp(address) => Address::Tcp(*address),
         ListenAddress::Unix(path) => Address::Unix(path.clone()),
@@ -406,8 +489,9 @@ const FILES_PER_WORKER: u64 = 32;
 /// Standard streams, the background worker, listeners.
 const FILES_BESIDE_REQUESTS: u64 = 64;
 
-/// No core dumps: a process that holds passwords must not leave them on the disk.
-fn harden() {
+/// No core dumps: a process that holds passwords must not leave them on the disk. And no rights by
+/// programs that scripts start: set-user-ID bits and file capabilities have no effect.
+fn harden() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{
@@ -417,7 +501,9 @@ fn harden() {
         // Failing to forbid what is usually forbidden anyway is no reason not to serve.
         let _ = setrlimit(Resource::Core, none);
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        rustix::thread::set_no_new_privs(true)?;
     }
+    Ok(())
 }
 
 /// How long requests under way may take after SIGTERM.

@@ -20,6 +20,7 @@ pub mod mfa;
 pub mod pipeline;
 pub mod policy;
 pub mod positive_cache;
+pub mod rate_limit;
 pub mod report;
 pub mod request;
 pub mod run;

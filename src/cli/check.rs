@@ -5,13 +5,11 @@ use crate::server;
 
 pub fn run(source: Source) -> Result<(), String> {
     let loaded = config::load(&source).map_err(|problems| problems.to_string())?;
-    let findings = server::check(&loaded.config).map_err(|error| error.to_string())?;
-    for finding in loaded.warnings.iter().chain(&findings) {
+    let files = loaded.files.clone();
+    for finding in server::check(source, loaded).map_err(|error| error.to_string())? {
         eprintln!("warning: {finding}");
     }
-    println!(
-        "{}: valid",
-        loaded.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
-    );
+    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    println!("{}: valid", files.join(", "));
     Ok(())
 }

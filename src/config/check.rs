@@ -10,7 +10,8 @@ use crate::config::problem::Wrong;
 use crate::config::value::Word;
 use crate::secret::Secret;
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::fs::OpenOptions;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub type Checked = Result<(), Wrong>;
@@ -116,7 +117,7 @@ pub fn if_given<T>(check: impl Fn(&T) -> Checked) -> impl Fn(&Option<T>) -> Chec
     move |value| value.as_ref().map_or(Ok(()), &check)
 }
 
-/// A regular file that exists (reading a FIFO or a device may take for ever); relative names are
+/// A regular file that this process may read (reading a FIFO or a device may take for ever); relative names are
 /// relative to the working directory.
 pub fn existing_file(path: &PathBuf) -> Checked {
     let wrong = |what: &str| Err(Wrong::new(format!("{:?} {what}", path.text())));
@@ -125,7 +126,10 @@ pub fn existing_file(path: &PathBuf) -> Checked {
         Ok(found) if !found.is_file() => {
             wrong(&crate::files::refusal(found.file_type()).to_string())
         }
-        Ok(_) => Ok(()),
+        Ok(_) => match crate::files::open(OpenOptions::new().read(true), path) {
+            Ok(_) => Ok(()),
+            Err(e) => wrong(&format!("cannot be read: {e}")),
+        },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => wrong("does not exist"),
         Err(e) => wrong(&format!("cannot be read: {e}")),
     }
@@ -133,14 +137,6 @@ pub fn existing_file(path: &PathBuf) -> Checked {
 
 pub fn existing_files(paths: &Vec<PathBuf>) -> Checked {
     paths.iter().try_for_each(existing_file)
-}
-
-pub fn existing_directory(path: &PathBuf) -> Checked {
-    if Path::is_dir(path) {
-        Ok(())
-    } else {
-        Err(Wrong::new(format!("{:?} is not a directory", path.text())))
-    }
 }
 
 pub const YEAR: Duration = hours(8760);

@@ -129,7 +129,32 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
     /// Every file that was read, includes too.
     pub files: Vec<PathBuf>,
+    /// Where the keys stand whose values are only tried at start.
+    places: Vec<(&'static str, node::Mark)>,
 }
+
+impl Loaded {
+    /// What is wrong with the value of one of [`TRIED_AT_START`], with its place.
+    pub fn problem(&self, key: &'static str, wrong: impl Into<String>) -> Problem {
+        self.finding(key, wrong).what
+    }
+
+    /// As [`Loaded::problem`], for what keeps nothing from starting.
+    pub fn finding(&self, key: &'static str, text: impl Into<String>) -> Finding {
+        let place = self.places.iter().find(|(known, _)| *known == key);
+        let mark = place.map_or_else(node::Mark::nowhere, |(_, mark)| mark.clone());
+        Finding::at(FindingKind::Setting, &mark, key, text)
+    }
+}
+
+/// Keys about what the process gives up, which need the system to say whether they work.
+const TRIED_AT_START: [&str; 5] = [
+    "server.run_as_user",
+    "server.run_as_group",
+    "server.chroot",
+    "server.landlock.read",
+    "server.landlock.write",
+];
 
 /// Finds, reads and checks the configuration. Blocks on files, and on a look-up if `server.address`
 /// is a host name.
@@ -155,7 +180,8 @@ pub fn load(source: &Source) -> Result<Loaded, Problems> {
             rules::check(&mut config, &tree, &mut report);
             let Report { problems, warnings } = report;
             if problems.is_empty() {
-                Ok(Loaded { config, warnings, files })
+                let places = TRIED_AT_START.map(|key| (key, tree.mark_near(key))).to_vec();
+                Ok(Loaded { config, warnings, files, places })
             } else {
                 Err(Problems(problems))
             }

@@ -11,7 +11,8 @@
 //! user, and reads the head into a buffer of 1,024 bytes: past it the login fails without a word.
 //! So a message is cut before it gets there, and one that says `OK` is not passed on. An account is
 //! never cut or mended, for it would be another account: where it leaves no room, or no header can
-//! say it, the answer is a temporary failure. Only a failure carries `Auth-Wait`, which makes nginx
+//! say it, the answer is a temporary failure. A failure carries `Auth-Wait`, and so does the refusal of
+//! a request that is one too many (`overload.rs`), which makes nginx
 //! delay its answer and keep the client's connection. Nothing about a user leaves with a failure:
 //! no attributes, no password history.
 
@@ -37,6 +38,21 @@ pub fn compose(
         Verdict::Failure(failure) => answer.failure(out, failure),
         Verdict::Temporary(reason) => answer.temporary(out, *reason),
     }
+}
+
+/// Appends the temporary failure of a request that is refused for a while, and says its status.
+/// nginx holds its client up for so many seconds, within the bounds for `Auth-Wait`.
+pub(super) fn try_later(
+    out: &mut Vec<u8>,
+    login: &Login,
+    wait_s: u32,
+    settings: &Settings,
+    envelope: &Envelope<'_>,
+) -> u16 {
+    let is_told = login.request.service == Service::Nginx && settings.wait_delay_s > 0;
+    let wait_s = wait_s.max(settings.wait_min_s).min(settings.wait_delay_s);
+    let answer = Answer { login, settings, envelope };
+    answer.temporary_after(out, TemporaryReason::ServerProblem, is_told.then_some(wait_s))
 }
 
 /// `Auth-Wait` in seconds: floor(ceiling × tanh(0.03 × attempts)).
@@ -103,12 +119,24 @@ impl Answer<'_> {
     }
 
     fn temporary(&self, out: &mut Vec<u8>, reason: TemporaryReason) -> u16 {
+        self.temporary_after(out, reason, None)
+    }
+
+    fn temporary_after(
+        &self,
+        out: &mut Vec<u8>,
+        reason: TemporaryReason,
+        wait_s: Option<u32>,
+    ) -> u16 {
         let service = self.service();
         let status = if service == Service::Nginx { 200 } else { 500 };
         let text = reason.text();
         let mut response = self.begin(out, status, text.as_bytes());
         if service == Service::Nginx && self.login.request.get(Field::Protocol) == b"smtp" {
             response.header("Auth-Error-Code", "451 4.3.0");
+        }
+        if let Some(wait) = wait_s {
+            response.header_number("Auth-Wait", u64::from(wait));
         }
         match service {
             Service::Json | Service::User => {

@@ -100,15 +100,17 @@ pub fn unauthorized(out: &mut Vec<u8>, envelope: &Envelope<'_>) -> u16 {
     401
 }
 
-/// Appends the answer to the request that is one too many; says the status.
-pub fn too_many_requests(
+/// Appends the answer to a request that is one too many (RFC 6585 4); says the status.
+pub(super) fn too_many_requests(
     out: &mut Vec<u8>,
-    current: usize,
-    max: usize,
+    retry_after_s: u64,
+    body: &str,
     envelope: &Envelope<'_>,
 ) -> u16 {
-    let body = format!("{{\"msg\":\"Too many requests\",\"current\":{current},\"max\":{max}}}");
-    envelope.write(out, 429, Some(JSON), body.as_bytes())
+    let mut response = envelope.begin(out, 429);
+    response.header_number("Retry-After", retry_after_s).header("Content-Type", JSON);
+    envelope.end(response, body.as_bytes());
+    429
 }
 
 /// Percent-encodes what must not stand as it is.
@@ -150,12 +152,5 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("<a href=\"/a%20b%22%3C%0D%0AX:%20y%25?q=%22&amp;r=%27%3E\">Moved Permanently</a>.\n\n"), "{text}");
-    }
-
-    #[test]
-    fn who_comes_too_many_is_told_how_many_there_are() {
-        let mut out = Vec::new();
-        assert_eq!(too_many_requests(&mut out, 3, 3, &envelope()), 429);
-        assert!(out.ends_with(br#"{"msg":"Too many requests","current":3,"max":3}"#));
     }
 }

@@ -34,6 +34,7 @@ pub mod json;
 pub mod jwt;
 pub mod list_accounts;
 pub mod mfa;
+pub mod overload;
 pub mod rejection;
 pub mod route;
 pub mod settings;

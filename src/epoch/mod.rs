@@ -25,6 +25,7 @@ pub use redis::pool_target;
 pub use upstream::Collector;
 
 use crate::auth::policy::Policy;
+use crate::auth::rate_limit::Rate;
 use crate::auth::scripts::{ActionKind, StageKind};
 use crate::config::section::dns::Dns;
 use crate::config::section::http::{Compression, KeepAlive, Middlewares};
@@ -89,6 +90,8 @@ pub struct Epoch {
     /// The configuration as JSON, secrets masked.
     pub effective: String,
     pub max_concurrent_requests: usize,
+    /// Of each client address; `None`: no limit.
+    pub rate: Option<Rate>,
     /// Of requests that are not whole yet, in each worker.
     pub unfinished_bytes_max: usize,
     /// Post actions of so many logins run at a time, and so many more wait.
@@ -243,6 +246,7 @@ impl Epoch {
             tracing,
             effective: config.effective_json(),
             max_concurrent_requests: server.max_concurrent_requests as usize,
+            rate: Rate::new(server.rate_limit_per_second, server.rate_limit_burst),
             unfinished_bytes_max: UNFINISHED_BYTES_MAX.max(server.max_body_bytes.saturating_mul(4)),
             post_actions_max: POST_ACTIONS_MAX,
             post_actions_waiting_max: POST_ACTIONS_WAITING_MAX,
@@ -338,8 +342,15 @@ fn read_whole(config: &Config) {
         address: _,
         listen_unix: _,
         workers: _,
+        // `privileges.rs` at the start
+        run_as_user: _,
+        run_as_group: _,
+        chroot: _,
+        landlock: _,
         // `Epoch::resolve`
         max_concurrent_requests: _,
+        rate_limit_per_second: _,
+        rate_limit_burst: _,
         max_body_bytes: _,
         instance_name: _,
         log: _,
@@ -383,11 +394,6 @@ fn read_whole(config: &Config) {
         prometheus_timer,
         // Refused if they are on (`config::inactive`).
         haproxy_v2: _,
-        rate_limit_per_second: _,
-        rate_limit_burst: _,
-        run_as_user: _,
-        run_as_group: _,
-        chroot: _,
         // Without effect, with a warning (`config::inactive`).
         compression,
         keep_alive,

@@ -37,8 +37,10 @@ indexed! {
         RedisWrites,
         CacheHits,
         CacheMisses,
-        /// Answered with 429.
+        /// One too many of all.
         RequestsRefused,
+        /// One too many of its client's address.
+        RequestsRateLimited,
         PostActionsDropped,
         HashesRefused,
         ConnectionsAccepted,
@@ -124,6 +126,7 @@ impl Count {
             Count::CacheHits => (&names::CACHE_HITS, &[]),
             Count::CacheMisses => (&names::CACHE_MISSES, &[]),
             Count::RequestsRefused => (&names::REQUESTS_REFUSED, &[]),
+            Count::RequestsRateLimited => (&names::REQUESTS_RATE_LIMITED, &[]),
             Count::PostActionsDropped => (&names::POST_ACTIONS_DROPPED, &[]),
             Count::HashesRefused => (&names::HASHES_REFUSED, &[]),
             Count::ConnectionsAccepted => (&names::CONNECTIONS_ACCEPTED, &[]),

@@ -89,7 +89,8 @@ families! {
     REDIS_UP = Gauge "loligo_redis_up" "1 if every worker has its connections to the masters of a Redis pool, else 0.";
     REQUEST_DURATION = Summary "loligo_request_duration_seconds"
         "From the last byte of a request to the first byte of its answer, all routes; quantiles of the last one to two minutes.";
-    REQUESTS_REFUSED = Counter "loligo_requests_refused_total" "Requests refused because there were too many (429), or too many incomplete ones (503).";
+    REQUESTS_RATE_LIMITED = Counter "loligo_requests_rate_limited_total" "Requests refused because of the rate limit of their client's address.";
+    REQUESTS_REFUSED = Counter "loligo_requests_refused_total" "Requests refused because there were too many, or too many incomplete ones (503).";
     SCRIPT_DURATION = Histogram "loligo_lua_script_duration_seconds" "Time from the start of a script to its end, including waiting.";
     SCRIPT_ERRORS = Counter "loligo_lua_script_errors_total" "Scripts that ended with an error or ran out of time.";
     SCRIPT_SERIES_REFUSED = Counter "loligo_script_series_refused_total" "Updates of series beyond the limit of a metric made by a script.";

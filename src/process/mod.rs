@@ -7,6 +7,7 @@ use crate::auth::admin::Jobs;
 use crate::auth::cache::ResultCache;
 use crate::auth::caller::throttle::Throttle;
 use crate::auth::login::Login;
+use crate::auth::rate_limit::RateLimit;
 use crate::epoch::Epoch;
 use crate::log::LogSink;
 use crate::metrics::Registry;
@@ -31,6 +32,8 @@ pub struct Process {
     pub memory: Arc<MemoryStore>,
     /// Addresses whose callers fail.
     pub throttle: Throttle,
+    /// What client addresses may still send.
+    pub rate_limit: RateLimit,
     /// Flushes that were put off.
     pub jobs: Jobs,
     /// `nauthilus_cache`.

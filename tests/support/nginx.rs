@@ -18,11 +18,17 @@ impl Nginx {
     /// A proxy for IMAP, POP3 and SMTP. `auth_http` is the value of that directive:
     /// `HOST:PORT/PATH` or `unix:SOCKET:/PATH`.
     pub fn mail_proxy(auth_http: &str) -> Nginx {
+        Nginx::mail_proxy_as(auth_http, "")
+    }
+
+    /// As [`Nginx::mail_proxy`], with further directives.
+    pub fn mail_proxy_as(auth_http: &str, directives: &str) -> Nginx {
         let folder = tempfile::Builder::new().prefix("loligo-nginx-").tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         loop {
             let (imap, pop3, smtp) = (free_port(), free_port(), free_port());
             let config = CONFIG.replace("@FOLDER@", path).replace("@AUTH_HTTP@", auth_http);
+            let config = config.replace("@MORE@", directives);
             let config = config
                 .replace("@IMAP@", &imap.to_string())
                 .replace("@POP3@", &pop3.to_string())
@@ -141,6 +147,7 @@ mail {
   server_name mail.example.test;
   auth_http @AUTH_HTTP@;
   proxy_pass_error_message on;
+  @MORE@
   server {
     listen 127.0.0.1:@IMAP@;
     protocol imap;

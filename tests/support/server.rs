@@ -45,6 +45,18 @@ impl Server {
         number.unwrap_or_else(|| panic!("no metric {series} in {page}"))
     }
 
+    /// Waits until a number on the page of metrics is this one.
+    pub fn wait_until(&self, series: &str, number: f64) {
+        until(&format!("{series} to be {number}"), || {
+            (self.metric(series) == number).then_some(())
+        });
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> i32 {
+        self.process.pid().as_raw_nonzero().get()
+    }
+
     /// A file of the server's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.site.path(name)

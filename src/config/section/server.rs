@@ -2,8 +2,7 @@
 
 use crate::config::address::{Host, ListenAddress, Networks};
 use crate::config::check::{
-    any, at_least, at_most, between, each_one_of, existing_directory, hours, if_given, printable,
-    seconds,
+    at_least, at_most, between, each_one_of, hours, if_given, printable, seconds,
 };
 use crate::config::choice::{Backend, Feature, Features, Service};
 use crate::config::keys::{Keys, Section};
@@ -59,8 +58,9 @@ pub struct Server {
     pub max_login_attempts: u8,
     /// Lifetime of results in the process's own cache.
     pub local_cache_auth_ttl: Duration,
-    /// Requests per second and client address, and how many may come at once. 0: no limit.
+    /// Requests per second of one client address; 0: no limit.
     pub rate_limit_per_second: f64,
+    /// How many may come at once; 0: twice the rate.
     pub rate_limit_burst: u32,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Networks,
@@ -68,6 +68,7 @@ pub struct Server {
     pub run_as_user: Option<String>,
     pub run_as_group: Option<String>,
     pub chroot: Option<PathBuf>,
+    pub landlock: Landlock,
     pub disabled_endpoints: DisabledEndpoints,
     pub tls: Tls,
     pub basic_auth: BasicAuth,
@@ -132,13 +133,14 @@ impl Default for Server {
             client_address: ClientAddress::default(),
             max_login_attempts: 15,
             local_cache_auth_ttl: seconds(30),
-            // 100 and 200 once the limit is built; until then there is none.
+            // Off: one webmail host or one network behind NAT is thousands of users.
             rate_limit_per_second: 0.0,
             rate_limit_burst: 0,
             trusted_proxies: Networks::loopback(),
             run_as_user: None,
             run_as_group: None,
             chroot: None,
+            landlock: Landlock::default(),
             disabled_endpoints: DisabledEndpoints::default(),
             tls: Tls::default(),
             basic_auth: BasicAuth::default(),
@@ -201,12 +203,17 @@ impl Section for Server {
         keys.section("client_address", &mut self.client_address);
         keys.or_default("max_login_attempts", &mut self.max_login_attempts, at_least(1));
         keys.positive_or_default("local_cache_auth_ttl", &mut self.local_cache_auth_ttl, hours(1));
-        keys.or_default("rate_limit_per_second", &mut self.rate_limit_per_second, at_least(0.0));
-        keys.or_default("rate_limit_burst", &mut self.rate_limit_burst, any);
+        keys.or_default(
+            "rate_limit_per_second",
+            &mut self.rate_limit_per_second,
+            between(RATE_MIN, RATE_MAX),
+        );
+        keys.or_default("rate_limit_burst", &mut self.rate_limit_burst, at_most(BURST_MAX));
         keys.value("trusted_proxies", &mut self.trusted_proxies);
         keys.value("run_as_user", &mut self.run_as_user);
         keys.value("run_as_group", &mut self.run_as_group);
-        keys.checked("chroot", &mut self.chroot, if_given(existing_directory));
+        keys.checked("chroot", &mut self.chroot, if_given(absolute_directory));
+        keys.section("landlock", &mut self.landlock);
         keys.section("disabled_endpoints", &mut self.disabled_endpoints);
         keys.section("tls", &mut self.tls);
         keys.section("basic_auth", &mut self.basic_auth);
@@ -237,6 +244,10 @@ impl Section for Server {
 
     fn check(&self) -> Vec<(&'static str, Wrong)> {
         let mut wrong = Vec::new();
+        if self.rate_limit_burst > 0 && self.rate_limit_per_second == 0.0 {
+            let why = "limits nothing without rate_limit_per_second: set that, or remove it";
+            wrong.push(("rate_limit_burst", Wrong::new(why)));
+        }
         if self.tls.enabled && (self.tls.cert.is_none() || self.tls.key.is_none()) {
             wrong.push(("tls", Wrong::new("needs \"cert\" and \"key\" when it is enabled")));
         }
@@ -255,9 +266,39 @@ impl Server {
     }
 }
 
+/// Whether it exists is found out at start: after a reload it is looked for within itself.
+#[allow(clippy::ptr_arg, reason = "a rule takes the type of the field as it is")]
+fn absolute_directory(path: &PathBuf) -> Result<(), Wrong> {
+    if path.is_absolute() { Ok(()) } else { Err(Wrong::new("must be an absolute path")) }
+}
+
 /// A path that a socket can have.
 fn absolute(path: &Path) -> Result<(), Wrong> {
     ListenAddress::parse(&format!("unix:{}", path.display())).map(|_| ())
+}
+
+/// `server.landlock`: the files and folders that the process may use; none at all: any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Landlock {
+    /// May be read, listed and executed, with all below.
+    pub read: Vec<PathBuf>,
+    /// The same, and written, made and removed.
+    pub write: Vec<PathBuf>,
+}
+
+impl Landlock {
+    pub fn is_on(&self) -> bool {
+        !self.read.is_empty() || !self.write.is_empty()
+    }
+}
+
+impl Section for Landlock {
+    fn keys(&mut self, keys: &mut Keys<'_>) {
+        keys.checked("read", &mut self.read, |paths| paths.iter().try_for_each(absolute_directory));
+        keys.checked("write", &mut self.write, |paths| {
+            paths.iter().try_for_each(absolute_directory)
+        });
+    }
 }
 
 /// `server.disabled_endpoints`: true makes the endpoint answer 404.
@@ -370,6 +411,12 @@ const TIMERS: [&str; 11] = [
 
 /// More threads than any machine has cores are a typing mistake.
 const WORKERS_MAX: usize = 1024;
+
+/// Requests per second: fewer than one in a quarter of an hour is no rate, and more than a million no
+/// server takes.
+const RATE_MIN: f64 = 0.001;
+const RATE_MAX: f64 = 1e6;
+const BURST_MAX: u32 = 1_000_000;
 
 /// A body is held in memory as a whole.
 const BODY_BYTES_MAX: usize = 1024 * 1024 * 1024;

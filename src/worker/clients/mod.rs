@@ -4,6 +4,7 @@
 //! worker does with them: accept, read, answer, lose patience.
 
 mod connection;
+mod refusing;
 mod serving;
 
 pub use connection::Connection;

@@ -227,11 +227,9 @@ impl Worker {
                 }
                 return self.arm(key);
             }
-            Next::Run(_) => {
-                self.reporting.metrics.count(Count::RequestsRefused);
-                let (current, max) = (self.process.requests.taken(), self.process.requests.max());
-                fixed::too_many_requests(connection.output(), current, max, &context.envelope);
-                return self.answered(key, framing.keep_alive);
+            Next::Run(job) => return self.refuse_job(key, framing, job),
+            Next::TooMany(overload) => {
+                return self.refuse_overload(key, framing, overload, *request);
             }
             Next::Answered(status, error) => (status, error, None),
             Next::AnsweredFirst(status, job) => (status, None, Some(job)),
@@ -276,7 +274,7 @@ impl Worker {
     }
 
     /// An answer is in the outbox; it leaves with the others of this turn.
-    fn answered(&mut self, key: Key, keep_alive: bool) {
+    pub(super) fn answered(&mut self, key: Key, keep_alive: bool) {
         if let Some(connection) = self.clients.connections.get_mut(key) {
             connection.answered(keep_alive, self.now.mono, &self.local.epoch.timeouts);
             self.clients.answered.push(key);

@@ -1,6 +1,7 @@
 //! A login: the request is read, the pipeline decides, the dialect writes the verdict.
 
-use super::kind::{self, Context, Output};
+use super::kind::{self, Context, Next, Output};
+use super::overload;
 use crate::address;
 use crate::auth::login::Login;
 use crate::auth::pipeline::{self, Outcome};
@@ -17,22 +18,21 @@ use crate::worker::local::Local;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Reads the request of a service. A request that is refused has its answer in the buffer: the
-/// status, and why.
+/// Reads the request of a service. `Some`: it goes no further.
 pub(super) fn read(
     request: &mut Request,
     service: Service,
     context: Context<'_>,
     out: &mut Vec<u8>,
-) -> Option<(u16, String)> {
+) -> Option<Next<Job>> {
     let Context { local, from, envelope, .. } = context;
     let origin = Origin { proxied: None, peer: from.peer };
     if let Err(rejection) = input::parse(request, service, &local.epoch.dialect, origin) {
         let status = fixed::rejection(out, rejection, &envelope);
-        return Some((status, rejection.to_string()));
+        return Some(Next::Answered(status, Some(rejection.to_string())));
     }
     warn_of_unprotected(request, context);
-    None
+    overload::by_client(request, context).map(Next::TooMany)
 }
 
 /// Logs that no rule about addresses protects: the operator hears of them once a minute from each

@@ -130,7 +130,7 @@ fn refused(out: &mut Vec<u8>, refusal: Refusal, context: Context<'_>) -> Admissi
 
 /// To find out who asks, before anything else is done for the request.
 pub struct Job {
-    request: Box<Request>,
+    pub(super) request: Box<Request>,
     /// Boxed, since jobs are moved.
     check: Box<Check>,
     from: From,

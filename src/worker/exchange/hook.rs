@@ -15,7 +15,7 @@ use crate::worker::local::Local;
 use std::rc::Rc;
 
 pub struct Job {
-    login: Box<Login>,
+    pub(super) login: Box<Login>,
     index: usize,
 }
 

@@ -6,6 +6,7 @@ use crate::auth::login::Login;
 use crate::auth::report::{Event, Report};
 use crate::auth::request::Request;
 use crate::dialect::envelope::Envelope;
+use crate::dialect::overload::Overload;
 use crate::epoch::Epoch;
 use crate::metrics::WorkerMetrics;
 use crate::op::Failure;
@@ -38,6 +39,8 @@ pub enum Next<J> {
     Answered(u16, Option<String>),
     /// The answer is in the buffer, and this is to be done all the same: its status.
     AnsweredFirst(u16, J),
+    /// Nothing is done for it: there are too many.
+    TooMany(Overload),
     Run(J),
 }
 
@@ -46,6 +49,7 @@ impl<J> Next<J> {
         match self {
             Next::Answered(status, error) => Next::Answered(status, error),
             Next::AnsweredFirst(status, job) => Next::AnsweredFirst(status, wrap(job)),
+            Next::TooMany(overload) => Next::TooMany(overload),
             Next::Run(job) => Next::Run(wrap(job)),
         }
     }

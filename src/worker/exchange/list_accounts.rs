@@ -21,7 +21,7 @@ pub(super) fn open(request: &mut Request, envelope: &Envelope<'_>, out: &mut Vec
 }
 
 pub struct Job {
-    login: Box<Login>,
+    pub(super) login: Box<Login>,
     format: Format,
 }
 

@@ -30,7 +30,7 @@ pub(super) fn open(
 }
 
 pub struct Job {
-    login: Box<Login>,
+    pub(super) login: Box<Login>,
     question: Question,
 }
 

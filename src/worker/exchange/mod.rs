@@ -6,6 +6,7 @@
 //! hook.rs           a custom hook
 //! admin.rs          lists and flushes of brute force and caches
 //! kind.rs           what they have in common
+//! overload.rs       requests that are one too many
 //! token.rs          tokens for callers
 //! mfa.rs            second factors
 //! callers.rs        who asks, if that takes a while; then the request goes on
@@ -24,6 +25,7 @@ mod hook;
 mod kind;
 mod list_accounts;
 mod mfa;
+mod overload;
 mod token;
 
 pub use background::{EXPORT_MAX, Export, Init, PostActions};
@@ -92,6 +94,12 @@ fn go_on(
     let path = request.text(request.http.path);
     let route = route(request.http.head.framing.method, path, &local.epoch.dialect.endpoints);
     let label = route_label(route_pattern(&route), local);
+    // Whose caller was looked for has been counted before.
+    if caller.is_none()
+        && let Some(overload) = overload::by_peer(&route, context)
+    {
+        return Opened { request, route: label, next: Next::TooMany(overload) };
+    }
     match callers::admit(&request, &route, caller, context, out) {
         callers::Admission::Granted => {}
         callers::Admission::Refused(status, why) => {
@@ -106,7 +114,7 @@ fn go_on(
     let answered = |status| Next::Answered(status, None);
     let next = match route {
         Route::Auth(service) => match authenticate::read(&mut request, service, context, out) {
-            Some((status, error)) => Next::Answered(status, Some(error)),
+            Some(next) => next.map(Job::Authenticate),
             None if request.mode == Mode::ListAccounts => {
                 list_accounts::open(&mut request, envelope, out).map(Job::ListAccounts)
             }
@@ -143,6 +151,23 @@ fn go_on(
 }
 
 impl Job {
+    /// The request that waits for the job's answer.
+    pub fn into_request(self) -> Option<Request> {
+        match self {
+            Job::Authenticate(job) => Some(job.0.request),
+            Job::ListAccounts(job) => Some(job.login.request),
+            Job::Hook(job) => Some(job.login.request),
+            Job::Admin(admin::Job::Ask(request, _)) => Some(*request),
+            Job::Admit(job) => Some(*job.request),
+            Job::Issue(job) => Some(job.login.request),
+            Job::Mfa(job) => Some(job.login.request),
+            Job::Admin(admin::Job::FlushLater(..))
+            | Job::PostActions(_)
+            | Job::Init(_)
+            | Job::Export(_) => None,
+        }
+    }
+
     /// The job as what a task runs. Each kind has a future of its own, so that a login's is small.
     pub fn into_body(self, local: Rc<Local>, ops: Ops) -> Body<Output> {
         Body::Job(match self {

@@ -1,8 +1,10 @@
 //! Reporting: what a worker leaves in the log, in the metrics and at the collector of spans.
 
 mod notices;
+mod refusals;
 
 pub use notices::Notices;
+use refusals::Refusals;
 
 use super::exchange::Finished;
 use crate::auth::login::Login;
@@ -26,6 +28,7 @@ pub struct Reporting {
     pub outbox: Rc<Outbox>,
     /// Spans of all workers; the background worker's.
     pub exporter: Exporter,
+    pub refusals: Refusals,
     out_of_files_logged: Option<Instant>,
 }
 
@@ -37,6 +40,7 @@ impl Reporting {
             notices: Notices::default(),
             outbox: Rc::default(),
             exporter: Exporter::default(),
+            refusals: Refusals::default(),
             out_of_files_logged: None,
         }
     }

@@ -19,6 +19,7 @@ mod format;
 mod inactive;
 mod include;
 mod keys;
+mod listeners;
 mod node;
 mod problem;
 mod rules;
@@ -37,6 +38,7 @@ pub use choice::{
 pub use finding::{Finding, FindingKind};
 pub use format::Format;
 pub use keys::nearest;
+pub use listeners::ListenerPlaces;
 pub use problem::{Problem, Problems};
 
 use keys::{Keys, Section};
@@ -127,6 +129,8 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
     /// Every file that was read, includes too.
     pub files: Vec<PathBuf>,
+    /// Where the listeners stand.
+    pub listeners: ListenerPlaces,
 }
 
 /// Finds, reads and checks the configuration. Blocks on files, and on a look-up if `server.address`
@@ -153,7 +157,8 @@ pub fn load(source: &Source) -> Result<Loaded, Problems> {
             rules::check(&mut config, &tree, &mut report);
             let Report { problems, warnings } = report;
             if problems.is_empty() {
-                Ok(Loaded { config, warnings, files })
+                let listeners = ListenerPlaces::of(&config, &tree);
+                Ok(Loaded { config, warnings, files, listeners })
             } else {
                 Err(Problems(problems))
             }

@@ -30,6 +30,7 @@ pub mod caller;
 pub mod envelope;
 pub mod fixed;
 mod form;
+pub mod forwarded;
 mod headers;
 pub mod hook;
 pub mod input;

@@ -81,6 +81,8 @@ families! {
     CONNECTIONS_ACCEPTED = Counter "loligo_connections_accepted_total" "Connections accepted from clients.";
     CHANNELS_OPEN = Gauge "loligo_channels_open" "Connections to servers that are open, but for those to Redis.";
     CONNECTIONS_OPEN = Gauge "loligo_connections_open" "Connections of clients that are open.";
+    CONNECTIONS_REFUSED = Counter "loligo_connections_refused_total"
+        "Connections that were not served: too many for their listener, without a sound PROXY header, or by no trusted proxy where such headers are demanded.";
     UNFINISHED_BYTES = Gauge "loligo_unfinished_request_bytes" "Bytes that are kept of requests that have not come whole yet.";
     HASHES_REFUSED = Counter "loligo_hash_queue_overflows_total" "Password hashes not computed because the hash queue was full.";
     LOG_LINES_DROPPED = Counter "loligo_log_lines_dropped_total" "Log lines lost because standard output was stuck or broken.";

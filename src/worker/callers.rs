@@ -21,15 +21,19 @@ use crate::op::Ops;
 use crate::time::Now;
 use crate::upstream::semaphore::Semaphore;
 use crate::value::Value;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Where and when a request came in: what is known of its caller besides its credentials. A
 /// verified client certificate belongs here.
 #[derive(Clone, Copy, Debug)]
 pub struct From {
-    /// The peer of the connection; `None` on a unix socket.
+    /// The peer of the connection, or whom its PROXY header names; `None` on a unix socket.
     pub peer: Option<IpAddr>,
+    /// See [`input::Origin`](crate::dialect::input::Origin).
+    pub proxied: Option<SocketAddr>,
+    /// Whether callers must say who they are at the connection's listener.
+    pub caller_auth: bool,
     pub now: Now,
 }
 
@@ -67,7 +71,7 @@ pub fn admit(
     out: &mut Vec<u8>,
 ) -> Option<Turned> {
     let settings = &local.epoch.dialect;
-    let callers = settings.caller.as_deref();
+    let callers = settings.caller.as_deref().filter(|_| from.caller_auth);
     if callers.is_none()
         && !settings.metrics_access.is_restricted()
         && !settings.admin_access.is_restricted()
@@ -112,7 +116,9 @@ fn decide(
     local: &Local,
     from: From,
 ) -> Option<Decision> {
-    let callers = local.epoch.dialect.caller.as_deref();
+    // What has an access setting of its own is protected at every listener.
+    let is_asked = from.caller_auth || access.is_some_and(Access::is_restricted);
+    let callers = local.epoch.dialect.caller.as_deref().filter(|_| is_asked);
     let throttle = &local.process.throttle;
     let brings_any = !matches!(presented, Presented::Nothing);
     if callers.is_none() && access.is_none_or(|access| !access.is_restricted()) {

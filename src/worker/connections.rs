@@ -10,7 +10,7 @@ use crate::auth::request::Request;
 use crate::dialect::envelope::Envelope;
 use crate::dialect::fixed;
 use crate::frontend::http::Received;
-use crate::frontend::{Overdue, Session, Settings, Step};
+use crate::frontend::{Overdue, Settings, Step};
 use crate::log::Level;
 use crate::metrics::{Count, Space};
 use crate::reactor::{AcceptError, Interest, Key, Kind, Readiness, Token};
@@ -29,12 +29,12 @@ impl Worker {
     pub(super) fn accept(&mut self, at: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(listener) = self.listeners.get_mut(at) else { return };
-            match listener.accept() {
+            match listener.socket.accept() {
                 Ok(Some((stream, peer))) => {
                     self.metrics.count(Count::ConnectionsAccepted);
-                    let session = Session::http(self.now.mono, &self.local.epoch.timeouts);
-                    let connection = Connection::new(stream, peer.ip(), session, self.now.mono);
-                    self.adopt(connection);
+                    if let Some(connection) = self.welcome(at, stream, peer) {
+                        self.adopt(connection);
+                    }
                 }
                 Ok(None) => return,
                 Err(AcceptError::OutOfFiles(error)) => {
@@ -132,6 +132,12 @@ impl Worker {
             if connection.session().is_busy() || connection.has_unsent() {
                 return;
             }
+            if connection.awaits_proxy_header {
+                if self.read_proxy_header(key) {
+                    continue;
+                }
+                return;
+            }
             let step = match connection.next(self.now.mono, &settings) {
                 Step::More if connection.wants_read() => {
                     match connection.read(&mut self.scratch, self.now.mono, &settings) {
@@ -164,7 +170,7 @@ impl Worker {
         self.again.push_back(key);
     }
 
-    fn settle_connection(&mut self, key: Key) {
+    pub(super) fn settle_connection(&mut self, key: Key) {
         match self.connections.get(key) {
             Some(connection)
                 if connection.is_over() || (self.draining && connection.session().is_idle()) =>
@@ -189,7 +195,12 @@ impl Worker {
         let date = *self.date.text(self.now);
         let envelope = frame.envelope(&date);
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let from = From { peer: connection.peer, now: self.now };
+        let from = From {
+            peer: connection.peer,
+            proxied: connection.proxied,
+            caller_auth: epoch.listeners.rules(connection.listener).caller_auth,
+            now: self.now,
+        };
         let opened =
             exchange::open(received, session, &local, from, &envelope, connection.output());
         self.begin(key, frame, self.now.mono + epoch.request_time, opened);
@@ -271,7 +282,7 @@ impl Worker {
         }
     }
 
-    fn refuse(&mut self, key: Key, status: u16, text: &'static str) {
+    pub(super) fn refuse(&mut self, key: Key, status: u16, text: &'static str) {
         let date = *self.date.text(self.now);
         let envelope = Envelope { keep_alive: false, ..Envelope::to(&Default::default(), &date) };
         if let Some(connection) = self.connections.get_mut(key) {

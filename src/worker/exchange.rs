@@ -240,7 +240,7 @@ fn authentication(
     envelope: &Envelope<'_>,
     out: &mut Vec<u8>,
 ) -> Opened {
-    let origin = input::Origin { proxied: None, peer: from.peer };
+    let origin = input::Origin { proxied: from.proxied, peer: from.peer };
     if let Err(rejection) = input::parse(request, service, &local.epoch.dialect, origin) {
         return Opened::Answered(fixed::rejection(out, rejection, envelope), Some(rejection));
     }

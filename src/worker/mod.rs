@@ -15,6 +15,7 @@ mod dispatch;
 mod exchange;
 mod exports;
 mod links;
+mod listening;
 mod logging;
 mod names;
 mod resolver;
@@ -22,6 +23,7 @@ mod standing;
 mod tasks;
 
 pub use exchange::Local;
+pub use listening::Listening;
 pub use standing::LAST_SAVE_MAX;
 
 use crate::auth::login::Login;
@@ -34,9 +36,7 @@ use crate::metrics::{Gauge, LabelId, TimeBy, WorkerMetrics};
 use crate::op::{Answer, Failure, PoolId, Woken, Worked};
 use crate::process::permits::Permits;
 use crate::process::{Message, Process};
-use crate::reactor::{
-    Key, Kind, Listener, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox,
-};
+use crate::reactor::{Key, Kind, Mailbox, Reactor, Sender, Slots, Timers, Waker, mailbox};
 use crate::script::services::Services;
 use crate::script::{Host, SetupError, State};
 use crate::state::KnownAccounts;
@@ -75,7 +75,7 @@ pub struct Start {
     pub workers: usize,
     pub name: String,
     pub core: Option<usize>,
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Listening>,
     pub process: Arc<Process>,
     pub epoch: Arc<Epoch>,
 }
@@ -94,7 +94,7 @@ pub struct Worker {
     timers: Timers<Timer>,
     now: Now,
     scratch: Box<[u8]>,
-    listeners: Vec<Listener>,
+    listeners: Vec<Listening>,
     connections: Slots<Connection>,
     /// Bytes that all connections keep of requests that are not whole yet.
     unfinished: usize,
@@ -152,6 +152,8 @@ pub struct Worker {
     /// A timer for [`Worker::accept_all`] is set.
     accepts_again: bool,
     out_of_files_logged: Option<Instant>,
+    /// Of connections that were not served.
+    told: listening::Told,
     init_done: Option<mpsc::Sender<()>>,
 }
 
@@ -206,9 +208,9 @@ impl Worker {
         let mut listeners = listeners;
         for (at, listener) in listeners.iter_mut().enumerate() {
             let key = Key { index: u32::try_from(at).unwrap_or(u32::MAX), generation: 0 };
-            listener.wait_for_data()?;
+            listener.socket.wait_for_data()?;
             reactor.register(
-                listener,
+                &mut listener.socket,
                 crate::reactor::Token::new(Kind::Listener, key),
                 crate::reactor::Interest::Readable,
             )?;
@@ -256,6 +258,7 @@ impl Worker {
             draining: false,
             accepts_again: false,
             out_of_files_logged: None,
+            told: listening::Told::default(),
             init_done: None,
         };
         worker.begin_standing_tasks();
@@ -502,7 +505,7 @@ impl Worker {
         self.drain_standing_tasks();
         for listener in &mut self.listeners {
             // Deregistering fails only if it was never registered.
-            let _ = self.reactor.deregister(listener);
+            let _ = self.reactor.deregister(&mut listener.socket);
         }
         self.listeners.clear();
         for key in self.connections.keys() {

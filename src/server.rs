@@ -11,18 +11,21 @@ mod landlock;
 mod privileges;
 
 use crate::auth::cache::ResultCache;
-use crate::config::{self, Config, Finding, ListenAddress, Loaded, Problem, Problems, Source};
-use crate::epoch::{Epoch, Unusable};
+use crate::config::{
+    self, Config, Finding, ListenAddress, ListenerPlaces, Loaded, Problem, Problems, Source,
+};
+use crate::epoch::{Epoch, Listeners, Unchanged, Unusable};
 use crate::log::{Level, Log, LogWriter};
 use crate::metrics::Registry;
 use crate::process::permits::RequestLimit;
+use crate::process::seats::Seats;
 use crate::process::{Message, Process};
-use crate::reactor::{Address, Listener, Sender, UNIX_MODE};
+use crate::reactor::{Access, Address, Listener, Sender};
 use crate::script::stores::targets::{Direction, Target, Targets};
 use crate::script::watchdog::Watchdog;
 use crate::time::Now;
 use crate::upstream::health::Stores;
-use crate::worker::{Fatal, LAST_SAVE_MAX, Role, Start, Worker};
+use crate::worker::{Fatal, LAST_SAVE_MAX, Listening, Role, Start, Worker};
 use privileges::Privileges;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::io;
@@ -65,7 +68,7 @@ pub fn run(mut source: Source) -> Result<(), StartError> {
     let privileges = Privileges::of(&loaded)?;
     let (loaded, bound) = if privileges.is_any() {
         let (cores, config) = (cores().len().max(1), &loaded.config);
-        let bound = listen(config, config.server.worker_count(cores))?;
+        let bound = listen(&Listeners::of(config), config.server.worker_count(cores))?;
         privileges.own_sockets(&bound.1)?;
         (give_up(&privileges, loaded, &mut source)?, Some(bound))
     } else {
@@ -119,8 +122,8 @@ fn cores() -> Vec<usize> {
         .unwrap_or_default()
 }
 
-/// Listeners for each worker, and where they listen.
-type Bound = (Vec<Vec<Listener>>, Vec<Address>);
+/// What each worker listens on, by worker; and where that is.
+type Bound = (Vec<Vec<Listening>>, Vec<Address>);
 
 struct Server {
     /// As it was started.
@@ -179,7 +182,7 @@ impl Server {
         run_init(&epoch, &background);
         let (mut listeners, addresses) = match bound {
             Some(bound) => bound,
-            None => listen(config, count)?,
+            None => listen(&epoch.listeners, count)?,
         };
         if config.server.insights.monitor_connections {
             count_own_connections(&process.targets, &addresses);
@@ -240,11 +243,13 @@ impl Server {
         let outcome =
             config::load(source).map_err(|problems| problems.to_string()).and_then(|loaded| {
                 privileges::unchanged(&self.config, &loaded).map_err(|wrong| wrong.to_string())?;
-                let epoch =
+                let mut epoch =
                     Epoch::resolve(&loaded.config, self.workers.len(), &self.process.metrics)
                         .map_err(|error| error.to_string())?;
-                let findings = crate::worker::try_scripts(&epoch, &self.process)
+                let mut findings = crate::worker::try_scripts(&epoch, &self.process)
                     .map_err(|error| error.to_string())?;
+                let unchanged = epoch.listeners.keep_to(&self.epoch.listeners);
+                findings.extend(needing_restart(unchanged, &loaded.listeners));
                 epoch.monitor.know_from(&self.epoch.monitor);
                 epoch.know_keys_from(&self.epoch);
                 Ok((Arc::new(epoch), loaded, findings))
@@ -434,24 +439,44 @@ fn join_until(thread: JoinHandle<Result<(), Fatal>>, until: Instant, log: &mut L
 
 /// Listeners for every worker: each its own TCP socket (the kernel spreads connections), and a
 /// share of every unix socket.
-fn listen(config: &Config, count: usize) -> Result<Bound, StartError> {
-    let mut wanted = vec![match &config.server.address {
-        ListenAddress::Tcp(address) => Address::Tcp(*address),
-        ListenAddress::Unix(path) => Address::Unix(path.clone()),
-    }];
-    wanted.extend(config.server.listen_unix.iter().cloned().map(Address::Unix));
-    let mut per_worker: Vec<Vec<Listener>> = std::iter::repeat_with(Vec::new).take(count).collect();
+fn listen(wanted: &Listeners, count: usize) -> Result<Bound, StartError> {
+    let mut per_worker: Vec<Vec<Listening>> =
+        std::iter::repeat_with(Vec::new).take(count).collect();
     let mut addresses = Vec::new();
-    for address in wanted {
-        let bound = Listener::bind_all(&address, UNIX_MODE, count);
+    for listener in wanted.iter() {
+        let address = match &listener.address {
+            ListenAddress::Tcp(address) => Address::Tcp(*address),
+            ListenAddress::Unix(path) => Address::Unix(path.clone()),
+        };
+        let access = Access { mode: listener.mode, group: listener.group };
+        let bound = Listener::bind_all(&address, access, count);
         let bound =
             bound.map_err(|error| StartError::Listen { address: address.to_string(), error })?;
         addresses.extend(bound.first().map(|listener| listener.local_address().clone()));
-        for (own, listener) in per_worker.iter_mut().zip(bound) {
-            own.push(listener);
+        let seats = Arc::new(Seats::default());
+        for (own, socket) in per_worker.iter_mut().zip(bound) {
+            own.push(Listening { socket, seats: seats.clone() });
         }
     }
     Ok((per_worker, addresses))
+}
+
+/// What a reload does not change of the listeners, where it stands.
+fn needing_restart(unchanged: Unchanged, places: &ListenerPlaces) -> Vec<Finding> {
+    let Unchanged { added, differing, removed } = unchanged;
+    let added =
+        added.into_iter().map(|at| places.finding(at, "is not listened on before a restart"));
+    let differing = differing
+        .into_iter()
+        .map(|at| places.finding(at, "keeps its mode and group until a restart"));
+    let removed = removed.into_iter().map(|address| {
+        let address = match address {
+            ListenAddress::Tcp(address) => address.to_string(),
+            ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+        };
+        places.finding_of_list(format!("{address} is listened on until a restart, as before"))
+    });
+    added.chain(differing).chain(removed).collect()
 }
 
 /// As many file descriptors as the system grants us: the number. The soft limit, often 1,024, is

@@ -4,7 +4,9 @@
 //! it needs neither TLS nor an address.
 //! Bounds: `TIME_MAX`, `ANSWER_BYTES_MAX`.
 
+use crate::config::section::listeners::Listener;
 use crate::config::{Config, ListenAddress};
+use crate::proto::proxy;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
@@ -24,15 +26,24 @@ pub fn ask(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Value, String> {
-    let server = &config.server;
-    let request = request(config, method, path, body);
-    let address = match (&server.address, server.listen_unix.first()) {
-        (ListenAddress::Unix(path), _) | (_, Some(path)) => {
-            return exchange(&mut unix(path)?, &request);
-        }
-        (ListenAddress::Tcp(address), None) => reachable(*address),
-    };
-    exchange(&mut tcp(address)?, &request)
+    let listener = listener(config).ok_or("the server listens nowhere where it could be asked")?;
+    let mut bytes = Vec::new();
+    if listener.proxy_protocol {
+        bytes.extend_from_slice(&proxy::LOCAL);
+    }
+    bytes.extend_from_slice(&request(config, method, path, body));
+    match &listener.address {
+        ListenAddress::Unix(path) => exchange(&mut unix(path)?, &bytes),
+        ListenAddress::Tcp(address) => exchange(&mut tcp(reachable(*address))?, &bytes),
+    }
+}
+
+/// Where to ask: at a unix socket, if there is one, else over TCP, where that is not encrypted.
+fn listener(config: &Config) -> Option<Listener> {
+    let all = config.server.every_listener().into_iter().map(|(_, listener)| listener);
+    let plain = |listener: &Listener| !listener.tls.enabled;
+    let is_tcp = |listener: &Listener| matches!(listener.address, ListenAddress::Tcp(_));
+    all.filter(plain).min_by_key(is_tcp)
 }
 
 /// Prints the result that an answer carries.

@@ -255,12 +255,23 @@ impl Value for Networks {
 
 struct Network(IpNet);
 
+/// A network of IPv4-mapped addresses is one of IPv4 addresses: that is what clients' addresses are
+/// compared as.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    let v4 = mapped.and_then(|(address, prefix)| IpNet::new(address.into(), prefix).ok());
+    v4.unwrap_or(network)
+}
+
 impl Word for Network {
     fn parse(text: &str) -> Result<Network, Wrong> {
         let network = text
             .parse::<IpNet>()
             .or_else(|e| text.parse::<IpAddr>().map(IpNet::from).map_err(|_| e));
-        network.map(Network).map_err(|_| {
+        network.map(|network| Network(canonical(network))).map_err(|_| {
             Wrong::new(format!("{text:?} is not an IP address or network"))
                 .allowed("192.0.2.1, 192.0.2.0/24, 2001:db8::/32")
         })

@@ -17,12 +17,12 @@ pub(super) const PROTECTING: &[(&str, &str)] = &[
     ("ldap.config.auth_rate_limit_burst", RATE_LIMIT),
     ("ldap.optional_ldap_pools.*.auth_rate_limit_per_second", RATE_LIMIT),
     ("ldap.optional_ldap_pools.*.auth_rate_limit_burst", RATE_LIMIT),
-    (
-        "server.haproxy_v2",
-        "remove it, and have the proxy pass the client's address in the request (header Client-IP)",
-    ),
     ("server.http_client.tls.cipher_suites", CIPHER_SUITES),
     ("server.insights.tracing.tls.cipher_suites", CIPHER_SUITES),
+    (
+        "server.listeners[].tls.enabled",
+        "remove it, listen on loopback or a unix socket, and let a proxy in front do TLS",
+    ),
     ("server.redis.tls.cipher_suites", CIPHER_SUITES),
     (
         "server.tls.enabled",

@@ -19,6 +19,7 @@ mod format;
 mod inactive;
 mod include;
 mod keys;
+mod listeners;
 mod node;
 mod problem;
 mod rules;
@@ -39,6 +40,7 @@ pub use choice::{
 pub use finding::{Finding, FindingKind};
 pub use format::Format;
 pub use keys::nearest;
+pub use listeners::ListenerPlaces;
 pub use problem::{Problem, Problems};
 
 use keys::{Keys, Section};
@@ -131,6 +133,8 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// Where the keys stand whose values are only tried at start.
     places: Vec<(&'static str, node::Mark)>,
+    /// Where the listeners stand.
+    pub listeners: ListenerPlaces,
 }
 
 impl Loaded {
@@ -181,7 +185,8 @@ pub fn load(source: &Source) -> Result<Loaded, Problems> {
             let Report { problems, warnings } = report;
             if problems.is_empty() {
                 let places = TRIED_AT_START.map(|key| (key, tree.mark_near(key))).to_vec();
-                Ok(Loaded { config, warnings, files, places })
+                let listeners = ListenerPlaces::of(&config, &tree);
+                Ok(Loaded { config, warnings, files, places, listeners })
             } else {
                 Err(Problems(problems))
             }

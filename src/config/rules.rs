@@ -5,6 +5,7 @@ use crate::config::check::seconds;
 use crate::config::choice::{Backend, Choice, Feature};
 use crate::config::inactive::{INACTIVE, INACTIVE_FEATURES, POINTLESS, PROTECTING, is_inactive};
 use crate::config::keys;
+use crate::config::listeners;
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::{Report, Wrong};
 use crate::config::section::ldap::Ldap;
@@ -21,6 +22,7 @@ pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
     cache_lifetime(config, tree, report);
     protecting(config, tree, report);
     callers(config, tree, report);
+    listeners::check(config, tree, report);
     inactive(config, tree, report);
 }
 
@@ -311,6 +313,7 @@ fn with_every_section() -> Config {
     let mut config = Config { ldap: Some(Ldap::default()), ..Config::default() };
     config.brute_force.custom_tolerations.push(Default::default());
     config.lua.custom_hooks.push(Default::default());
+    config.server.listeners.push(Default::default());
     config.lua.optional_lua_backends.insert("any".to_owned(), Default::default());
     if let Some(ldap) = &mut config.ldap {
         ldap.optional_ldap_pools.insert("any".to_owned(), Default::default());

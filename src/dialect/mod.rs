@@ -27,6 +27,7 @@ mod basic;
 pub mod caller;
 pub mod envelope;
 pub mod fixed;
+pub mod forwarded;
 mod headers;
 pub mod hook;
 pub mod input;

@@ -33,8 +33,11 @@ pub struct Settings {
     pub wait_delay_s: u32,
     /// Floor of `Auth-Wait` in seconds.
     pub wait_min_s: u32,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Whose PROXY header and `X-Forwarded-For` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Nobody has said who is trusted: in `X-Forwarded-For`, addresses of private networks are
+    /// those of proxies if a public one was forwarded for.
+    pub passes_private_proxies: bool,
     /// `server.client_address`.
     pub client_address: ClientAddress,
     /// `server.basic_lookups`: service `basic` may look users up although callers must say who they
@@ -82,6 +85,7 @@ impl Default for Settings {
                 IpAddr::from(Ipv4Addr::LOCALHOST).into(),
                 IpAddr::from(Ipv6Addr::LOCALHOST).into(),
             ],
+            passes_private_proxies: true,
             client_address: ClientAddress::default(),
             basic_lookups: false,
         }

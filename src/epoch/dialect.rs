@@ -3,6 +3,7 @@
 use super::callers;
 use crate::auth::request::Service;
 use crate::config::section::headers::DefaultHttpRequestHeader;
+use crate::config::section::listeners::TrustedProxies;
 use crate::config::section::server::DisabledEndpoints;
 use crate::config::{self, Config, Feature};
 use crate::dialect::settings::{ClientAddress, Endpoints, MailServer, MailServers, Settings};
@@ -49,7 +50,8 @@ pub(super) fn settings(config: &Config, problems: &mut Vec<String>) -> Settings 
         wait_min_s: server.nginx_wait_min.into(),
         client_address: client_address(&server.client_address),
         basic_lookups: server.basic_lookups,
-        trusted_proxies: server.trusted_proxies.iter().copied().collect(),
+        trusted_proxies: server.trusted_proxies.networks().iter().copied().collect(),
+        passes_private_proxies: matches!(server.trusted_proxies, TrustedProxies::Auto),
     }
 }
 

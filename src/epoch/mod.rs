@@ -9,6 +9,7 @@
 //! brute_force.rs  brute-force rules
 //! callers.rs      who may ask
 //! dialect.rs      wire forms
+//! listeners.rs    where to listen, and what holds there
 //! redis.rs        where Redis is
 //! upstream.rs     whom else we ask
 //! ```
@@ -16,11 +17,13 @@
 mod brute_force;
 mod callers;
 mod dialect;
+mod listeners;
 mod policy;
 mod redis;
 mod upstream;
 
 pub use callers::{KeySource, KeysFrom};
+pub use listeners::{Listener, Listeners, Rules, Unchanged};
 pub use redis::pool_target;
 pub use upstream::Collector;
 
@@ -58,6 +61,7 @@ use std::time::Duration;
 pub struct Epoch {
     pub policy: Policy,
     pub dialect: Settings,
+    pub listeners: Listeners,
     pub scripts: Arc<ScriptSet>,
     pub script_settings: Arc<ScriptSettings>,
     pub package_path: String,
@@ -210,6 +214,7 @@ impl Epoch {
             policy,
             key_source: callers::key_source(config, dialect.caller.as_deref()),
             dialect,
+            listeners: Listeners::of(config),
             scripts: Arc::new(scripts),
             script_settings: Arc::new(script_settings(config)),
             package_path: package_path(own_package_path),
@@ -338,9 +343,13 @@ fn read_whole(config: &Config) {
         ldap: _,
     } = config;
     let Server {
-        // `server.rs` at the start: listeners and threads
+        // `listeners.rs`
         address: _,
         listen_unix: _,
+        unix_socket_mode: _,
+        listeners: _,
+        haproxy_v2: _,
+        // `server.rs` at the start: threads
         workers: _,
         // `privileges.rs` at the start
         run_as_user: _,
@@ -392,8 +401,6 @@ fn read_whole(config: &Config) {
         insights,
         // `server.rs`
         prometheus_timer,
-        // Refused if they are on (`config::inactive`).
-        haproxy_v2: _,
         // Without effect, with a warning (`config::inactive`).
         compression,
         keep_alive,

@@ -46,6 +46,12 @@ indexed! {
         ConnectionsAccepted,
         /// Tries to accept that failed for want of file descriptors or memory.
         AcceptsFailed,
+        /// Closed at once: PROXY headers are demanded, and the peer is no trusted proxy.
+        ConnectionsUntrusted,
+        /// Answered with 400.
+        ProxyHeadersRefused,
+        /// Closed at once: the listener has as many as it may.
+        ConnectionsOverLimit,
     }
 }
 
@@ -131,6 +137,15 @@ impl Count {
             Count::HashesRefused => (&names::HASHES_REFUSED, &[]),
             Count::ConnectionsAccepted => (&names::CONNECTIONS_ACCEPTED, &[]),
             Count::AcceptsFailed => (&names::ACCEPTS_FAILED, &[]),
+            Count::ConnectionsUntrusted => {
+                (&names::CONNECTIONS_REFUSED, &[("reason", "untrusted_peer")])
+            }
+            Count::ProxyHeadersRefused => {
+                (&names::CONNECTIONS_REFUSED, &[("reason", "proxy_header")])
+            }
+            Count::ConnectionsOverLimit => {
+                (&names::CONNECTIONS_REFUSED, &[("reason", "max_connections")])
+            }
         }
     }
 }

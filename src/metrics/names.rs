@@ -80,6 +80,8 @@ families! {
     CONNECTIONS_ACCEPTED = Counter "loligo_connections_accepted_total" "Connections accepted from clients.";
     CHANNELS_OPEN = Gauge "loligo_channels_open" "Open connections to upstream servers, except Redis.";
     CONNECTIONS_OPEN = Gauge "loligo_connections_open" "Open client connections.";
+    CONNECTIONS_REFUSED = Counter "loligo_connections_refused_total"
+        "Connections closed because the listener had too many, the PROXY header was invalid, or the peer is not a trusted proxy.";
     UNFINISHED_BYTES = Gauge "loligo_unfinished_request_bytes" "Bytes held for requests that are not yet complete.";
     HASHES_REFUSED = Counter "loligo_hash_queue_overflows_total" "Password hashes not computed because the hash queue was full.";
     LOG_LINES_DROPPED = Counter "loligo_log_lines_dropped_total" "Log lines lost because standard output was stuck or broken.";

@@ -2,6 +2,7 @@
 //! request path.
 
 pub mod permits;
+pub mod seats;
 
 use crate::auth::admin::Jobs;
 use crate::auth::cache::ResultCache;

@@ -4,6 +4,7 @@
 pub mod dns;
 pub mod http;
 pub mod ldap;
+pub mod proxy;
 pub mod resp;
 pub mod smtp;
 pub mod sql;

@@ -34,6 +34,21 @@ enum Kind {
     Unix(mio::net::UnixListener, Arc<SocketFile>),
 }
 
+/// Who may connect to a unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits: who may write to it may connect.
+    pub mode: u32,
+    /// `None`: that of the process.
+    pub group: Option<u32>,
+}
+
+impl Default for Access {
+    fn default() -> Access {
+        Access { mode: 0o600, group: None }
+    }
+}
+
 /// Who connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerAddress {
@@ -56,28 +71,24 @@ pub enum AcceptError {
 }
 
 impl Listener {
-    /// Listens at `address`. Port 0 takes any; [`Listener::local_address`] tells which. A unix
-    /// socket gets [`UNIX_MODE`].
+    /// Listens at `address`; a unix socket is its owner's alone.
+    ///
+    /// # Errors
+    /// As [`Listener::bind_with`].
+    pub fn bind(address: &Address) -> io::Result<Listener> {
+        Listener::bind_with(address, Access::default())
+    }
+
+    /// Listens at `address`. Port 0 takes any; [`Listener::local_address`] tells which. `access` is
+    /// about a unix socket.
     ///
     /// # Errors
     /// Those of the system; `AddrInUse` also for a unix socket that is alive or a file that is no
     /// socket.
-    pub fn bind(address: &Address) -> io::Result<Listener> {
+    pub fn bind_with(address: &Address, access: Access) -> io::Result<Listener> {
         match address {
             Address::Tcp(address) => bind_tcp(*address),
-            Address::Unix(path) => bind_unix(path, UNIX_MODE),
-        }
-    }
-
-    /// As [`Listener::bind`], with the permission bits of the unix socket: who may write to it may
-    /// connect.
-    ///
-    /// # Errors
-    /// As [`Listener::bind`].
-    pub fn bind_with_mode(address: &Address, mode: u32) -> io::Result<Listener> {
-        match address {
-            Address::Tcp(address) => bind_tcp(*address),
-            Address::Unix(path) => bind_unix(path, mode),
+            Address::Unix(path) => bind_unix(path, access),
         }
     }
 
@@ -85,12 +96,12 @@ impl Listener {
     /// which nobody else may listen.
     ///
     /// # Errors
-    /// As [`Listener::bind`]; `AddrInUse` with the process that listens there already.
-    pub fn bind_all(address: &Address, mode: u32, count: usize) -> io::Result<Vec<Listener>> {
+    /// As [`Listener::bind_with`]; `AddrInUse` with the process that listens there already.
+    pub fn bind_all(address: &Address, access: Access, count: usize) -> io::Result<Vec<Listener>> {
         if let Address::Tcp(address) = address {
             refuse_if_taken(*address)?;
         }
-        let first = Listener::bind_with_mode(address, mode)?;
+        let first = Listener::bind_with(address, access)?;
         let mut all = Vec::with_capacity(count.max(1));
         for _ in 1..count {
             all.push(first.another()?);
@@ -259,14 +270,25 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
     Ok(Listener { socket: Kind::Tcp(mio::net::TcpListener::from_std(listener)), local })
 }
 
-fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
+/// The file is its owner's alone until it has its group and then its mode; and until `listen`,
+/// connecting fails: at no moment does it let in more than it should.
+fn bind_unix(path: &Path, access: Access) -> io::Result<Listener> {
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
+    // The mode of the file to come (unix(7)).
+    rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = Arc::new(SocketFile::of(path)?);
-    // Before `listen`: nobody can have connected under other permissions.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    if let Some(group) = access.group {
+        std::os::unix::fs::lchown(path, None, Some(group)).map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("the socket cannot be given to its group: {error}"),
+            )
+        })?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(access.mode))?;
     socket.listen(BACKLOG)?;
     let listener = mio::net::UnixListener::from_std(std::os::unix::net::UnixListener::from(
         OwnedFd::from(socket),
@@ -324,11 +346,6 @@ impl Drop for SocketFile {
     }
 }
 
-/// Default permission bits of a unix socket: any local user may connect, as with a port on the
-/// loopback address. The mail servers that ask us run as users of their own; a narrower mode needs
-/// a shared group, which only the operator knows.
-pub const UNIX_MODE: u32 = 0o666;
-
 /// Connections that may wait to be accepted: a whole mail proxy reconnecting at once. The kernel
 /// caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -372,7 +389,7 @@ mod tests {
 
     #[test]
     fn port_zero_is_told_and_shared_by_workers() {
-        let mut listeners = Listener::bind_all(&loopback(0), UNIX_MODE, 3).unwrap();
+        let mut listeners = Listener::bind_all(&loopback(0), Access::default(), 3).unwrap();
         let local = listeners[0].local_address().clone();
         assert!(matches!(local, Address::Tcp(address) if address.port() != 0));
         assert!(listeners.iter().all(|listener| *listener.local_address() == local));
@@ -427,8 +444,13 @@ mod tests {
     #[test]
     fn unix_workers_share_one_socket_and_its_file() {
         let path = socket_path("shared");
-        let mut listeners = Listener::bind_all(&Address::Unix(path.clone()), 0o600, 3).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mut listeners = Listener::bind_all(
+            &Address::Unix(path.clone()),
+            Access { mode: 0o620, group: None },
+            3,
+        )
+        .unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o620);
         for _ in 0..4 {
             let _client = std::os::unix::net::UnixStream::connect(&path).unwrap();
             assert_eq!(accept(&mut listeners).1, PeerAddress::Unix);
@@ -447,7 +469,7 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         let listener = Listener::bind(&Address::Unix(path.clone())).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, UNIX_MODE);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         drop(listener);
         assert!(!path.exists());
     }

@@ -32,7 +32,7 @@ pub use crate::tls::{
     CertificateFiles, ClientTls, ClientTlsSettings, ServerTls, TlsError, TlsVersion,
 };
 pub use datagram::Datagram;
-pub use listener::{AcceptError, Listener, PeerAddress, UNIX_MODE};
+pub use listener::{AcceptError, Access, Listener, PeerAddress};
 pub use mailbox::{Mailbox, Sender, Waker, mailbox};
 pub use poll::{Interest, Reactor, Readiness, Ready};
 pub use slots::{Key, Slots};

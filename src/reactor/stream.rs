@@ -128,6 +128,24 @@ impl Stream {
         }
     }
 
+    /// Reads into `buf` what has come and leaves it there, as bytes of the connection itself, TLS or
+    /// not: the next `fill` gives it again. It tells as `fill` does of the end and of nothing.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn peek(&self, buf: &mut [u8]) -> io::Result<Fill> {
+        debug_assert!(!buf.is_empty(), "a full buffer would look like the end of the stream");
+        loop {
+            return match self.socket.peek(buf) {
+                Ok(0) => Ok(Fill::Closed),
+                Ok(count) => Ok(Fill::Bytes(count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Fill::WouldBlock),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+        }
+    }
+
     /// Writes as much of `bytes` as the peer's pace allows.
     ///
     /// # Errors
@@ -281,6 +299,15 @@ impl Socket {
             Socket::Tcp(socket) => socket.peer_addr().map(drop),
             Socket::Unix(socket) => socket.peer_addr().map(drop),
         }
+    }
+
+    fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        use rustix::net::{RecvFlags, recv};
+        let (count, _) = match self {
+            Socket::Tcp(socket) => recv(socket, buf, RecvFlags::PEEK),
+            Socket::Unix(socket) => recv(socket, buf, RecvFlags::PEEK),
+        }?;
+        Ok(count)
     }
 
     /// Writes what the kernel may hold back until the socket is closed.

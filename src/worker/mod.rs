@@ -25,6 +25,7 @@ pub mod scheduler;
 mod spans;
 mod upstreams;
 
+pub use clients::Listening;
 pub use local::{Local, try_scripts};
 pub use periodic::LAST_SAVE_MAX;
 
@@ -35,7 +36,7 @@ use crate::log::Log;
 use crate::metrics::{Gauge, LabelId, TimeBy};
 use crate::process::permits::Permits;
 use crate::process::{Message, Process};
-use crate::reactor::{Key, Kind, Listener, Mailbox, Reactor, Sender, mailbox};
+use crate::reactor::{Key, Kind, Mailbox, Reactor, Sender, mailbox};
 use crate::script::{SetupError, State};
 use crate::time::{HttpDate, Now};
 use clients::Clients;
@@ -66,7 +67,7 @@ pub struct Start {
     pub workers: usize,
     pub name: String,
     pub core: Option<usize>,
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Listening>,
     pub process: Arc<Process>,
     pub epoch: Arc<Epoch>,
 }

@@ -4,7 +4,7 @@ use super::http::{Client, Request};
 use super::process::{Process, free_port, spawn_on_free_port};
 use std::cell::Cell;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -82,4 +82,48 @@ frontend test
     http-request return status 403 if { req.hdr_ip(X-Client),map_ip_int(@FOLDER@/generic.map,0),sub(txn.now) gt 0 }
     http-request return status 403 if { req.hdr_ip(X-Client),map_ip_int(@FOLDER@/smtp.map,0),sub(txn.now) gt 0 }
     http-request return status 200
+";
+
+/// HAProxy before a server.
+pub struct Front {
+    _process: Process,
+    pub address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Front {
+    /// `options` are those of the line `server`; `mode`: tcp, or http, where it tells of its client in
+    /// `X-Forwarded-For`.
+    pub fn start(server: SocketAddr, options: &str, mode: &str) -> Front {
+        let folder = tempfile::Builder::new().prefix("loligo-haproxy-").tempdir().unwrap();
+        let file = folder.path().join("haproxy.cfg");
+        let forwards = if mode == "http" { "option forwardfor" } else { "" };
+        let command = |port: u16| {
+            let text = FRONT.replace("@PORT@", &port.to_string()).replace("@MODE@", mode);
+            let text =
+                text.replace("@SERVER@", &server.to_string()).replace("@FORWARDS@", forwards);
+            std::fs::write(&file, text.replace("@OPTIONS@", options)).unwrap();
+            let mut command = Command::new("haproxy");
+            command.arg("-db").arg("-f").arg(&file);
+            command
+        };
+        let answers = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let (process, port) =
+            spawn_on_free_port(&folder.path().join("haproxy.log"), command, answers);
+        Front { _process: process, address: ([127, 0, 0, 1], port).into(), _folder: folder }
+    }
+}
+
+const FRONT: &str = "
+defaults
+    mode @MODE@
+    @FORWARDS@
+    timeout connect 20s
+    timeout client 20s
+    timeout server 20s
+frontend test
+    bind 127.0.0.1:@PORT@
+    default_backend loligo
+backend loligo
+    server loligo @SERVER@ @OPTIONS@
 ";

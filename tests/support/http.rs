@@ -1,8 +1,9 @@
 //! A plain HTTP client: it sends the bytes it is given and reads one whole answer at a time.
 
 use super::PATIENCE;
+use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -20,6 +21,17 @@ impl Client {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Client { wire: Box::new(stream), inbox: Vec::new() }
+    }
+
+    /// From an address of this host: any of 127.0.0.0/8.
+    pub fn tcp_from(own: IpAddr, address: SocketAddr) -> Client {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(own, 0).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        socket.set_tcp_nodelay(true).unwrap();
+        Client { wire: Box::new(TcpStream::from(socket)), inbox: Vec::new() }
     }
 
     pub fn unix(path: &Path) -> Client {

@@ -2,7 +2,7 @@
 
 use super::process::{Process, free_port, spawn_on_free_port};
 use super::until;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -91,6 +91,56 @@ impl Web {
         self.process = Some(process);
     }
 }
+
+/// nginx as a web server whose page `/private` is for those whom our server lets in.
+pub struct AuthRequest {
+    _process: Process,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl AuthRequest {
+    /// `upstream` is our server: `HOST:PORT` or `unix:SOCKET:`.
+    pub fn before(upstream: &str) -> AuthRequest {
+        let folder = tempfile::Builder::new().prefix("loligo-nginx-").tempdir().unwrap();
+        let file = folder.path().join("nginx.conf");
+        let path = folder.path().to_str().unwrap();
+        let command = |port: u16| {
+            let location = AUTH_REQUEST.replace("@UPSTREAM@", upstream);
+            let text = WEB.replace(PAGE_NOT_FOUND, &location).replace("@FOLDER@", path);
+            std::fs::write(&file, text.replace("@PORT@", &port.to_string())).unwrap();
+            let mut command = Command::new("nginx");
+            command.args(["-e", "stderr", "-p", path, "-c"]).arg(&file);
+            command
+        };
+        let (process, port) =
+            spawn_on_free_port(&folder.path().join("nginx.log"), command, listens);
+        AuthRequest { _process: process, port, _folder: folder }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+}
+
+/// The last location of [`WEB`].
+const PAGE_NOT_FOUND: &str = "location / {
+      return 404;
+    }";
+
+/// As in the README. `try_files` and not `return`, which would answer before `auth_request` is asked.
+const AUTH_REQUEST: &str = "root @FOLDER@;
+    location /private {
+      auth_request /auth;
+      try_files /nginx.conf =404;
+    }
+    location = /auth {
+      internal;
+      proxy_pass http://@UPSTREAM@/api/v1/auth/basic;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length \"\";
+      proxy_set_header X-Real-IP $remote_addr;
+    }";
 
 fn web(folder: &TempDir, port: u16) -> Command {
     let path = folder.path().to_str().unwrap();

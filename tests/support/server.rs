@@ -26,6 +26,13 @@ impl Server {
         Client::tcp(self.address)
     }
 
+    /// The last TCP address that it said to be ready on.
+    pub fn last_address(&self) -> SocketAddr {
+        let log = self.log();
+        let ready = |line: &str| line.strip_prefix("loligo ready on ")?.parse().ok();
+        log.lines().rev().find_map(ready).unwrap()
+    }
+
     /// The answer to one request on a connection of its own.
     pub fn ask(&self, request: &Request) -> Answer {
         self.connect().ask(request)

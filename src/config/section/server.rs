@@ -1,6 +1,6 @@
 //! `server`: what the process as a whole does.
 
-use crate::config::address::{Host, ListenAddress, Networks};
+use crate::config::address::{Host, ListenAddress};
 use crate::config::check::{
     at_least, at_most, between, each_one_of, hours, if_given, printable, seconds,
 };
@@ -12,6 +12,7 @@ use crate::config::section::dns::Dns;
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::http::{Compression, HttpClient, KeepAlive, Middlewares};
 use crate::config::section::insights::Insights;
+use crate::config::section::listeners::{Listener, SocketMode, TrustedProxies};
 use crate::config::section::log::Log;
 use crate::config::section::redis::Redis;
 use crate::config::section::timeouts::Timeouts;
@@ -23,10 +24,14 @@ use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// The one HTTP listener.
-    pub address: ListenAddress,
+    /// Where to listen. None: only at `listeners` (and `listen_unix`). See
+    /// [`Server::every_listener`].
+    pub address: Option<ListenAddress>,
     /// Unix sockets to listen on besides `address`.
     pub listen_unix: Vec<PathBuf>,
+    /// Of unix sockets that have none of their own.
+    pub unix_socket_mode: SocketMode,
+    pub listeners: Vec<Listener>,
     /// Worker threads; 0: one for each core but one, which is left to the background worker. See
     /// [`Server::worker_count`].
     pub workers: usize,
@@ -36,7 +41,7 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Wrong-password hashes kept for an account and for an account with an address.
     pub max_password_history_entries: u32,
-    /// Whether every connection must begin with a PROXY protocol header.
+    /// Whether every connection to `address` must begin with a PROXY protocol header.
     pub haproxy_v2: bool,
     /// This process in log lines and metrics.
     pub instance_name: String,
@@ -62,8 +67,8 @@ pub struct Server {
     pub rate_limit_per_second: f64,
     /// How many may come at once; 0: twice the rate.
     pub rate_limit_burst: u32,
-    /// Peers whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Networks,
+    /// Peers whose PROXY header and `X-Forwarded-For` are believed.
+    pub trusted_proxies: TrustedProxies,
     /// User and group to become once the sockets are open.
     pub run_as_user: Option<String>,
     pub run_as_group: Option<String>,
@@ -110,8 +115,10 @@ impl Default for Server {
     fn default() -> Server {
         let here = || Host::known("127.0.0.1");
         Server {
-            address: ListenAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9080))),
+            address: Some(usual_address()),
             listen_unix: Vec::new(),
+            unix_socket_mode: SocketMode::default(),
+            listeners: Vec::new(),
             workers: 0,
             // What the manual of the original says; its releases differ from it and from each
             // other.
@@ -136,7 +143,7 @@ impl Default for Server {
             // Off: one webmail host or one network behind NAT is thousands of users.
             rate_limit_per_second: 0.0,
             rate_limit_burst: 0,
-            trusted_proxies: Networks::loopback(),
+            trusted_proxies: TrustedProxies::default(),
             run_as_user: None,
             run_as_group: None,
             chroot: None,
@@ -169,7 +176,16 @@ impl Default for Server {
 
 impl Section for Server {
     fn keys(&mut self, keys: &mut Keys<'_>) {
+        // Whoever lists listeners means those, and no port besides.
+        if keys.gives_any(&["listeners"]) {
+            self.address = None;
+        }
         keys.value("address", &mut self.address);
+        keys.sections("listeners", &mut self.listeners);
+        if self.address.is_none() && self.listeners.is_empty() {
+            self.address = Some(usual_address());
+        }
+        keys.value("unix_socket_mode", &mut self.unix_socket_mode);
         keys.checked("listen_unix", &mut self.listen_unix, |paths| {
             paths.iter().try_for_each(|path| absolute(path))
         });
@@ -270,6 +286,10 @@ impl Server {
 #[allow(clippy::ptr_arg, reason = "a rule takes the type of the field as it is")]
 fn absolute_directory(path: &PathBuf) -> Result<(), Wrong> {
     if path.is_absolute() { Ok(()) } else { Err(Wrong::new("must be an absolute path")) }
+}
+
+fn usual_address() -> ListenAddress {
+    ListenAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9080)))
 }
 
 /// A path that a socket can have.

@@ -73,7 +73,7 @@ fn names_outside_the_tree_reach_their_keys() {
             ("NAUTHILUS_MAX_ACTION_WORKERS", "20"),
         ],
     );
-    assert!(config.server.trusted_proxies.contains("198.51.100.7".parse().unwrap()));
+    assert!(config.server.trusted_proxies.networks().contains("198.51.100.7".parse().unwrap()));
     assert_eq!((config.server.nginx_wait_delay, config.server.imap_backend_port), (7, 143));
     assert_eq!(config.server.timeouts.lua_script.as_secs(), 120);
     assert_eq!(config.server.local_cache_auth_ttl.as_secs(), 6);

@@ -71,5 +71,6 @@ const BASE: &str = "server: {backends: [lua]}\nlua: {config: {backend_script_pat
 
 mod environment;
 mod files;
+mod listeners;
 mod reading;
 mod samples;

@@ -12,7 +12,7 @@ fn an_empty_server_section_is_refused() {
 #[test]
 fn defaults_are_the_corrected_ones() {
     let config = Config::default();
-    assert_eq!(config.server.address, ListenAddress::Tcp("127.0.0.1:9080".parse().unwrap()));
+    assert_eq!(config.server.address, Some(ListenAddress::Tcp("127.0.0.1:9080".parse().unwrap())));
     assert_eq!(config.server.max_concurrent_requests, 3000);
     assert_eq!(config.server.log.level, LogLevel::Info);
     assert_eq!(config.server.dns.timeout.as_secs(), 5);
@@ -289,7 +289,10 @@ fn rules_between_keys() {
 
 /// Each sets a key that protects something and is not built: where that is blamed.
 const PROTECTING: [(&str, &str); 9] = [
-    ("server:\n  haproxy_v2: true", "2: server.haproxy_v2"),
+    (
+        "server:\n  listeners:\n    - address: 127.0.0.1:1\n    - address: 127.0.0.1:2\n      tls:\n        enabled: true\n        cert: '{dir}/a.lua'\n        key: '{dir}/a.lua'",
+        "6: server.listeners[1].tls.enabled",
+    ),
     (
         "server:\n  tls:\n    enabled: true\n    cert: '{dir}/a.lua'\n    key: '{dir}/a.lua'",
         "3: server.tls.enabled",

@@ -3,6 +3,7 @@
 
 use crate::address;
 use crate::auth::request::{Field, Request, Service};
+use crate::dialect::forwarded;
 use crate::dialect::rejection::Rejection;
 use crate::dialect::settings::Settings;
 use crate::proto::http::Span;
@@ -11,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 /// Where a request comes from, as far as its connection tells.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Origin {
-    /// The address that a PROXY header named, if the listener demands such headers.
+    /// If the listener demands PROXY headers: the address that the header names, else the peer's.
     pub proxied: Option<SocketAddr>,
     /// The peer of the connection; `None` on a unix socket.
     pub peer: Option<IpAddr>,
@@ -29,23 +30,28 @@ pub(super) fn locate(
     if settings.client_address.from_connection.contains(&request.service) {
         return locate_by_connection(request, settings, origin);
     }
-    let Some(peer) = origin.proxied else { return Ok(()) };
+    let Some(source) = origin.proxied else { return Ok(()) };
     if !request.get(Field::ClientIp).is_empty() {
         return Ok(());
     }
-    let forwarded =
-        request.header(b"x-forwarded-for").next().filter(|_| settings.trusts(peer.ip()));
-    let forwarded = forwarded
-        .and_then(|list| list.split(|byte| *byte == b',').next())
-        .map(|first| first.trim_ascii().to_vec());
+    let is_trusted = settings.trusts(source.ip());
+    let forwarded = is_trusted
+        .then(|| forwarded::client(request.header(b"x-forwarded-for"), settings))
+        .flatten();
+    if is_trusted
+        && request.get(Field::Ssl).is_empty()
+        && forwarded::is_https(request.header(b"x-forwarded-proto"))
+    {
+        request.set(Field::Ssl, b"on");
+    }
     match forwarded {
-        Some(client) if !client.is_empty() => {
-            request.set(Field::ClientIp, &client);
+        Some(client) => {
+            request.set(Field::ClientIp, client.to_string().as_bytes());
             request.set(Field::ClientPort, b"N/A");
         }
-        _ => {
-            request.set(Field::ClientIp, peer.ip().to_canonical().to_string().as_bytes());
-            request.set(Field::ClientPort, peer.port().to_string().as_bytes());
+        None => {
+            request.set(Field::ClientIp, source.ip().to_canonical().to_string().as_bytes());
+            request.set(Field::ClientPort, source.port().to_string().as_bytes());
         }
     }
     Ok(())
@@ -136,7 +142,10 @@ mod tests {
             (far, "", "192.0.2.200", "4711"),
             (far, "X-Client-Port: 7", "192.0.2.200", "4711"),
             (far, "X-Forwarded-For: 10.0.0.1", "192.0.2.200", "4711"),
-            (near, "X-Forwarded-For: 10.0.0.1 , 10.0.0.2", "10.0.0.1", "N/A"),
+            (near, "X-Forwarded-For: 203.0.113.7 , 10.0.0.2", "203.0.113.7", "N/A"),
+            (near, "X-Forwarded-For: 203.0.113.7\nX-Forwarded-For: 10.0.0.2", "203.0.113.7", "N/A"),
+            (near, "X-Forwarded-For: 10.0.0.1 , 10.0.0.2", "10.0.0.2", "N/A"),
+            (near, "X-Forwarded-For: 203.0.113.7, garbage", "127.0.0.1", "4712"),
             (near, "X-Forwarded-For: ", "127.0.0.1", "4712"),
             (mapped, "", "192.0.2.200", "1"),
         ] {
@@ -158,6 +167,26 @@ mod tests {
                     "{peer:?} {headers}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_says_that_its_client_speaks_tls() {
+        let (near, far) = ("127.0.0.1:4712", "192.0.2.200:4711");
+        for (peer, headers, ssl) in [
+            (Some(near), "X-Forwarded-Proto: https", "on"),
+            (Some(near), "X-Forwarded-Proto: https\r\nX-SSL: yes", "yes"),
+            (Some(near), "X-Forwarded-Proto: http", ""),
+            (Some(near), "X-Forwarded-Proto: https\r\nClient-IP: 192.0.2.9", ""),
+            (Some(far), "X-Forwarded-Proto: https", ""),
+            (None, "X-Forwarded-Proto: https", ""),
+        ] {
+            let head = format!("GET /x HTTP/1.1\r\nHost: x\r\nAuth-User: u\r\n{headers}\r\n\r\n");
+            let mut request = request(head.as_bytes());
+            let proxied = peer.map(|peer| peer.parse().unwrap());
+            let origin = Origin { proxied, peer: None };
+            parse(&mut request, Service::Header, &Settings::default(), origin).unwrap();
+            assert_eq!(text(&request, Field::Ssl), ssl, "{peer:?} {headers}");
         }
     }
 

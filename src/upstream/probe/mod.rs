@@ -8,6 +8,7 @@
 mod dialogue;
 
 use crate::op::{Failure, Ops};
+use crate::proto::proxy;
 use crate::secret::Secret;
 use crate::tls::ClientTls;
 use crate::upstream::channel::Channel;
@@ -95,7 +96,7 @@ pub async fn check(ops: &Ops, target: &Target) -> Result<(), Fault> {
 async fn connect(ops: &Ops, target: &Target) -> Result<Channel, Fault> {
     let mut channel = Channel::connect(ops, &target.host, target.port, STEP_MAX).await?;
     if target.haproxy_v2 {
-        channel.send(ops, PROXY_LOCAL, STEP_MAX).await?;
+        channel.send(ops, proxy::LOCAL, STEP_MAX).await?;
     }
     Ok(channel)
 }
@@ -121,10 +122,6 @@ pub const STEP_MAX: Duration = Duration::from_secs(5);
 
 /// How long a probe may take: a slow server that is on time with each of its answers is up.
 pub const PROBE_MAX: Duration = Duration::from_secs(30);
-
-/// Version 2, command LOCAL, no addresses: "nobody is behind this connection, it is a health check"
-/// (the PROXY protocol, 2.2).
-const PROXY_LOCAL: [u8; 16] = *b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
 #[cfg(test)]
 mod tests;

@@ -6,18 +6,36 @@
 //! [`Connection::flush`] after an answer. What the bytes mean, the session knows.
 
 use crate::frontend::{Overdue, Session, Settings, Step, Timeouts};
-use crate::reactor::{Fill, Flush, Key, Stream};
+use crate::process::seats::Seat;
+use crate::proto::proxy::{self, HeaderError};
+use crate::reactor::{Fill, Flush, Key, PeerAddress, Stream};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
+
+/// What came of looking for a PROXY header.
+pub enum Opening {
+    Done,
+    /// It has not come whole.
+    More,
+    Refused(HeaderError),
+}
 
 pub struct Connection {
     stream: Stream,
     session: Session,
     /// What the worker's sum of unfinished requests holds of it, in bytes.
     pub counted: usize,
-    /// The TCP peer; `None` on a unix socket.
+    /// The listener it came by: its place in the epoch's list.
+    pub listener: usize,
+    /// Among those that the listener may have.
+    _seat: Option<Seat>,
+    /// Whom it is from: the TCP peer, or whom its PROXY header names; `None` on a unix socket.
     pub peer: Option<IpAddr>,
+    /// At a listener that demands PROXY headers: whom the header names, else the TCP peer.
+    pub proxied: Option<SocketAddr>,
+    /// Its first bytes must be a PROXY header, and have not come yet.
+    pub awaits_proxy_header: bool,
     /// The task that works on the answer.
     task: Option<Key>,
     /// The socket may have more than was read.
@@ -36,12 +54,23 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(stream: Stream, peer: Option<IpAddr>, session: Session, now: Instant) -> Connection {
+    /// One that was accepted at a listener, perhaps with a seat there.
+    pub fn new(
+        stream: Stream,
+        peer: PeerAddress,
+        (listener, seat): (usize, Option<Seat>),
+        session: Session,
+        now: Instant,
+    ) -> Connection {
         Connection {
             stream,
             session,
             counted: 0,
-            peer,
+            listener,
+            _seat: seat,
+            peer: peer.ip(),
+            proxied: None,
+            awaits_proxy_header: false,
             task: None,
             readable: true,
             closing: false,
@@ -49,6 +78,67 @@ impl Connection {
             watched: false,
             watches_writing: false,
             timer_at: now,
+        }
+    }
+
+    /// The same, which must begin with a PROXY header.
+    pub fn behind_proxy(mut self, peer: PeerAddress) -> Connection {
+        self.awaits_proxy_header = true;
+        self.proxied = match peer {
+            PeerAddress::Tcp(address) => Some(address),
+            PeerAddress::Unix => None,
+        };
+        self
+    }
+
+    /// Reads the PROXY header, and not a byte of what follows: that may be HTTP or a TLS handshake.
+    /// The time for it is that of the session's first head.
+    ///
+    /// # Errors
+    /// The socket failed: drop the connection.
+    pub fn read_proxy_header(&mut self, scratch: &mut [u8]) -> io::Result<Opening> {
+        // Looked at before it is taken: where it ends is only known once it is there.
+        let window = scratch.get_mut(..proxy::BYTES_MAX).unwrap_or_default();
+        let count = match self.stream.peek(window)? {
+            Fill::WouldBlock => {
+                self.readable = false;
+                return Ok(Opening::More);
+            }
+            Fill::Closed => {
+                self.readable = false;
+                self.ended = true;
+                self.session.input_ended();
+                return Ok(Opening::More);
+            }
+            Fill::Bytes(count) => count,
+        };
+        let found = proxy::parse(window.get(..count).unwrap_or_default());
+        match found {
+            Ok(Some(header)) => {
+                let bytes = window.get_mut(..header.len).unwrap_or_default();
+                if self.stream.fill(bytes)? != Fill::Bytes(header.len) {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                self.awaits_proxy_header = false;
+                if let Some(source) = header.source {
+                    self.proxied = Some(source);
+                    self.peer = Some(source.ip());
+                }
+                Ok(Opening::Done)
+            }
+            // An event tells when there is more.
+            Ok(None) if !self.closing => {
+                self.readable = false;
+                Ok(Opening::More)
+            }
+            Ok(None) => {
+                self.awaits_proxy_header = false;
+                Ok(Opening::Refused(HeaderError::Missing))
+            }
+            Err(error) => {
+                self.awaits_proxy_header = false;
+                Ok(Opening::Refused(error))
+            }
         }
     }
 

@@ -1,15 +1,19 @@
 //! Clients: the listeners, the connections, and what of them is still to be looked at.
 //!
-//! [`connection`](Connection) is one client's stream with its session; `serving.rs` is what the
-//! worker does with them: accept, read, answer, lose patience.
+//! [`Connection`] is one client's stream with its session. `accepting.rs`, `serving.rs` and
+//! `refusing.rs` are what the worker does with them.
 
+mod accepting;
 mod connection;
+mod listening;
 mod refusing;
 mod serving;
 
 pub use connection::Connection;
+pub use listening::Listening;
 
-use crate::reactor::{Interest, Key, Kind, Listener, Reactor, Slots, Timers, Token};
+use crate::reactor::{Interest, Key, Kind, Reactor, Slots, Timers, Token};
+use listening::RefusalLog;
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
@@ -17,7 +21,7 @@ use std::time::Instant;
 
 /// See the module's head.
 pub struct Clients {
-    listeners: Vec<Listener>,
+    listeners: Vec<Listening>,
     connections: Slots<Connection>,
     timers: Timers<Timer>,
     /// Bytes that all connections keep of requests that are not whole yet.
@@ -29,6 +33,7 @@ pub struct Clients {
     answered: Vec<Key>,
     /// A timer to accept again is set.
     accepts_again: bool,
+    refusals: RefusalLog,
 }
 
 /// What a timer is about; its key may have gone stale.
@@ -46,14 +51,15 @@ impl Clients {
     /// # Errors
     /// The system does not allow to watch one.
     pub fn new(
-        mut listeners: Vec<Listener>,
+        mut listeners: Vec<Listening>,
         reactor: &mut Reactor,
         now: Instant,
     ) -> io::Result<Clients> {
         for (at, listener) in listeners.iter_mut().enumerate() {
             let key = Key { index: u32::try_from(at).unwrap_or(u32::MAX), generation: 0 };
-            listener.wait_for_data()?;
-            reactor.register(listener, Token::new(Kind::Listener, key), Interest::Readable)?;
+            let socket = &mut listener.socket;
+            socket.wait_for_data()?;
+            reactor.register(socket, Token::new(Kind::Listener, key), Interest::Readable)?;
         }
         Ok(Clients {
             listeners,
@@ -63,6 +69,7 @@ impl Clients {
             again: VecDeque::new(),
             answered: Vec::new(),
             accepts_again: false,
+            refusals: RefusalLog::default(),
         })
     }
 
@@ -70,7 +77,7 @@ impl Clients {
     pub fn close_listeners(&mut self, reactor: &mut Reactor) {
         for listener in &mut self.listeners {
             // Deregistering fails only if it was never registered.
-            let _ = reactor.deregister(listener);
+            let _ = reactor.deregister(&mut listener.socket);
         }
         self.listeners.clear();
     }

@@ -1,14 +1,14 @@
-//! What the worker does with its clients: accepting them, reading their requests, sending their
-//! answers, losing patience with them.
+//! What the worker does with its clients: reads their requests, sends their answers, closes those
+//! that take too long.
 
 use super::{Connection, Timer};
 use crate::dialect::envelope::Envelope;
 use crate::dialect::fixed;
 use crate::frontend::http::Received;
-use crate::frontend::{Overdue, Session, Settings, Step};
+use crate::frontend::{Overdue, Settings, Step};
 use crate::metrics::Count;
 use crate::proto::http::Framing;
-use crate::reactor::{AcceptError, Interest, Key, Kind, Readiness, Token};
+use crate::reactor::{Interest, Key, Kind, Readiness, Token};
 use crate::worker::Worker;
 use crate::worker::exchange::{self, Context, Finished, From, Next, Opened};
 use crate::worker::scheduler::{Origin, TaskKind};
@@ -28,60 +28,8 @@ impl Worker {
         }
     }
 
-    fn accept_all(&mut self) {
-        self.clients.accepts_again = false;
-        for at in 0..self.clients.listeners.len() {
-            self.accept(at);
-        }
-    }
-
-    /// Accepts what waits at a listener, a bounded number per turn.
-    pub(in crate::worker) fn accept(&mut self, at: usize) {
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self.clients.listeners.get_mut(at) else { return };
-            match listener.accept() {
-                Ok(Some((stream, peer))) => {
-                    self.reporting.metrics.count(Count::ConnectionsAccepted);
-                    let session = Session::http(self.now.mono, &self.local.epoch.timeouts);
-                    let connection = Connection::new(stream, peer.ip(), session, self.now.mono);
-                    self.adopt(connection);
-                }
-                Ok(None) => return,
-                Err(AcceptError::OutOfFiles(error)) => {
-                    self.reporting.metrics.count(Count::AcceptsFailed);
-                    let open = self.clients.connections.len();
-                    self.reporting.out_of_files(&error, open, self.now);
-                    break;
-                }
-                Err(_) => {}
-            }
-        }
-        // More may wait, and no event will tell: look again soon.
-        if !self.clients.accepts_again {
-            self.clients.accepts_again = true;
-            self.clients.timers.set(self.now.mono + ACCEPT_AGAIN, Timer::Accept);
-        }
-    }
-
-    fn adopt(&mut self, connection: Connection) {
-        let key = self.clients.connections.insert(connection);
-        self.arm(key);
-        // The first request is usually there already, and a client that closes after its answer is
-        // never watched at all, which saves it two of its six system calls. Whether a client that
-        // waits for long has gone, only the poller tells.
-        self.drive(key);
-        match self.clients.connections.get(key) {
-            Some(connection) if connection.session().is_busy() => {
-                self.clients.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key))
-            }
-            // What is left to watch when the answer is out, `send_answers` knows.
-            Some(connection) if connection.has_unsent() => {}
-            _ => self.watch(key),
-        }
-    }
-
     /// Has the poller tell of a connection from now on, if it does not yet.
-    fn watch(&mut self, key: Key) {
+    pub(super) fn watch(&mut self, key: Key) {
         let Some(connection) =
             self.clients.connections.get_mut(key).filter(|connection| !connection.watched)
         else {
@@ -122,13 +70,19 @@ impl Worker {
 
     /// Reads and serves until there is nothing to read, a task works on an answer, or the turn's
     /// bound is reached.
-    fn drive(&mut self, key: Key) {
+    pub(super) fn drive(&mut self, key: Key) {
         let local = self.local.clone();
         let epoch = &*local.epoch;
         let settings = Settings { limits: &epoch.http, timeouts: &epoch.timeouts };
         for _ in 0..REQUESTS_PER_TURN {
             let Some(connection) = self.clients.connections.get_mut(key) else { return };
             if connection.session().is_busy() || connection.has_unsent() {
+                return;
+            }
+            if connection.awaits_proxy_header {
+                if self.read_proxy_header(key) {
+                    continue;
+                }
                 return;
             }
             let step = match connection.next(self.now.mono, &settings) {
@@ -165,7 +119,7 @@ impl Worker {
         self.clients.again.push_back(key);
     }
 
-    fn settle_connection(&mut self, key: Key) {
+    pub(super) fn settle_connection(&mut self, key: Key) {
         match self.clients.connections.get(key) {
             Some(connection)
                 if connection.is_over() || (self.draining && connection.session().is_idle()) =>
@@ -213,7 +167,12 @@ impl Worker {
         let peer = connection.peer;
         let context = Context {
             local: &local,
-            from: From { peer, now: self.now },
+            from: From {
+                peer,
+                proxied: connection.proxied,
+                caller_auth: local.epoch.listeners.rules(connection.listener).caller_auth,
+                now: self.now,
+            },
             envelope: Envelope::new(framing, &date),
             draining: self.draining,
         };
@@ -243,7 +202,7 @@ impl Worker {
         }
     }
 
-    fn refuse(&mut self, key: Key, status: u16, text: &'static str) {
+    pub(super) fn refuse(&mut self, key: Key, status: u16, text: &'static str) {
         let date = *self.date.text(self.now);
         let framing = Framing { minor: 1, keep_alive: false, ..Framing::default() };
         if let Some(connection) = self.clients.connections.get_mut(key) {
@@ -356,7 +315,7 @@ impl Worker {
 
     /// Sets the connection's timer so that it fires no later than any deadline it may get
     /// meanwhile: one timer a connection, re-armed when it fires, instead of one a request.
-    fn arm(&mut self, key: Key) {
+    pub(super) fn arm(&mut self, key: Key) {
         let soonest = self.now.mono + self.local.epoch.shortest_time;
         let Some(connection) = self.clients.connections.get_mut(key) else { return };
         if connection.timer_at > self.now.mono {
@@ -383,20 +342,9 @@ impl Worker {
     }
 }
 
-/// New connections taken per listener and turn, so that a flood of them does not starve those that
-/// are there.
-const ACCEPTS_PER_TURN: usize = 64;
-
 /// Requests of one connection served per turn: a client that pipelines without end waits for the
 /// others.
 const REQUESTS_PER_TURN: usize = 16;
-
-/// When the poller begins to tell whether a client that waits for its first answer is still there.
-/// Most answers are out by then.
-const WATCH_AFTER: Duration = Duration::from_millis(25);
-
-/// After running out of file descriptors, or when more clients wait than a turn takes.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
 
 /// How long a task that was told of its deadline may take to wind up.
 const GRACE: Duration = Duration::from_secs(5);

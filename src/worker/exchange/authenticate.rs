@@ -26,7 +26,7 @@ pub(super) fn read(
     out: &mut Vec<u8>,
 ) -> Option<Next<Job>> {
     let Context { local, from, envelope, .. } = context;
-    let origin = Origin { proxied: None, peer: from.peer };
+    let origin = Origin { proxied: from.proxied, peer: from.peer };
     if let Err(rejection) = input::parse(request, service, &local.epoch.dialect, origin) {
         let status = fixed::rejection(out, rejection, &envelope);
         return Some(Next::Answered(status, Some(rejection.to_string())));

@@ -33,7 +33,7 @@ pub fn admit(
 ) -> Admission {
     let Context { local, from, .. } = context;
     let settings = &local.epoch.dialect;
-    let callers = settings.caller.as_deref();
+    let callers = settings.caller.as_deref().filter(|_| from.caller_auth);
     if callers.is_none()
         && !settings.metrics_access.is_restricted()
         && !settings.admin_access.is_restricted()
@@ -90,7 +90,9 @@ fn decide(
     local: &Local,
     from: From,
 ) -> Option<Decision> {
-    let callers = local.epoch.dialect.caller.as_deref();
+    // What has an access setting of its own is protected at every listener.
+    let is_asked = from.caller_auth || access.is_some_and(Access::is_restricted);
+    let callers = local.epoch.dialect.caller.as_deref().filter(|_| is_asked);
     let throttle = &local.process.throttle;
     let brings_any = !matches!(presented, Presented::Nothing);
     if callers.is_none() && access.is_none_or(|access| !access.is_restricted()) {

@@ -12,7 +12,7 @@ use crate::metrics::WorkerMetrics;
 use crate::op::Failure;
 use crate::time::Now;
 use crate::worker::local::Local;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// What a request is opened with.
@@ -28,8 +28,12 @@ pub struct Context<'a> {
 /// Where and when a request came in: what is known of its caller besides its credentials.
 #[derive(Clone, Copy, Debug)]
 pub struct From {
-    /// The peer of the connection; `None` on a unix socket.
+    /// The peer of the connection, or whom its PROXY header names; `None` on a unix socket.
     pub peer: Option<IpAddr>,
+    /// See [`Origin`](crate::dialect::input::Origin).
+    pub proxied: Option<SocketAddr>,
+    /// Whether callers must authenticate at the connection's listener.
+    pub caller_auth: bool,
     pub now: Now,
 }
 

@@ -10,7 +10,9 @@ use crate::config::keys;
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::{Report, Wrong};
 use crate::config::section::ldap::Ldap;
+use crate::config::section::listener_tls::ListenerTls;
 use crate::config::value::Word;
+use crate::tls::Flaw;
 
 /// Asked once all keys could be read. `tree` tells where things stand.
 pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
@@ -21,6 +23,7 @@ pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
     cache_lifetime(config, tree, report);
     protecting(config, tree, report);
     callers(config, tree, report);
+    listener_tls(&config.server.tls.listener, "server.tls", tree, report);
     inactive(config, tree, report);
 }
 
@@ -91,6 +94,26 @@ fn backends(config: &Config, tree: &Node, report: &mut Report) {
                 PATH,
                 &format!("{:?} is not yet active: it is passed over", backend.text()),
             );
+        }
+    }
+}
+
+/// The files of a listener's TLS section, which stands at `path`.
+pub(super) fn listener_tls(tls: &ListenerTls, path: &str, tree: &Node, report: &mut Report) {
+    let Some(settings) = tls.settings() else { return };
+    let place = |flaw: &Flaw| format!("{path}.{}", flaw.place);
+    match settings.examine() {
+        Ok(flaws) => {
+            for flaw in flaws {
+                let path = place(&flaw);
+                report.warn(&tree.mark_near(&path), &path, &flaw.text);
+            }
+        }
+        Err(flaws) => {
+            for flaw in flaws {
+                let path = place(&flaw);
+                report.wrong(&tree.mark_near(&path), &path, Wrong::new(flaw.text));
+            }
         }
     }
 }
@@ -232,8 +255,10 @@ fn uncounted(config: &Config, tree: &Node, report: &mut Report) {
 /// Roles need callers who have some, and tokens that are stored need a store.
 fn callers(config: &Config, tree: &Node, report: &mut Report) {
     let server = &config.server;
-    let has_callers =
-        server.basic_auth.enabled || server.jwt_auth.enabled || server.oidc_auth.enabled;
+    let has_callers = server.basic_auth.enabled
+        || server.jwt_auth.enabled
+        || server.oidc_auth.enabled
+        || has_certificate_callers(config);
     if !has_callers
         && let Some(hook) = config.lua.custom_hooks.iter().find(|hook| !hook.roles.is_empty())
     {
@@ -252,6 +277,12 @@ fn callers(config: &Config, tree: &Node, report: &mut Report) {
             Wrong::new("needs server.redis, where the tokens are to be stored"),
         );
     }
+}
+
+/// Whether client certificates tell who asks.
+fn has_certificate_callers(config: &Config) -> bool {
+    let tls = &config.server.tls.listener;
+    tls.enabled && !tls.client_callers.is_empty()
 }
 
 /// The original raises what is too short.
@@ -401,8 +432,6 @@ mod tests {
     fn everything() -> Config {
         let mut config = with_every_section();
         config.server.chroot = Some("/".into());
-        let tls = &mut config.server.tls;
-        (tls.cert, tls.key, tls.ca_file) = (Some("a".into()), Some("b".into()), Some("c".into()));
         (config.server.run_as_user, config.server.run_as_group) =
             (Some("a".into()), Some("b".into()));
         config

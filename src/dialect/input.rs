@@ -107,6 +107,7 @@ pub fn parse(
     {
         return Err(Rejection::Lookup);
     }
+    take_certificate(request, settings);
     settle_client(request)?;
     settle_protocol(request);
     let needs_name = request.mode != Mode::ListAccounts && service != Service::Basic;
@@ -357,6 +358,58 @@ fn settle_client(request: &mut Request) -> Result<(), Rejection> {
         None => Err(Rejection::ClientAddress),
     }
 }
+
+/// What the connection's TLS tells of a client certificate. It is the certificate of whoever has
+/// connected; what the request says of TLS is about the mail client. So it counts only where the
+/// request says nothing at all of TLS, and not where certificates tell which proxy asks. Whether the
+/// mail client's own connection is encrypted (`ssl`, `ssl_protocol`, `ssl_cipher`) it never tells.
+fn take_certificate(request: &mut Request, settings: &Settings) {
+    let Some(facts) = request.tls.clone() else { return };
+    let Some(shown) = &facts.certificate else { return };
+    let is_callers = settings
+        .caller
+        .as_ref()
+        .is_some_and(|callers| callers.knows_certificates_at(facts.listener));
+    if is_callers || SSL_FIELDS.iter().any(|field| !request.get(*field).is_empty()) {
+        return;
+    }
+    for (field, text) in [
+        (Field::SslClientVerify, "SUCCESS"),
+        (Field::SslClientDn, &shown.subject),
+        (Field::SslClientCn, &shown.common_name),
+        (Field::SslIssuer, &shown.issuer),
+        (Field::SslClientNotBefore, &shown.not_before),
+        (Field::SslClientNotAfter, &shown.not_after),
+        (Field::SslSubjectDn, &shown.subject),
+        (Field::SslIssuerDn, &shown.issuer),
+        (Field::SslClientSubjectDn, &shown.subject),
+        (Field::SslClientIssuerDn, &shown.issuer),
+        (Field::SslSerial, &shown.serial),
+        (Field::SslFingerprint, &shown.fingerprint),
+    ] {
+        request.set(field, text.as_bytes());
+    }
+}
+
+/// All fields about the mail client's TLS.
+const SSL_FIELDS: [Field; 16] = [
+    Field::Ssl,
+    Field::SslSessionId,
+    Field::SslClientVerify,
+    Field::SslClientDn,
+    Field::SslClientCn,
+    Field::SslIssuer,
+    Field::SslClientNotBefore,
+    Field::SslClientNotAfter,
+    Field::SslSubjectDn,
+    Field::SslIssuerDn,
+    Field::SslClientSubjectDn,
+    Field::SslClientIssuerDn,
+    Field::SslProtocol,
+    Field::SslCipher,
+    Field::SslSerial,
+    Field::SslFingerprint,
+];
 
 /// Whether the request names a client's address that is none: it is neither judged by its address
 /// nor counted.
@@ -838,6 +891,7 @@ mod tests {
             basic: None,
             jwt: None,
             oidc: None,
+            certificates: Vec::new(),
         };
         let callers = Settings { caller: Some(Arc::new(callers)), ..Settings::default() };
         let allowed = Settings { basic_lookups: true, ..callers.clone() };

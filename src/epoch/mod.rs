@@ -10,6 +10,7 @@
 //! callers.rs      who may ask
 //! dialect.rs      wire forms
 //! redis.rs        where Redis is
+//! tls.rs          TLS of the listeners
 //! upstream.rs     whom else we ask
 //! ```
 
@@ -18,10 +19,12 @@ mod callers;
 mod dialect;
 mod policy;
 mod redis;
+mod tls;
 mod upstream;
 
 pub use callers::{KeySource, KeysFrom};
 pub use redis::pool_target;
+pub use tls::ListenerTls;
 pub use upstream::Collector;
 
 use crate::auth::policy::Policy;
@@ -76,6 +79,9 @@ pub struct Epoch {
     pub dns: Arc<DnsSettings>,
     /// The mail servers that are watched.
     pub monitor: Arc<Monitor>,
+    /// TLS of connections that are accepted, and how long its handshake may take.
+    pub listener_tls: Arc<ListenerTls>,
+    pub tls_handshake_time: Duration,
     /// TLS of connections that scripts open.
     pub tls: Arc<DefaultTls>,
     /// The directories of the section `ldap`.
@@ -181,6 +187,7 @@ impl Epoch {
             None
         });
         let dialect = dialect::settings(config, &mut problems);
+        let listener_tls = ListenerTls::resolve(config, &mut problems);
         if !problems.is_empty() {
             return Err(Unusable(problems));
         }
@@ -188,6 +195,7 @@ impl Epoch {
         let ConfigTimeouts {
             request: request_time,
             head,
+            tls_handshake: tls_handshake_time,
             body,
             idle,
             write,
@@ -237,6 +245,8 @@ impl Epoch {
             accounts_for: if remembers_accounts { accounts_ttl } else { Duration::ZERO },
             dns: Arc::new(DnsSettings::system(resolver, dns_timeout)),
             monitor: Arc::new(monitor),
+            listener_tls: Arc::new(listener_tls),
+            tls_handshake_time,
             tls: Arc::new(tls),
             ldap: Arc::new(ldap),
             http_client,
@@ -375,8 +385,9 @@ fn read_whole(config: &Config) {
         master_user: _,
         // `redis.rs`
         redis: _,
-        // `upstream.rs`; of the listener's TLS the older name of a key of http_client
+        // `upstream.rs`
         http_client: _,
+        // `tls.rs`, `callers.rs`
         tls: _,
         insights,
         // `server.rs`

@@ -44,6 +44,11 @@ indexed! {
         ConnectionsAccepted,
         /// Tries to accept that failed for want of file descriptors or memory.
         AcceptsFailed,
+        /// TLS handshakes with clients: whole ones, those that went on with an earlier session,
+        /// and those that failed.
+        TlsHandshakes,
+        TlsResumed,
+        TlsFailed,
     }
 }
 
@@ -130,6 +135,9 @@ impl Count {
             Count::HashesRefused => (&names::HASHES_REFUSED, &[]),
             Count::ConnectionsAccepted => (&names::CONNECTIONS_ACCEPTED, &[]),
             Count::AcceptsFailed => (&names::ACCEPTS_FAILED, &[]),
+            Count::TlsHandshakes => (&names::TLS_HANDSHAKES, &[("result", "full")]),
+            Count::TlsResumed => (&names::TLS_HANDSHAKES, &[("result", "resumed")]),
+            Count::TlsFailed => (&names::TLS_HANDSHAKES, &[("result", "failed")]),
         }
     }
 }

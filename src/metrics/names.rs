@@ -79,6 +79,7 @@ families! {
     // Ours.
     ACCEPTS_FAILED = Counter "loligo_accept_failures_total" "Tries to accept a connection that failed for want of file descriptors or memory.";
     CONNECTIONS_ACCEPTED = Counter "loligo_connections_accepted_total" "Connections accepted from clients.";
+    TLS_HANDSHAKES = Counter "loligo_tls_handshakes_total" "TLS handshakes with clients that are through or have failed.";
     CHANNELS_OPEN = Gauge "loligo_channels_open" "Connections to servers that are open, but for those to Redis.";
     CONNECTIONS_OPEN = Gauge "loligo_connections_open" "Connections of clients that are open.";
     UNFINISHED_BYTES = Gauge "loligo_unfinished_request_bytes" "Bytes that are kept of requests that have not come whole yet.";

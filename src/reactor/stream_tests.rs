@@ -231,7 +231,7 @@ impl Certificate {
     }
 
     fn server(&self) -> ServerTls {
-        ServerTls::new(&self.0, TlsVersion::Tls12).unwrap()
+        ServerTls::of_files(&self.0, TlsVersion::Tls12).unwrap()
     }
 
     fn trusted(&self) -> ClientTls {
@@ -254,7 +254,7 @@ impl Drop for Certificate {
 fn handshake_error(tls: &ClientTls, peer: &ServerTls, name: &str) -> io::Error {
     let Pair { mut reactor, mut client, mut server } = pair(&loopback());
     client.start_tls_client(tls, name).unwrap();
-    server.start_tls_server(peer).unwrap();
+    server.start_tls_server(peer, Vec::new()).unwrap();
     let mut buf = [0; 1024];
     loop {
         client.flush(b"").unwrap();
@@ -273,7 +273,7 @@ fn bytes_arrive_over_tls() {
     let certificate = Certificate::new("tls");
     let Pair { mut reactor, mut client, mut server } = pair(&loopback());
     client.start_tls_client(&certificate.trusted(), "localhost").unwrap();
-    server.start_tls_server(&certificate.server()).unwrap();
+    server.start_tls_server(&certificate.server(), Vec::new()).unwrap();
     assert!(!client.is_encrypted());
     // The first bytes are given before the handshake.
     assert_eq!(carry(&mut reactor, &mut client, &mut server, b"hello"), b"hello");
@@ -292,7 +292,7 @@ fn a_session_cut_off_is_an_error() {
     let certificate = Certificate::new("cut");
     let Pair { mut reactor, mut client, mut server } = pair(&loopback());
     client.start_tls_client(&certificate.trusted(), "localhost").unwrap();
-    server.start_tls_server(&certificate.server()).unwrap();
+    server.start_tls_server(&certificate.server(), Vec::new()).unwrap();
     assert_eq!(carry(&mut reactor, &mut client, &mut server, b"hello"), b"hello");
     drop(client);
     let error = loop {
@@ -319,7 +319,7 @@ fn an_unknown_authority_is_refused_unless_told_otherwise() {
             .unwrap();
     let Pair { mut reactor, mut client, mut server } = pair(&loopback());
     client.start_tls_client(&anyone, "localhost").unwrap();
-    server.start_tls_server(&certificate.server()).unwrap();
+    server.start_tls_server(&certificate.server(), Vec::new()).unwrap();
     assert_eq!(carry(&mut reactor, &mut client, &mut server, b"hello"), b"hello");
 }
 
@@ -344,7 +344,7 @@ fn a_server_older_than_the_minimum_is_refused() {
 
     let Pair { mut reactor, mut client, mut server } = pair(&loopback());
     client.start_tls_client(&certificate.trusted(), "localhost").unwrap();
-    server.start_tls_server(&outdated).unwrap();
+    server.start_tls_server(&outdated, Vec::new()).unwrap();
     assert_eq!(carry(&mut reactor, &mut client, &mut server, b"hello"), b"hello");
 }
 
@@ -352,7 +352,7 @@ fn a_server_older_than_the_minimum_is_refused() {
 fn plain_bytes_are_no_handshake() {
     let certificate = Certificate::new("plain");
     let Pair { mut reactor, mut client, mut server } = pair(&loopback());
-    server.start_tls_server(&certificate.server()).unwrap();
+    server.start_tls_server(&certificate.server(), Vec::new()).unwrap();
     client.flush(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     let error = loop {
         match server.fill(&mut [0; 8]) {

@@ -5,8 +5,8 @@ use super::Worker;
 use super::exchange::{self, Finished, Local};
 use super::tasks::Origin;
 use crate::auth::caller::{
-    self, Access, Check, Decision, Grant, Issue, Issued, Need, NoToken, Outcome, Presented,
-    Refusal, throttle::Throttle,
+    self, Access, Callers, Check, Decision, Grant, Issue, Issued, Need, NoToken, Outcome,
+    Presented, Refusal, throttle::Throttle,
 };
 use crate::auth::login::Login;
 use crate::auth::pipeline;
@@ -24,8 +24,8 @@ use crate::value::Value;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Where and when a request came in: what is known of its caller besides its credentials. A
-/// verified client certificate belongs here.
+/// Where and when a request came in: what is known of its caller besides its credentials and its
+/// certificate ([`Request::tls`]).
 #[derive(Clone, Copy, Debug)]
 pub struct From {
     /// The peer of the connection; `None` on a unix socket.
@@ -90,6 +90,12 @@ pub fn admit(
         Guard::Metrics => (Need::Metrics, Some(&settings.metrics_access)),
         Guard::Admin(need) => (need, Some(&settings.admin_access)),
     };
+    // A certificate that suffices is enough; credentials may say more.
+    let by_certificate = by_certificate(request, callers, from);
+    let lacking = match by_certificate.map(|grant| grant.satisfies(need)) {
+        Some(Ok(())) if grant.is_none() => return None,
+        satisfied => satisfied.and_then(Result::err),
+    };
     let decision = match grant {
         Some(grant) => Decision::Granted(grant),
         None => {
@@ -100,9 +106,15 @@ pub fn admit(
     let refusal = match decision {
         Decision::Granted(grant) => grant.satisfies(need).err()?,
         Decision::Check(check) => return Some(Turned::Later(check)),
+        Decision::Refused(Refusal::Missing) => lacking.unwrap_or(Refusal::Missing),
         Decision::Refused(refusal) => refusal,
     };
     Some(away(out, refusal, local, envelope))
+}
+
+/// Who connected, if a certificate tells.
+fn by_certificate(request: &Request, callers: Option<&Callers>, from: From) -> Option<Grant> {
+    callers?.by_certificate(request.tls.as_ref()?, from.now.unix_seconds())
 }
 
 /// Who presents these credentials; `None`: nobody needs to know.

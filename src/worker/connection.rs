@@ -6,9 +6,11 @@
 //! [`Connection::flush`] after an answer. What the bytes mean, the session knows.
 
 use crate::frontend::{Overdue, Session, Settings, Step, Timeouts};
-use crate::reactor::{Fill, Flush, Key, Stream};
+use crate::reactor::{Fill, Flush, Handshake, Key, Stream};
+use crate::tls::{ServerTls, TlsError, TlsFacts};
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub struct Connection {
@@ -18,6 +20,14 @@ pub struct Connection {
     pub counted: usize,
     /// The TCP peer; `None` on a unix socket.
     pub peer: Option<IpAddr>,
+    /// The place of its listener among those of the configuration.
+    pub listener: usize,
+    /// What its TLS handshake has come to.
+    pub tls: Option<Arc<TlsFacts>>,
+    /// Until when the TLS handshake must be through, while it is not.
+    handshake_until: Option<Instant>,
+    /// Its handshake is among those that the worker goes on with.
+    pub handshake_queued: bool,
     /// The task that works on the answer.
     task: Option<Key>,
     /// The socket may have more than was read.
@@ -42,6 +52,10 @@ impl Connection {
             session,
             counted: 0,
             peer,
+            listener: 0,
+            tls: None,
+            handshake_until: None,
+            handshake_queued: false,
             task: None,
             readable: true,
             closing: false,
@@ -60,6 +74,44 @@ impl Connection {
         &self.session
     }
 
+    /// Begins with TLS, whose handshake must be through in time. `received`: what came of it
+    /// already.
+    ///
+    /// # Errors
+    /// [`TlsError::Config`].
+    pub fn start_tls(
+        &mut self,
+        tls: &ServerTls,
+        received: Vec<u8>,
+        until: Instant,
+    ) -> Result<(), TlsError> {
+        self.stream.start_tls_server(tls, received)?;
+        self.handshake_until = Some(until);
+        Ok(())
+    }
+
+    /// Whether a TLS handshake is to be done before anything is read.
+    pub fn is_handshaking(&self) -> bool {
+        self.handshake_until.is_some()
+    }
+
+    /// Goes on with the TLS handshake.
+    ///
+    /// # Errors
+    /// It failed: drop the connection.
+    pub fn shake_hands(&mut self) -> io::Result<Handshake> {
+        let handshake = self.stream.handshake()?;
+        match handshake {
+            Handshake::Pending => {}
+            Handshake::Done => {
+                self.handshake_until = None;
+                self.tls = self.stream.tls_facts(self.listener).map(Arc::new);
+            }
+            Handshake::PlainText | Handshake::Closed => self.handshake_until = None,
+        }
+        Ok(handshake)
+    }
+
     /// Notes readiness, and whether the peer's end is among what can be read; call
     /// [`Connection::read`] next unless the session is busy.
     pub fn mark_readable(&mut self, closing: bool) {
@@ -75,6 +127,11 @@ impl Connection {
     /// Whether there is something to read or to step on.
     pub fn has_work(&self) -> bool {
         self.session.has_input() || self.wants_read()
+    }
+
+    /// Whether the TLS session waits for a slow peer.
+    pub fn wants_flush(&self) -> bool {
+        self.stream.wants_flush()
     }
 
     /// Whether an answer is still on its way out.
@@ -112,7 +169,7 @@ impl Connection {
             Fill::Bytes(count) => {
                 // A short read means that the socket is drained; the next event tells of more.
                 self.readable =
-                    count == scratch.len() || self.closing || self.stream.is_encrypted();
+                    count == scratch.len() || self.closing || self.stream.may_have_more();
                 let fresh = scratch.get(..count).unwrap_or_default();
                 Ok(Some(self.session.receive(fresh, now, settings)))
             }
@@ -183,11 +240,15 @@ impl Connection {
 
     /// When the connection's timer must fire at the latest.
     pub fn deadline(&self) -> Instant {
-        self.session.deadline()
+        let deadline = self.session.deadline();
+        self.handshake_until.map_or(deadline, |until| until.min(deadline))
     }
 
     /// What to do when the timer fires.
     pub fn overdue(&self, now: Instant) -> Overdue {
+        if self.handshake_until.is_some_and(|until| now >= until) {
+            return Overdue::Client;
+        }
         self.session.overdue(now)
     }
 }

@@ -28,13 +28,18 @@ impl Worker {
     /// Accepts what waits at a listener, a bounded number per turn.
     pub(super) fn accept(&mut self, at: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
+            if !self.takes_handshakes(at) {
+                break;
+            }
             let Some(listener) = self.listeners.get_mut(at) else { return };
             match listener.accept() {
                 Ok(Some((stream, peer))) => {
                     self.metrics.count(Count::ConnectionsAccepted);
                     let session = Session::http(self.now.mono, &self.local.epoch.timeouts);
-                    let connection = Connection::new(stream, peer.ip(), session, self.now.mono);
-                    self.adopt(connection);
+                    let mut connection = Connection::new(stream, peer.ip(), session, self.now.mono);
+                    if self.begin_tls(&mut connection, at) {
+                        self.adopt(connection);
+                    }
                 }
                 Ok(None) => return,
                 Err(AcceptError::OutOfFiles(error)) => {
@@ -67,6 +72,11 @@ impl Worker {
     fn adopt(&mut self, connection: Connection) {
         let key = self.connections.insert(connection);
         self.arm(key);
+        self.begin_reading(key);
+    }
+
+    /// Reads for the first time.
+    pub(super) fn begin_reading(&mut self, key: Key) {
         // The first request is usually there already, and a client that closes after its answer is
         // never watched at all, which saves it two of its six system calls. Whether a client that
         // waits for long has gone, only the poller tells.
@@ -76,7 +86,7 @@ impl Worker {
                 self.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key))
             }
             // What is left to watch when the answer is out, `send_answers` knows.
-            Some(connection) if connection.has_unsent() => {}
+            Some(connection) if connection.has_unsent() || connection.handshake_queued => {}
             _ => self.watch(key),
         }
     }
@@ -106,6 +116,9 @@ impl Worker {
         if readiness.error && connection.session().is_busy() {
             return self.close(key);
         }
+        if connection.is_handshaking() {
+            return self.queue_handshake(key);
+        }
         if readiness.writable && !self.flush(key) {
             return;
         }
@@ -129,6 +142,9 @@ impl Worker {
         let settings = Settings { limits: &epoch.http, timeouts: &epoch.timeouts };
         for _ in 0..REQUESTS_PER_TURN {
             let Some(connection) = self.connections.get_mut(key) else { return };
+            if connection.is_handshaking() {
+                return self.queue_handshake(key);
+            }
             if connection.session().is_busy() || connection.has_unsent() {
                 return;
             }
@@ -190,8 +206,9 @@ impl Worker {
         let envelope = frame.envelope(&date);
         let Some(connection) = self.connections.get_mut(key) else { return };
         let from = From { peer: connection.peer, now: self.now };
+        let tls = connection.tls.clone();
         let opened =
-            exchange::open(received, session, &local, from, &envelope, connection.output());
+            exchange::open(received, session, &local, from, tls, &envelope, connection.output());
         self.begin(key, frame, self.now.mono + epoch.request_time, opened);
     }
 
@@ -271,7 +288,7 @@ impl Worker {
         }
     }
 
-    fn refuse(&mut self, key: Key, status: u16, text: &'static str) {
+    pub(super) fn refuse(&mut self, key: Key, status: u16, text: &'static str) {
         let date = *self.date.text(self.now);
         let envelope = Envelope { keep_alive: false, ..Envelope::to(&Default::default(), &date) };
         if let Some(connection) = self.connections.get_mut(key) {
@@ -342,7 +359,7 @@ impl Worker {
     }
 
     /// Has the poller tell when a slow peer takes more.
-    fn watch_writing(&mut self, key: Key) {
+    pub(super) fn watch_writing(&mut self, key: Key) {
         self.watch(key);
         let Some(connection) =
             self.connections.get_mut(key).filter(|connection| !connection.watches_writing)

@@ -28,6 +28,7 @@ use crate::op::{Ops, boxed};
 use crate::process::Process;
 use crate::script::Host;
 use crate::state::{Error, KnownAccounts, Store};
+use crate::tls::TlsFacts;
 use crate::trace::Span;
 use crate::value::Value;
 use crate::worker::callers::{self, CallerLimits, From};
@@ -152,11 +153,13 @@ pub fn open(
     session: SessionId,
     local: &Local,
     from: From,
+    tls: Option<Arc<TlsFacts>>,
     envelope: &Envelope<'_>,
     out: &mut Vec<u8>,
 ) -> (Opened, &'static str, Box<Request>) {
     let Received { raw, head, body } = received;
-    let request = Box::new(input::open(raw, head, body, session));
+    let mut request = Box::new(input::open(raw, head, body, session));
+    request.tls = tls;
     go_on(request, local, None, from, envelope, out)
 }
 

@@ -86,7 +86,9 @@ impl Worker {
         if !self.log.takes(level) {
             return;
         }
-        let peer = self.connections.get(key).and_then(|connection| connection.peer);
+        let connection = self.connections.get(key);
+        let peer = connection.and_then(|connection| connection.peer);
+        let tls = request.tls.as_deref();
         let mut line = self.log.line(level, self.now);
         line.text("session", request.session.as_str());
         line.text("client_ip", peer.map_or_else(|| "N/A".to_owned(), |ip| ip.to_string()));
@@ -95,8 +97,8 @@ impl Worker {
         line.number("http_status", u64::from(status));
         line.duration("latency", elapsed);
         line.text_or_na("user_agent", request.header(b"user-agent").next().unwrap_or_default());
-        line.text("tls_protocol", "N/A")
-            .text("tls_cipher", "N/A")
+        line.text("tls_protocol", tls.map_or("N/A", |tls| tls.protocol))
+            .text("tls_cipher", tls.map_or("N/A", |tls| &tls.cipher))
             .text("auth_method", crate::dialect::caller::method(request));
         line.text_or_na("uri_path", request.text(request.http.path));
         line.text("msg", error.as_deref().unwrap_or("HTTP request"));

@@ -14,6 +14,7 @@ mod connections;
 mod dispatch;
 mod exchange;
 mod exports;
+mod handshakes;
 mod links;
 mod logging;
 mod names;
@@ -48,6 +49,7 @@ use crate::upstream::threads::{self, HelperThreads};
 use channels::Channels;
 use connection::Connection;
 use exchange::Job;
+use handshakes::Handshakes;
 use links::Links;
 use resolver::Resolver;
 use standing::Notices;
@@ -101,6 +103,8 @@ pub struct Worker {
     /// Connections with bytes left to look at: the bound per turn was reached, or their answer is
     /// out.
     again: VecDeque<Key>,
+    /// TLS handshakes that can go on.
+    handshakes: Handshakes,
     /// Connections whose answers leave at the end of this turn.
     answered: Vec<Key>,
     tasks: Slots<Task>,
@@ -222,6 +226,7 @@ impl Worker {
             connections: Slots::new(),
             unfinished: 0,
             again: VecDeque::new(),
+            handshakes: Handshakes::default(),
             answered: Vec::new(),
             tasks: Slots::new(),
             asks: Asks::default(),
@@ -288,6 +293,7 @@ impl Worker {
             self.drain();
         }
         self.drive_again();
+        self.drive_handshakes();
         self.run_tasks();
         self.flush_links();
         self.send_answers();
@@ -298,7 +304,7 @@ impl Worker {
 
     /// When the next turn must begin, event or not.
     fn wake_at(&self) -> Option<Instant> {
-        if !self.again.is_empty() || !self.runnable.is_empty() {
+        if !self.again.is_empty() || !self.runnable.is_empty() || !self.handshakes.is_empty() {
             return Some(self.now.mono);
         }
         [self.timers.next_deadline(), self.links.next_timeout(), self.resolver.next_timeout()]

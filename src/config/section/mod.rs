@@ -11,6 +11,7 @@ pub mod headers;
 pub mod http;
 pub mod insights;
 pub mod ldap;
+pub mod listener_tls;
 pub mod log;
 pub mod lua;
 pub mod monitoring;

@@ -13,10 +13,10 @@ use crate::config::section::dns::Dns;
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::http::{Compression, HttpClient, KeepAlive, Middlewares};
 use crate::config::section::insights::Insights;
+use crate::config::section::listener_tls::ServerTls;
 use crate::config::section::log::Log;
 use crate::config::section::redis::Redis;
 use crate::config::section::timeouts::Timeouts;
-use crate::config::section::tls::Tls;
 use crate::config::value::Word;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ pub struct Server {
     pub run_as_group: Option<String>,
     pub chroot: Option<PathBuf>,
     pub disabled_endpoints: DisabledEndpoints,
-    pub tls: Tls,
+    pub tls: ServerTls,
     pub basic_auth: BasicAuth,
     pub jwt_auth: JwtAuth,
     pub oidc_auth: OidcAuth,
@@ -140,7 +140,7 @@ impl Default for Server {
             run_as_group: None,
             chroot: None,
             disabled_endpoints: DisabledEndpoints::default(),
-            tls: Tls::default(),
+            tls: ServerTls::default(),
             basic_auth: BasicAuth::default(),
             jwt_auth: JwtAuth::default(),
             oidc_auth: OidcAuth::default(),
@@ -233,14 +233,6 @@ impl Section for Server {
         keys.left_out("ory_hydra_admin_url", WEB);
         keys.left_out("frontend", WEB);
         keys.left_out("dedup", "equal requests are not merged");
-    }
-
-    fn check(&self) -> Vec<(&'static str, Wrong)> {
-        let mut wrong = Vec::new();
-        if self.tls.enabled && (self.tls.cert.is_none() || self.tls.key.is_none()) {
-            wrong.push(("tls", Wrong::new("needs \"cert\" and \"key\" when it is enabled")));
-        }
-        wrong
     }
 }
 

@@ -6,12 +6,14 @@
 //! be saved once more.
 //!
 //! ```text
+//! certificates.rs  TLS files of the listeners
 //! checks.rs        are the monitored mail servers alive
 //! connections.rs   counts of `nauthilus_psnet`
 //! keys.rs          public keys of an issuer of tokens
 //! login_counts.rs  login counters that survive a restart
 //! ```
 
+mod certificates;
 mod checks;
 mod connections;
 mod keys;
@@ -50,6 +52,11 @@ impl Worker {
         }
         let counts = self.login_counts();
         self.stand(FOREVER, |ops| counts.keep(ops));
+        if !self.local.epoch.listener_tls.is_empty() {
+            let (listeners, notices) =
+                (self.local.epoch.listener_tls.clone(), self.notices.clone());
+            self.stand(FOREVER, |ops| certificates::renew(listeners, notices, ops));
+        }
         if self.local.epoch.key_source.is_some() {
             let (epoch, client) =
                 (self.local.epoch.clone(), self.local.host.state().services().http.clone());

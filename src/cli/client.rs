@@ -5,6 +5,7 @@
 //! Bounds: `TIME_MAX`, `ANSWER_BYTES_MAX`.
 
 use crate::config::{Config, ListenAddress};
+use crate::tls::{ClientTls, ServerTlsSettings};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
@@ -26,13 +27,44 @@ pub fn ask(
 ) -> Result<Value, String> {
     let server = &config.server;
     let request = request(config, method, path, body);
-    let address = match (&server.address, server.listen_unix.first()) {
-        (ListenAddress::Unix(path), _) | (_, Some(path)) => {
-            return exchange(&mut unix(path)?, &request);
+    let tls = server.tls.listener.settings();
+    match (&server.address, server.listen_unix.first(), tls) {
+        (_, Some(path), _) | (ListenAddress::Unix(path), None, None) => {
+            exchange(&mut unix(path)?, &request)
         }
-        (ListenAddress::Tcp(address), None) => reachable(*address),
-    };
-    exchange(&mut tcp(address)?, &request)
+        (ListenAddress::Unix(path), None, Some(tls)) => over_tls(&tls, unix(path)?, &request),
+        (ListenAddress::Tcp(address), None, None) => {
+            exchange(&mut tcp(reachable(*address))?, &request)
+        }
+        (ListenAddress::Tcp(address), None, Some(tls)) => {
+            over_tls(&tls, tcp(reachable(*address))?, &request)
+        }
+    }
+}
+
+/// Asks over TLS. The server must show the certificate that the configuration names, whoever issued
+/// it: the request may carry the secrets of an administrator.
+fn over_tls(
+    settings: &ServerTlsSettings,
+    mut stream: impl Read + Write,
+    request: &[u8],
+) -> Result<Value, String> {
+    let files = &settings.certificates.first().ok_or("the listener has no certificate")?.files;
+    let ours = files.leaf().map_err(|error| error.to_string())?;
+    let (tls, shown) = ClientTls::recording().map_err(|error| error.to_string())?;
+    let mut session = tls.session("localhost").map_err(|error| error.to_string())?;
+    while session.is_handshaking() {
+        session.complete_io(&mut stream).map_err(|error| {
+            format!("no TLS with the server: {error} (a socket in server.listen_unix needs none)")
+        })?;
+    }
+    if shown.take().first() != Some(&ours) {
+        return Err(format!(
+            "the server shows another certificate than {}",
+            files.certificate.display()
+        ));
+    }
+    exchange(&mut rustls::StreamOwned::new(session, stream), request)
 }
 
 /// Prints the result that an answer carries.

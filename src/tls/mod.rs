@@ -172,6 +172,17 @@ impl Hash for ClientTls {
 }
 
 impl CertificateFiles {
+    /// The first certificate of the chain, DER.
+    ///
+    /// # Errors
+    /// [`TlsError::File`].
+    pub fn leaf(&self) -> Result<Vec<u8>, TlsError> {
+        let first = self.chain()?.into_iter().next();
+        first
+            .map(|certificate| certificate.to_vec())
+            .ok_or_else(|| TlsError::file(&self.certificate, "holds no certificate"))
+    }
+
     fn chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         certificates(&self.certificate)
     }

@@ -376,6 +376,12 @@ fn fill_tls(socket: &mut Socket, tls: &mut Tls, buf: &mut [u8]) -> io::Result<Fi
                 return found(filled, Ok(Fill::WouldBlock));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == PLAIN_TEXT => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "plain text instead of TLS",
+                ));
+            }
             Err(error) => return found(filled, Err(error)),
         }
         tls.process(socket)?;

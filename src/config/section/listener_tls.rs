@@ -69,7 +69,7 @@ impl Section for ListenerTls {
         keys.checked("key", &mut self.key, if_given(existing_file));
         keys.sections("certificates", &mut self.certificates);
         keys.value("min_tls_version", &mut self.min_tls_version);
-        keys.checked("cipher_suites", &mut self.cipher_suites, known_suites);
+        keys.checked("cipher_suites", &mut self.cipher_suites, |names| known_suites(names));
         keys.value("client_auth", &mut self.client_auth);
         keys.alias("ca_file", "client_ca_file", Both::Refuse);
         keys.checked("client_ca_file", &mut self.client_ca_file, if_given(existing_file));
@@ -174,7 +174,7 @@ impl Section for ServerTls {
     }
 }
 
-fn known_suites(names: &Vec<String>) -> Checked {
+fn known_suites(names: &[String]) -> Checked {
     match names.iter().find(|name| suites::find(name).is_none()) {
         None => Ok(()),
         Some(name) => {

@@ -7,7 +7,9 @@ Every server gets its own copy of pipeline/ (configuration and Lua scripts), one
 are pinned to core 0, wrk and redis-server to core 1.  Rounds are interleaved (A, B, A, B …) so that a drifting machine
 hits all alike; medians are printed.  The figure to compare is the server's CPU time per request (user and system, from
 the kernel's scheduler statistics): it holds when wrk's core is the bottleneck, where requests per second do not.
-Needs wrk and redis-server on the PATH.
+With --tls all servers speak TLS with the same certificate, of an ECDSA (P-256) or RSA-2048 key: --mode keepalive measures
+established connections, --mode close a connection (and a handshake, not resumed) for each login.
+Needs wrk and redis-server on the PATH, and openssl for --tls.
 """
 import argparse, hashlib, base64, os, pathlib, re, shlex, shutil, socket, statistics, subprocess, sys, tempfile, time
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests/conformance"))
@@ -41,6 +43,16 @@ def users(port):
             got += s.recv(65536)
 
 
+def certificate(top, kind):
+    """Files of a certificate for all servers: also for peers, in the environment variables BENCH_CERT and BENCH_KEY."""
+    key = {"ecdsa": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["-newkey", "rsa:2048"]}[kind]
+    files = top / "server.crt", top / "server.key"
+    subprocess.run(["openssl", "req", "-x509", *key, "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
+                   check=True, capture_output=True)
+    return files
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--server", action="append", required=True, metavar="NAME=CMD")
@@ -48,6 +60,7 @@ def main():
                    help="configuration of that server, a file of pipeline/ (config.yml)")
     p.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     p.add_argument("--mode", action="append", choices=MODES, default=None)
+    p.add_argument("--tls", choices=["ecdsa", "rsa"], help="speak TLS, with a key of this kind")
     p.add_argument("--connections", default="64")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", default="3")
@@ -60,6 +73,7 @@ def main():
     redis = subprocess.Popen(["taskset", "-c", "1", "redis-server", "--port", str(redis_port), "--bind", "127.0.0.1",
                               "--save", "", "--appendonly", "no", "--dir", str(top)], stdout=subprocess.DEVNULL)
     servers = {}
+    tls = certificate(top, args.tls) if args.tls else None
     try:
         wait_port(redis_port, redis)
         users(redis_port)
@@ -68,12 +82,17 @@ def main():
             folder, port = top / name, free_port()
             shutil.copytree(HERE / "pipeline", folder)
             config = folder / "nauthilus.yml"
-            config.write_text(fill((HERE / "pipeline" / configs.get(name, "config.yml")).read_text(),
-                                   {"port": port, "redis_port": redis_port, "dir": folder}))
+            text = fill((HERE / "pipeline" / configs.get(name, "config.yml")).read_text(),
+                        {"port": port, "redis_port": redis_port, "dir": folder})
+            if tls:
+                text = text.replace("server:\n", f"server:\n  tls: {{enabled: true, cert: {tls[0]}, key: {tls[1]}}}\n", 1)
+            config.write_text(text)
             argv = shlex.split(command.format(config=config, dir=folder, port=port))
             if "/" in argv[0]:
                 argv[0] = os.path.abspath(argv[0])
             env = {**os.environ, **dict(e.split("=", 1) for e in args.env)}
+            if tls:
+                env.update(BENCH_CERT=str(tls[0]), BENCH_KEY=str(tls[1]))
             proc = subprocess.Popen(["taskset", "-c", args.cores, *argv], cwd=folder, env=env,
                                     stdout=open(folder / "log", "wb"), stderr=subprocess.STDOUT)
             if not wait_port(port, proc):
@@ -86,7 +105,7 @@ def main():
             proc, port = servers[name]
             before = cpu_ns(proc.pid)
             out = subprocess.run(["taskset", "-c", "1", "wrk", "-t1", "-c", args.connections, "-d", seconds + "s",
-                                  "--latency", "-s", str(HERE / "pipeline/requests.lua"), f"http://127.0.0.1:{port}/",
+                                  "--latency", "-s", str(HERE / "pipeline/requests.lua"), f"{'https' if tls else 'http'}://127.0.0.1:{port}/",
                                   "--", *MODES[mode]], capture_output=True, text=True).stdout
             used = cpu_ns(proc.pid) - before
             n, seconds = re.search(r"(\d+) requests in ([\d.]+)s", out).groups()

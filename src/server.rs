@@ -68,7 +68,7 @@ pub fn run(mut source: Source) -> Result<(), StartError> {
     let privileges = Privileges::of(&loaded)?;
     let (loaded, bound) = if privileges.is_any() {
         let (cores, config) = (cores().len().max(1), &loaded.config);
-        let bound = listen(&Listeners::of(config), config.server.worker_count(cores))?;
+        let bound = listen(&Listeners::addresses(config), config.server.worker_count(cores))?;
         privileges.own_sockets(&bound.1)?;
         (give_up(&privileges, loaded, &mut source)?, Some(bound))
     } else {

@@ -6,6 +6,8 @@
 
 use crate::proto::http::{Head, Span};
 use crate::secret::Secret;
+use crate::tls::TlsFacts;
+use std::sync::Arc;
 
 /// One request. Immutable once a dialect has made it.
 #[derive(Debug, Default)]
@@ -24,6 +26,8 @@ pub struct Request {
     /// The HTTP request that this came from, spans of the same buffer; for hooks and
     /// `nauthilus_http_request`.
     pub http: HttpRequest,
+    /// The TLS of the connection that it came over.
+    pub tls: Option<Arc<TlsFacts>>,
 }
 
 /// The HTTP request as scripts may look at it. Spans refer to [`Request::text`].

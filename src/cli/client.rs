@@ -7,6 +7,7 @@
 use crate::config::section::listeners::Listener;
 use crate::config::{Config, ListenAddress};
 use crate::proto::proxy;
+use crate::tls::{ClientTls, ServerTlsSettings};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
@@ -27,23 +28,60 @@ pub fn ask(
     body: Option<&Value>,
 ) -> Result<Value, String> {
     let listener = listener(config).ok_or("the server listens nowhere where it could be asked")?;
-    let mut bytes = Vec::new();
-    if listener.proxy_protocol {
-        bytes.extend_from_slice(&proxy::LOCAL);
-    }
-    bytes.extend_from_slice(&request(config, method, path, body));
+    let prefix: &[u8] = if listener.proxy_protocol { &proxy::LOCAL } else { &[] };
+    let request = request(config, method, path, body);
     match &listener.address {
-        ListenAddress::Unix(path) => exchange(&mut unix(path)?, &bytes),
-        ListenAddress::Tcp(address) => exchange(&mut tcp(reachable(*address))?, &bytes),
+        ListenAddress::Unix(path) => over(&listener, unix(path)?, prefix, &request),
+        ListenAddress::Tcp(address) => over(&listener, tcp(reachable(*address))?, prefix, &request),
     }
 }
 
-/// Where to ask: at a unix socket, if there is one, else over TCP, where that is not encrypted.
+/// Where to ask: at a unix socket rather than over TCP, and without TLS rather than with it. Not
+/// where clients need a certificate: these commands have none.
 fn listener(config: &Config) -> Option<Listener> {
     let all = config.server.every_listener().into_iter().map(|(_, listener)| listener);
-    let plain = |listener: &Listener| !listener.tls.enabled;
+    let is_open =
+        |listener: &Listener| !listener.tls.enabled || !listener.tls.requires_certificate();
     let is_tcp = |listener: &Listener| matches!(listener.address, ListenAddress::Tcp(_));
-    all.filter(plain).min_by_key(is_tcp)
+    all.filter(is_open).min_by_key(|listener| (is_tcp(listener), listener.tls.enabled))
+}
+
+fn over(
+    listener: &Listener,
+    mut stream: impl Read + Write,
+    prefix: &[u8],
+    request: &[u8],
+) -> Result<Value, String> {
+    stream.write_all(prefix).map_err(|error| format!("cannot ask the server: {error}"))?;
+    match listener.tls.settings() {
+        Some(settings) => over_tls(&settings, stream, request),
+        None => exchange(&mut stream, request),
+    }
+}
+
+/// Asks over TLS. The server must show the certificate that the configuration names, whoever issued
+/// it: the request may carry the secrets of an administrator.
+fn over_tls(
+    settings: &ServerTlsSettings,
+    mut stream: impl Read + Write,
+    request: &[u8],
+) -> Result<Value, String> {
+    let files = &settings.certificates.first().ok_or("the listener has no certificate")?.files;
+    let ours = files.leaf().map_err(|error| error.to_string())?;
+    let (tls, shown) = ClientTls::recording().map_err(|error| error.to_string())?;
+    let mut session = tls.session("localhost").map_err(|error| error.to_string())?;
+    while session.is_handshaking() {
+        session.complete_io(&mut stream).map_err(|error| {
+            format!("no TLS with the server: {error} (a socket in server.listen_unix needs none)")
+        })?;
+    }
+    if shown.take().first() != Some(&ours) {
+        return Err(format!(
+            "the server shows another certificate than {}",
+            files.certificate.display()
+        ));
+    }
+    exchange(&mut rustls::StreamOwned::new(session, stream), request)
 }
 
 /// Prints the result that an answer carries.

@@ -56,6 +56,23 @@ impl Choice for LogLevel {
     ];
 }
 
+/// Whether clients have to show a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAuth {
+    #[default]
+    None,
+    Optional,
+    Required,
+}
+
+impl Choice for ClientAuth {
+    const WORDS: &'static [(&'static str, ClientAuth)] = &[
+        ("none", ClientAuth::None),
+        ("optional", ClientAuth::Optional),
+        ("required", ClientAuth::Required),
+    ];
+}
+
 /// The oldest TLS that is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {

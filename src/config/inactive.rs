@@ -19,15 +19,7 @@ pub(super) const PROTECTING: &[(&str, &str)] = &[
     ("ldap.optional_ldap_pools.*.auth_rate_limit_burst", RATE_LIMIT),
     ("server.http_client.tls.cipher_suites", CIPHER_SUITES),
     ("server.insights.tracing.tls.cipher_suites", CIPHER_SUITES),
-    (
-        "server.listeners[].tls.enabled",
-        "remove it, listen on loopback or a unix socket, and let a proxy in front do TLS",
-    ),
     ("server.redis.tls.cipher_suites", CIPHER_SUITES),
-    (
-        "server.tls.enabled",
-        "remove it, listen on loopback or a unix socket, and let a proxy in front do TLS",
-    ),
 ];
 
 const RATE_LIMIT: &str = "remove it, and limit the rate in the proxy in front or in a Lua feature (lua/examples/features/rate_limit.lua)";
@@ -84,11 +76,6 @@ pub(super) const INACTIVE: &[&str] = &[
     "server.redis.account_local_cache.cleanup_interval",
     "server.redis.account_local_cache.max_items",
     "server.redis.account_local_cache.shards",
-    "server.tls.ca_file",
-    "server.tls.cert",
-    "server.tls.cipher_suites",
-    "server.tls.key",
-    "server.tls.min_tls_version",
 ];
 
 /// Keys of the original that have nothing to act on here, and why. They warn as [`INACTIVE`] does.

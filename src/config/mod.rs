@@ -34,8 +34,8 @@ pub use address::{
     HeaderName, Host, HostPort, ListenAddress, Networks, ServerAddress, SoftWhitelist,
 };
 pub use choice::{
-    ActionType, Backend, Choice, EnabledFeature, Feature, Features, HookMethod, LdapScope,
-    LogLevel, Service, TlsVersion,
+    ActionType, Backend, Choice, ClientAuth, EnabledFeature, Feature, Features, HookMethod,
+    LdapScope, LogLevel, Service, TlsVersion,
 };
 pub use finding::{Finding, FindingKind};
 pub use format::Format;

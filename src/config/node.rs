@@ -77,14 +77,19 @@ impl Node {
         path.split('.').try_fold(self, |node, key| node.child(key))
     }
 
-    /// The mark of the node at `path`, or of its nearest ancestor that was written.
+    /// The mark of the node at `path` (list elements as `features[0]`), or of its nearest ancestor that was written.
     pub fn mark_near(&self, path: &str) -> Mark {
         let mut node = self;
         for key in path.split('.') {
-            match node.child(key) {
-                Some(child) => node = child,
-                None => break,
-            }
+            let (key, index) = match key.strip_suffix(']').and_then(|key| key.rsplit_once('[')) {
+                Some((key, index)) => (key, index.parse::<usize>().ok()),
+                None => (key, None),
+            };
+            let Some(child) = node.child(key) else { break };
+            node = match (index, &child.kind) {
+                (Some(index), Kind::List(elements)) => elements.get(index).unwrap_or(child),
+                _ => child,
+            };
         }
         node.mark.clone()
     }

@@ -9,8 +9,10 @@ use crate::config::listeners;
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::{Report, Wrong};
 use crate::config::section::ldap::Ldap;
+use crate::config::section::listener_tls::ListenerTls;
 use crate::config::unused;
 use crate::config::value::Word;
+use crate::tls::Flaw;
 
 /// Asked once all keys could be read. `tree` tells where things stand.
 pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
@@ -23,6 +25,7 @@ pub(super) fn check(config: &mut Config, tree: &Node, report: &mut Report) {
     protecting(config, tree, report);
     callers(config, tree, report);
     listeners::check(config, tree, report);
+    listener_tls(config, tree, report);
     inactive(config, tree, report);
 }
 
@@ -97,6 +100,32 @@ fn backends(config: &Config, tree: &Node, report: &mut Report) {
                 PATH,
                 &format!("{:?} is not yet active: it is passed over", backend.text()),
             );
+        }
+    }
+}
+
+/// The files of the listeners' TLS sections.
+fn listener_tls(config: &Config, tree: &Node, report: &mut Report) {
+    for (path, listener) in config.server.every_listener() {
+        let Some(settings) = listener.tls.settings() else { continue };
+        let section = match path.as_str() {
+            "server.address" => "server.tls".to_owned(),
+            _ => format!("{path}.tls"),
+        };
+        let place = |flaw: &Flaw| format!("{section}.{}", flaw.place);
+        match settings.examine() {
+            Ok(flaws) => {
+                for flaw in flaws {
+                    let path = place(&flaw);
+                    report.warn(&tree.mark_near(&path), &path, &flaw.text);
+                }
+            }
+            Err(flaws) => {
+                for flaw in flaws {
+                    let path = place(&flaw);
+                    report.wrong(&tree.mark_near(&path), &path, Wrong::new(flaw.text));
+                }
+            }
         }
     }
 }
@@ -234,8 +263,10 @@ fn uncounted(config: &Config, tree: &Node, report: &mut Report) {
 /// Roles need callers who have some, and tokens that are stored need a store.
 fn callers(config: &Config, tree: &Node, report: &mut Report) {
     let server = &config.server;
-    let has_callers =
-        server.basic_auth.enabled || server.jwt_auth.enabled || server.oidc_auth.enabled;
+    let has_callers = server.basic_auth.enabled
+        || server.jwt_auth.enabled
+        || server.oidc_auth.enabled
+        || has_certificate_callers(config);
     if !has_callers
         && let Some(hook) = config.lua.custom_hooks.iter().find(|hook| !hook.roles.is_empty())
     {
@@ -254,6 +285,12 @@ fn callers(config: &Config, tree: &Node, report: &mut Report) {
             Wrong::new("needs server.redis to store the tokens"),
         );
     }
+}
+
+/// Whether client certificates tell who asks.
+fn has_certificate_callers(config: &Config) -> bool {
+    let knows = |tls: &ListenerTls| tls.enabled && !tls.client_callers.is_empty();
+    config.server.every_listener().iter().any(|(_, listener)| knows(&listener.tls))
 }
 
 /// The original raises what is too short.
@@ -406,8 +443,6 @@ mod tests {
     fn everything() -> Config {
         let mut config = with_every_section();
         config.server.chroot = Some("/".into());
-        let tls = &mut config.server.tls;
-        (tls.cert, tls.key, tls.ca_file) = (Some("a".into()), Some("b".into()), Some("c".into()));
         (config.server.run_as_user, config.server.run_as_group) =
             (Some("a".into()), Some("b".into()));
         config

@@ -126,6 +126,10 @@ pub fn refuse(
         callers.is_none_or(Callers::takes_tokens),
     );
     let (status, error) = match refusal {
+        // No challenge (RFC 9110 11.6.1) could tell how to do better.
+        Refusal::Missing | Refusal::Scheme if !has_basic && !has_tokens => {
+            (403, "a client certificate is required")
+        }
         Refusal::Missing => (401, "authorization header is required"),
         Refusal::Scheme if has_basic => (401, "authorization header is required"),
         Refusal::Scheme => (401, "authorization header must be Bearer token"),
@@ -193,7 +197,13 @@ mod tests {
         let basic = Basic {
             users: vec![BasicUser::plain("mail", b"0123456789abcdef", &fingerprints, Rights::All)],
         };
-        Callers { fingerprints, basic: Some(basic), jwt: None, oidc: None }
+        Callers {
+            fingerprints,
+            basic: Some(basic),
+            jwt: None,
+            oidc: None,
+            certificates: Vec::new(),
+        }
     }
 
     fn with(authorization: &str) -> Request {

@@ -301,7 +301,7 @@ proptest! {
         let bytes = [head.as_bytes(), &body].concat();
         for service in SERVICES {
             let mut request = request(&bytes);
-            let origin = input::Origin { proxied: peer.map(|peer| peer.parse().unwrap()), peer: None };
+            let origin = input::Origin { proxied: peer.map(|peer| peer.parse().unwrap()), ..Default::default() };
             if input::parse(&mut request, service, &Settings::default(), origin).is_ok() {
                 prop_assert!(!request.get(Field::Protocol).is_empty());
                 let nameless = request.mode == Mode::ListAccounts || matches!(service, Service::Basic | Service::Saslauthd);

@@ -2,12 +2,14 @@
 //! `server.admin_access`: who may ask.
 
 use crate::auth::caller::basic::{Basic, BasicUser};
+use crate::auth::caller::certificate::CertificateCaller;
 use crate::auth::caller::fingerprint::Fingerprints;
 use crate::auth::caller::oidc::{KeySet, Oidc};
 use crate::auth::caller::token::{Jwt, User};
 use crate::auth::caller::{Access, AccessToken, Callers, Rights, jwks};
 use crate::config::Config;
 use crate::config::section::caller_auth;
+use crate::config::section::listener_tls::{ClientCaller, ListenerTls};
 use crate::upstream::http::Request as HttpRequest;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +30,13 @@ pub enum KeysFrom {
 
 pub(super) fn callers(config: &Config, problems: &mut Vec<String>) -> Option<Arc<Callers>> {
     let server = &config.server;
-    if !(server.basic_auth.enabled || server.jwt_auth.enabled || server.oidc_auth.enabled) {
+    let listeners = server.every_listener();
+    let certificates: Vec<_> =
+        listeners.iter().map(|(_, listener)| by_certificates(&listener.tls)).collect();
+    let has_certificates = certificates.iter().any(|list| !list.is_empty());
+    let has_others =
+        server.basic_auth.enabled || server.jwt_auth.enabled || server.oidc_auth.enabled;
+    if !has_certificates && !has_others {
         return None;
     }
     let fingerprints = fingerprints(problems)?;
@@ -37,7 +45,21 @@ pub(super) fn callers(config: &Config, problems: &mut Vec<String>) -> Option<Arc
         jwt: server.jwt_auth.enabled.then(|| jwt(&server.jwt_auth, &fingerprints)),
         oidc: server.oidc_auth.enabled.then(|| oidc(&server.oidc_auth, problems)),
         fingerprints,
+        certificates,
     }))
+}
+
+/// The callers that a listener knows by their certificates.
+fn by_certificates(tls: &ListenerTls) -> Vec<CertificateCaller> {
+    let caller = |ClientCaller { name, roles }: &ClientCaller| CertificateCaller {
+        name: name.clone(),
+        rights: rights(roles),
+    };
+    if tls.enabled { tls.client_callers.iter().map(caller).collect() } else { Vec::new() }
+}
+
+fn rights(roles: &[String]) -> Rights {
+    if roles.is_empty() { Rights::All } else { Rights::Roles(roles.to_vec()) }
 }
 
 pub(super) fn access(access: &caller_auth::Access, problems: &mut Vec<String>) -> Access {
@@ -77,8 +99,7 @@ fn basic(settings: &caller_auth::BasicAuth, fingerprints: &Fingerprints) -> Basi
     let one = (!username.is_empty())
         .then(|| BasicUser::plain(username, password.expose(), fingerprints, Rights::All));
     let more = users.iter().map(|caller_auth::BasicUser { username, password, roles }| {
-        let rights = if roles.is_empty() { Rights::All } else { Rights::Roles(roles.clone()) };
-        BasicUser::hashed(username, password.clone(), rights)
+        BasicUser::hashed(username, password.clone(), rights(roles))
     });
     Basic { users: one.into_iter().chain(more).collect() }
 }

@@ -2,6 +2,7 @@
 
 use crate::config::section::listeners::{Listener as ConfigListener, ListenerProtocol};
 use crate::config::{Config, ListenAddress};
+use crate::tls::ServerTls;
 
 /// One listener's settings. Connections know theirs by its place in [`Listeners`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub struct Listener {
     /// Mode and group of a unix socket, which are given when it is bound.
     pub mode: u32,
     pub group: Option<u32>,
+    /// `None`: plain HTTP.
+    pub tls: Option<ServerTls>,
     pub rules: Rules,
 }
 
@@ -22,6 +25,8 @@ pub struct Rules {
     pub caller_auth: bool,
     /// At a time, of all workers together; 0: no limit.
     pub max_connections: usize,
+    /// Its place in the configuration; [`usize::MAX`] if that does not name it any more.
+    pub place: usize,
 }
 
 /// All listeners, in the order in which their sockets are bound.
@@ -41,10 +46,39 @@ pub struct Unchanged {
 }
 
 impl Listeners {
-    pub fn of(config: &Config) -> Listeners {
-        Listeners(
-            config.server.every_listener().into_iter().map(|(_, own)| listener(own)).collect(),
-        )
+    /// Where to listen, without TLS: no file is read.
+    pub fn addresses(config: &Config) -> Listeners {
+        let all = config.server.every_listener().into_iter().enumerate();
+        Listeners(all.map(|(place, (_, own))| listener(own, place, None)).collect())
+    }
+
+    /// Reads certificates.
+    pub(super) fn resolve(config: &Config, problems: &mut Vec<String>) -> Listeners {
+        let all = config.server.every_listener().into_iter().enumerate();
+        let resolved = all.map(|(place, (path, own))| {
+            let made = own.tls.settings().map(ServerTls::new);
+            let tls = made.and_then(|made| match made {
+                // `config` has told of warnings.
+                Ok((tls, _)) => Some(tls),
+                Err(flaws) => {
+                    let path = tls_path(&path);
+                    problems.extend(flaws.iter().map(|flaw| format!("{path}.{flaw}")));
+                    None
+                }
+            });
+            listener(own, place, tls)
+        });
+        Listeners(resolved.collect())
+    }
+
+    /// The TLS of a listener.
+    pub fn tls(&self, at: usize) -> Option<&ServerTls> {
+        self.0.get(at)?.tls.as_ref()
+    }
+
+    /// Of all listeners that speak TLS.
+    pub fn all_tls(&self) -> Vec<ServerTls> {
+        self.0.iter().filter_map(|listener| listener.tls.clone()).collect()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Listener> {
@@ -67,7 +101,8 @@ impl Listeners {
             let found = left.iter().position(|(_, own)| own.address == old.address);
             let Some((at, own)) = found.map(|found| left.remove(found)) else {
                 unchanged.removed.push(old.address.clone());
-                self.0.push(old.clone());
+                let rules = Rules { place: usize::MAX, ..old.rules };
+                self.0.push(Listener { rules, ..old.clone() });
                 continue;
             };
             if (old.mode, old.group) != (own.mode, own.group) {
@@ -80,12 +115,18 @@ impl Listeners {
     }
 }
 
-const STRICTEST: Rules = Rules { proxy_protocol: true, caller_auth: true, max_connections: 0 };
+/// Where the TLS section of a listener stands, by where the listener does.
+fn tls_path(path: &str) -> String {
+    if path == "server.address" { "server.tls".to_owned() } else { format!("{path}.tls") }
+}
 
-fn listener(config: ConfigListener) -> Listener {
+const STRICTEST: Rules =
+    Rules { proxy_protocol: true, caller_auth: true, max_connections: 0, place: usize::MAX };
+
+fn listener(config: ConfigListener, place: usize, tls: Option<ServerTls>) -> Listener {
     let ConfigListener {
         address,
-        // Refused if it is on (`config::inactive`).
+        // `Listeners::resolve`, `callers.rs`
         tls: _,
         proxy_protocol,
         mode,
@@ -98,7 +139,13 @@ fn listener(config: ConfigListener) -> Listener {
         address,
         mode: mode.unwrap_or_default().bits(),
         group: group.map(|group| group.id()),
-        rules: Rules { proxy_protocol, caller_auth, max_connections: max_connections as usize },
+        tls,
+        rules: Rules {
+            proxy_protocol,
+            caller_auth,
+            max_connections: max_connections as usize,
+            place,
+        },
     }
 }
 
@@ -111,6 +158,7 @@ mod tests {
             address: ListenAddress::Unix(name.into()),
             mode,
             group: None,
+            tls: None,
             rules: Rules { max_connections, ..STRICTEST },
         }
     }

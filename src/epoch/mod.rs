@@ -81,6 +81,8 @@ pub struct Epoch {
     pub dns: Arc<DnsSettings>,
     /// The mail servers that are watched.
     pub monitor: Arc<Monitor>,
+    /// How long the TLS handshake of a client may take.
+    pub tls_handshake_time: Duration,
     /// TLS of connections that scripts open.
     pub tls: Arc<DefaultTls>,
     /// The directories of the section `ldap`.
@@ -188,6 +190,7 @@ impl Epoch {
             None
         });
         let dialect = dialect::settings(config, &mut problems);
+        let listeners = Listeners::resolve(config, &mut problems);
         if !problems.is_empty() {
             return Err(Unusable(problems));
         }
@@ -195,6 +198,7 @@ impl Epoch {
         let ConfigTimeouts {
             request: request_time,
             head,
+            tls_handshake: tls_handshake_time,
             body,
             idle,
             write,
@@ -214,7 +218,7 @@ impl Epoch {
             policy,
             key_source: callers::key_source(config, dialect.caller.as_deref()),
             dialect,
-            listeners: Listeners::of(config),
+            listeners,
             scripts: Arc::new(scripts),
             script_settings: Arc::new(script_settings(config)),
             package_path: package_path(own_package_path),
@@ -245,6 +249,7 @@ impl Epoch {
             accounts_for: if remembers_accounts { accounts_ttl } else { Duration::ZERO },
             dns: Arc::new(DnsSettings::system(resolver, dns_timeout)),
             monitor: Arc::new(monitor),
+            tls_handshake_time,
             tls: Arc::new(tls),
             ldap: Arc::new(ldap),
             http_client,
@@ -395,8 +400,9 @@ fn read_whole(config: &Config) {
         master_user: _,
         // `redis.rs`
         redis: _,
-        // `upstream.rs`; of the listener's TLS the older name of a key of http_client
+        // `upstream.rs`
         http_client: _,
+        // `listeners.rs`, `callers.rs`
         tls: _,
         insights,
         // `server.rs`

@@ -52,6 +52,11 @@ indexed! {
         ProxyHeadersRefused,
         /// Closed at once: the listener has as many as it may.
         ConnectionsOverLimit,
+        /// TLS handshakes with clients: whole ones, those that went on with an earlier session,
+        /// and those that failed.
+        TlsHandshakes,
+        TlsResumed,
+        TlsFailed,
     }
 }
 
@@ -146,6 +151,9 @@ impl Count {
             Count::ConnectionsOverLimit => {
                 (&names::CONNECTIONS_REFUSED, &[("reason", "max_connections")])
             }
+            Count::TlsHandshakes => (&names::TLS_HANDSHAKES, &[("result", "full")]),
+            Count::TlsResumed => (&names::TLS_HANDSHAKES, &[("result", "resumed")]),
+            Count::TlsFailed => (&names::TLS_HANDSHAKES, &[("result", "failed")]),
         }
     }
 }

@@ -83,6 +83,7 @@ families! {
     CONNECTIONS_REFUSED = Counter "loligo_connections_refused_total"
         "Connections closed because the listener had too many, the PROXY header was invalid, or the peer is not a trusted proxy.";
     UNFINISHED_BYTES = Gauge "loligo_unfinished_request_bytes" "Bytes held for requests that are not yet complete.";
+    TLS_HANDSHAKES = Counter "loligo_tls_handshakes_total" "TLS handshakes with clients: full, resumed or failed.";
     HASHES_REFUSED = Counter "loligo_hash_queue_overflows_total" "Password hashes not computed because the hash queue was full.";
     LOG_LINES_DROPPED = Counter "loligo_log_lines_dropped_total" "Log lines lost because standard output was stuck or broken.";
     LUA_MEMORY = Gauge "loligo_lua_memory_bytes" "Memory of the Lua state of a worker.";

@@ -36,6 +36,6 @@ pub use listener::{AcceptError, Access, Listener, PeerAddress};
 pub use mailbox::{Mailbox, Sender, Waker, mailbox};
 pub use poll::{Interest, Reactor, Readiness, Ready};
 pub use slots::{Key, Slots};
-pub use stream::{Fill, Flush, Stream};
+pub use stream::{Fill, Flush, Handshake, Stream};
 pub use timers::{TICK, Timers};
 pub use token::{Kind, Token};

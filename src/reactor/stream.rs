@@ -9,7 +9,9 @@
 //! protocol has a STARTTLS), then `fill` and `flush` as readiness comes.
 
 use crate::address::Address;
-use crate::tls::{ClientTls, ServerTls, TlsError};
+use crate::tls::server::suites;
+use crate::tls::{ClientTls, PeerCertificate, ServerTls, TlsError, TlsFacts};
+use rustls::{HandshakeKind, ProtocolVersion};
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -18,7 +20,29 @@ use std::net::Shutdown;
 #[derive(Debug)]
 pub struct Stream {
     socket: Socket,
-    tls: Option<Box<rustls::Connection>>,
+    tls: Option<Box<Tls>>,
+}
+
+/// The TLS session of a connection.
+#[derive(Debug)]
+struct Tls {
+    session: rustls::Connection,
+    /// The socket had no more at the last reading: an event will tell of the next bytes.
+    drained: bool,
+    /// A client's first byte, which tells TLS from plain text, is awaited.
+    awaits_first: bool,
+}
+
+/// What [`Stream::handshake`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// It goes on when the socket is ready, for writing if [`Stream::wants_flush`].
+    Pending,
+    Done,
+    /// The client speaks plain text, and so does the stream from here on. What it sent is lost.
+    PlainText,
+    /// The client has gone away.
+    Closed,
 }
 
 /// What [`Stream::fill`] found.
@@ -89,22 +113,73 @@ impl Stream {
     /// # Errors
     /// [`TlsError::Name`]. A failing handshake is an error of a later `fill`.
     pub fn start_tls_client(&mut self, tls: &ClientTls, name: &str) -> Result<(), TlsError> {
-        self.tls = Some(Box::new(tls.session(name)?.into()));
+        self.tls = Some(Box::new(Tls::new(tls.session(name)?.into(), false)));
         Ok(())
     }
 
     /// Speaks TLS from here on, as the server.
+    /// Drive the handshake by [`Stream::handshake`], or leave that to `fill` and `flush`.
     ///
     /// # Errors
     /// [`TlsError::Config`].
     pub fn start_tls_server(&mut self, tls: &ServerTls) -> Result<(), TlsError> {
-        self.tls = Some(Box::new(tls.session()?.into()));
+        self.tls = Some(Box::new(Tls::new(tls.session()?.into(), true)));
         Ok(())
+    }
+
+    /// Goes on with a handshake as a server. One call computes at most what one flight of the
+    /// client demands: a signature, or the check of a certificate.
+    ///
+    /// # Errors
+    /// As [`Stream::fill`].
+    pub fn handshake(&mut self) -> io::Result<Handshake> {
+        let Some(tls) = &mut self.tls else { return Ok(Handshake::Done) };
+        while tls.session.is_handshaking() {
+            match tls.read(&mut self.socket) {
+                Ok(0) => return Ok(Handshake::Closed),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    send_tls(&mut self.socket, &mut tls.session)?;
+                    return Ok(Handshake::Pending);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == PLAIN_TEXT => {
+                    self.tls = None;
+                    return Ok(Handshake::PlainText);
+                }
+                Err(error) => return Err(error),
+            }
+            tls.process(&mut self.socket)?;
+        }
+        Ok(Handshake::Done)
     }
 
     /// Whether it speaks TLS and the handshake is through.
     pub fn is_encrypted(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| !tls.is_handshaking())
+        self.tls.as_ref().is_some_and(|tls| !tls.session.is_handshaking())
+    }
+
+    /// Whether `fill` may find more although it has just filled less than it was given room for.
+    pub fn may_have_more(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| !tls.drained)
+    }
+
+    /// What the handshake has come to; `None` without TLS or before its end.
+    pub fn tls_facts(&self) -> Option<TlsFacts> {
+        let session = &self.tls.as_ref()?.session;
+        if session.is_handshaking() {
+            return None;
+        }
+        let shown = session.peer_certificates().and_then(<[_]>::first);
+        Some(TlsFacts {
+            protocol: match session.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                _ => "TLSv1.3",
+            },
+            cipher: session.negotiated_cipher_suite().map(suites::name).unwrap_or_default(),
+            resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+            certificate: shown.and_then(|certificate| PeerCertificate::parse(certificate)),
+        })
     }
 
     /// Reads into `buf`, which must not be empty.
@@ -166,7 +241,7 @@ impl Stream {
 
     fn send(&mut self, bytes: &[u8], last: bool) -> io::Result<Flush> {
         if let Some(tls) = &mut self.tls {
-            return flush_tls(&mut self.socket, tls, bytes);
+            return flush_tls(&mut self.socket, &mut tls.session, bytes, last);
         }
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -187,7 +262,7 @@ impl Stream {
     /// Whether the TLS session holds bytes that the kernel would not take: `flush` again, with
     /// nothing if there is nothing else, when the socket is writable.
     pub fn wants_flush(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+        self.tls.as_ref().is_some_and(|tls| tls.session.wants_write())
     }
 
     /// Tells the peer that no more will be sent (TLS: close_notify, as far as it fits). Reading
@@ -195,9 +270,9 @@ impl Stream {
     /// could take our last answer with it.
     pub fn finish(&mut self) {
         if let Some(tls) = &mut self.tls {
-            tls.send_close_notify();
+            tls.session.send_close_notify();
             // A courtesy; a peer that does not read will not get it.
-            let _ = send_tls(&mut self.socket, tls);
+            let _ = send_tls(&mut self.socket, &mut tls.session);
         }
         // It fails when the peer is gone, which is what we are about anyway.
         let _ = self.socket.shutdown(Shutdown::Write);
@@ -217,18 +292,79 @@ impl Stream {
     }
 }
 
+impl Tls {
+    fn new(session: rustls::Connection, awaits_first: bool) -> Tls {
+        Tls { session, drained: false, awaits_first }
+    }
+
+    /// Takes bytes from the peer into the session; 0 at their end.
+    ///
+    /// # Errors
+    /// Those of the socket; [`PLAIN_TEXT`].
+    fn read(&mut self, socket: &mut Socket) -> io::Result<usize> {
+        let mut reader = Reading { socket, first: None, short: true };
+        let read = self.session.read_tls(&mut reader);
+        let (first, short) = (reader.first, reader.short);
+        self.drained = short && !matches!(read, Ok(0));
+        // A record of a handshake begins with 22 (RFC 8446 5.1), a request with a letter.
+        if std::mem::take(&mut self.awaits_first) {
+            match first {
+                Some(letter) if letter.is_ascii_alphabetic() => return Err(PLAIN_TEXT.into()),
+                Some(_) => {}
+                None => self.awaits_first = true,
+            }
+        }
+        read
+    }
+
+    /// Works on what was read, and sends what that has brought about: handshake messages, key
+    /// updates, alerts (also the one about a failure).
+    fn process(&mut self, socket: &mut Socket) -> io::Result<()> {
+        let processed = self.session.process_new_packets();
+        let sent = send_tls(socket, &mut self.session);
+        let state = processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        // The end of the session is found by reading on, whatever the socket has.
+        self.drained &= !state.peer_has_closed();
+        sent.map(drop)
+    }
+}
+
+/// Reads for a session, and notes what that was like.
+struct Reading<'a> {
+    socket: &'a mut Socket,
+    first: Option<u8>,
+    /// The socket gave less than it could have.
+    short: bool,
+}
+
+impl Read for Reading<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.socket.read(buf)?;
+        self.short = count < buf.len();
+        self.first = buf.first().copied().filter(|_| count > 0);
+        Ok(count)
+    }
+}
+
+/// How a session's reader says that there is no TLS to read; no system call fails with it here.
+const PLAIN_TEXT: io::ErrorKind = io::ErrorKind::Unsupported;
+
 /// Decrypts into `buf` until it is full or the socket has no more.
-fn fill_tls(socket: &mut Socket, tls: &mut rustls::Connection, buf: &mut [u8]) -> io::Result<Fill> {
+fn fill_tls(socket: &mut Socket, tls: &mut Tls, buf: &mut [u8]) -> io::Result<Fill> {
     let mut filled = 0;
     let found = |filled: usize, otherwise: io::Result<Fill>| {
         if filled > 0 { Ok(Fill::Bytes(filled)) } else { otherwise }
     };
     loop {
-        match tls.reader().read(buf.get_mut(filled..).unwrap_or_default()) {
-            Ok(0) => return found(filled, Ok(Fill::Closed)),
+        match tls.session.reader().read(buf.get_mut(filled..).unwrap_or_default()) {
+            Ok(0) => {
+                tls.drained = false;
+                return found(filled, Ok(Fill::Closed));
+            }
             Ok(count) => {
                 filled += count;
                 if filled >= buf.len() {
+                    tls.drained = false;
                     return Ok(Fill::Bytes(filled));
                 }
                 continue;
@@ -236,29 +372,44 @@ fn fill_tls(socket: &mut Socket, tls: &mut rustls::Connection, buf: &mut [u8]) -
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return found(filled, Err(error)),
         }
-        match tls.read_tls(socket) {
+        if filled > 0 && tls.drained {
+            return Ok(Fill::Bytes(filled));
+        }
+        match tls.read(socket) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tls.drained = true;
                 return found(filled, Ok(Fill::WouldBlock));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == PLAIN_TEXT => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "plain text instead of TLS",
+                ));
+            }
             Err(error) => return found(filled, Err(error)),
         }
-        let processed = tls.process_new_packets();
-        // Handshake messages, key updates, alerts (also the one about a failure).
-        let sent = send_tls(socket, tls);
-        processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        sent?;
+        tls.process(socket)?;
     }
 }
 
 /// Encrypts and sends until all is sent, the session's buffer is full or the socket takes no more.
-fn flush_tls(socket: &mut Socket, tls: &mut rustls::Connection, bytes: &[u8]) -> io::Result<Flush> {
+/// `last`: the news that nothing follows goes along.
+fn flush_tls(
+    socket: &mut Socket,
+    tls: &mut rustls::Connection,
+    bytes: &[u8],
+    last: bool,
+) -> io::Result<Flush> {
     let mut taken = 0;
     loop {
         let rest = bytes.get(taken..).unwrap_or_default();
         let accepted = if rest.is_empty() { 0 } else { tls.writer().write(rest)? };
         taken += accepted;
+        if last && taken >= bytes.len() && !tls.is_handshaking() {
+            tls.send_close_notify();
+        }
         let sent = send_tls(socket, tls)?;
         if !sent || tls.is_handshaking() {
             return Ok(Flush::Partial(taken));

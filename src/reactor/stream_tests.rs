@@ -231,7 +231,7 @@ impl Certificate {
     }
 
     fn server(&self) -> ServerTls {
-        ServerTls::new(&self.0, TlsVersion::Tls12).unwrap()
+        ServerTls::of_files(&self.0, TlsVersion::Tls12).unwrap()
     }
 
     fn trusted(&self) -> ClientTls {

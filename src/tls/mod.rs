@@ -4,19 +4,22 @@
 //! Built once at start or reload (reading the system's roots takes milliseconds) and shared by all
 //! connections of its kind. Who gives the sessions their bytes is
 //! [`Stream`](crate::reactor::Stream).
-//! Rules: specification `config.md` 8.12 (`tls.*`) and `decisions.md`, "Outgoing TLS": the system's
-//! roots, which SSL_CERT_FILE and SSL_CERT_DIR replace; certificate and host name are checked
-//! unless `skip_verify` is set.
+//! Outgoing connections trust the system's roots, which SSL_CERT_FILE and SSL_CERT_DIR replace;
+//! certificate and host name are checked unless `skip_verify` is set. Accepted ones are `server`'s.
 
+mod peer;
+pub mod server;
 mod verifier;
 
+pub use peer::{PeerCertificate, TlsFacts};
+pub use server::{ClientAuth, Flaw, Refreshed, ServerTls, ServerTlsSettings};
 pub use verifier::Shown;
 
 use crate::files;
 use crate::secret::Secret;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::ring;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::hash::{Hash, Hasher};
@@ -27,10 +30,6 @@ use verifier::{Judgement, Verifier};
 /// How we speak TLS to servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ClientTls(Arc<ClientConfig>);
-
-/// How we speak TLS to clients. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct ServerTls(Arc<ServerConfig>);
 
 /// What an operator may set for outgoing connections.
 #[derive(Clone, Debug, Default)]
@@ -172,25 +171,18 @@ impl Hash for ClientTls {
     }
 }
 
-impl ServerTls {
-    /// # Errors
-    /// [`TlsError`]: unreadable files, a key that does not fit.
-    pub fn new(files: &CertificateFiles, minimum: TlsVersion) -> Result<ServerTls, TlsError> {
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(minimum.and_later())
-            .map_err(TlsError::Config)?
-            .with_no_client_auth()
-            .with_single_cert(files.chain()?, files.key()?)
-            .map_err(TlsError::Config)?;
-        Ok(ServerTls(Arc::new(config)))
-    }
-
-    pub(crate) fn session(&self) -> Result<ServerConnection, TlsError> {
-        ServerConnection::new(self.0.clone()).map_err(TlsError::Config)
-    }
-}
-
 impl CertificateFiles {
+    /// The first certificate of the chain, DER.
+    ///
+    /// # Errors
+    /// [`TlsError::File`].
+    pub fn leaf(&self) -> Result<Vec<u8>, TlsError> {
+        let first = self.chain()?.into_iter().next();
+        first
+            .map(|certificate| certificate.to_vec())
+            .ok_or_else(|| TlsError::file(&self.certificate, "holds no certificate"))
+    }
+
     fn chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         certificates(&self.certificate)
     }
@@ -258,17 +250,8 @@ static FROM_TLS12: [&rustls::SupportedProtocolVersion; 2] =
     [&rustls::version::TLS13, &rustls::version::TLS12];
 static FROM_TLS13: [&rustls::SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
 
-/// A server that knows nothing later than TLS 1.2.
 #[cfg(test)]
-pub(crate) fn outdated_server(files: &CertificateFiles) -> ServerTls {
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS12])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(files.chain().unwrap(), files.key().unwrap())
-        .unwrap();
-    ServerTls(Arc::new(config))
-}
+pub(crate) use server::outdated_server;
 
 #[cfg(test)]
 mod tests {

@@ -181,6 +181,7 @@ impl Worker {
             self.drain();
         }
         self.drive_again();
+        self.drive_handshakes();
         self.deliver_answers();
         self.run_tasks();
         self.flush_upstreams();

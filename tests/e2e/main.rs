@@ -66,5 +66,6 @@ mod sql_postgres;
 mod sql_sqlite;
 mod state;
 mod tcp_module;
+mod tls;
 mod tracing;
 mod unix_socket;

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A connection to the server.
 pub struct Client {
@@ -39,6 +40,16 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Client { wire: Box::new(stream), inbox: Vec::new() }
+    }
+
+    /// Over TLS; `name` is the host that is asked for.
+    pub fn tls(address: SocketAddr, config: &Arc<rustls::ClientConfig>, name: &str) -> Client {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let name = name.to_owned().try_into().unwrap();
+        let session = rustls::ClientConnection::new(config.clone(), name).unwrap();
+        Client { wire: Box::new(rustls::StreamOwned::new(session, stream)), inbox: Vec::new() }
     }
 
     /// Sends bytes as they are.
@@ -122,6 +133,12 @@ trait Wire: Read + Write + Send {
 impl Wire for TcpStream {
     fn finish_sending(&self) {
         self.shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+impl Wire for rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+    fn finish_sending(&self) {
+        self.sock.shutdown(Shutdown::Write).unwrap();
     }
 }
 

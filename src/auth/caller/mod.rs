@@ -10,13 +10,15 @@
 //! basic.rs        users with hashed passwords      jws.rs    signed tokens: parse, verify, sign
 //! token.rs        the server's own tokens          jwks.rs   public keys of an issuer
 //! oidc.rs         tokens of another issuer         throttle.rs  addresses that fail too often
+//! certificate.rs  client certificates
 //! fingerprint.rs  comparing secrets                check.rs  what waits: hashes, stored tokens, new tokens
 //! ```
 //!
-//! A further kind of credentials is a variant of [`Presented`] and an arm in [`Callers::decide`]: a
-//! verified client certificate becomes a [`Grant`] there.
+//! A further kind of credentials is a variant of [`Presented`] and an arm in [`Callers::decide`]. A
+//! client certificate belongs to the connection: [`Callers::by_certificate`].
 
 pub mod basic;
+pub mod certificate;
 mod check;
 pub mod fingerprint;
 pub mod jwks;
@@ -30,7 +32,9 @@ pub use check::{Check, CheckResult, Issue, Issued, NoToken, issue, refreshed};
 pub use rights::{Grant, Rights};
 
 use crate::secret::Secret;
+use crate::tls::TlsFacts;
 use basic::{Basic, Checked};
+use certificate::CertificateCaller;
 use fingerprint::{Fingerprint, Fingerprints};
 use ipnet::IpNet;
 use oidc::{Judgement, Oidc};
@@ -44,6 +48,8 @@ pub struct Callers {
     pub basic: Option<Basic>,
     pub jwt: Option<Jwt>,
     pub oidc: Option<Oidc>,
+    /// For each listener, in the order of the configuration, those whom their certificate tells.
+    pub certificates: Vec<Vec<CertificateCaller>>,
 }
 
 impl std::fmt::Debug for Callers {
@@ -190,6 +196,23 @@ impl Callers {
             }
             _ => Decision::Refused(Refusal::Scheme),
         }
+    }
+
+    /// Who shows this certificate at a listener, by its place in the configuration. `unix_now`:
+    /// Unix seconds.
+    pub fn by_certificate(
+        &self,
+        listener: usize,
+        facts: &TlsFacts,
+        unix_now: u64,
+    ) -> Option<Grant> {
+        let list = self.certificates.get(listener)?;
+        certificate::caller(list, facts.certificate.as_ref()?, unix_now)
+    }
+
+    /// Whether certificates at this listener are those of callers, not of users.
+    pub fn knows_certificates_at(&self, listener: usize) -> bool {
+        self.certificates.get(listener).is_some_and(|list| !list.is_empty())
     }
 
     /// Whether tokens are credentials here.

@@ -25,7 +25,13 @@ fn callers() -> Callers {
     let fingerprints = Fingerprints::new([3; 32]);
     let basic =
         Basic { users: vec![BasicUser::plain("mail", PASSWORD, &fingerprints, Rights::All)] };
-    Callers { fingerprints, basic: Some(basic), jwt: Some(jwt()), oidc: None }
+    Callers {
+        fingerprints,
+        basic: Some(basic),
+        jwt: Some(jwt()),
+        oidc: None,
+        certificates: Vec::new(),
+    }
 }
 
 fn decide(callers: &Callers, presented: Presented<'_>) -> Decision {

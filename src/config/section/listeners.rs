@@ -7,8 +7,8 @@ use crate::config::choice::Choice;
 use crate::config::keys::{Keys, Section};
 use crate::config::node::{Kind, Mark, Node};
 use crate::config::problem::Wrong;
+use crate::config::section::listener_tls::ListenerTls;
 use crate::config::section::server::Server;
-use crate::config::section::tls::Tls;
 use crate::config::value::{Place, Shape, Value, Word};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,7 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub address: ListenAddress,
-    pub tls: Tls,
+    pub tls: ListenerTls,
     /// Whether every connection must begin with a PROXY protocol header.
     pub proxy_protocol: bool,
     /// Of a unix socket; none: `server.unix_socket_mode`.
@@ -36,7 +36,7 @@ impl Default for Listener {
         Listener {
             // A listener that is read from a file has one of its own.
             address: ListenAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
-            tls: Tls::default(),
+            tls: ListenerTls::default(),
             proxy_protocol: false,
             mode: None,
             group: None,
@@ -66,9 +66,6 @@ impl Section for Listener {
             wrong.extend(only_unix(self.mode.is_some(), "mode"));
             wrong.extend(only_unix(self.group.is_some(), "group"));
         }
-        if self.tls.enabled && (self.tls.cert.is_none() || self.tls.key.is_none()) {
-            wrong.push(("tls", Wrong::new("needs \"cert\" and \"key\" when it is enabled")));
-        }
         wrong
     }
 }
@@ -83,7 +80,7 @@ impl Server {
         let own = self.address.iter().map(|address| {
             let listener = Listener {
                 address: address.clone(),
-                tls: self.tls.clone(),
+                tls: self.tls.listener.clone(),
                 proxy_protocol: self.haproxy_v2,
                 ..Listener::default()
             };

@@ -10,6 +10,7 @@ pub mod headers;
 pub mod http;
 pub mod insights;
 pub mod ldap;
+pub mod listener_tls;
 pub mod listeners;
 pub mod log;
 pub mod lua;

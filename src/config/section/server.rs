@@ -12,11 +12,11 @@ use crate::config::section::dns::Dns;
 use crate::config::section::headers::DefaultHttpRequestHeader;
 use crate::config::section::http::{Compression, HttpClient, KeepAlive, Middlewares};
 use crate::config::section::insights::Insights;
+use crate::config::section::listener_tls::ServerTls;
 use crate::config::section::listeners::{Listener, SocketMode, TrustedProxies};
 use crate::config::section::log::Log;
 use crate::config::section::redis::Redis;
 use crate::config::section::timeouts::Timeouts;
-use crate::config::section::tls::Tls;
 use crate::config::value::Word;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ pub struct Server {
     pub chroot: Option<PathBuf>,
     pub landlock: Landlock,
     pub disabled_endpoints: DisabledEndpoints,
-    pub tls: Tls,
+    pub tls: ServerTls,
     pub basic_auth: BasicAuth,
     pub jwt_auth: JwtAuth,
     pub oidc_auth: OidcAuth,
@@ -149,7 +149,7 @@ impl Default for Server {
             chroot: None,
             landlock: Landlock::default(),
             disabled_endpoints: DisabledEndpoints::default(),
-            tls: Tls::default(),
+            tls: ServerTls::default(),
             basic_auth: BasicAuth::default(),
             jwt_auth: JwtAuth::default(),
             oidc_auth: OidcAuth::default(),
@@ -263,9 +263,6 @@ impl Section for Server {
         if self.rate_limit_burst > 0 && self.rate_limit_per_second == 0.0 {
             let why = "limits nothing without rate_limit_per_second: set that, or remove it";
             wrong.push(("rate_limit_burst", Wrong::new(why)));
-        }
-        if self.tls.enabled && (self.tls.cert.is_none() || self.tls.key.is_none()) {
-            wrong.push(("tls", Wrong::new("needs \"cert\" and \"key\" when it is enabled")));
         }
         wrong
     }

@@ -11,6 +11,8 @@ pub struct Timeouts {
     pub request: Duration,
     /// From the first byte of a request to the end of its head.
     pub head: Duration,
+    /// From the accept of a connection to the end of its TLS handshake; part of `head`.
+    pub tls_handshake: Duration,
     /// From the end of the head to the end of the body.
     pub body: Duration,
     /// Between two requests of one connection.
@@ -33,6 +35,8 @@ impl Default for Timeouts {
         Timeouts {
             request: seconds(10),
             head: seconds(10),
+            // A handshake takes two round trips and milliseconds.
+            tls_handshake: seconds(5),
             body: seconds(30),
             idle: seconds(75),
             write: seconds(30),
@@ -52,6 +56,7 @@ impl Section for Timeouts {
         let named = [
             ("request", &mut self.request),
             ("head", &mut self.head),
+            ("tls_handshake", &mut self.tls_handshake),
             ("body", &mut self.body),
             ("idle", &mut self.idle),
             ("write", &mut self.write),

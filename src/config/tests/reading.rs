@@ -241,10 +241,7 @@ fn rules_between_keys() {
             "server: {jwt_auth: {enabled: true}}",
             "1: server.jwt_auth.secret_key: is missing, but jwt_auth is enabled",
         ),
-        (
-            "server: {tls: {enabled: true}}",
-            "1: server.tls: needs \"cert\" and \"key\" when it is enabled",
-        ),
+        ("server: {tls: {enabled: true}}", "1: server.tls.enabled: needs \"cert\" and \"key\""),
         (
             "server: {backends: [lua]}",
             "1: lua.config.backend_script_path: is missing, but server.backends has \"lua\"",
@@ -288,15 +285,7 @@ fn rules_between_keys() {
 }
 
 /// Each sets a key that protects something and is not built: where that is blamed.
-const PROTECTING: [(&str, &str); 9] = [
-    (
-        "server:\n  listeners:\n    - address: 127.0.0.1:1\n    - address: 127.0.0.1:2\n      tls:\n        enabled: true\n        cert: '{dir}/a.lua'\n        key: '{dir}/a.lua'",
-        "6: server.listeners[1].tls.enabled",
-    ),
-    (
-        "server:\n  tls:\n    enabled: true\n    cert: '{dir}/a.lua'\n    key: '{dir}/a.lua'",
-        "3: server.tls.enabled",
-    ),
+const PROTECTING: [(&str, &str); 7] = [
     ("server: {redis: {tls: {cipher_suites: [x]}}}", "1: server.redis.tls.cipher_suites"),
     ("server: {http_client: {tls: {cipher_suites: x}}}", "1: server.http_client.tls.cipher_suites"),
     (
@@ -320,6 +309,40 @@ const PROTECTING: [(&str, &str); 9] = [
         "5: ldap.optional_ldap_pools.p.auth_rate_limit_per_second",
     ),
 ];
+
+#[test]
+fn tls_that_cannot_protect_is_refused() {
+    for (text, problem) in [
+        (
+            "server:\n  tls:\n    enabled: true\n    cert: '{dir}/a.lua'\n    key: '{dir}/a.lua'",
+            "4: server.tls.cert: ",
+        ),
+        (
+            "server:\n  tls:\n    enabled: true\n    certificates:\n      - {cert: '{dir}/a.lua', key: '{dir}/a.lua'}",
+            "5: server.tls.certificates[0].cert: ",
+        ),
+        ("server: {tls: {cert: '{dir}/a.lua'}}", "1: server.tls.cert: needs both"),
+        (
+            "server: {tls: {enabled: true, cert: '{dir}/a.lua', key: '{dir}/a.lua', client_auth: required}}",
+            "1: server.tls.client_ca_file: is missing",
+        ),
+        (
+            "server: {tls: {enabled: true, cert: '{dir}/a.lua', key: '{dir}/a.lua', crl_file: '{dir}/a.lua'}}",
+            "1: server.tls.crl_file: protects nothing",
+        ),
+        (
+            "server: {tls: {enabled: true, cert: '{dir}/a.lua', key: '{dir}/a.lua', client_callers: [{name: x}]}}",
+            "1: server.tls.client_callers: protects nothing",
+        ),
+        (
+            "server: {tls: {cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}}",
+            "1: server.tls.cipher_suites: \"TLS_RSA_WITH_RC4_128_SHA\" is no cipher suite that is known to be sound (allowed: TLS_AES_256_GCM_SHA384, ",
+        ),
+    ] {
+        let all = problems(text);
+        assert!(all[0].starts_with(problem), "{text}: {all:?}");
+    }
+}
 
 #[test]
 fn protection_that_is_not_built_is_refused() {
@@ -405,7 +428,6 @@ fn keys_without_effect_warn() {
         ("server: {log: {add_source: true}}", "server.log.add_source"),
         ("server: {log: {debug_modules: [auth]}}", "server.log.debug_modules"),
         ("server: {middlewares: {rate: false}}", "server.middlewares"),
-        ("server: {tls: {cert: '{dir}/a.lua'}}", "server.tls.cert"),
         ("server: {prometheus_timer: {labels: [auth]}}", "server.prometheus_timer.labels"),
         ("server: {redis: {pool_size: 5}}", "server.redis.pool_size"),
         ("server: {workers: 1}\nlua: {config: {queue_length: 5}}", "lua.config.queue_length"),

@@ -16,6 +16,8 @@ pub struct Origin {
     pub proxied: Option<SocketAddr>,
     /// The peer of the connection; `None` on a unix socket.
     pub peer: Option<IpAddr>,
+    /// Client certificates at the listener are those of callers, not of users.
+    pub certificate_is_callers: bool,
 }
 
 /// Where the client is. For services that take its address from the connection
@@ -159,8 +161,13 @@ mod tests {
                     format!("{who}\n{headers}").lines().map(|line| format!("{line}\r\n")).collect();
                 let mut request =
                     request(format!("GET /x HTTP/1.1\r\nHost: x\r\n{lines}\r\n").as_bytes());
-                parse(&mut request, service, &settings, Origin { proxied: peer, peer: None })
-                    .unwrap();
+                parse(
+                    &mut request,
+                    service,
+                    &settings,
+                    Origin { proxied: peer, ..Origin::default() },
+                )
+                .unwrap();
                 assert_eq!(
                     (text(&request, Field::ClientIp), text(&request, Field::ClientPort)),
                     (ip, port),
@@ -184,7 +191,7 @@ mod tests {
             let head = format!("GET /x HTTP/1.1\r\nHost: x\r\nAuth-User: u\r\n{headers}\r\n\r\n");
             let mut request = request(head.as_bytes());
             let proxied = peer.map(|peer| peer.parse().unwrap());
-            let origin = Origin { proxied, peer: None };
+            let origin = Origin { proxied, ..Origin::default() };
             parse(&mut request, Service::Header, &Settings::default(), origin).unwrap();
             assert_eq!(text(&request, Field::Ssl), ssl, "{peer:?} {headers}");
         }
@@ -206,7 +213,7 @@ mod tests {
         let who = "Auth-User: u\r\nAuthorization: Basic YTpi";
         let mut request =
             request(format!("GET /x HTTP/1.1\r\nHost: x\r\n{who}\r\n{lines}\r\n").as_bytes());
-        let origin = Origin { proxied: None, peer: peer.map(|peer| peer.parse().unwrap()) };
+        let origin = Origin { peer: peer.map(|peer| peer.parse().unwrap()), ..Origin::default() };
         parse(&mut request, service, settings, origin)?;
         Ok(text(&request, Field::ClientIp).to_owned())
     }

@@ -12,6 +12,7 @@
 
 mod basic;
 mod body;
+mod certificate;
 mod client;
 mod fields;
 mod form;
@@ -76,6 +77,7 @@ pub fn parse(
     {
         return Err(Rejection::Lookup);
     }
+    certificate::take(request, origin);
     client::settle(request)?;
     settle_protocol(request);
     let needs_name = request.mode != Mode::ListAccounts && service != Service::Basic;
@@ -255,6 +257,7 @@ mod tests {
             basic: None,
             jwt: None,
             oidc: None,
+            certificates: Vec::new(),
         };
         let callers = Settings { caller: Some(Arc::new(callers)), ..Settings::default() };
         let allowed = Settings { basic_lookups: true, ..callers.clone() };

@@ -24,6 +24,9 @@ impl Worker {
     /// Accepts what waits at a listener, a bounded number per turn.
     pub(in crate::worker) fn accept(&mut self, at: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
+            if !self.takes_handshakes(at) {
+                break;
+            }
             let Some(listener) = self.clients.listeners.get_mut(at) else { return };
             match listener.socket.accept() {
                 Ok(Some((stream, peer))) => {
@@ -52,6 +55,11 @@ impl Worker {
     fn adopt(&mut self, connection: Connection) {
         let key = self.clients.connections.insert(connection);
         self.arm(key);
+        self.begin_reading(key);
+    }
+
+    /// Reads for the first time.
+    pub(super) fn begin_reading(&mut self, key: Key) {
         // The first request is usually there already, and a client that closes after its answer is
         // never watched at all, which saves it two of its six system calls. Whether a client that
         // waits for long has gone, only the poller tells.
@@ -61,7 +69,7 @@ impl Worker {
                 self.clients.timers.set(self.now.mono + WATCH_AFTER, Timer::Watch(key))
             }
             // What is left to watch when the answer is out, `send_answers` knows.
-            Some(connection) if connection.has_unsent() => {}
+            Some(connection) if connection.has_unsent() || connection.handshake_queued => {}
             _ => self.watch(key),
         }
     }
@@ -82,7 +90,10 @@ impl Worker {
         };
         let session = Session::http(self.now.mono, &self.local.epoch.timeouts);
         let connection = Connection::new(stream, peer, (at, seat), session, self.now.mono);
-        Some(if rules.proxy_protocol { connection.behind_proxy(peer) } else { connection })
+        if rules.proxy_protocol {
+            return Some(connection.behind_proxy(peer));
+        }
+        self.begin_tls(connection)
     }
 
     fn seat(&self, at: usize, rules: Rules) -> Result<Option<Seat>, Refused> {
@@ -103,7 +114,7 @@ impl Worker {
     pub(super) fn read_proxy_header(&mut self, key: Key) -> bool {
         let Some(connection) = self.clients.connections.get_mut(key) else { return false };
         match connection.read_proxy_header(&mut self.scratch) {
-            Ok(Opening::Done) => return true,
+            Ok(Opening::Done) => return self.begin_tls_of(key),
             Ok(Opening::More) => self.settle_connection(key),
             Ok(Opening::Refused(error)) => {
                 let (at, peer) = (connection.listener, connection.peer);

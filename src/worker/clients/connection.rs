@@ -8,9 +8,11 @@
 use crate::frontend::{Overdue, Session, Settings, Step, Timeouts};
 use crate::process::seats::Seat;
 use crate::proto::proxy::{self, HeaderError};
-use crate::reactor::{Fill, Flush, Key, PeerAddress, Stream};
+use crate::reactor::{Fill, Flush, Handshake, Key, PeerAddress, Stream};
+use crate::tls::{ServerTls, TlsError, TlsFacts};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What came of looking for a PROXY header.
@@ -36,6 +38,12 @@ pub struct Connection {
     pub proxied: Option<SocketAddr>,
     /// Its first bytes must be a PROXY header, and have not come yet.
     pub awaits_proxy_header: bool,
+    /// What its TLS handshake has come to.
+    pub tls: Option<Arc<TlsFacts>>,
+    /// Until when the TLS handshake must be through, while it is not.
+    handshake_until: Option<Instant>,
+    /// Its handshake is among those that the worker goes on with.
+    pub handshake_queued: bool,
     /// The task that works on the answer.
     task: Option<Key>,
     /// The socket may have more than was read.
@@ -71,6 +79,9 @@ impl Connection {
             peer: peer.ip(),
             proxied: None,
             awaits_proxy_header: false,
+            tls: None,
+            handshake_until: None,
+            handshake_queued: false,
             task: None,
             readable: true,
             closing: false,
@@ -150,6 +161,38 @@ impl Connection {
         &self.session
     }
 
+    /// Begins with TLS, whose handshake must be through in time.
+    ///
+    /// # Errors
+    /// [`TlsError::Config`].
+    pub fn start_tls(&mut self, tls: &ServerTls, until: Instant) -> Result<(), TlsError> {
+        self.stream.start_tls_server(tls)?;
+        self.handshake_until = Some(until);
+        Ok(())
+    }
+
+    /// Whether a TLS handshake is to be done before anything is read.
+    pub fn is_handshaking(&self) -> bool {
+        self.handshake_until.is_some()
+    }
+
+    /// Goes on with the TLS handshake.
+    ///
+    /// # Errors
+    /// It failed: drop the connection.
+    pub fn shake_hands(&mut self) -> io::Result<Handshake> {
+        let handshake = self.stream.handshake()?;
+        match handshake {
+            Handshake::Pending => {}
+            Handshake::Done => {
+                self.handshake_until = None;
+                self.tls = self.stream.tls_facts().map(Arc::new);
+            }
+            Handshake::PlainText | Handshake::Closed => self.handshake_until = None,
+        }
+        Ok(handshake)
+    }
+
     /// Notes readiness, and whether the peer's end is among what can be read; call
     /// [`Connection::read`] next unless the session is busy.
     pub fn mark_readable(&mut self, closing: bool) {
@@ -165,6 +208,11 @@ impl Connection {
     /// Whether there is something to read or to step on.
     pub fn has_work(&self) -> bool {
         self.session.has_input() || self.wants_read()
+    }
+
+    /// Whether the TLS session waits for a slow peer.
+    pub fn wants_flush(&self) -> bool {
+        self.stream.wants_flush()
     }
 
     /// Whether an answer is still on its way out.
@@ -202,7 +250,7 @@ impl Connection {
             Fill::Bytes(count) => {
                 // A short read means that the socket is drained; the next event tells of more.
                 self.readable =
-                    count == scratch.len() || self.closing || self.stream.is_encrypted();
+                    count == scratch.len() || self.closing || self.stream.may_have_more();
                 let fresh = scratch.get(..count).unwrap_or_default();
                 Ok(Some(self.session.receive(fresh, now, settings)))
             }
@@ -273,11 +321,15 @@ impl Connection {
 
     /// When the connection's timer must fire at the latest.
     pub fn deadline(&self) -> Instant {
-        self.session.deadline()
+        let deadline = self.session.deadline();
+        self.handshake_until.map_or(deadline, |until| until.min(deadline))
     }
 
     /// What to do when the timer fires.
     pub fn overdue(&self, now: Instant) -> Overdue {
+        if self.handshake_until.is_some_and(|until| now >= until) {
+            return Overdue::Client;
+        }
         self.session.overdue(now)
     }
 }

@@ -5,6 +5,8 @@
 
 mod accepting;
 mod connection;
+mod handshakes;
+mod handshaking;
 mod listening;
 mod refusing;
 mod serving;
@@ -13,6 +15,7 @@ pub use connection::Connection;
 pub use listening::Listening;
 
 use crate::reactor::{Interest, Key, Kind, Reactor, Slots, Timers, Token};
+use handshakes::Handshakes;
 use listening::RefusalLog;
 use std::collections::VecDeque;
 use std::io;
@@ -34,6 +37,8 @@ pub struct Clients {
     /// A timer to accept again is set.
     accepts_again: bool,
     refusals: RefusalLog,
+    /// TLS handshakes that can go on.
+    handshakes: Handshakes,
 }
 
 /// What a timer is about; its key may have gone stale.
@@ -70,6 +75,7 @@ impl Clients {
             answered: Vec::new(),
             accepts_again: false,
             refusals: RefusalLog::default(),
+            handshakes: Handshakes::default(),
         })
     }
 
@@ -94,7 +100,7 @@ impl Clients {
 
     /// Whether a connection is to be looked at again, event or not.
     pub fn has_work(&self) -> bool {
-        !self.again.is_empty()
+        !self.again.is_empty() || !self.handshakes.is_empty()
     }
 
     /// When the next timer fires.

@@ -53,6 +53,9 @@ impl Worker {
         if readiness.error && connection.session().is_busy() {
             return self.close(key);
         }
+        if connection.is_handshaking() {
+            return self.queue_handshake(key);
+        }
         if readiness.writable && !self.flush(key) {
             return;
         }
@@ -76,6 +79,9 @@ impl Worker {
         let settings = Settings { limits: &epoch.http, timeouts: &epoch.timeouts };
         for _ in 0..REQUESTS_PER_TURN {
             let Some(connection) = self.clients.connections.get_mut(key) else { return };
+            if connection.is_handshaking() {
+                return self.queue_handshake(key);
+            }
             if connection.session().is_busy() || connection.has_unsent() {
                 return;
             }
@@ -136,8 +142,10 @@ impl Worker {
         let framing = received.head.framing;
         let session = self.sessions.next(self.now.unix_seconds());
         let deadline = self.now.mono + self.local.epoch.request_time;
+        let Some(connection) = self.clients.connections.get(key) else { return };
+        let tls = connection.tls.clone();
         self.open(key, framing, deadline, |context, out| {
-            exchange::open(received, session, context, out)
+            exchange::open(received, session, tls, context, out)
         });
     }
 
@@ -165,12 +173,14 @@ impl Worker {
         let date = *self.date.text(self.now);
         let Some(connection) = self.clients.connections.get_mut(key) else { return };
         let peer = connection.peer;
+        let rules = local.epoch.listeners.rules(connection.listener);
         let context = Context {
             local: &local,
             from: From {
                 peer,
                 proxied: connection.proxied,
-                caller_auth: local.epoch.listeners.rules(connection.listener).caller_auth,
+                caller_auth: rules.caller_auth,
+                listener: rules.place,
                 now: self.now,
             },
             envelope: Envelope::new(framing, &date),
@@ -276,7 +286,7 @@ impl Worker {
     }
 
     /// Has the poller tell when a slow peer takes more.
-    fn watch_writing(&mut self, key: Key) {
+    pub(super) fn watch_writing(&mut self, key: Key) {
         self.watch(key);
         let Some(connection) =
             self.clients.connections.get_mut(key).filter(|connection| !connection.watches_writing)

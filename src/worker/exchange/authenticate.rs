@@ -26,7 +26,13 @@ pub(super) fn read(
     out: &mut Vec<u8>,
 ) -> Option<Next<Job>> {
     let Context { local, from, envelope, .. } = context;
-    let origin = Origin { proxied: from.proxied, peer: from.peer };
+    let callers = local.epoch.dialect.caller.as_deref();
+    let origin = Origin {
+        proxied: from.proxied,
+        peer: from.peer,
+        certificate_is_callers: callers
+            .is_some_and(|callers| callers.knows_certificates_at(from.listener)),
+    };
     if let Err(rejection) = input::parse(request, service, &local.epoch.dialect, origin) {
         let status = fixed::rejection(out, rejection, &envelope);
         return Some(Next::Answered(status, Some(rejection.to_string())));

@@ -3,7 +3,8 @@
 
 use super::kind::{Admitted, Context, From, Output};
 use crate::auth::caller::{
-    Access, Check, CheckResult, Decision, Need, Presented, Refusal, throttle::Throttle,
+    Access, Callers, Check, CheckResult, Decision, Grant, Need, Presented, Refusal,
+    throttle::Throttle,
 };
 use crate::auth::request::Request;
 use crate::dialect::caller::{Credentials, Guard, guard, refuse};
@@ -61,6 +62,12 @@ pub fn admit(
         Guard::Metrics => (Need::Metrics, Some(&settings.metrics_access)),
         Guard::Admin(need) => (need, Some(&settings.admin_access)),
     };
+    // A certificate that suffices is enough; credentials may say more.
+    let by_certificate = by_certificate(request, callers, from);
+    let lacking = match by_certificate.map(|grant| grant.satisfies(need)) {
+        Some(Ok(())) if known.is_none() => return Admission::Granted,
+        satisfied => satisfied.and_then(Result::err),
+    };
     let decision = match known {
         Some(Ok(grant)) => Decision::Granted(grant),
         Some(Err(refusal)) => Decision::Refused(refusal),
@@ -78,9 +85,15 @@ pub fn admit(
             Err(refusal) => refusal,
         },
         Decision::Check(check) => return Admission::Later(check),
+        Decision::Refused(Refusal::Missing) => lacking.unwrap_or(Refusal::Missing),
         Decision::Refused(refusal) => refusal,
     };
     refused(out, refusal, context)
+}
+
+/// Who connected, if a certificate tells.
+fn by_certificate(request: &Request, callers: Option<&Callers>, from: From) -> Option<Grant> {
+    callers?.by_certificate(from.listener, request.tls.as_ref()?, from.now.unix_seconds())
 }
 
 /// Who presents these credentials; `None`: nobody needs to know.

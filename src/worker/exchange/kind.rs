@@ -34,6 +34,8 @@ pub struct From {
     pub proxied: Option<SocketAddr>,
     /// Whether callers must authenticate at the connection's listener.
     pub caller_auth: bool,
+    /// The listener's place in the configuration.
+    pub listener: usize,
     pub now: Now,
 }
 

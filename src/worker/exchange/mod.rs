@@ -40,9 +40,11 @@ use crate::dialect::{fixed, input};
 use crate::frontend::http::Received;
 use crate::metrics::{LabelId, Space};
 use crate::op::Ops;
+use crate::tls::TlsFacts;
 use crate::worker::scheduler::Body;
 use kind::{login, take};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What [`open`] made of a request.
 pub struct Opened {
@@ -71,11 +73,14 @@ pub enum Job {
 pub fn open(
     received: Received,
     session: SessionId,
+    tls: Option<Arc<TlsFacts>>,
     context: Context<'_>,
     out: &mut Vec<u8>,
 ) -> Opened {
     let Received { raw, head, body } = received;
-    go_on(Box::new(input::open(raw, head, body, session)), None, context, out)
+    let mut request = Box::new(input::open(raw, head, body, session));
+    request.tls = tls;
+    go_on(request, None, context, out)
 }
 
 /// As [`open`], for a request whose caller was looked for.

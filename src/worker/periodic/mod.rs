@@ -6,12 +6,14 @@
 //! be saved once more.
 //!
 //! ```text
+//! certificates.rs  TLS files of the listeners
 //! checks.rs        are the monitored mail servers alive
 //! connections.rs   counts of `nauthilus_psnet`
 //! keys.rs          public keys of an issuer of tokens
 //! login_counts.rs  login counters that survive a restart
 //! ```
 
+mod certificates;
 mod checks;
 mod connections;
 mod keys;
@@ -46,6 +48,11 @@ impl Worker {
         }
         let counts = self.login_counts();
         self.begin_periodic(FOREVER, |ops| counts.keep(ops));
+        let listeners = self.local.epoch.listeners.all_tls();
+        if !listeners.is_empty() {
+            let notices = self.reporting.notices.clone();
+            self.begin_periodic(FOREVER, |ops| certificates::renew(listeners, notices, ops));
+        }
         if self.local.epoch.key_source.is_some() {
             let (epoch, client) =
                 (self.local.epoch.clone(), self.local.host.state().services().http.clone());

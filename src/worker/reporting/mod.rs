@@ -107,8 +107,9 @@ impl Reporting {
         line.number("http_status", u64::from(status.unwrap_or(CLIENT_GONE)));
         line.duration("latency", elapsed);
         line.text_or_na("user_agent", request.header(b"user-agent").next().unwrap_or_default());
-        line.text("tls_protocol", "N/A")
-            .text("tls_cipher", "N/A")
+        let tls = request.tls.as_deref();
+        line.text("tls_protocol", tls.map_or("N/A", |tls| tls.protocol))
+            .text("tls_cipher", tls.map_or("N/A", |tls| &tls.cipher))
             .text("auth_method", crate::dialect::caller::method(request));
         line.text_or_na("uri_path", request.text(request.http.path));
         line.text("msg", error.unwrap_or("HTTP request"));

@@ -22,6 +22,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::panic,
     reason = "as in tests: what a bench sets up is sound, or it must end"

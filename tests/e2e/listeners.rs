@@ -127,7 +127,7 @@ fn a_listener_has_no_more_connections_than_it_may() {
         third.expect_close();
     }
     assert_eq!(server.metric("loligo_connections_refused_total{reason=\"max_connections\"}"), 3.0);
-    server.wait_for_log("the listener has max_connections");
+    server.wait_for_log("the listener has reached max_connections");
     // Those that are there go on, and each that goes makes room.
     assert_eq!(first.ask(&Request::get("/ping")).text(), "pong");
     drop(second);

@@ -415,8 +415,8 @@ fn protection_that_is_switched_off_may_be_given() {
         0
     );
     assert!(
-        try_text("c.yml", BASE, &[("LOLIGO_SERVER_HAPROXY_V2", "true")]).unwrap_err().starts_with(
-            "environment variable LOLIGO_SERVER_HAPROXY_V2: server.haproxy_v2: is not implemented"
+        try_text("c.yml", BASE, &[("LOLIGO_SERVER_REDIS_TLS_CIPHER_SUITES", "x")]).unwrap_err().starts_with(
+            "environment variable LOLIGO_SERVER_REDIS_TLS_CIPHER_SUITES: server.redis.tls.cipher_suites: is not implemented"
         )
     );
 }
@@ -496,7 +496,7 @@ fn logins_that_nobody_counts_are_told_of() {
             "lua:\n  config: {backend_script_path: '{dir}/a.lua'}\n  search: [{protocol: imap}]\n",
         ),
     );
-    assert_eq!(all, ["5: lua.features: are never run: server.features has no \"lua\""]);
+    assert_eq!(all, ["5: lua.features: never run: server.features has no \"lua\""]);
 }
 
 #[test]

@@ -358,6 +358,17 @@ const ENTITIES: [(char, &[u8]); 10] = [
     ('\0', b"&#0;"),
 ];
 
+/// The text of a URL with `***` in place of the user information. Everything from the scheme to the
+/// last `@` is hidden, so that a password which should have been escaped (`/`, `?`, `@`) is not shown
+/// in part.
+pub fn hide_user_information(url: &str) -> String {
+    let Some((hidden, shown)) = url.rsplit_once('@') else { return url.to_owned() };
+    match hidden.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://***@{shown}"),
+        None => format!("***@{shown}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use crate::config::problem::Wrong;
 use crate::config::value::Word;
+use crate::masking::hide_user_information;
 use crate::secret::Secret;
 use std::fmt;
 
@@ -44,17 +45,8 @@ impl Word for Url {
         Ok(Url::from(text))
     }
 
-    /// Everything from the scheme to the last `@` is hidden, so that a password which should have
-    /// been escaped (`/`, `?`, `@`) is not shown in part.
     fn text(&self) -> String {
-        let text = self.expose();
-        let Some((hidden, shown)) = text.rsplit_once('@') else {
-            return text.to_owned();
-        };
-        match hidden.split_once("://") {
-            Some((scheme, _)) => format!("{scheme}://***@{shown}"),
-            None => format!("***@{shown}"),
-        }
+        hide_user_information(self.expose())
     }
 }
 

@@ -245,15 +245,27 @@ impl Section for OidcAuth {
 /// `https://…`, or `http://` to this host: whoever could change the keys on their way could sign
 /// tokens.
 fn web_address(url: &Url) -> Checked {
-    let url = url.expose();
-    let is_local = ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|start| {
-        url.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-    });
-    if url.is_empty() || url.starts_with("https://") || is_local {
-        one_word(&url.to_owned())
+    let text = url.expose();
+    if text.is_empty() || text.starts_with("https://") || is_on_this_host(text) {
+        one_word(&text.to_owned())
     } else {
         Err(Wrong::new("must be an https URL (http only to this host)"))
     }
+}
+
+/// Whether it is an http URL of a server on this host. With user information it is not taken for
+/// one: `http://localhost:x@other.example/` names another host.
+fn is_on_this_host(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    ["127.0.0.1", "[::1]", "localhost"].iter().any(|host| {
+        authority.strip_prefix(host).is_some_and(|port| {
+            port.is_empty()
+                || port
+                    .strip_prefix(':')
+                    .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        })
+    })
 }
 
 /// `server.metrics_access`, `server.admin_access`: who may have it besides authenticated callers.
@@ -295,3 +307,32 @@ const BASIC_USERS_MAX: usize = 64;
 
 /// Each costs an HMAC for a token that none of the others has signed.
 const PREVIOUS_KEYS_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_host_may_be_asked_in_clear_text() {
+        for url in [
+            "",
+            "https://a.example/",
+            "http://127.0.0.1/k",
+            "http://[::1]:8080",
+            "http://localhost:80/?a@b",
+        ] {
+            assert!(web_address(&Url::from(url)).is_ok(), "{url}");
+        }
+        for url in [
+            "http://a.example/",
+            "http://localhost.example/",
+            "http://localhost:x@other.example/",
+            "http://localhost:80@other.example/",
+            "http://127.0.0.1\\@other.example/",
+            "ftp://localhost/",
+            "localhost",
+        ] {
+            assert!(web_address(&Url::from(url)).is_err(), "{url}");
+        }
+    }
+}

@@ -210,8 +210,7 @@ impl ServerTlsSettings {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(chosen));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // The operator's order counts where there is one.
-        config.ignore_client_order = !self.suites.is_empty();
+        config.ignore_client_order = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         // A client that resumes gets a new one each time.
         config.send_tls13_tickets = 0;

@@ -3,6 +3,7 @@
 use super::cookies::Jar;
 use super::error::Label;
 use super::proxy::Proxy;
+use crate::masking::hide_user_information;
 use crate::proto::http::client::{Headers, ResponseLimits, is_method};
 use crate::proto::url::{Url, UrlError};
 use crate::secret::Secret;
@@ -54,8 +55,23 @@ pub enum Redirects {
 pub enum RequestError {
     #[error("net/http: invalid method {0:?}")]
     Method(String),
+    /// The URL, without user information.
     #[error("parse {0:?}: {1}")]
     Url(String, UrlError),
+}
+
+impl RequestError {
+    /// Quotes neither user information nor what may be a part of it: a password with a slash reads
+    /// as a port.
+    fn url(url: &[u8], error: UrlError) -> RequestError {
+        let text = String::from_utf8_lossy(url);
+        let shown = hide_user_information(&text);
+        let error = match error {
+            UrlError::Port(_) | UrlError::Escape(_) if shown != text => UrlError::UserInfo,
+            error => error,
+        };
+        RequestError::Url(shown, error)
+    }
 }
 
 /// An answer, of whatever status.
@@ -81,8 +97,7 @@ impl Request {
             return Err(RequestError::Method(method.to_owned()));
         }
         let url = url.as_ref();
-        let parsed = Url::parse(url)
-            .map_err(|error| RequestError::Url(String::from_utf8_lossy(url).into_owned(), error))?;
+        let parsed = Url::parse(url).map_err(|error| RequestError::url(url, error))?;
         Ok(Request {
             method: method.to_owned(),
             url: parsed,
@@ -162,6 +177,14 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_does_not_quote_a_password() {
+        for url in ["http://u:hunter2@a b/", "http://u:hunter2/x@h/", "http://u:%hunter2@h/"] {
+            let error = Request::new("GET", url).unwrap_err().to_string();
+            assert!(!error.contains("hunter2") && error.contains("***@"), "{error}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_asked_says_why() {

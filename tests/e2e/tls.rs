@@ -1,6 +1,7 @@
 //! TLS at the listener: with openssl as the client, with client certificates, with files that
 //! change and files that are wrong.
 
+use crate::support::haproxy::Front;
 use crate::support::http::Client;
 use crate::support::site::{backend_that_finds_everybody, loligo};
 use crate::support::{Request, Server, Site, until};
@@ -11,6 +12,7 @@ use rcgen::{
 };
 use serde_json::{Value, json};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,15 +76,12 @@ fn openssl(server: &Server, arguments: &[&str]) -> String {
 }
 
 fn ask_by_openssl(server: &Server, arguments: &[&str], request: &str) -> String {
+    ask_at(server, server.address, arguments, request)
+}
+
+fn ask_at(server: &Server, address: SocketAddr, arguments: &[&str], request: &str) -> String {
     let mut process = Command::new("openssl")
-        .args([
-            "s_client",
-            "-ign_eof",
-            "-connect",
-            &server.address.to_string(),
-            "-CAfile",
-            "ca.pem",
-        ])
+        .args(["s_client", "-ign_eof", "-connect", &address.to_string(), "-CAfile", "ca.pem"])
         .args(arguments)
         .current_dir(server.path(""))
         .stdin(Stdio::piped())
@@ -101,6 +100,23 @@ fn metric(server: &Server, result: &str) -> u64 {
     let series = format!("loligo_tls_handshakes_total{{result=\"{result}\"}} ");
     let found = page.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok());
     found.unwrap_or_else(|| panic!("no {series} in {page}"))
+}
+
+#[test]
+fn haproxy_passes_tls_through_and_names_its_clients() {
+    let authority = Authority::new();
+    let tls = json!({ "enabled": true, "cert": "a.example.crt", "key": "a.example.key" });
+    let listener = json!({ "address": "127.0.0.1:0", "tls": tls, "proxy_protocol": true });
+    let site = authority.site(json!({})).set(json!({ "server": { "listeners": [listener] } }));
+    let mut server = site.start();
+    let front = Front::start(server.last_address(), "send-proxy-v2", "tcp");
+    let request = "GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let output = ask_at(&server, front.address, &["-bind", "127.0.0.7:0"], request);
+    assert!(output.contains("HTTP/1.1 200 OK") && output.contains("TLSv1.3"), "{output}");
+    server.wait_for_log("client_ip=127.0.0.7");
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("client_ip=127.0.0.7")).unwrap();
+    assert!(line.contains("tls_protocol=TLSv1.3"), "{line}");
 }
 
 #[test]

@@ -95,6 +95,8 @@ impl Worker {
             }
             // Those who only look whether somebody listens.
             Ok(Handshake::Closed) => self.close(key),
+            // The client has gone; it may have thought that the handshake was through.
+            Err(error) if is_gone(&error) => self.close(key),
             Err(error) => {
                 let peer = connection.peer;
                 self.handshake_failed(peer, &reason(&error));
@@ -120,6 +122,10 @@ impl Worker {
             .number("more_since_last_line", unlogged)
             .end();
     }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 /// The reason without the words of the layers around it.

@@ -78,7 +78,7 @@ families! {
     // Ours.
     ACCEPTS_FAILED = Counter "loligo_accept_failures_total" "Connections that could not be accepted because of missing file descriptors or memory.";
     CONNECTIONS_ACCEPTED = Counter "loligo_connections_accepted_total" "Connections accepted from clients.";
-    CHANNELS_OPEN = Gauge "loligo_channels_open" "Open connections to upstream servers, except Redis.";
+    UPSTREAM_CONNECTIONS_OPEN = Gauge "loligo_upstream_connections_open" "Open connections to upstream servers, except Redis.";
     CONNECTIONS_OPEN = Gauge "loligo_connections_open" "Open client connections.";
     CONNECTIONS_REFUSED = Counter "loligo_connections_refused_total"
         "Connections closed because the listener had too many, the PROXY header was invalid, or the peer is not a trusted proxy.";

@@ -8,12 +8,12 @@
 //! [`Failure::Deadline`].
 
 mod boxed;
-mod channel;
+mod connection;
 mod notify;
 mod subtask;
 
 pub use boxed::boxed;
-pub use channel::{ChannelId, ChannelOp, Dropped, Handle};
+pub use connection::{ConnectionId, ConnectionOp, Dropped, Handle};
 pub use notify::{Notify, Woken};
 pub use subtask::{BlockingJob, Done, Subtask, Worked};
 
@@ -36,7 +36,7 @@ pub enum Op {
     /// A password to check against a stored hash on the hash thread.
     Hash(HashOp),
     /// To open a connection, or to go on with one.
-    Channel(ChannelOp),
+    Connection(ConnectionOp),
     /// Code that asks ops of its own, one after the other, as a task of its own: how a client of
     /// some protocol runs.
     Run(Subtask),
@@ -67,13 +67,13 @@ pub enum Answer {
     /// The [`Notify`] was notified.
     Notified,
     Slept,
-    /// [`ChannelOp::Open`]: the connection.
+    /// [`ConnectionOp::Open`]: the connection.
     Opened(Handle),
-    /// [`ChannelOp::StartTls`], [`ChannelOp::Send`]: done.
+    /// [`ConnectionOp::StartTls`], [`ConnectionOp::Send`]: done.
     Passed,
-    /// [`ChannelOp::Receive`]: the buffer that came with it, with what has come behind; nothing new means that the peer sends no more.
+    /// [`ConnectionOp::Receive`]: the buffer that came with it, with what has come behind; nothing new means that the peer sends no more.
     Received(Vec<u8>),
-    /// [`ChannelOp::Check`]: nothing has come and nobody has closed.
+    /// [`ConnectionOp::Check`]: nothing has come and nobody has closed.
     Fresh(bool),
     /// What an [`Op::Run`] or [`Op::Blocking`] returned.
     Done(Done),

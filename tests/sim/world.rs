@@ -265,7 +265,7 @@ impl World {
                 return self.scheduler.answer(ask, job::answer(pending.op));
             }
             Op::Dns(op) if op.name.ends_with("redis") => pending.until = Some(until),
-            Op::Channel(_) => {
+            Op::Connection(_) => {
                 let connection = Key { index: ask.index, generation: 77 };
                 self.scheduler.set_connection(ask, connection);
                 self.scheduler.limit(ask, until);

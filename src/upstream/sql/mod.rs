@@ -1,8 +1,8 @@
-//! SQL databases: MySQL and PostgreSQL over channels, SQLite on the helper threads.
+//! SQL databases: MySQL and PostgreSQL over connections, SQLite on the helper threads.
 //!
 //! ```text
 //! Database (database.rs)   what a script's handle stands for: an address, a semaphore that bounds connections, the idle ones
-//!    │ one Session per connection: a dialogue that is sequential code over a channel
+//!    │ one Session per connection: a dialogue that is sequential code over a connection
 //!    ├─ mysql.rs  ├─ postgres.rs  over proto::sql    └─ sqlite.rs  over Op::Blocking
 //! registry.rs              the databases that handles of one worker share
 //! ```

@@ -152,7 +152,7 @@ impl Upstreams {
                     .ask(op, ask.to_bits(), context.now)
                     .map_or(Begun::Limited, answered),
             },
-            Op::Channel(op) => {
+            Op::Connection(op) => {
                 let Context { reactor, scratch, .. } = context;
                 let context = connections::Context { reactor, scratch };
                 self.connections.begin(op, ask, context).map_or_else(answered, Begun::Connection)
@@ -200,7 +200,7 @@ impl Upstreams {
         let answers = &mut self.answers;
         match token.kind {
             Kind::Link => self.redis.handle(token.key, readiness, scratch, now, answers),
-            Kind::Call => {
+            Kind::Upstream => {
                 if let Some((ask, answer)) = self.connections.handle(token.key, readiness, scratch)
                 {
                     answers.push((ask.to_bits(), answer));

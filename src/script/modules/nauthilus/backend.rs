@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use crate::auth::login::Login;
     use crate::auth::scripts::Scripts;
-    use crate::op::{ChannelId, ChannelOp, Dropped, Failure, Handle, drive, slot};
+    use crate::op::{ConnectionId, ConnectionOp, Dropped, Failure, Handle, drive, slot};
     use crate::script::testing::{Bench, LIMITS, eval};
     use crate::upstream::canned::Canned;
     use crate::upstream::monitor::Monitor;
@@ -301,10 +301,10 @@ mod tests {
             assert(b.check_backend_connection({ host = '::1', port = 1 }) == 'refused')";
         let mut asked = Vec::new();
         let (_, outcome) = filter(body, |op| match op {
-            Op::Channel(ChannelOp::Open(address)) => {
+            Op::Connection(ConnectionOp::Open(address)) => {
                 asked.push(address.to_string());
                 if asked.len() == 1 {
-                    Answer::Opened(Handle::new(ChannelId(0), Dropped::default()))
+                    Answer::Opened(Handle::new(ConnectionId(0), Dropped::default()))
                 } else {
                     Answer::Failed(Failure::Refused("refused".into()))
                 }

@@ -181,7 +181,7 @@ mod tests {
         let mut transcript = String::new();
         let returned = eval_with(&source, |op| {
             if first
-                && matches!(op, Op::Channel(crate::op::ChannelOp::Open(_)))
+                && matches!(op, Op::Connection(crate::op::ConnectionOp::Open(_)))
                 && !server.transcript.is_empty()
             {
                 // The second call meets a server like the first.

@@ -92,6 +92,11 @@ pub struct RedisOp {
     pub commands: resp::Commands,
 }
 
+/// Names what an answer is for: an op that somebody works on. Whoever hands the op on chooses the
+/// number and gets it back with the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AskId(pub u64);
+
 /// Which Redis: the server's own is [`PoolId::DEFAULT`], scripts register others by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PoolId(pub u16);

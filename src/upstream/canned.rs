@@ -1,7 +1,9 @@
 //! A server of canned pieces, for tests of dialogues: each `Receive` gets the next piece, whatever
 //! was sent; what was sent is noted.
 
-use crate::op::{Answer, ConnectionId, ConnectionOp, Dropped, Failure, Handle, Op, Ops, drive, slot};
+use crate::op::{
+    Answer, ConnectionId, ConnectionOp, Dropped, Failure, Handle, Op, Ops, drive, slot,
+};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -58,7 +58,9 @@ impl UpstreamConnection {
             let left = until.map_or(limit, |until| until.saturating_duration_since(ops.now()));
             // A host that swallows packets must leave time for the addresses after it.
             let share = left / u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
-            match UpstreamConnection::open(ops, Address::Tcp(SocketAddr::new(*ip, port)), share).await {
+            match UpstreamConnection::open(ops, Address::Tcp(SocketAddr::new(*ip, port)), share)
+                .await
+            {
                 Ok(connection) => return Ok(connection),
                 Err(error) => failure = error,
             }
@@ -70,7 +72,11 @@ impl UpstreamConnection {
     ///
     /// # Errors
     /// Why it could not be opened.
-    pub async fn connect_unix(ops: &Ops, path: &Path, limit: Duration) -> Result<UpstreamConnection, Failure> {
+    pub async fn connect_unix(
+        ops: &Ops,
+        path: &Path,
+        limit: Duration,
+    ) -> Result<UpstreamConnection, Failure> {
         UpstreamConnection::open(ops, Address::Unix(path.to_owned()), limit).await
     }
 
@@ -78,7 +84,11 @@ impl UpstreamConnection {
     ///
     /// # Errors
     /// Why it could not be opened.
-    pub async fn open(ops: &Ops, address: Address, limit: Duration) -> Result<UpstreamConnection, Failure> {
+    pub async fn open(
+        ops: &Ops,
+        address: Address,
+        limit: Duration,
+    ) -> Result<UpstreamConnection, Failure> {
         let peer = address.to_string();
         match ops.ask(Op::Connection(ConnectionOp::Open(address)), limit).await {
             Answer::Opened(handle) => {
@@ -107,8 +117,12 @@ impl UpstreamConnection {
         if !self.input().is_empty() {
             return Err(Failure::Protocol("bytes came before the TLS handshake".into()));
         }
-        self.passed(ops, ConnectionOp::StartTls(self.handle.id(), tls.clone(), name.to_owned()), limit)
-            .await
+        self.passed(
+            ops,
+            ConnectionOp::StartTls(self.handle.id(), tls.clone(), name.to_owned()),
+            limit,
+        )
+        .await
     }
 
     /// Sends all of `bytes`.
@@ -137,7 +151,8 @@ impl UpstreamConnection {
         self.start = 0;
         let before = self.input.len();
         let buffer = std::mem::take(&mut self.input);
-        match ops.ask(Op::Connection(ConnectionOp::Receive(self.handle.id(), buffer)), limit).await {
+        match ops.ask(Op::Connection(ConnectionOp::Receive(self.handle.id(), buffer)), limit).await
+        {
             Answer::Received(buffer) => {
                 self.ended = buffer.len() == before;
                 self.input = buffer;
@@ -226,7 +241,12 @@ impl UpstreamConnection {
         &self.peer
     }
 
-    async fn passed(&mut self, ops: &Ops, op: ConnectionOp, limit: Duration) -> Result<(), Failure> {
+    async fn passed(
+        &mut self,
+        ops: &Ops,
+        op: ConnectionOp,
+        limit: Duration,
+    ) -> Result<(), Failure> {
         match ops.ask(Op::Connection(op), limit).await {
             Answer::Passed => Ok(()),
             answer => Err(failure(answer)),

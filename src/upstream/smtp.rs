@@ -78,7 +78,8 @@ pub enum Error {
 /// # Errors
 /// [`Error`]; unless the server took it for all recipients, it counts as not delivered.
 pub async fn deliver(ops: &Ops, delivery: &Delivery, limit: Duration) -> Result<(), Error> {
-    let mut connection = UpstreamConnection::connect(ops, &delivery.host, delivery.port, limit).await?;
+    let mut connection =
+        UpstreamConnection::connect(ops, &delivery.host, delivery.port, limit).await?;
     if let Encryption::Implicit(tls) = &delivery.encryption {
         connection.start_tls(ops, tls, &delivery.host, limit).await?;
     }

@@ -3,8 +3,8 @@
 
 use crate::random::Random;
 use loligo::op::{
-    Answer, BlockingJob, ConnectionId, ConnectionOp, DnsAnswer, DnsOp, Done, Failure, HashOp, Op, Ops,
-    Subtask, drive, slot,
+    Answer, BlockingJob, ConnectionId, ConnectionOp, DnsAnswer, DnsOp, Done, Failure, HashOp, Op,
+    Ops, Subtask, drive, slot,
 };
 use loligo::proto::dns;
 use loligo::secret::Secret;

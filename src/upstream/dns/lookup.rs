@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::resolver::Transport;
-use crate::op::{DnsAnswer, DnsOp, Failure};
+use crate::op::{AskId, DnsAnswer, DnsOp, Failure};
 use crate::proto::dns::Question;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ pub(super) struct Lookup {
     /// As it was asked; further asks for the same join this lookup.
     pub op: DnsOp,
     /// Who waits for the answer.
-    pub waiters: Vec<u64>,
+    pub waiters: Vec<AskId>,
     pub settings: Arc<Settings>,
     /// When it must have ended.
     pub deadline: Instant,

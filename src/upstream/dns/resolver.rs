@@ -16,7 +16,7 @@
 use super::Settings;
 use super::cache::Cache;
 use super::lookup::{Exchange, Lookup};
-use crate::op::{Answer, DnsAnswer, DnsOp, Failure};
+use crate::op::{Answer, AskId, DnsAnswer, DnsOp, Failure};
 use crate::proto::dns::{ALIASES_MAX, Kind, Lie, Question, Record, Reply, parse_reply};
 use ahash::AHashMap;
 use chacha20::ChaCha8Rng;
@@ -108,11 +108,11 @@ impl Resolver {
         Some(Answer::Dns(negative.unwrap_or(DnsAnswer::NoSuchName(None))))
     }
 
-    /// Asks on behalf of `who`. An answer that is returned came at once and none follows.
-    pub fn ask(&mut self, op: DnsOp, who: u64, now: Instant) -> Option<Answer> {
+    /// Asks for `ask`. An answer that is returned came at once and none follows.
+    pub fn ask(&mut self, op: DnsOp, ask: AskId, now: Instant) -> Option<Answer> {
         let op = DnsOp { name: op.name.to_ascii_lowercase(), ..op };
         if let Some(lookup) = self.by_op.get(&op).and_then(|id| self.lookups.get_mut(id)) {
-            lookup.waiters.push(who);
+            lookup.waiters.push(ask);
             return None;
         }
         if let Some(answer) = self.recall(&op, now) {
@@ -127,7 +127,7 @@ impl Resolver {
         self.next_lookup = (id + 1) & LOOKUP_MASK;
         let settings = self.settings.clone();
         let lookup = Lookup {
-            waiters: vec![who],
+            waiters: vec![ask],
             deadline: now + settings.timeout,
             first_server: self.good_server,
             settings,
@@ -171,7 +171,7 @@ impl Resolver {
         query: QueryId,
         bytes: &[u8],
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let Some((id, lookup)) = self.of(query) else { return };
         let exchange = &mut lookup.exchange;
@@ -202,7 +202,7 @@ impl Resolver {
         query: QueryId,
         error: &io::Error,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let Some((id, lookup)) = self.of(query) else { return };
         let network = if lookup.exchange.transport == Transport::Datagram { "udp" } else { "tcp" };
@@ -211,7 +211,7 @@ impl Resolver {
     }
 
     /// Sees to queries whose time is over.
-    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         while let Some(Reverse((_, query))) =
             self.due.peek().copied().filter(|Reverse((at, _))| *at <= now)
         {
@@ -250,7 +250,13 @@ impl Resolver {
         })
     }
 
-    fn handle_reply(&mut self, id: u64, reply: Reply, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn handle_reply(
+        &mut self,
+        id: u64,
+        reply: Reply,
+        now: Instant,
+        out: &mut Vec<(AskId, Answer)>,
+    ) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         let (at, server) = lookup.server();
         match reply {
@@ -296,7 +302,7 @@ impl Resolver {
         answer: DnsAnswer,
         ttl: Option<u32>,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         let at = lookup.server().0;
@@ -310,7 +316,7 @@ impl Resolver {
 
     /// Over UDP a lie is passed over: the server's own reply may still come. Over TCP only the
     /// server itself can have sent it.
-    fn handle_lie(&mut self, id: u64, lie: Lie, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn handle_lie(&mut self, id: u64, lie: Lie, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         if lookup.exchange.transport == Transport::Stream {
             lookup.note_trouble(lie.to_string());
@@ -349,7 +355,7 @@ impl Resolver {
     }
 
     /// The present name gives nothing: on to the next of the search list, or the end.
-    fn next_candidate(&mut self, id: u64, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn next_candidate(&mut self, id: u64, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         self.close(id);
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         let answer = match lookup.candidates.pop_front() {
@@ -365,7 +371,13 @@ impl Resolver {
     }
 
     /// Follows an alias, to what may be known already.
-    fn turn_to(&mut self, id: u64, question: Question, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn turn_to(
+        &mut self,
+        id: u64,
+        question: Question,
+        now: Instant,
+        out: &mut Vec<(AskId, Answer)>,
+    ) {
         self.close(id);
         match self.cache.get(&question, now) {
             // How long the rest of the chain may be remembered is known there; here nothing is
@@ -393,7 +405,7 @@ impl Resolver {
         transport: Transport,
         edns: bool,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         self.close(id);
         if let Some(lookup) = self.lookups.get_mut(&id) {
@@ -403,7 +415,7 @@ impl Resolver {
     }
 
     /// The present server could not say: the next one, or the next name.
-    fn next_try(&mut self, id: u64, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn next_try(&mut self, id: u64, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         self.close(id);
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         let servers = lookup.settings.servers.len();
@@ -421,7 +433,7 @@ impl Resolver {
     }
 
     /// Sends the prepared query, unless the lookup's time is over.
-    fn go_on(&mut self, id: u64, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn go_on(&mut self, id: u64, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         if now >= lookup.deadline || !lookup.has_tries() {
             if lookup.trouble.is_none() {
@@ -473,11 +485,11 @@ impl Resolver {
     }
 
     /// Gives everybody who waits the answer.
-    fn finish(&mut self, id: u64, answer: Answer, out: &mut Vec<(u64, Answer)>) {
+    fn finish(&mut self, id: u64, answer: Answer, out: &mut Vec<(AskId, Answer)>) {
         self.close(id);
         let Some(lookup) = self.remove(id) else { return };
-        for who in lookup.waiters {
-            out.push((who, copy(&answer)));
+        for ask in lookup.waiters {
+            out.push((ask, copy(&answer)));
         }
     }
 

@@ -165,7 +165,9 @@ fn servers_are_tried_in_their_order() {
     let mut server = Canned::of_bytes(vec![ended(1, 0x65, 0)]);
     let mut asked = Vec::new();
     let outcome = server_run(&client, |op| match &op {
-        Op::Connection(ConnectionOp::Open(address)) if address.to_string().contains("192.0.2.1:") => {
+        Op::Connection(ConnectionOp::Open(address))
+            if address.to_string().contains("192.0.2.1:") =>
+        {
             asked.push(address.to_string());
             Answer::Failed(Failure::Refused("refused".into()))
         }

@@ -94,7 +94,8 @@ pub async fn check(ops: &Ops, target: &Target) -> Result<(), Fault> {
 }
 
 async fn connect(ops: &Ops, target: &Target) -> Result<UpstreamConnection, Fault> {
-    let mut connection = UpstreamConnection::connect(ops, &target.host, target.port, STEP_MAX).await?;
+    let mut connection =
+        UpstreamConnection::connect(ops, &target.host, target.port, STEP_MAX).await?;
     if target.haproxy_v2 {
         connection.send(ops, proxy::LOCAL, STEP_MAX).await?;
     }

@@ -65,8 +65,12 @@ impl Session {
         tls: Option<ClientTls>,
     ) -> Result<Session, Error> {
         let connection = match &dsn.net {
-            Net::Tcp(host, port) => UpstreamConnection::connect(ops, host, *port, Duration::MAX).await?,
-            Net::Unix(path) => UpstreamConnection::connect_unix(ops, Path::new(path), Duration::MAX).await?,
+            Net::Tcp(host, port) => {
+                UpstreamConnection::connect(ops, host, *port, Duration::MAX).await?
+            }
+            Net::Unix(path) => {
+                UpstreamConnection::connect_unix(ops, Path::new(path), Duration::MAX).await?
+            }
         };
         let mut session = Session {
             connection,
@@ -220,7 +224,11 @@ impl Session {
         let limit = self.dsn.read_limit.unwrap_or(Duration::MAX);
         self.payload.clear();
         loop {
-            match packet::take_chunk(self.connection.input(), &mut self.sequence, &mut self.payload)? {
+            match packet::take_chunk(
+                self.connection.input(),
+                &mut self.sequence,
+                &mut self.payload,
+            )? {
                 Chunk::Short(count) => self.connection.at_least(ops, count, limit).await?,
                 Chunk::Taken { consumed, last } => {
                     self.connection.consume(consumed);

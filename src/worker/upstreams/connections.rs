@@ -3,7 +3,7 @@
 //! An op tries at once; what the socket does not allow yet is tried again when it is ready. Limits
 //! of time are the scheduler's. Bound: [`CONNECTIONS_MAX`] open at a time.
 
-use crate::op::{Answer, ConnectionId, ConnectionOp, Dropped, Failure, Handle};
+use crate::op::{Answer, AskId, ConnectionId, ConnectionOp, Dropped, Failure, Handle};
 use crate::reactor::{
     Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Slots, Stream, Token,
 };
@@ -28,7 +28,7 @@ struct Connection {
 
 /// The op that is outstanding.
 struct Waiting {
-    ask: Key,
+    ask: AskId,
     step: Step,
 }
 
@@ -49,7 +49,12 @@ pub struct Context<'a> {
 impl Connections {
     /// Begins an op for `ask`. Without an answer, one follows by [`Connections::handle`]; the key
     /// names the connection meanwhile.
-    pub fn begin(&mut self, op: ConnectionOp, ask: Key, context: Context<'_>) -> Result<Key, Answer> {
+    pub fn begin(
+        &mut self,
+        op: ConnectionOp,
+        ask: AskId,
+        context: Context<'_>,
+    ) -> Result<Key, Answer> {
         match op {
             ConnectionOp::Open(address) => self.open(&address, ask, context),
             ConnectionOp::StartTls(id, tls, name) => {
@@ -76,7 +81,7 @@ impl Connections {
         key: Key,
         readiness: Readiness,
         scratch: &mut [u8],
-    ) -> Option<(Key, Answer)> {
+    ) -> Option<(AskId, Answer)> {
         let connection = self.connections.get_mut(key)?;
         let ask = connection.waiting.as_ref()?.ask;
         let answer = connection.advance(readiness, scratch)?;
@@ -85,7 +90,7 @@ impl Connections {
 
     /// The op of `ask` is given up. A connection that was being opened for it is closed; any other is
     /// its handle's.
-    pub fn abandon(&mut self, key: Key, ask: Key) {
+    pub fn abandon(&mut self, key: Key, ask: AskId) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(waiting) = connection.waiting.take_if(|waiting| waiting.ask == ask) else {
             return;
@@ -110,7 +115,7 @@ impl Connections {
         self.connections.len()
     }
 
-    fn open(&mut self, address: &Address, ask: Key, context: Context<'_>) -> Result<Key, Answer> {
+    fn open(&mut self, address: &Address, ask: AskId, context: Context<'_>) -> Result<Key, Answer> {
         if self.connections.len() >= CONNECTIONS_MAX {
             return Err(Answer::Failed(Failure::Full("connection")));
         }
@@ -138,7 +143,7 @@ impl Connections {
     fn go_on(
         &mut self,
         id: ConnectionId,
-        ask: Key,
+        ask: AskId,
         context: Context<'_>,
         step: impl FnOnce(&mut Connection) -> Result<Step, Answer>,
     ) -> Result<Key, Answer> {
@@ -289,7 +294,7 @@ mod tests {
         scratch: Vec<u8>,
     }
 
-    const ASK: Key = Key { index: 7, generation: 1 };
+    const ASK: AskId = AskId(7);
 
     impl Bench {
         fn new() -> Bench {
@@ -334,7 +339,8 @@ mod tests {
         }
 
         fn open(&mut self, listener: &TcpListener) -> (Handle, std::net::TcpStream) {
-            let answer = self.answer(ConnectionOp::Open(Address::Tcp(listener.local_addr().unwrap())));
+            let answer =
+                self.answer(ConnectionOp::Open(Address::Tcp(listener.local_addr().unwrap())));
             let Answer::Opened(handle) = answer else { panic!("{answer:?}") };
             (handle, listener.accept().unwrap().0)
         }
@@ -418,9 +424,10 @@ mod tests {
     #[test]
     fn giving_up_an_opening_closes_it() {
         let (mut bench, listener) = (Bench::new(), listener());
-        if let Ok(key) = bench.begin(ConnectionOp::Open(Address::Tcp(listener.local_addr().unwrap())))
+        if let Ok(key) =
+            bench.begin(ConnectionOp::Open(Address::Tcp(listener.local_addr().unwrap())))
         {
-            bench.connections.abandon(key, Key { index: 8, generation: 1 });
+            bench.connections.abandon(key, AskId(8));
             assert_eq!(bench.connections.len(), 1, "another ask's business");
             bench.connections.abandon(key, ASK);
         }

@@ -144,9 +144,9 @@ mod tests {
     fn a_refused_connection_is_an_error_text() {
         let source = "local t, err = require('cert_util').not_after('kit.example', '192.0.2.1:443') return tostring(t) .. ' ' .. err";
         let refused = |op| match op {
-            Op::Connection(ConnectionOp::Open(address)) => Answer::Failed(Failure::Refused(format!(
-                "dial tcp {address}: connect: connection refused"
-            ))),
+            Op::Connection(ConnectionOp::Open(address)) => Answer::Failed(Failure::Refused(
+                format!("dial tcp {address}: connect: connection refused"),
+            )),
             op => panic!("{op:?}"),
         };
         assert_eq!(

@@ -109,8 +109,9 @@ fn open(call: &Call<'_>) -> Result<Start, Fault> {
         ))));
     }
     let limit = duration(seconds);
-    let connect =
-        Subtask::new(move |ops| async move { UpstreamConnection::connect(&ops, &host, port, limit).await });
+    let connect = Subtask::new(move |ops| async move {
+        UpstreamConnection::connect(&ops, &host, port, limit).await
+    });
     let finish =
         Finish::Boxed(Box::new(move |call, answer| opened(call, answer, seconds, &address)));
     Ok(Start::Wait { op: Op::Run(connect), limit: limit.saturating_add(GRACE), finish })
@@ -438,7 +439,9 @@ mod tests {
 
         let mut server = Canned::new(&[]);
         let late = |op: Op| match op {
-            Op::Connection(crate::op::ConnectionOp::Receive(..)) => Answer::Failed(Failure::TimedOut),
+            Op::Connection(crate::op::ConnectionOp::Receive(..)) => {
+                Answer::Failed(Failure::TimedOut)
+            }
             op => server.answer(op),
         };
         // What timed out may be read on.

@@ -4,8 +4,7 @@
 //! (which runs the init scripts), then binds and starts the workers, prints the ready line and
 //! waits for signals. SIGHUP: a new configuration is loaded and all scripts are compiled in a state
 //! of their own before any worker hears of it; a faulty one is refused. SIGTERM and SIGINT: drain,
-//! at most [`DRAIN_MAX`]. A server that gives up rights (`privileges.rs`) binds first. Rules:
-//! specification `config.md` 6, 7, 13.10; `http-api.md` 1.
+//! at most [`DRAIN_MAX`]. A server that gives up rights (`privileges.rs`) binds first.
 
 mod landlock;
 mod privileges;

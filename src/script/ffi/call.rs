@@ -1,4 +1,5 @@
-//! [`Call`]: a host function's view of its call, with the argument rules of the specification (`lua/runtime.md` 1.3).
+//! [`Call`]: a host function's view of its call, with the argument rules of Lua's own
+//! library: a number is taken for a string and a numeric string for a number.
 //!
 //! "string" takes strings and numbers (by the number rule), "number" takes numbers and numeric
 //! strings, "int" the same, truncated toward zero. Text borrowed from an argument stays valid as

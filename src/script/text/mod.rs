@@ -8,7 +8,7 @@
 //! [`matcher`] (with [`class`]), [`replace`] and [`case`] are pure: bytes in, ranges and bytes out.
 //! [`library`] is the thin layer that Lua calls; `script::state` takes [`library::table`] over into
 //! the base environment. Rules: the Lua 5.1 manual 5.4, LuaJIT 2.1's behaviour (the tests compare
-//! with it), specification `lua/runtime.md` 1.2 and 1.3.
+//! with it).
 
 mod case;
 mod class;

@@ -1,5 +1,5 @@
-//! The counts of `nauthilus_psnet`, and the addresses of its targets. Rules: specification
-//! `lua/modules-nauthilus.md` 10.
+//! The counts of `nauthilus_psnet`, and the addresses of its targets. Rules:
+//! `lua/modules/nauthilus_psnet.md`.
 
 use crate::op::{BlockingJob, Op, Ops};
 use crate::script::stores::Targets;

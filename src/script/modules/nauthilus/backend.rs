@@ -1,8 +1,7 @@
 //! `nauthilus_backend`: what filters may change of an answer, and the mail servers to choose from.
 //!
-//! Filters only. Changes are gathered in the login and applied after the last filter (`pipeline.md`
-//! 9). The list of live servers is that of `backend_server_monitoring`, as it is at the moment of
-//! the call; without the feature there are none. Rules: `lua/entrypoints.md` 6.1, 6.2.
+//! Filters only. Changes are gathered in the login and applied after the last filter. The list of live servers is that of `backend_server_monitoring`, as it is at the moment of
+//! the call; without the feature there are none. Rules: `lua/modules/nauthilus_backend.md`.
 
 use crate::auth::scripts::StageKind;
 use crate::op::{Answer, Op, Ops, Subtask};
@@ -159,7 +158,7 @@ fn probed(call: &Call<'_>, answer: Answer, _: u64) -> Result<i32, Fault> {
     Ok(1)
 }
 
-/// `nauthilus_backend_server` (`lua/entrypoints.md` 6.2).
+/// `nauthilus_backend_server` (`lua/modules/nauthilus_backend.md`).
 struct ServerObject(Arc<Server>);
 
 static SETUP: Function = Function {

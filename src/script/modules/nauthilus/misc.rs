@@ -1,7 +1,7 @@
 //! `nauthilus_misc`: country names, random delays, and the network that stands for a client's
 //! address.
 //!
-//! Rules: specification `lua/modules-nauthilus.md` 6.
+//! Rules: `lua/modules/nauthilus_misc.md`.
 
 use crate::op::{Answer, Op};
 use crate::script::ffi::{Call, Fault, Finish, Function, Start, Waiting};

@@ -2,9 +2,9 @@
 //!
 //! A connection of its own, on which nothing is said but a handshake; nothing is verified, so that
 //! the end of a certificate that is over can be told as well. Certificates are read by x509-cert
-//! (looked at besides: x509-parser, twice as many crates below it).
-//! Rules: specification `lua/modules-glua.md` 5.10. Bounds: [`CONNECT_MAX`], [`HANDSHAKE_MAX`]; the
-//! chain's size is rustls' (64 KiB a message).
+//! (looked at besides: x509-parser, twice as many crates below it). Rules:
+//! `lua/modules/cert_util.md`. Bounds: [`CONNECT_MAX`], [`HANDSHAKE_MAX`]; the chain's size is
+//! rustls' (64 KiB a message).
 
 use crate::op::{Answer, Op, Ops, Subtask};
 use crate::script::ffi::{Call, Fault, Finish, Start, Waiting};

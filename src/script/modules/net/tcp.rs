@@ -3,8 +3,8 @@
 //! `open(address[, seconds])` gives a connection or `nil, err`; reading, writing and closing raise,
 //! as in the original. A connection is its script run's: it is closed when the run ends, even if
 //! the object is kept. A read or write that fails leaves it open; one whose script was stopped
-//! takes it along. Rules: specification `lua/modules-glua.md` 4.8, 2.4. Error texts name the peer
-//! only. Bounds: [`CONNECTIONS_MAX`] per run, [`READ_BYTES_MAX`] per read.
+//! takes it along. Rules: `lua/modules/tcp.md`. Error texts name the peer only. Bounds:
+//! [`CONNECTIONS_MAX`] per run, [`READ_BYTES_MAX`] per read.
 
 use crate::op::{Answer, Failure, Op, Ops, Subtask};
 use crate::script::ffi::{Call, Connection as Held, Fault, Finish, Function, Kind, Start, Waiting};

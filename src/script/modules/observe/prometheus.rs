@@ -4,8 +4,7 @@
 //! table from name to value, read into one buffer on the stack, so that counting in a series that
 //! this thread has seen allocates nothing. Using a metric that nobody created does nothing but warn
 //! once: an operator's dashboard must not break a login. All functions return nothing, except the
-//! starts of timers.
-//! Rules: `lua/modules-nauthilus.md` 11. Bounds: those of the registry.
+//! starts of timers. Rules: `lua/modules/nauthilus_prometheus.md`. Bounds: those of the registry.
 
 use crate::metrics::Kind;
 use crate::metrics::script::{Applied, Label, ScriptMetricError, Series};

@@ -2,8 +2,7 @@
 //! value where Telegram left one out.
 //!
 //! Objects and lists that are absent stay nil; what a message has besides is left as it is. Rules:
-//! specification `lua/modules-glua.md` 4.10.
-//! Bounds: [`NESTING_MAX`] messages inside of messages.
+//! `lua/modules/telegram.md`. Bounds: [`NESTING_MAX`] messages inside of messages.
 
 use crate::script::ffi::{Call, Kind};
 

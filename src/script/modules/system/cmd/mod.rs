@@ -2,8 +2,8 @@
 //!
 //! A command runs below a helper thread, in a process group of its own, and the whole group is
 //! killed when its time is over or when nobody waits for it any more: the waiting script holds the
-//! one end of a pipe whose other end is watched along with the child.
-//! Bounds: [`OUTPUT_BYTES_MAX`] per stream. Rules: specification `lua/modules-glua.md` 5.7.
+//! one end of a pipe whose other end is watched along with the child. Bounds: [`OUTPUT_BYTES_MAX`]
+//! per stream. Rules: `lua/modules/cmd.md`.
 
 use crate::script::ffi::{Call, Fault, Kind, Start, Waiting};
 use crate::script::modules::Module;

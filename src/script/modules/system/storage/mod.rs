@@ -2,7 +2,7 @@
 //!
 //! [`Storages`] has the rules of sharing and saving; here are the arguments. A store's object is
 //! made by the Lua half, since its `sync` and `close` wait. Closing saves; the store stays with
-//! others who have it open. Rules: specification `lua/modules-glua.md` 5.9.
+//! others who have it open. Rules: `lua/modules/storage.md`.
 
 use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Function, Kind, Start, Waiting};

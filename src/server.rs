@@ -176,7 +176,7 @@ impl Server {
             core_of(cores.len().wrapping_sub(1)),
             Vec::new(),
         ))?;
-        // Nobody else sets it.
+        // No other code sets it.
         let _ = process.background.set(background.sender.clone());
         run_init(&epoch, &background);
         let (mut listeners, addresses) = match bound {
@@ -290,7 +290,8 @@ fn tell_findings<'a>(findings: impl Iterator<Item = &'a Finding>, log: &mut Log)
 }
 
 /// Tries a configuration without serving: everything that [`run`] would refuse but the listeners.
-/// Gives up what the server would, for good. Says what somebody should look at all the same.
+/// Gives up what the server would, for good. Logs the findings that do not keep the server from
+/// starting.
 ///
 /// # Errors
 /// The first stage of the start that fails, with all its problems.

@@ -1,8 +1,8 @@
 //! The name, kind and help of every metric that the server itself exports.
 //!
 //! Names that dashboards of the reference server ask for are kept as they are, a misspelt one too;
-//! our own begin with `loligo_`. Used by `worker`, `registry` and whoever samples at scrape time.
-//! Not exported although the reference does: `cpu_*_usage_percent` (ask the machine's exporter),
+//! our own begin with `loligo_`. Used by `worker`, `registry` and the sampling at scrape time. Not
+//! exported although the reference does: `cpu_*_usage_percent` (ask the machine's exporter),
 //! `go_*`, `promhttp_*`, `ldap_pool_*`.
 
 /// What the samples of a family mean.

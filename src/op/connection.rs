@@ -1,4 +1,4 @@
-//! Channels as ops: a connection that the worker holds, and that whoever opened it drives by a
+//! Upstream connections as ops: the worker holds the connection, and its opener drives it by a
 //! [`Handle`].
 //!
 //! At most one op of a connection is outstanding. Dropping the handle closes the connection.

@@ -1,8 +1,8 @@
 //! Token: what a readiness event is about, in the one word that the poller carries for us.
 //!
 //! Layout, high to low: 8 bits kind, 24 bits generation, 32 bits index. A socket closed in the
-//! middle of a turn may still have an event in the same batch; its generation keeps that event off
-//! whoever took over the slot.
+//! middle of a turn may still have an event in the same batch; its generation keeps that event from
+//! the next user of the slot.
 
 use super::slots::{GENERATION_MASK, Key};
 

@@ -1,4 +1,4 @@
-//! Pool: idle connections of one worker, kept for whoever needs the same again.
+//! Pool: idle connections of one worker, kept for the next user of the same target.
 //!
 //! A connection is what its protocol's client makes it (an upstream connection, with a session on it). It is
 //! taken out to be used and put back when it may be used again; the newest goes first, so that

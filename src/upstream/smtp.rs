@@ -25,8 +25,8 @@ pub struct Delivery {
     /// What we call ourselves.
     pub helo: String,
     pub login: Option<Login>,
-    /// Addresses without angle brackets, checked by whoever made them: they hold no control
-    /// characters. One that is not ASCII goes only to servers with SMTPUTF8.
+    /// Addresses without angle brackets, checked by the caller: they hold no control characters.
+    /// One that is not ASCII goes only to servers with SMTPUTF8.
     pub from: String,
     pub to: Vec<String>,
     pub message: Vec<u8>,

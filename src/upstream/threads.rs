@@ -3,7 +3,7 @@
 //! A file on a dead network disk, a child process or a local database would hold up every login of
 //! the core. Here it holds up one of [`THREADS_MAX`] threads, which are started when they are
 //! needed. The queue is bounded, and work whose asker's time is over before its turn is not begun;
-//! work that has begun cannot be interrupted, and its answer then finds nobody.
+//! work that has begun cannot be interrupted, and its answer is then dropped.
 
 use crate::op::{AskId, BlockingJob, Failure, Worked};
 use std::collections::VecDeque;

@@ -56,7 +56,7 @@ use upstreams::Upstreams;
 pub enum Role {
     /// Requests of clients.
     Serving,
-    /// What nobody waits for: post actions, init scripts, periodic tasks.
+    /// What no client waits for: post actions, init scripts, periodic tasks.
     Background,
 }
 

@@ -292,7 +292,7 @@ impl<'a> Call<'a> {
 
     /// Lets the collector work as much as `bytes` of new memory call for. By itself it takes one
     /// small step for each allocation, however large, so that large ones in a row would reach the
-    /// memory limit though nobody holds them. Small ones are left to it.
+    /// memory limit although they are garbage. Small ones are left to it.
     #[inline]
     pub fn collect_for(&self, bytes: usize) {
         if bytes >= COLLECT_BYTES_MIN {

@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
         if self.reuse { REUSED - self.script } else { self.slot }
     }
 
-    /// Keeps what the entry function returned, for whoever resumed it.
+    /// Keeps what the entry function returned, for the code that resumed it.
     pub fn put_returned(&self, returned: Returned) {
         *self.returned.borrow_mut() = Some(returned);
     }
@@ -197,8 +197,8 @@ impl<'a> Run<'a> {
 /// indices, which are ints.
 const REUSED: u32 = i32::MAX as u32;
 
-/// A connection of a run. Whoever is using it has taken the upstream out meanwhile; none is left in
-/// a closed one.
+/// A connection of a run. The operation in progress has taken the upstream connection out; none is
+/// left in a closed one.
 pub struct Connection {
     pub upstream: RefCell<Option<UpstreamConnection>>,
 }

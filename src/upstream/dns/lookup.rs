@@ -59,7 +59,7 @@ impl Lookup {
     pub fn server(&self) -> (usize, SocketAddr) {
         let servers = &self.settings.servers;
         let at = (self.first_server + self.failed_tries as usize) % servers.len().max(1);
-        // Settings name at least one server; asking nobody is refused by the system.
+        // Settings name at least one server; an empty list is refused by the system.
         (at, servers.get(at).copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0))))
     }
 

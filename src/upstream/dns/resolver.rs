@@ -484,7 +484,7 @@ impl Resolver {
         }
     }
 
-    /// Gives everybody who waits the answer.
+    /// Gives the answer to all waiters.
     fn finish(&mut self, id: u64, answer: Answer, out: &mut Vec<(AskId, Answer)>) {
         self.close(id);
         let Some(lookup) = self.remove(id) else { return };

@@ -113,5 +113,5 @@ const CONNECT_MAX: Duration = Duration::from_secs(30);
 /// For the TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
-/// Of a proxy's refusal nobody reads more than the status.
+/// Only the status of a proxy's refusal is read.
 const TUNNEL_BODY_MAX: usize = 64 << 10;

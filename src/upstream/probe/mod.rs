@@ -23,8 +23,8 @@ pub struct Target {
     pub host: String,
     pub port: u16,
     pub tls: Option<ClientTls>,
-    /// The server expects a PROXY header (HAProxy's version 2): it is told that nobody is behind
-    /// this connection.
+    /// The server expects a PROXY header (HAProxy's version 2): the header says that the connection
+    /// is not on behalf of a client.
     pub haproxy_v2: bool,
     /// Speak the protocol instead of only connecting.
     pub deep_check: bool,

@@ -57,7 +57,7 @@ pub struct Link {
     earliest: Option<Instant>,
     /// Connections that were in use and are over.
     losses: u64,
-    /// What was read before may have changed, or nobody would tell.
+    /// What was read before may have changed without an invalidation.
     is_invalidated: bool,
 }
 
@@ -317,7 +317,7 @@ impl Link {
         }
     }
 
-    /// When the time of somebody who waits is over. May be early.
+    /// When the time of the first waiting ask is over. May be early.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.earliest
     }
@@ -390,7 +390,7 @@ impl Link {
         if let Some((_, failure)) = &refused
             && let Some(ask) = asker.ask.take()
         {
-            // One for all: whoever sent several commands counts on all of them.
+            // One for all: an ask with several commands needs all of them.
             asker.replies = Vec::new();
             out.push((ask, Answer::Failed(failure.clone())));
         }
@@ -501,7 +501,7 @@ impl Link {
         self.state = State::Disconnected { retry_at, why: failure.to_string() };
     }
 
-    /// Answers everybody, and forgets all that belonged to the connection.
+    /// Fails all asks, and forgets all that belonged to the connection.
     fn answer_all(&mut self, failure: &Failure, out: &mut Vec<(AskId, Answer)>) {
         out.extend(
             self.waiting

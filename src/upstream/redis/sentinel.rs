@@ -102,7 +102,7 @@ impl Sentinels {
         }
     }
 
-    /// When to ask again; None while nobody can be asked, which changes with an event of theirs.
+    /// When to ask again; None while no sentinel can be asked; an event on a link changes that.
     pub(super) fn next_timeout(&self, nodes: &Nodes) -> Option<Instant> {
         if self.is_asked || nodes.ready_in_turn(&self.places, self.turn).is_none() {
             return None;
@@ -221,7 +221,7 @@ impl Sentinels {
     }
 }
 
-/// Whoever waits for a master that nobody knows is told; one that is there is used all the same.
+/// Asks that wait for an unknown master fail; one that is there is used all the same.
 fn give_up(nodes: &mut Nodes, why: String, now: Instant, out: &mut Vec<(AskId, Answer)>) {
     if let Some(node) = nodes.get_mut(MASTER)
         && !node.is_addressed

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A connection is used by one script at a time. One that died while it was idle is replaced before
-//! anything is sent on it; one that dies later is an error to the script, for nobody knows how far
-//! it came. A script that goes away in the middle of a statement takes its connection along. No
+//! anything is sent on it; one that dies later is an error to the script, because it is unknown how
+//! far it came. A script that goes away in the middle of a statement takes its connection along. No
 //! error holds a password.
 
 mod database;

@@ -297,8 +297,8 @@ impl Dialogue for Session {
     ) -> Result<Executed, Error> {
         let sql = text(sql)?;
         let collected = self.run(ops, sql, parameters, rows).await?;
-        // A table was altered, or somebody discarded the statement: nothing has been done yet, so
-        // it is prepared anew, once.
+        // A table was altered, or the statement was discarded: nothing has been done yet, so it is
+        // prepared once more.
         let is_stale =
             collected.refused.as_ref().is_some_and(|error| STALE.contains(&error.code.as_str()));
         if !is_stale || self.in_transaction {

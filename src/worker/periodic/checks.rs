@@ -32,7 +32,7 @@ impl Checks {
         checks
     }
 
-    /// Checks a server, for ever.
+    /// Checks a server, until dropped.
     pub async fn repeat(self, server: Arc<Server>, ops: Ops) {
         loop {
             let began = self.check(&server, &ops).await;

@@ -7,7 +7,7 @@ use crate::upstream::dns::resolve_host;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Keeps them up to date, for ever.
+/// Keeps them up to date, until dropped.
 pub(super) async fn count(targets: Arc<Targets>, ops: Ops) {
     let mut looked_up = ops.now();
     loop {

@@ -26,7 +26,7 @@ pub(super) struct LoginCounts {
 }
 
 impl LoginCounts {
-    /// Loads, then saves, for ever; not at all where the store ends with the process.
+    /// Loads, then saves, until dropped; not at all where the store ends with the process.
     pub async fn keep(self, ops: Ops) {
         if !self.store.outlives_the_process() {
             return;

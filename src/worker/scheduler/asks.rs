@@ -18,7 +18,7 @@ pub(super) struct Asks {
 struct Ask {
     task: Key,
     part: Part,
-    /// What works for it, and must stop when nobody waits any more.
+    /// What works for it, and must stop when the ask is given up.
     busy: Option<Busy>,
 }
 
@@ -49,7 +49,7 @@ pub(super) enum Part {
 }
 
 impl Asks {
-    /// Notes that `task` waits for something; the key goes to whoever will answer.
+    /// Notes that `task` waits for something; the id goes to the part that will answer.
     pub fn add<E>(&mut self, tasks: &mut Slots<Task<E>>, task: Key, part: Part) -> AskId {
         let ask = AskId(self.asks.insert(Ask { task, part, busy: None }).to_bits());
         if let Some(task) = tasks.get_mut(task) {
@@ -114,7 +114,7 @@ impl Asks {
         Some(task)
     }
 
-    /// Whether somebody still waits for the answer.
+    /// Whether the ask still waits for its answer.
     pub fn contains(&self, ask: AskId) -> bool {
         self.asks.contains(key(ask))
     }

@@ -254,7 +254,7 @@ impl<E> Scheduler<E> {
         stopped.into_iter().for_each(|(ask, busy)| self.stop(ask, busy));
     }
 
-    /// Ends what works for an ask that nobody waits for any more.
+    /// Ends what works for an ask that was given up.
     fn stop(&mut self, ask: AskId, busy: Busy) {
         match busy {
             Busy::Connection(connection) => self.abandoned.push((ask, connection)),
@@ -277,8 +277,8 @@ impl<E> Scheduler<E> {
         self.exchanges + self.background
     }
 
-    /// How many tasks there are, those left out that only look up a host: nobody's end waits for
-    /// them.
+    /// How many tasks there are, those left out that only look up a host: the drain does not wait
+    /// for them.
     pub fn unfinished(&self) -> usize {
         self.tasks.len() - self.lookups
     }

@@ -14,7 +14,7 @@ use std::time::Instant;
 pub enum TaskKind {
     /// A client waits for its answer.
     Exchange(Origin),
-    /// Nobody waits for it: post actions, init scripts, an export of spans.
+    /// No client waits for it: post actions, init scripts, an export of spans.
     Background,
     /// A host of an upstream's address is looked up.
     Lookup,

@@ -3,8 +3,8 @@
 //!
 //! The server's own pool is there from the start, those that scripts registered from their first
 //! command on. Commands of one turn are gathered and leave in one write per server when the worker
-//! calls [`Links::flush`] at its end. Addresses may be host names, which are looked up anew for
-//! each connection ([`super::names`]).
+//! calls [`Links::flush`] at its end. Addresses may be host names, which are looked up for each
+//! connection ([`super::names`]).
 
 use super::names::{Lookup, Names};
 use crate::op::{Answer, AskId, Failure, PoolId, RedisOp};
@@ -77,7 +77,7 @@ impl Links {
         if let Some(mut old) = place.take() {
             old.pool.close(now, out);
             sockets = old.sockets;
-            // The generations go on, so that events of old sockets find nobody.
+            // Generations keep counting, so that events of old sockets are ignored.
             sockets.iter_mut().for_each(Socket::drop_stream);
         }
         let pool = Pool::new(target.plan, self.seed.wrapping_add(at as u64), now);

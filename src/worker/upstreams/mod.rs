@@ -253,7 +253,7 @@ impl Upstreams {
         self.redis.name_answered(name, found, reactor, now, &mut self.answers);
     }
 
-    /// Nobody waits any more for what a connection does for an ask.
+    /// Ends what a connection does for an ask that was given up.
     pub fn abandon(&mut self, connection: Key, ask: AskId) {
         self.connections.abandon(connection, ask);
     }

@@ -182,7 +182,7 @@ fn read(call: &Call<'_>) -> Result<Start, Fault> {
     })
 }
 
-/// Does something with the upstream, which nobody else can use meanwhile.
+/// Does something with the upstream connection, which is not available to others until that ends.
 fn drive(
     connection: &Connection,
     verb: &'static str,

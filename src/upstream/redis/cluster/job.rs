@@ -12,7 +12,7 @@ pub(super) struct Jobs {
     jobs: AHashMap<u64, Job>,
     /// By what their links answer to.
     units: AHashMap<AskId, Unit>,
-    /// The last number given; 0 is nobody's.
+    /// The last number given; 0 is never given.
     last: u64,
     /// No job's time is over before this. May be too early.
     earliest: Option<Instant>,
@@ -185,7 +185,7 @@ impl Jobs {
         Some((job.ask, answer))
     }
 
-    /// Everybody who still waits.
+    /// The asks that still wait.
     pub(super) fn end(&mut self) -> impl Iterator<Item = AskId> {
         self.units.clear();
         self.jobs.drain().map(|(_, job)| job.ask)

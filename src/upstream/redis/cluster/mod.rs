@@ -201,7 +201,7 @@ impl Cluster {
                 return self.send_to_masters(id, nodes, now);
             }
         };
-        // A slot that nobody is known to serve: any node knows better.
+        // A slot without a known master: any node knows better.
         let Some(at) = at.or_else(|| self.any_node(nodes)) else { return self.queue.push_back(id) };
         let Some((unit, _)) = self.jobs.unit_and_job(id) else { return };
         let with_asking = unit
@@ -364,7 +364,7 @@ impl Cluster {
         }
     }
 
-    /// Tells those whose time is over, and everybody if there is nobody to wait for.
+    /// Fails the asks whose time is over, and all of them if no node is left to wait for.
     fn expire_queue(&mut self, nodes: &Nodes, now: Instant) {
         if self.queue.is_empty() {
             return;
@@ -443,7 +443,7 @@ impl Cluster {
         }
     }
 
-    /// A map that is none changes nothing, but nobody waits for it.
+    /// An invalid map changes nothing.
     fn no_map(&mut self, why: &str) {
         if self.map.is_empty() {
             self.fail_queue(why);

@@ -125,5 +125,5 @@ const USER: &[(&str, Empty)] = &[
 const MESSAGES_OF_UPDATE: [&str; 4] =
     ["message", "edited_message", "channel_post", "edited_channel_post"];
 
-/// The API answers with one level; more would be a loop of somebody else's making.
+/// The API answers with one level; more would be a loop.
 const NESTING_MAX: usize = 4;

@@ -70,7 +70,7 @@ fn sync(call: &Call<'_>) -> Result<Start, Fault> {
 }
 
 /// `set(handle, key, value[, seconds])`: nothing, or an error. Without a time above zero the value
-/// counts for ever.
+/// does not expire.
 fn set(call: &Call<'_>) -> Result<i32, Fault> {
     let key = call.string(2)?;
     call.any(3)?;

@@ -55,6 +55,41 @@ pub(super) struct Exchange {
 }
 
 impl Lookup {
+    /// A lookup of `first`, without waiters and further candidates, that begins with the server at
+    /// `first_server`. No query is prepared yet.
+    pub fn new(
+        op: DnsOp,
+        first: Question,
+        settings: Arc<Settings>,
+        first_server: usize,
+        now: Instant,
+    ) -> Lookup {
+        Lookup {
+            op,
+            waiters: Vec::new(),
+            deadline: now + settings.timeout,
+            settings,
+            candidates: VecDeque::new(),
+            candidate: first.clone(),
+            question: first,
+            aliases: 0,
+            ttl: u32::MAX,
+            first_server,
+            failed_tries: 0,
+            exchange: Exchange {
+                number: 0,
+                id: 0,
+                transport: Transport::Datagram,
+                edns: true,
+                due: now,
+                lies: 0,
+                received: Vec::new(),
+            },
+            trouble: None,
+            negative: None,
+        }
+    }
+
     /// The server whose turn it is, and its position.
     pub fn server(&self) -> (usize, SocketAddr) {
         let servers = &self.settings.servers;

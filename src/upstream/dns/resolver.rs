@@ -15,16 +15,17 @@
 
 use super::Settings;
 use super::cache::Cache;
-use super::lookup::{Exchange, Lookup};
+use super::lookup::Lookup;
+use super::names::{candidates, look_here};
 use crate::op::{Answer, AskId, DnsAnswer, DnsOp, Failure};
-use crate::proto::dns::{ALIASES_MAX, Kind, Lie, Question, Record, Reply, parse_reply};
+use crate::proto::dns::{ALIASES_MAX, Lie, Question, Reply, parse_reply};
 use ahash::AHashMap;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -92,7 +93,7 @@ impl Resolver {
     /// The answer to what needs no asking: literals, names of the hosts file, what is no name, what
     /// the cache holds.
     pub fn recall(&mut self, op: &DnsOp, now: Instant) -> Option<Answer> {
-        if let Some(answer) = self.look_here(op) {
+        if let Some(answer) = look_here(&self.settings, op) {
             return Some(Answer::Dns(answer));
         }
         let mut negative = None;
@@ -125,31 +126,11 @@ impl Resolver {
         let first = candidates.pop_front()?;
         let id = self.next_lookup;
         self.next_lookup = (id + 1) & LOOKUP_MASK;
-        let settings = self.settings.clone();
-        let lookup = Lookup {
-            waiters: vec![ask],
-            deadline: now + settings.timeout,
-            first_server: self.good_server,
-            settings,
-            candidate: first.clone(),
-            question: first.clone(),
-            aliases: 0,
-            ttl: u32::MAX,
-            failed_tries: 0,
-            exchange: Exchange {
-                number: 0,
-                id: 0,
-                transport: Transport::Datagram,
-                edns: true,
-                due: now,
-                lies: 0,
-                received: Vec::new(),
-            },
-            trouble: None,
-            negative: None,
-            op: op.clone(),
-            candidates,
-        };
+        let first_server = self.good_server;
+        let mut lookup =
+            Lookup::new(op.clone(), first.clone(), self.settings.clone(), first_server, now);
+        lookup.waiters.push(ask);
+        lookup.candidates = candidates;
         self.by_op.insert(op, id);
         self.lookups.insert(id, lookup);
         self.try_candidate(id, first, now).inspect(|_| drop(self.remove(id)))
@@ -220,34 +201,6 @@ impl Resolver {
             lookup.note_trouble("i/o timeout");
             self.next_try(id, now, out);
         }
-    }
-
-    /// What the machine itself knows: no server is asked about this.
-    fn look_here(&self, op: &DnsOp) -> Option<DnsAnswer> {
-        let literal = op.name.parse::<IpAddr>().ok();
-        let hosts = &self.settings.hosts;
-        let records: Vec<Record> = match (op.kind, literal) {
-            (Kind::A | Kind::Aaaa, Some(address)) => [address]
-                .into_iter()
-                .filter(|ip| is_of(*ip, op.kind))
-                .map(Record::Address)
-                .collect(),
-            (Kind::A | Kind::Aaaa, None) => hosts
-                .addresses(&op.name)?
-                .iter()
-                .filter(|ip| is_of(**ip, op.kind))
-                .map(|ip| Record::Address(*ip))
-                .collect(),
-            (Kind::Ptr, Some(address)) => {
-                hosts.names(address)?.iter().cloned().map(Record::Name).collect()
-            }
-            _ => return None,
-        };
-        Some(if records.is_empty() {
-            DnsAnswer::NoData(None)
-        } else {
-            DnsAnswer::Records(records.into())
-        })
     }
 
     fn handle_reply(
@@ -512,30 +465,6 @@ impl Resolver {
             .filter(|lookup| u64::from(lookup.exchange.number) == query.0 & 0xff)?;
         Some((id, lookup))
     }
-}
-
-/// The names to ask for, in their order (resolv.conf(5), `search` and `ndots`). None at all: it is
-/// no name.
-fn candidates<'a>(op: &DnsOp, settings: &'a Settings) -> impl Iterator<Item = Question> + use<'a> {
-    let (kind, name) = (op.kind, op.name.clone());
-    let reverse = if kind == Kind::Ptr {
-        name.parse().ok().and_then(|ip: IpAddr| Question::names_of(ip.to_canonical()))
-    } else {
-        None
-    };
-    let is_whole = name.ends_with('.') || reverse.is_some();
-    let as_it_is = reverse.or_else(|| Question::new(&name, kind));
-    let is_name = as_it_is.is_some();
-    let as_it_is_first = is_whole || name.matches('.').count() >= settings.ndots;
-    let search: &[String] = if is_whole || !is_name { &[] } else { &settings.search };
-    let searched =
-        search.iter().filter_map(move |domain| Question::new(&format!("{name}.{domain}"), kind));
-    let (first, last) = if as_it_is_first { (as_it_is, None) } else { (None, as_it_is) };
-    first.into_iter().chain(searched).chain(last)
-}
-
-fn is_of(address: IpAddr, kind: Kind) -> bool {
-    address.is_ipv4() == (kind == Kind::A)
 }
 
 /// The message in a stream's bytes, once it is whole.

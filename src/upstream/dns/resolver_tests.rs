@@ -2,8 +2,10 @@
 //! come out.
 
 use super::*;
+use crate::proto::dns::{Kind, Record};
 use crate::upstream::dns::Hosts;
 use proptest::prelude::*;
+use std::net::IpAddr;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);

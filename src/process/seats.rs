@@ -21,6 +21,12 @@ impl Seats {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).ok()?;
         Some(Seat(self.clone()))
     }
+
+    /// A place for a connection that was accepted before there was a limit.
+    pub fn add(self: &Arc<Seats>) -> Seat {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Seat(self.clone())
+    }
 }
 
 impl Drop for Seat {
@@ -52,5 +58,10 @@ mod tests {
         assert!(seats.take(10).is_some());
         // A limit that was lowered by a reload.
         assert!(seats.take(5).is_none());
+        // Connections that came before the limit count as well.
+        let before: Vec<Seat> = (0..3).map(|_| seats.add()).collect();
+        assert!(seats.take(12).is_none());
+        drop(before);
+        assert!(seats.take(12).is_some());
     }
 }

@@ -17,6 +17,7 @@ impl Worker {
                 self.upstreams.reload(&epoch, &self.local.epoch, self.now.mono);
                 self.deliver_answers();
                 self.put_into_force(epoch, host);
+                self.count_connections();
             }
             // The main thread has compiled the scripts before it sent the epoch: only a lack of
             // memory leads here.

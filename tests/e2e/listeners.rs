@@ -137,6 +137,28 @@ fn a_listener_has_no_more_connections_than_it_may() {
 }
 
 #[test]
+fn connections_from_before_a_limit_count_towards_it() {
+    let mut server = Site::new()
+        .set(json!({ "server": { "workers": 2, "listeners": [{ "address": "127.0.0.1:0" }] } }))
+        .start();
+    let address = server.last_address();
+    let mut clients: Vec<_> = (0..3).map(|_| Client::tcp(address)).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask(&Request::get("/ping")).text(), "pong");
+    }
+    server.change(
+        json!({ "server": { "listeners": [{ "address": "127.0.0.1:0", "max_connections": 3 }] } }),
+    );
+    assert!(server.reload());
+    until("the limit to hold", || (!is_served(address)).then_some(()));
+    for client in &mut clients {
+        assert_eq!(client.ask(&Request::get("/ping")).text(), "pong");
+    }
+    clients.pop();
+    until("room for another connection", || is_served(address).then_some(()));
+}
+
+#[test]
 fn a_reload_changes_rules_and_says_what_it_cannot_change() {
     let site = Site::new();
     let [kept, gone, new] = ["kept", "gone", "new"].map(|name| site.path(name));

@@ -57,6 +57,24 @@ impl Authority {
         self.put(site, "a.example", |_| {}).file("ca.pem", &self.0.pem())
     }
 
+    /// A revocation list that ends with the year before `end`, with serial number 66 on it.
+    fn revocations(&self, end: i32) -> String {
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(end, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: vec![RevokedCertParams {
+                serial_number: SerialNumber::from(66),
+                revocation_time: date_time_ymd(2024, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            }],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.0).unwrap().pem().unwrap()
+    }
+
     fn client(&self) -> Arc<rustls::ClientConfig> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
@@ -159,20 +177,7 @@ fn an_older_version_than_the_minimum_is_refused() {
 #[test]
 fn client_certificates_let_in_who_they_should() {
     let authority = Authority::new();
-    let crl = CertificateRevocationListParams {
-        this_update: date_time_ymd(2024, 1, 1),
-        next_update: date_time_ymd(2124, 1, 1),
-        crl_number: SerialNumber::from(1),
-        issuing_distribution_point: None,
-        revoked_certs: vec![RevokedCertParams {
-            serial_number: SerialNumber::from(66),
-            revocation_time: date_time_ymd(2024, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        }],
-        key_identifier_method: KeyIdMethod::Sha256,
-    };
-    let crl = crl.signed_by(&authority.0).unwrap().pem().unwrap();
+    let crl = authority.revocations(2124);
     let site = authority.site(json!({
         "client_auth": "required", "client_ca_file": "ca.pem", "crl_file": "crl.pem",
     }));
@@ -191,6 +196,68 @@ fn client_certificates_let_in_who_they_should() {
         }
     }
     assert_eq!((metric(&server, "full"), metric(&server, "failed")), (2, 8));
+}
+
+#[test]
+fn a_revocation_list_that_has_ended_lets_nobody_in_and_is_told() {
+    let authority = Authority::new();
+    let site = authority.site(json!({
+        "client_auth": "required", "client_ca_file": "ca.pem", "crl_file": "crl.pem",
+    }));
+    let site = authority.put(site.file("crl.pem", &authority.revocations(2025)), "good", |_| {});
+    let mut server = site.start();
+    let good = ["-cert", "good.crt", "-key", "good.key"];
+    assert!(!openssl(&server, &good).contains("200 OK"));
+    server.wait_for_log("crl_file");
+}
+
+/// Runs `openssl` in the site's folder.
+fn run_openssl(site: &Site, arguments: &[&str]) {
+    let output = Command::new("openssl").args(arguments).current_dir(site.path("")).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn keys_may_be_in_any_form_that_openssl_writes() {
+    let make: [(&str, &[&str]); 3] = [
+        ("BEGIN RSA PRIVATE KEY", &["genrsa", "-traditional", "-out", "a.example.key", "2048"]),
+        (
+            "BEGIN EC PRIVATE KEY",
+            &["ecparam", "-genkey", "-noout", "-name", "prime256v1", "-out", "a.example.key"],
+        ),
+        ("BEGIN PRIVATE KEY", &["genpkey", "-algorithm", "ed25519", "-out", "a.example.key"]),
+    ];
+    for (form, arguments) in make {
+        let site = Authority::new().site(json!({}));
+        run_openssl(&site, arguments);
+        let request = ["req", "-x509", "-new", "-key", "a.example.key", "-subj", "/CN=a.example"];
+        let names = ["-addext", "subjectAltName=DNS:a.example", "-out", "a.example.crt"];
+        run_openssl(&site, &[&request[..], &names].concat());
+        let key = std::fs::read_to_string(site.path("a.example.key")).unwrap();
+        assert!(key.contains(form), "{key}");
+        let server = site.start();
+        for version in ["-tls1_2", "-tls1_3"] {
+            assert!(openssl(&server, &[version]).contains("200 OK"), "{form} {version}");
+        }
+    }
+}
+
+#[test]
+fn a_reload_switches_tls_on_and_off_for_new_connections() {
+    let mut server = Authority::new().site(json!({})).start();
+    assert!(openssl(&server, &[]).contains("200 OK"));
+    server.change(json!({ "server": { "tls": { "enabled": false } } }));
+    assert!(server.reload());
+    until("plain HTTP", || {
+        (Client::tcp(server.address).ask(&Request::get("/ping")).status == 200).then_some(())
+    });
+    server.change(json!({ "server": { "tls": { "enabled": true } } }));
+    assert!(server.reload());
+    until("TLS", || {
+        (Client::tcp(server.address).ask(&Request::get("/ping")).status == 400).then_some(())
+    });
+    assert!(openssl(&server, &[]).contains("200 OK"));
 }
 
 fn login_by_openssl(server: &Server, name: &str, headers: &str) -> bool {

@@ -103,6 +103,17 @@ impl Worker {
         }
     }
 
+    /// Counts the connections of listeners that have a limit since the last reload.
+    pub(in crate::worker) fn count_connections(&mut self) {
+        let (listeners, epoch) = (&self.clients.listeners, &self.local.epoch.listeners);
+        for (_, connection) in self.clients.connections.iter_mut() {
+            let limited = epoch.rules(connection.listener).max_connections > 0;
+            if limited && connection.seat.is_none() {
+                connection.seat = listeners.get(connection.listener).map(|own| own.seats.add());
+            }
+        }
+    }
+
     /// Whether this peer's PROXY headers count: a process on this host, or a trusted proxy.
     fn may_name_clients(&self, peer: PeerAddress) -> bool {
         let trusts = |ip: IpAddr| ip.is_loopback() || self.local.epoch.dialect.trusts(ip);

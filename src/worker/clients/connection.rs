@@ -30,8 +30,8 @@ pub struct Connection {
     pub counted: usize,
     /// The listener it came by: its place in the epoch's list.
     pub listener: usize,
-    /// Among those that the listener may have.
-    _seat: Option<Seat>,
+    /// Its place among those that the listener may have; none at a listener without a limit.
+    pub seat: Option<Seat>,
     /// Whom it is from: the TCP peer, or whom its PROXY header names; `None` on a unix socket.
     pub peer: Option<IpAddr>,
     /// At a listener that demands PROXY headers: whom the header names, else the TCP peer.
@@ -75,7 +75,7 @@ impl Connection {
             session,
             counted: 0,
             listener,
-            _seat: seat,
+            seat,
             peer: peer.ip(),
             proxied: None,
             awaits_proxy_header: false,

@@ -4,14 +4,30 @@
 //! client would: so the commands work for state in Redis and in the process alike. Credentials come
 //! from the configuration.
 
-use super::client;
-use crate::config::Config;
-use clap::Subcommand;
+use super::configuration::Configuration;
+use super::{Outcome, client};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 
+/// List or remove brute-force blocks of the running server.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Arguments {
+    /// Asks the server, and prints the result of its answer.
+    pub fn run(&self, configuration: &Configuration) -> Outcome {
+        let (method, path, body) = request(&self.command);
+        let answer = client::ask(&configuration.load()?, method, path, body.as_ref())?;
+        Ok(client::print_result(&answer)?)
+    }
+}
+
 #[derive(Subcommand)]
-pub enum Command {
+enum Command {
     /// List blocked networks, and the accounts whose logins caused the blocks.
     List {
         /// Only networks that contain one of these addresses.
@@ -38,12 +54,6 @@ pub enum Command {
         #[arg(long)]
         later: bool,
     },
-}
-
-/// Asks the server, and prints the result of its answer.
-pub fn run(command: &Command, config: &Config) -> Result<(), String> {
-    let (method, path, body) = request(command);
-    client::print_result(&client::ask(config, method, path, body.as_ref())?)
 }
 
 fn request(command: &Command) -> (&'static str, &'static str, Option<Value>) {

@@ -3,15 +3,22 @@
 //! Each file has the command's `Arguments` (its doc comments are the help texts) and a method `run`.
 //! A new command is a file, a variant of [`Command`] and a line in [`run`].
 //!
-//! Exit status: 0 done, 1 the command failed, 2 the arguments are wrong.
+//! Exit status: 0 done, 1 the command failed, 2 the arguments are wrong, 3 the answer is no (see
+//! [`Failure::Negative`]).
 
 mod bruteforce;
 mod cache;
 mod check;
 mod client;
 mod configuration;
+mod hash;
+mod prompt;
 mod serve;
 mod show;
+mod table;
+mod token;
+mod user;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use configuration::Configuration;
@@ -34,6 +41,10 @@ enum Command {
     Config(show::Arguments),
     Bruteforce(bruteforce::Arguments),
     Cache(cache::Arguments),
+    User(user::Arguments),
+    Hash(hash::Arguments),
+    Verify(verify::Arguments),
+    Token(token::Arguments),
 }
 
 /// Runs the program.
@@ -41,6 +52,7 @@ pub fn main() -> ExitCode {
     let Err(failure) = run(&Arguments::parse()) else { return ExitCode::SUCCESS };
     let (message, status) = match failure {
         Failure::Failed(message) => (message, 1),
+        Failure::Negative(message) => (message, 3),
     };
     eprintln!("{message}");
     ExitCode::from(status)
@@ -54,6 +66,10 @@ fn run(arguments: &Arguments) -> Outcome {
         Command::Config(arguments) => arguments.run(configuration),
         Command::Bruteforce(arguments) => arguments.run(configuration),
         Command::Cache(arguments) => arguments.run(configuration),
+        Command::User(arguments) => arguments.run(),
+        Command::Hash(arguments) => arguments.run(),
+        Command::Verify(arguments) => arguments.run(),
+        Command::Token(arguments) => arguments.run(configuration),
     }
 }
 
@@ -65,6 +81,9 @@ type Outcome = Result<(), Failure>;
 enum Failure {
     /// Exit status 1.
     Failed(String),
+    /// The command worked, and its answer is no: nothing was there to be removed, or a password
+    /// does not match. Exit status 3, so that a script can tell it from a failure.
+    Negative(String),
 }
 
 impl From<String> for Failure {

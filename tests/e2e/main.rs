@@ -70,3 +70,4 @@ mod tcp_module;
 mod tls;
 mod tracing;
 mod unix_socket;
+mod users;

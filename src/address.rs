@@ -66,7 +66,7 @@ impl Address {
     /// Reads an address without asking anybody. `localhost` and an empty host are 127.0.0.1.
     ///
     /// # Errors
-    /// What is wrong with it; [`AddressError::Name`] if that is only that nobody has been asked.
+    /// What is wrong with it; [`AddressError::Name`] if it is a name that was not looked up yet.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         if let Some(path) = unix_path(text) {
             return Ok(Address::Unix(path));

@@ -1,5 +1,5 @@
 //! Files that are read or written on the spot: regular ones. Opening or reading a FIFO, a terminal
-//! or a device may take for ever.
+//! or a device may block indefinitely.
 //!
 //! Called with paths from the configuration and from scripts. A path is opened without waiting
 //! (`O_NONBLOCK`) and looked at afterwards, so that nothing can be put in its place in between.
@@ -50,7 +50,7 @@ fn open_if(
     accepts: fn(&Metadata) -> bool,
 ) -> io::Result<File> {
     let file = match options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
-        // Nobody reads the FIFO, or it is a socket: what it is says more than the error.
+        // The FIFO has no reader, or it is a socket: what it is says more than the error.
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
             return Err(std::fs::metadata(path).map_or(error, |about| refusal(about.file_type())));
         }

@@ -1,17 +1,29 @@
 //! Loligo, an authentication server for mail systems: may this user log in?
 //!
 //! ```text
-//!  process   cli · server · process · epoch
-//!  loop      worker
-//!  shells    reactor (names mio) · script (names mlua) · upstream (links over proto)
-//!  cores     dialect      over     auth · state · op      over     proto
-//!  base      config · files · metrics · log · password · stores · time · trace · secret · value · address · tls
+//! process    cli
+//!            server
+//! loop       worker
+//! resolved   process
+//!            epoch
+//! shells     script (names mlua)
+//!            upstream (links and clients over proto)
+//!            reactor (names mio)
+//! cores      dialect · frontend
+//!            auth
+//!            state
+//!            op
+//!            proto
+//! base       config · log · metrics · trace
+//!            password · tls
+//!            address · files · masking · secret · time · value
 //! ```
 //!
-//! A request is accepted by one [`worker`] and never leaves it: [`proto::http`] cuts it out of the
+//! One [`worker`] accepts a request and serves it to its end: a [`frontend`] session finds it in the
 //! byte stream, [`dialect`] reads it into an [`auth::request::Request`], the [`auth`] pipeline
-//! decides with the operator's Lua scripts ([`script`]) and whatever they wait for ([`op`],
-//! [`upstream`]), and [`dialect`] writes the verdict as bytes. ARCHITECTURE.md draws the picture.
+//! decides with the operator's Lua scripts ([`script`]), which wait for other services through
+//! [`op`] and [`upstream`], and [`dialect`] writes the verdict as bytes. ARCHITECTURE.md has the
+//! reasons.
 
 pub mod address;
 pub mod auth;

@@ -1,7 +1,7 @@
 //! Bytes that must never be seen: passwords, nonces, tokens, whole request buffers.
 //!
 //! A [`Secret`] has no `Display`, its `Debug` prints `***`, and its memory is overwritten when it
-//! is dropped. Whoever needs the bytes says so: [`Secret::expose`]. Used by every layer; names
+//! is dropped. Code that needs the bytes says so: [`Secret::expose`]. Used by every layer; names
 //! nothing else of the crate.
 
 use subtle::ConstantTimeEq;

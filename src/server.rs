@@ -4,8 +4,7 @@
 //! (which runs the init scripts), then binds and starts the workers, prints the ready line and
 //! waits for signals. SIGHUP: a new configuration is loaded and all scripts are compiled in a state
 //! of their own before any worker hears of it; a faulty one is refused. SIGTERM and SIGINT: drain,
-//! at most [`DRAIN_MAX`]. A server that gives up rights (`privileges.rs`) binds first. Rules:
-//! specification `config.md` 6, 7, 13.10; `http-api.md` 1.
+//! at most [`DRAIN_MAX`]. A server that gives up rights (`privileges.rs`) binds first.
 
 mod landlock;
 mod privileges;
@@ -177,7 +176,7 @@ impl Server {
             core_of(cores.len().wrapping_sub(1)),
             Vec::new(),
         ))?;
-        // Nobody else sets it.
+        // No other code sets it.
         let _ = process.background.set(background.sender.clone());
         run_init(&epoch, &background);
         let (mut listeners, addresses) = match bound {
@@ -291,7 +290,8 @@ fn tell_findings<'a>(findings: impl Iterator<Item = &'a Finding>, log: &mut Log)
 }
 
 /// Tries a configuration without serving: everything that [`run`] would refuse but the listeners.
-/// Gives up what the server would, for good. Says what somebody should look at all the same.
+/// Gives up what the server would, for good. Logs the findings that do not keep the server from
+/// starting.
 ///
 /// # Errors
 /// The first stage of the start that fails, with all its problems.

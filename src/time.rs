@@ -44,7 +44,7 @@ impl Now {
     }
 }
 
-/// RFC 3339 in UTC with nanoseconds, `2026-11-22T14:32:00.123456789Z`. The date is made anew once
+/// RFC 3339 in UTC with nanoseconds, `2026-11-22T14:32:00.123456789Z`. The date is formatted once
 /// per second, the digits behind the point once per turn.
 #[derive(Clone, Debug)]
 pub struct LogTime {
@@ -82,7 +82,7 @@ impl Default for LogTime {
     }
 }
 
-/// IMF-fixdate for the HTTP `Date` field, `Sun, 22 Nov 2026 14:32:00 GMT`, made anew once per
+/// IMF-fixdate for the HTTP `Date` field, `Sun, 22 Nov 2026 14:32:00 GMT`, formatted once per
 /// second.
 #[derive(Clone, Debug)]
 pub struct HttpDate {

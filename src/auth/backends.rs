@@ -15,8 +15,8 @@ use crate::auth::user::{User, attribute};
 use crate::auth::verdict::PassDb;
 use crate::op::boxed;
 
-/// Asks the backends about the user, the cache in its place among them; `None`: nobody knows it, or
-/// one denied it without saying who it is. `account`: what the login name is mapped to.
+/// Asks the backends about the user, the cache in its place among them; `None`: no backend knows
+/// it, or one denied it without naming the user. `account`: what the login name is mapped to.
 ///
 /// # Errors
 /// A backend failed, none serves the protocol, or time is over.
@@ -81,7 +81,7 @@ pub(super) async fn list_accounts<S: Scripts>(
 enum Lookup {
     Known(Box<User>),
     Unknown,
-    /// It refuses a user it did not describe; nobody else is asked.
+    /// It refuses a user it did not describe; no other backend is asked.
     Denied,
 }
 
@@ -127,7 +127,7 @@ async fn ask<S: Scripts>(run: &Run<'_, S>, backend: &Backend) -> Result<Lookup, 
 }
 
 /// The user a script describes. Without `user_found` or a name for the account attribute it
-/// describes nobody, authenticated or not.
+/// describes no user, authenticated or not.
 ///
 /// # Errors
 /// It found the user, but the account is missing, empty, or neither string nor number.

@@ -25,7 +25,7 @@ pub struct ResultCache {
     /// HMAC state after the key, to start each digest from.
     keyed: Hmac<Sha256>,
     names: RandomState,
-    /// How often somebody had it forget something.
+    /// How often entries were flushed.
     flushes: AtomicU64,
     shards: [Mutex<Shard>; SHARDS],
     shard_bytes_max: usize,
@@ -63,7 +63,7 @@ impl ResultCache {
         }
     }
 
-    /// Forgets everybody: after a reload, what other scripts decided does not count.
+    /// Forgets all users: after a reload, what other scripts decided does not count.
     pub fn clear(&self) {
         self.flush(std::mem::take);
     }
@@ -212,7 +212,7 @@ impl Shard {
     }
 }
 
-/// It is an HMAC already: any eight of its bytes are a hash nobody can steer.
+/// It is an HMAC already: any eight of its bytes are a hash that an attacker cannot choose.
 #[derive(Default)]
 struct DigestHasher(u64);
 

@@ -38,8 +38,8 @@ pub(super) async fn accept<S: Scripts>(
             let returned = run.scripts.filter(&mut stage, index, run.login, run.ops).await;
             match run.outcome(StageKind::Filter, returned)? {
                 Some(FilterReturn { reject: true, .. }) => return Ok(None),
-                // Never a lookup, never a user nobody knows (who stays `None`): careless scripts
-                // accept those.
+                // Never a lookup, never an unknown user (who stays `None`): careless scripts accept
+                // those.
                 Some(_) if filter.override_rejection && mode == Mode::Auth => accepted = true,
                 Some(_) | None => {}
             }

@@ -1,8 +1,8 @@
 //! The MFA back channel: second factors of a user, kept by a backend's script.
 //!
 //! One call of one backend function per request; the backend is named, or the default one. Its code
-//! decides: only 0 is a success. A function that the script does not define is an error, for a
-//! factor that nobody keeps must not look kept.
+//! decides: only 0 is a success. A function that the script does not define is an error, because a
+//! factor that was not stored must not look stored.
 
 use crate::auth::login::Login;
 use crate::auth::policy::{Backend, DEFAULT_BACKEND, Policy};

@@ -277,7 +277,7 @@ impl<S: Scripts> Pipeline<'_, S> {
         {
             return Break(End::Failed(Stage::Backends, event));
         }
-        // Without the state nobody is unknown for certain.
+        // Without the state it is uncertain whether a user is unknown.
         if let (None, Some(error)) = (&user, &self.guard.outage) {
             let event = Event::new(Level::Error, "Account cannot be looked up")
                 .with("error", error.to_string());

@@ -1,11 +1,10 @@
 //! What the configuration means for logins: everything the pipeline asks of it, resolved into plain
 //! types.
 //!
-//! Made once per epoch by whoever read the configuration; the pipeline only looks. Of the
-//! configuration it names nothing but sets of networks and users, so the shape of the file can
-//! change without the pipeline, and a test writes a policy down in a few lines. Lists are in
-//! configuration order, and a script's position in its list is its `index` for
-//! [`crate::auth::scripts::Scripts`].
+//! Made once per epoch from the configuration; the pipeline only looks. Of the configuration it
+//! names nothing but sets of networks and users, so the shape of the file can change without the
+//! pipeline, and a test writes a policy down in a few lines. Lists are in configuration order, and
+//! a script's position in its list is its `index` for [`crate::auth::scripts::Scripts`].
 
 use crate::auth::brute_force::rules::Rules;
 use crate::auth::positive_cache::settings::{DEFAULT, PositiveCache};
@@ -43,7 +42,7 @@ pub struct Policy {
     /// `NAUTHILUS_MAX_LOGIN_ATTEMPTS`: up to here a failure counts one attempt on for service
     /// nginx.
     pub login_attempts_max: u32,
-    /// Without buckets (`brute_force` not in `server.features`) nobody is judged.
+    /// Without buckets (`brute_force` not in `server.features`) there is no brute-force check.
     pub brute_force: Rules,
     /// `backend_server_monitoring` is in `server.features`: the server that a filter selected
     /// counts.

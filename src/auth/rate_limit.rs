@@ -14,9 +14,9 @@
 //! The table is a set-associative cache of [`SETS`] × [`WAYS`] buckets with the whole address in
 //! each, so no client ever pays for another. A new address takes the place in its set that is
 //! fullest, which a full bucket loses nothing by. Where none is full, the client with the smallest
-//! debt is forgiven: whoever wants to have a large debt forgiven has to get seven other addresses
-//! of the same set deeper into debt, which no rate allows cheaper than using those addresses. The
-//! hash is keyed, so nobody knows which addresses share a set.
+//! debt is forgiven: to have a large debt forgiven, an attacker must get seven other addresses of
+//! the same set deeper into debt, which costs more than using those addresses. The hash is keyed,
+//! so an attacker does not know which addresses share a set.
 
 use crate::auth::features::is_local;
 use crate::auth::request::{Field, Request};
@@ -59,8 +59,8 @@ pub enum Client {
 
 impl Client {
     /// The client of an authentication request, after its address was settled. `None`: exempt, as
-    /// from features, because it is on this host or nobody knows where. An address that is none
-    /// exempts nobody: such clients count by the peer of their connection.
+    /// from features, because it is on this host or its address is unknown. An invalid address
+    /// exempts no client: such clients count by the peer of their connection.
     pub fn of_login(request: &Request, peer: Option<IpAddr>) -> Option<Client> {
         let sent = request.get(Field::ClientIp);
         if is_local(sent) {
@@ -91,7 +91,7 @@ impl Client {
 /// `ffff:ffff::/32`, which is IPv6 multicast.
 const V4: u64 = 0xffff_ffff_0000_0000;
 const LOCAL: u64 = 0xffff_fffe_0000_0000;
-/// `::/64`, the loopback address among it: 0 is the key of a place that nobody has.
+/// `::/64`, the loopback address among it: 0 is the key of a free place.
 const ZERO_PREFIX: u64 = 0xffff_fffe_0000_0001;
 
 /// The buckets of all clients.

@@ -2,8 +2,8 @@
 //! what the counters need.
 //!
 //! The pipeline fills a [`Report`]; the worker has it written and counted. Nothing is formatted
-//! unless somebody asks for the fields, and then without allocating. A password is in none of them:
-//! error texts of scripts are searched for it.
+//! before the fields are read, and then without allocating. A password is in none of them: error
+//! texts of scripts are searched for it.
 
 use crate::auth::login::{LogValue, Login};
 use crate::auth::request::{Field, Mode};
@@ -19,7 +19,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     pub ending: Ending,
-    /// Who found the user, wrong password included; empty if nobody did.
+    /// Who found the user, wrong password included; empty if there is none.
     pub backend_name: String,
     /// Where the user came from this time: [`PassDb::Memory`] on a hit, unlike in the verdict.
     pub passdb: PassDb,
@@ -142,8 +142,7 @@ impl Report {
         }
     }
 
-    /// The protocol's counter to raise; temporary failures and lookups that found somebody count
-    /// nowhere.
+    /// The protocol's counter to raise; temporary failures and successful lookups are not counted.
     pub fn tally(&self, mode: Mode) -> Option<Tally> {
         match (self.ending, mode) {
             (_, Mode::ListAccounts) | (Ending::Temporary, _) | (Ending::Success, Mode::NoAuth) => {

@@ -117,8 +117,8 @@ pub fn if_given<T>(check: impl Fn(&T) -> Checked) -> impl Fn(&Option<T>) -> Chec
     move |value| value.as_ref().map_or(Ok(()), &check)
 }
 
-/// A regular file that this process may read (reading a FIFO or a device may take for ever); relative names are
-/// relative to the working directory.
+/// A regular file that this process may read (reading a FIFO or a device may block indefinitely);
+/// relative names are relative to the working directory.
 pub fn existing_file(path: &PathBuf) -> Checked {
     let wrong = |what: &str| Err(Wrong::new(format!("{:?} {what}", path.text())));
     match std::fs::metadata(path) {

@@ -1,5 +1,5 @@
-//! What somebody should look at although it keeps nothing from starting: each finding has its
-//! place, and says what is nearest to what was meant.
+//! What the operator should look at although the server starts: each finding has its place, and
+//! says what is nearest to what was meant.
 //!
 //! Made where a configuration is read (`config`) and where its scripts are compiled (`script`);
 //! start and reload log them, `check` prints them.

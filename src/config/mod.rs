@@ -4,7 +4,7 @@
 //! environment is laid on it; each section reads its own keys from it and refuses what it does not
 //! know. All problems are reported in one run. Nothing here decides what a problem means for the
 //! process: that is the caller's (`cli`, and `server` for a reload). A [`Config`] that was loaded
-//! can be relied on: types hold what the documents demand, so nobody validates later.
+//! can be relied on: types hold what the documents demand, so there is no validation later.
 //!
 //! What each key does is in `config/loligo.yml`.
 

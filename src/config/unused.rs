@@ -1,5 +1,5 @@
 //! Warnings about settings that would protect something, but for another setting: a blocklist whose
-//! feature is not enabled, credentials of callers who need none, networks that exempt everybody.
+//! feature is not enabled, credentials of callers who need none, networks that exempt all clients.
 //!
 //! Who calls: `rules`. What is told here starts all the same: a set-up may be half done on purpose.
 
@@ -53,7 +53,7 @@ fn features(config: &Config) -> Vec<Told> {
     .collect()
 }
 
-/// Blocklists that can turn nobody away.
+/// Blocklists that cannot reject a client.
 fn blocklists(config: &Config) -> Vec<Told> {
     const PATH: &str = "realtime_blackhole_lists.lists";
     if !config.server.has_feature(Feature::Rbl) {
@@ -86,7 +86,7 @@ fn blocklists(config: &Config) -> Vec<Told> {
     told
 }
 
-/// Exemptions for everybody.
+/// Exemptions for all clients.
 fn exemptions(config: &Config) -> Vec<Told> {
     let exempts_all = |networks: &Networks| networks.iter().any(|net| net.prefix_len() == 0);
     [
@@ -106,7 +106,7 @@ fn exemptions(config: &Config) -> Vec<Told> {
     .collect()
 }
 
-/// Buckets of one name and family: nobody can tell from logs and blocks which of them was full.
+/// Buckets of one name and family: logs and blocks do not tell which of them was full.
 fn buckets(config: &Config) -> Vec<Told> {
     let buckets = &config.brute_force.buckets;
     buckets

@@ -18,12 +18,12 @@ use crate::dialect::settings::Settings;
 /// Who may have what a route has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard<'a> {
-    /// Everybody.
+    /// All clients.
     Open,
     Callers(Need<'a>),
-    /// Callers, and whoever `server.metrics_access` lets in.
+    /// Callers, and clients that `server.metrics_access` admits.
     Metrics,
-    /// Callers, and whoever `server.admin_access` lets in.
+    /// Callers, and clients that `server.admin_access` admits.
     Admin(Need<'a>),
 }
 

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 /// name, in the order they came. `None`: the list says nothing, or begins at its right end with
 /// something that is no address.
 ///
-/// As long as nobody has configured who is trusted, addresses of private networks count as proxies,
+/// As long as trusted proxies are not configured, addresses of private networks count as proxies,
 /// provided that a public address follows to their left. What stands left of something that is no
 /// address is not looked at.
 pub fn client<'a>(lines: impl Iterator<Item = &'a [u8]>, settings: &Settings) -> Option<IpAddr> {
@@ -81,7 +81,7 @@ mod tests {
             ("203.0.113.66, 192.0.2.5, 10.0.0.1,10.0.0.2", "192.0.2.5"),
             ("192.0.2.5, 192.168.0.1", "192.168.0.1"),
             ("192.0.2.5, 2001:db8::1", "192.0.2.5"),
-            // Nobody but proxies: the first of them asks for itself.
+            // Only proxies: the first of them asks for itself.
             ("10.0.0.3, 10.0.0.1", "10.0.0.3"),
             // Several lines are one list.
             ("203.0.113.66\n192.0.2.5\n10.0.0.1", "192.0.2.5"),

@@ -2,9 +2,9 @@
 //! pipeline, `NAME.res` out.
 //!
 //! The files are what goes over the wire; `nc HOST PORT < NAME.req` plays one.
-//! `LOLIGO_GOLDEN=update cargo test golden` writes the `.res` files anew: read the difference
-//! before you commit it. Date and session are fixed. `answer` is also the shortest account of how a
-//! worker puts this folder's functions together.
+//! `LOLIGO_GOLDEN=update cargo test golden` rewrites the `.res` files: read the difference before
+//! you commit it. Date and session are fixed. `answer` is also the shortest account of how a worker
+//! puts this folder's functions together.
 
 use crate::auth::attributes::Attributes;
 use crate::auth::login::{HeaderChange, Login, ScriptResponse};

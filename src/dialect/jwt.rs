@@ -43,8 +43,8 @@ pub fn rejected(out: &mut Vec<u8>, error: &str, envelope: &Envelope<'_>) -> u16 
     envelope.write(out, 400, Some(JSON), &json::error(error))
 }
 
-/// Appends the new tokens, or why there are none; says the status. Nobody on the way may keep them
-/// (RFC 6749 5.1).
+/// Appends the new tokens, or why there are none; says the status. They must not be cached (RFC
+/// 6749 5.1).
 pub fn compose(out: &mut Vec<u8>, issued: &Issued, envelope: &Envelope<'_>) -> u16 {
     let (status, body) = match issued {
         Ok(pair) => {

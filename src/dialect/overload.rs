@@ -36,7 +36,7 @@ impl Overload {
             Overload::Rate(wait) => {
                 wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
             }
-            // How long the others will take, nobody knows; most take less.
+            // It is unknown how long the others will take; most take less.
             Overload::Requests { .. } => 1,
         }
     }
@@ -62,7 +62,7 @@ pub fn refuse(
         return plain(out, overload, envelope);
     }
     if request.get(Field::Protocol).is_empty() {
-        // Its caller was not found out yet, so nobody has read it; only its protocol is of interest.
+        // Its caller is not known yet, so it was not read; only its protocol is of interest.
         let _ = input::parse(request, service, settings, Origin::default());
     }
     request.service = service;

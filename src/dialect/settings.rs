@@ -18,8 +18,8 @@ pub struct Settings {
     pub headers: HeaderTable,
     /// `server.disabled_endpoints`.
     pub endpoints: Endpoints,
-    /// `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`; none: nobody has to say who
-    /// asks.
+    /// `server.basic_auth`, `server.jwt_auth`, `server.oidc_auth`; none: callers need no
+    /// credentials.
     pub caller: Option<Arc<Callers>>,
     /// `server.metrics_access`
     pub metrics_access: Access,
@@ -35,7 +35,7 @@ pub struct Settings {
     pub wait_min_s: u32,
     /// Whose PROXY header and `X-Forwarded-For` are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Nobody has said who is trusted: in `X-Forwarded-For`, addresses of private networks are
+    /// Trusted proxies are not configured: in `X-Forwarded-For`, addresses of private networks are
     /// those of proxies if a public one was forwarded for.
     pub passes_private_proxies: bool,
     /// `server.client_address`.

@@ -288,7 +288,7 @@ impl Epoch {
         self.find_hook(location, method).map_or(&[], |hook| &hook.roles)
     }
 
-    /// Takes over keys that were fetched before a reload: else nobody's token would be good until
+    /// Takes over keys that were fetched before a reload: otherwise no token would be valid until
     /// they are fetched again.
     pub fn know_keys_from(&self, before: &Epoch) {
         if let (Some(ours), Some(theirs)) = (&self.key_source, &before.key_source)

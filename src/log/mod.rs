@@ -6,7 +6,7 @@
 //! comes out in its order, `print` lines of scripts included ([`Log::raw`]).
 //!
 //! Passwords never go here. The functions take bytes, so that a `Secret` does not fit in by itself;
-//! nobody may pass what `Secret::expose` returns. Tests prove it with
+//! never pass what `Secret::expose` returns. Tests prove it with
 //! [`testing::Capture::assert_absent`].
 //!
 //! Called by everybody; names only `time` and `value`.
@@ -112,7 +112,7 @@ impl Log {
         level <= self.level && level != Level::None
     }
 
-    /// Begins a line with `level`, `ts`, `caller` (file and line of whoever calls this) and
+    /// Begins a line with `level`, `ts`, `caller` (file and line of the code that calls this) and
     /// `instance`. It is finished by [`Line::end`], or when it is dropped. A level that is switched
     /// off costs a comparison here and in each field.
     #[track_caller]

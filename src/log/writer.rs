@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// The writer thread, held by whoever ends the process.
+/// The writer thread, held by the code that ends the process.
 pub struct LogWriter {
     sink: LogSink,
     /// Closed when the thread has ended.
@@ -63,7 +63,7 @@ impl LogWriter {
             let _alive = alive;
             write_log(&queue, output);
         })?;
-        // Until this is set nobody has the sink, so nobody needs to wake the thread.
+        // Until this is set the sink is not in use, so the thread needs no waking.
         let _ = sink.0.writer.set(thread.thread().clone());
         Ok(LogWriter { sink, ended })
     }
@@ -184,8 +184,8 @@ impl Queue {
         }
     }
 
-    /// Waits for the next chunk: a moment without being woken, then until somebody wakes us. Called
-    /// by the writer only.
+    /// Waits for the next chunk: a moment without being woken, then until woken. Called by the
+    /// writer only.
     fn sleep(&self) {
         thread::park_timeout(LINGER);
         while self.full.is_empty() && !self.is_closing() {
@@ -225,8 +225,8 @@ fn write_log(queue: &Queue, mut output: Box<dyn Write + Send>) {
     }
 }
 
-/// `write_all` that also bears an output which somebody has set to non-blocking: a terminal or pipe
-/// shared with another program.
+/// `write_all` that also works with a non-blocking output: a terminal or pipe shared with another
+/// program.
 fn write_whole(output: &mut dyn Write, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match output.write(bytes) {

@@ -90,7 +90,7 @@ indexed! {
         ConnectionsOpen,
         UnfinishedBytes,
         /// Connections to servers, but for those to Redis.
-        ChannelsOpen,
+        UpstreamConnectionsOpen,
         ConcurrentRequests,
         /// Ops without their answers.
         Waits,
@@ -180,7 +180,7 @@ impl Gauge {
         match self {
             Gauge::ConnectionsOpen => &names::CONNECTIONS_OPEN,
             Gauge::UnfinishedBytes => &names::UNFINISHED_BYTES,
-            Gauge::ChannelsOpen => &names::CHANNELS_OPEN,
+            Gauge::UpstreamConnectionsOpen => &names::UPSTREAM_CONNECTIONS_OPEN,
             Gauge::ConcurrentRequests => &names::CONCURRENT_REQUESTS,
             Gauge::Waits => &names::WAITS,
             Gauge::ServersWanted | Gauge::ServersAlive => &names::BACKEND_SERVERS_STATUS,
@@ -195,7 +195,7 @@ impl Gauge {
             Gauge::ServersAlive => Some(("server_status", "alive")),
             Gauge::ConnectionsOpen
             | Gauge::UnfinishedBytes
-            | Gauge::ChannelsOpen
+            | Gauge::UpstreamConnectionsOpen
             | Gauge::ConcurrentRequests
             | Gauge::Waits => None,
         }

@@ -1,9 +1,9 @@
 //! Label values as small numbers, so that counting by label is counting in an array.
 //!
-//! One table per [`Space`] for the whole process: append-only, bounded, so a number stays right for
-//! ever, across reloads too. Whoever counts by route, script, bucket, list or pool asks once, when
-//! the configuration is loaded. Only protocols come with each request; a worker remembers those it
-//! has seen (`WorkerMetrics::protocol`).
+//! One table per [`Space`] for the whole process: append-only, bounded, so a number stays valid,
+//! across reloads too. Code that counts by route, script, bucket, list or pool asks once, when the
+//! configuration is loaded. Only protocols come with each request; a worker remembers those it has
+//! seen (`WorkerMetrics::protocol`).
 
 use super::lock;
 use std::collections::HashMap;

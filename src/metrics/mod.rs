@@ -1,11 +1,10 @@
 //! Metrics: what workers count, what scripts count, and the page that Prometheus reads.
 //!
 //! Each worker counts into cells of its own ([`WorkerMetrics`]): a load and a store, no lock, no
-//! shared cache line. The [`Registry`] adds up all cells when somebody asks. Names live in
-//! [`names`]; labels are interned once and counted by number ([`LabelId`]), in tables of fixed
-//! size, so that no client can make the process grow. Metrics that scripts create are in
-//! [`script`]. What is cheaper to look up than to count is sampled at scrape time
-//! ([`Registry::collect_from`]).
+//! shared cache line. The [`Registry`] adds up all cells on demand. Names live in [`names`]; labels
+//! are interned once and counted by number ([`LabelId`]), in tables of fixed size, so that no
+//! client can make the process grow. Metrics that scripts create are in [`script`]. What is cheaper
+//! to look up than to count is sampled at scrape time ([`Registry::collect_from`]).
 //!
 //! Called by workers, the pipeline, the script host, and the route `/metrics`.
 

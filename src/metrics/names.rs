@@ -1,8 +1,8 @@
 //! The name, kind and help of every metric that the server itself exports.
 //!
 //! Names that dashboards of the reference server ask for are kept as they are, a misspelt one too;
-//! our own begin with `loligo_`. Used by `worker`, `registry` and whoever samples at scrape time.
-//! Not exported although the reference does: `cpu_*_usage_percent` (ask the machine's exporter),
+//! our own begin with `loligo_`. Used by `worker`, `registry` and the sampling at scrape time. Not
+//! exported although the reference does: `cpu_*_usage_percent` (ask the machine's exporter),
 //! `go_*`, `promhttp_*`, `ldap_pool_*`.
 
 /// What the samples of a family mean.
@@ -78,7 +78,7 @@ families! {
     // Ours.
     ACCEPTS_FAILED = Counter "loligo_accept_failures_total" "Connections that could not be accepted because of missing file descriptors or memory.";
     CONNECTIONS_ACCEPTED = Counter "loligo_connections_accepted_total" "Connections accepted from clients.";
-    CHANNELS_OPEN = Gauge "loligo_channels_open" "Open connections to upstream servers, except Redis.";
+    UPSTREAM_CONNECTIONS_OPEN = Gauge "loligo_upstream_connections_open" "Open connections to upstream servers, except Redis.";
     CONNECTIONS_OPEN = Gauge "loligo_connections_open" "Open client connections.";
     CONNECTIONS_REFUSED = Counter "loligo_connections_refused_total"
         "Connections closed because the listener had too many, the PROXY header was invalid, or the peer is not a trusted proxy.";

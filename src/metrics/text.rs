@@ -1,8 +1,8 @@
 //! What one scrape gathers, and the Prometheus text form of it.
 //!
-//! Pure. Samples of the same series are added up, whoever brings them: that is how the workers'
-//! shares become one number. Families and series come out sorted by name, so that two scrapes can
-//! be compared line by line. Rules: the Prometheus text format 0.0.4.
+//! Pure. Samples of the same series are added up, from any source: that is how the workers' shares
+//! become one number. Families and series come out sorted by name, so that two scrapes can be
+//! compared line by line. Rules: the Prometheus text format 0.0.4.
 
 use super::names::{Family, Kind};
 use crate::value::exponent_text;
@@ -108,8 +108,8 @@ impl Scrape {
 }
 
 impl Sample {
-    /// Adds what somebody else knows of the same series. Quantiles cannot be added: the larger one
-    /// stays.
+    /// Adds samples of the same series from another source. Quantiles cannot be added: the larger
+    /// one stays.
     fn merge(&mut self, other: Sample) {
         match (self, other) {
             (Sample::Number(number), Sample::Number(more)) => *number += more,

@@ -1,7 +1,7 @@
 //! A worker's end of the metrics.
 //!
 //! One per worker thread, not shared: that is what makes plain stores enough. A request costs about
-//! ten updates of a nanosecond each and one try of a lock that nobody else wants but for a few
+//! ten updates of a nanosecond each and one try of a lock that is contended only for a few
 //! microseconds per scrape; if it is taken, the time waits in `delayed`.
 
 use super::cells::{Cells, Count, CountBy, Gauge, GaugeBy, TimeBy};

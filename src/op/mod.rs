@@ -8,12 +8,12 @@
 //! [`Failure::Deadline`].
 
 mod boxed;
-mod channel;
+mod connection;
 mod notify;
 mod subtask;
 
 pub use boxed::boxed;
-pub use channel::{ChannelId, ChannelOp, Dropped, Handle};
+pub use connection::{ConnectionId, ConnectionOp, Dropped, Handle};
 pub use notify::{Notify, Woken};
 pub use subtask::{BlockingJob, Done, Subtask, Worked};
 
@@ -36,7 +36,7 @@ pub enum Op {
     /// A password to check against a stored hash on the hash thread.
     Hash(HashOp),
     /// To open a connection, or to go on with one.
-    Channel(ChannelOp),
+    Connection(ConnectionOp),
     /// Code that asks ops of its own, one after the other, as a task of its own: how a client of
     /// some protocol runs.
     Run(Subtask),
@@ -67,19 +67,19 @@ pub enum Answer {
     /// The [`Notify`] was notified.
     Notified,
     Slept,
-    /// [`ChannelOp::Open`]: the connection.
+    /// [`ConnectionOp::Open`]: the connection.
     Opened(Handle),
-    /// [`ChannelOp::StartTls`], [`ChannelOp::Send`]: done.
+    /// [`ConnectionOp::StartTls`], [`ConnectionOp::Send`]: done.
     Passed,
-    /// [`ChannelOp::Receive`]: the buffer that came with it, with what has come behind; nothing new means that the peer sends no more.
+    /// [`ConnectionOp::Receive`]: the buffer that came with it, with what has come behind; nothing new means that the peer sends no more.
     Received(Vec<u8>),
-    /// [`ChannelOp::Check`]: nothing has come and nobody has closed.
+    /// [`ConnectionOp::Check`]: nothing has come and the peer has not closed.
     Fresh(bool),
     /// What an [`Op::Run`] or [`Op::Blocking`] returned.
     Done(Done),
     All(Vec<Answer>),
-    /// The link could not do it. Never a verdict: whoever asked turns it into a temporary failure
-    /// or hands it to the script.
+    /// The link could not do it. Never a verdict: the asker turns it into a temporary failure or
+    /// hands it to the script.
     Failed(Failure),
 }
 
@@ -91,6 +91,11 @@ pub struct RedisOp {
     pub route: Route,
     pub commands: resp::Commands,
 }
+
+/// Names what an answer is for: an op that is under way. The side that hands the op on chooses the
+/// number and gets it back with the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AskId(pub u64);
 
 /// Which Redis: the server's own is [`PoolId::DEFAULT`], scripts register others by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -139,7 +144,7 @@ pub enum DnsAnswer {
 /// Why a link could not answer. The text is what scripts and logs see; it never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Nobody answers at the address: `dial tcp 127.0.0.1:6379: connect: connection refused`.
+    /// The address does not answer: `dial tcp 127.0.0.1:6379: connect: connection refused`.
     #[error("{0}")]
     Refused(String),
     /// The connection went away with the op in flight; it may or may not have been carried out.
@@ -176,7 +181,7 @@ pub enum Failure {
 #[derive(Clone)]
 pub struct Ops(Rc<Slot>);
 
-/// The other end, held by whoever polls the task.
+/// The other end, held by the code that polls the task.
 #[derive(Clone)]
 pub struct Driver(Rc<Slot>);
 

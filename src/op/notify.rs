@@ -4,6 +4,7 @@
 //! [`Notify::notify`], once and for good. No other thread takes part.
 //! [`Semaphore`](crate::upstream::semaphore::Semaphore) is built on it.
 
+use super::AskId;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -15,15 +16,15 @@ pub struct Notify(Rc<Inner>);
 #[derive(Default)]
 struct Inner {
     notified: Cell<bool>,
-    listener: RefCell<Option<(u64, Woken)>>,
+    listener: RefCell<Option<(AskId, Woken)>>,
 }
 
 impl Notify {
     /// Wakes the task that waits for it, now or later.
     pub fn notify(&self) {
         self.0.notified.set(true);
-        if let Some((who, woken)) = self.0.listener.take() {
-            woken.0.borrow_mut().push(who);
+        if let Some((ask, woken)) = self.0.listener.take() {
+            woken.0.borrow_mut().push(ask);
         }
     }
 
@@ -31,12 +32,12 @@ impl Notify {
         self.0.notified.get()
     }
 
-    /// Has `who` put into `woken` when it is notified; false if it already was.
-    pub fn listen(&self, who: u64, woken: &Woken) -> bool {
+    /// Has `ask` put into `woken` when it is notified; false if it already was.
+    pub fn listen(&self, ask: AskId, woken: &Woken) -> bool {
         if self.is_notified() {
             return false;
         }
-        *self.0.listener.borrow_mut() = Some((who, woken.clone()));
+        *self.0.listener.borrow_mut() = Some((ask, woken.clone()));
         true
     }
 }
@@ -49,11 +50,11 @@ impl fmt::Debug for Notify {
 
 /// The asks that were notified; the worker answers them in the same turn.
 #[derive(Clone, Default)]
-pub struct Woken(Rc<RefCell<Vec<u64>>>);
+pub struct Woken(Rc<RefCell<Vec<AskId>>>);
 
 impl Woken {
     /// Those that were added since the last call.
-    pub fn take(&self) -> Vec<u64> {
+    pub fn take(&self) -> Vec<AskId> {
         if self.0.borrow().is_empty() { Vec::new() } else { self.0.take() }
     }
 }
@@ -65,17 +66,17 @@ mod tests {
     #[test]
     fn a_listener_is_woken_once() {
         let (notify, woken) = (Notify::default(), Woken::default());
-        assert!(notify.listen(7, &woken));
+        assert!(notify.listen(AskId(7), &woken));
         assert!(woken.take().is_empty());
         notify.notify();
         notify.clone().notify();
-        assert_eq!((woken.take(), woken.take()), (vec![7], vec![]));
+        assert_eq!((woken.take(), woken.take()), (vec![AskId(7)], vec![]));
     }
 
     #[test]
     fn a_late_listener_need_not_wait() {
         let notify = Notify::default();
         notify.notify();
-        assert!(!notify.listen(7, &Woken::default()));
+        assert!(!notify.listen(AskId(7), &Woken::default()));
     }
 }

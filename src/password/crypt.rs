@@ -3,10 +3,9 @@
 //!
 //! Rules: crypt(5); U. Drepper, "Unix crypt using SHA-256 and SHA-512"; P.-H. Kamp's MD5-crypt of
 //! FreeBSD 2.0 (written out here, as no maintained crate has it); OpenBSD's bcrypt. As crypt(3)
-//! does, the digest is computed anew, written as crypt(3) writes it, and the two texts are
-//! compared; a stored text of another length matches nothing.
-//! Bounds: [`PLAIN_BYTES_MAX`], [`SHA_ROUNDS_MAX`], [`BCRYPT_COST_MAX`]: about two seconds at most,
-//! three for the longest passwords.
+//! does, the digest is computed, written as crypt(3) writes it, and the two texts are compared; a
+//! stored text of another length matches nothing. Bounds: [`PLAIN_BYTES_MAX`], [`SHA_ROUNDS_MAX`],
+//! [`BCRYPT_COST_MAX`]: about two seconds at most, three for the longest passwords.
 
 use super::encoding::{decode_bcrypt, encode_bcrypt};
 use super::{Error, kdf};

@@ -3,7 +3,7 @@
 //!
 //! Rules: FIPS 46-3 for the tables; crypt(3) of Unix V7 for the salt, which swaps bits of the
 //! expansion. Written out here: crates for DES know no salt. A permutation is looked up bit by bit,
-//! some 0.1 ms for a password. Weak: known for stores that nobody has renewed.
+//! some 0.1 ms for a password. Weak: supported for old password stores.
 
 use super::Error;
 use super::encoding::crypt_digit;

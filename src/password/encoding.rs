@@ -205,8 +205,8 @@ fn decode_with<'out>(
     Ok(out.get(..len).unwrap_or_default())
 }
 
-/// Old bcrypt implementations left chance in the unused bits of the last digit, so nobody looks at
-/// them.
+/// Old bcrypt implementations left random bits in the unused part of the last digit, so they are
+/// ignored.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true)
     .with_decode_padding_mode(DecodePaddingMode::Indifferent);

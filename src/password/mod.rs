@@ -130,7 +130,7 @@ pub fn cost(stored: &[u8]) -> Cost {
     let Ok(named) = Named::parse(stored) else { return Cost::Inline };
     match (named.word, named.encoding) {
         (Word::Plain | Word::Digest(_), _) => Cost::Inline,
-        // Decoding is left to whoever checks.
+        // The check decodes.
         (_, Some(_)) => Cost::Slow,
         (word, None) => match word.scheme(named.value) {
             Some((Scheme::Digest(_), _)) | None => Cost::Inline,

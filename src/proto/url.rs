@@ -284,7 +284,7 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)
 }
 
-/// pchar of RFC 3986, the slash, and `[]`, which are common in paths and harm nobody.
+/// pchar of RFC 3986, the slash, and `[]`, which are common in paths and harmless.
 fn is_path_byte(byte: u8) -> bool {
     is_unreserved(byte) || b"!$&'()*+,;=:@/[]%".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! Datagram: a UDP socket that talks to one peer and hears nobody else, never blocking.
+//! Datagram: a non-blocking UDP socket that exchanges datagrams with one peer only.
 //!
 //! The kernel picks the source port at random and drops what other addresses send, which is most of
 //! what a stub resolver needs against forged answers: use one for each query. Owned by the worker

@@ -1,13 +1,12 @@
 //! Listener: accepts connections over TCP or a unix socket, one per worker.
 //!
 //! TCP: each worker binds the address itself with SO_REUSEPORT, and the kernel spreads connections
-//! over them. Another process of the same user could do so, too, so a port on which somebody
-//! listens is refused before (`occupant.rs`). Unix: one socket, whose descriptor every worker holds
-//! a copy of; all are woken, one accepts, the others find nothing. The file appears when binding
-//! and goes with the last copy. A file that a crashed server left behind is replaced; one that
-//! somebody listens on, or that is no socket, is left alone and an error.
-//! Bounds: [`BACKLOG`] connections wait in the kernel. How many to accept in one turn is the loop's
-//! decision.
+//! over them. Another process of the same user could do so, too, so a port that is in use is
+//! refused first (`occupant.rs`). Unix: one socket, whose descriptor every worker holds a copy of;
+//! all are woken, one accepts, the others find nothing. The file appears when binding and goes with
+//! the last copy. A file that a crashed server left behind is replaced; a socket in use, or a file
+//! that is no socket, is left alone and is an error. Bounds: [`BACKLOG`] connections wait in the
+//! kernel. How many to accept in one turn is the loop's decision.
 
 use super::occupant::refuse_if_taken;
 use super::stream::Stream;
@@ -92,8 +91,8 @@ impl Listener {
         }
     }
 
-    /// Listeners for `count` workers at the same address (and, for port 0, at the same port), on
-    /// which nobody else may listen.
+    /// Listeners for `count` workers at the same address (and, for port 0, at the same port), which
+    /// no other process listens on.
     ///
     /// # Errors
     /// As [`Listener::bind_with`]; `AddrInUse` with the process that listens there already.
@@ -158,8 +157,8 @@ impl Listener {
         &self.local
     }
 
-    /// The next connection, not blocking, without delay (TCP_NODELAY); None while nobody waits.
-    /// Connections given up before they were accepted are passed over.
+    /// The next connection, not blocking, without delay (TCP_NODELAY); None while no connection
+    /// waits. Connections given up before they were accepted are passed over.
     ///
     /// # Errors
     /// [`AcceptError`]; in both cases stop for this turn.
@@ -296,7 +295,7 @@ fn bind_unix(path: &Path, access: Access) -> io::Result<Listener> {
     Ok(Listener { socket: Kind::Unix(listener, file), local: Address::Unix(path.to_owned()) })
 }
 
-/// Removes a socket file that nobody listens on.
+/// Removes a socket file without a listener.
 fn remove_stale(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -480,7 +479,7 @@ mod tests {
         let mut first = [Listener::bind(&Address::Unix(path.clone())).unwrap()];
         let error = Listener::bind(&Address::Unix(path.clone())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        // The question whether somebody listens was a connection, too.
+        // The test for a listener was a connection, too.
         accept(&mut first);
         let _client = std::os::unix::net::UnixStream::connect(&path).unwrap();
         accept(&mut first);

@@ -3,9 +3,9 @@
 //!
 //! Many senders, one receiver, a lock-free queue (crossbeam's `ArrayQueue`). A queue costs 0.3 µs a
 //! message, a wake through the kernel a whole microsecond, so a [`Waker`] only goes there when its
-//! loop is really asleep; whoever sends many per turn uses [`Sender::send_quietly`] and wakes once.
-//! All mailboxes of a loop share its reactor's one waker. A full mailbox is never waited for: the
-//! value goes back to the sender, who knows what that means.
+//! loop is really asleep; a sender of many messages per turn uses [`Sender::send_quietly`] and
+//! wakes once. All mailboxes of a loop share its reactor's one waker. A full mailbox is never
+//! waited for: the value goes back to the sender, who knows what that means.
 
 use crossbeam_queue::ArrayQueue;
 use std::io;
@@ -141,7 +141,7 @@ impl Waker {
         }
     }
 
-    /// The loop is about to wait. False: somebody rang meanwhile, so it may only look and not
+    /// The loop is about to wait. False: a message came in between, so it may only look and not
     /// sleep.
     pub(super) fn start_nap(&self) -> bool {
         self.0.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -168,7 +168,7 @@ impl Waker {
 const AWAKE: u8 = 0;
 /// The loop is in (or about to enter) a wait that may last.
 const ASLEEP: u8 = 1;
-/// Somebody rang since the loop last woke up.
+/// A message was sent since the loop last woke up.
 const RUNG: u8 = 2;
 
 #[cfg(test)]

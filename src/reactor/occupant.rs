@@ -5,8 +5,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 
-/// Refuses an address on which somebody listens. Connections that a server has left behind
-/// (TIME_WAIT) do not count.
+/// Refuses an address that has a listener. Connections that a server has left behind (TIME_WAIT) do
+/// not count.
 ///
 /// # Errors
 /// `AddrInUse` with the process that listens there, if it can be found; other errors of the system.
@@ -14,7 +14,7 @@ pub(super) fn refuse_if_taken(address: SocketAddr) -> io::Result<()> {
     if address.port() == 0 {
         return Ok(());
     }
-    // A socket that shares its port with nobody cannot be bound beside one that listens.
+    // A socket without SO_REUSEPORT cannot be bound beside one that listens.
     let probe = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         probe.set_only_v6(false)?;

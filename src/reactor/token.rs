@@ -1,8 +1,8 @@
 //! Token: what a readiness event is about, in the one word that the poller carries for us.
 //!
 //! Layout, high to low: 8 bits kind, 24 bits generation, 32 bits index. A socket closed in the
-//! middle of a turn may still have an event in the same batch; its generation keeps that event off
-//! whoever took over the slot.
+//! middle of a turn may still have an event in the same batch; its generation keeps that event from
+//! the next user of the slot.
 
 use super::slots::{GENERATION_MASK, Key};
 
@@ -26,7 +26,7 @@ pub enum Kind {
     /// A lasting connection to an upstream (Redis, SQL).
     Link = 3,
     /// A connection opened for one op (HTTP, TCP, mail).
-    Call = 4,
+    Upstream = 4,
     /// A socket of the DNS resolver, for one query.
     Resolver = 5,
 }
@@ -50,7 +50,7 @@ impl Token {
             1 => Kind::Listener,
             2 => Kind::Connection,
             3 => Kind::Link,
-            4 => Kind::Call,
+            4 => Kind::Upstream,
             5 => Kind::Resolver,
             _ => return None,
         };
@@ -70,7 +70,7 @@ mod tests {
     use proptest::prelude::*;
 
     const KINDS: [Kind; 6] =
-        [Kind::Waker, Kind::Listener, Kind::Connection, Kind::Link, Kind::Call, Kind::Resolver];
+        [Kind::Waker, Kind::Listener, Kind::Connection, Kind::Link, Kind::Upstream, Kind::Resolver];
 
     proptest! {
         #[test]

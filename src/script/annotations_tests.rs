@@ -8,7 +8,7 @@
 use crate::auth::login::Login;
 use crate::auth::request::{Field, Request};
 use crate::auth::scripts::{Scripts, StageKind};
-use crate::op::{Answer, ChannelOp, Failure, Op, drive, slot};
+use crate::op::{Answer, ConnectionOp, Failure, Op, drive, slot};
 use crate::proto::resp::Reply;
 use crate::script::modules::support::bundled;
 use crate::script::modules::{LIBRARIES, MODULES};
@@ -336,7 +336,7 @@ fn run(name: &str, example: &str) -> Result<(), String> {
         }
         Op::Sleep(_) => Answer::Slept,
         Op::Hash(_) => Answer::Hash(Ok(true)),
-        Op::Channel(ChannelOp::Open(address)) => Answer::Failed(Failure::Refused(format!(
+        Op::Connection(ConnectionOp::Open(address)) => Answer::Failed(Failure::Refused(format!(
             "dial tcp {address}: connect: connection refused"
         ))),
         op => Answer::Failed(Failure::Unavailable(format!("nobody answers {op:?} here"))),

@@ -2,8 +2,7 @@
 //!
 //! Own code because the position of an error is part of what scripts see: it is that of Go's
 //! `encoding/base64`. Decoding skips CR and LF anywhere, wants the padding exactly right and does
-//! not look at the unused bits of the last digit. Rules: RFC 4648; specification
-//! `lua/modules-glua.md` 4.11.
+//! not look at the unused bits of the last digit. Rules: RFC 4648; `lua/modules/base64.md`.
 
 /// See the module's head.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 //! `status_message_set`.
 //!
 //! One table for all stages; a function that has no meaning in a stage raises. An unknown name
-//! reads as nil, as in the reference, and is reported once per script. Rules: `lua/entrypoints.md`
-//! 2, `decisions.md` (Verdicts).
+//! reads as nil, as in the reference, and is reported once per script. See
+//! `lua/README.md`.
 
 use crate::auth::login::LogValue;
 use crate::auth::scripts::StageKind;

@@ -48,7 +48,7 @@ fn collect(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(0)
 }
 
-/// *to-bool* of `decisions.md`: nil, false and the number 0 are no.
+/// Yes or no from what a script returned: nil, false and the number 0 are no.
 fn to_bool(call: &Call<'_>, at: i32) -> bool {
     match call.kind(at) {
         Kind::Number => call.raw_number(at) != 0.0,
@@ -56,7 +56,8 @@ fn to_bool(call: &Call<'_>, at: i32) -> bool {
     }
 }
 
-/// *to-int* of `lua/runtime.md` 1.3: numbers and numeric strings, truncated; anything else is 0.
+/// An integer from what a script returned: numbers and numeric strings, truncated; anything else is
+/// 0.
 fn to_int(call: &Call<'_>, at: i32) -> i64 {
     call.raw_number(at) as i64
 }

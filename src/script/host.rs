@@ -299,8 +299,8 @@ impl Scripts for Host {
         let script = Host::script_of(&self.state.set.backends, backend);
         match self.run(stage, script, Entry::Backend(call), login, ops).await? {
             Returned::List(code, list) => Ok((code, list)),
-            // The reference takes this for success; but a second factor that nobody keeps must not
-            // look kept.
+            // The reference takes this for success; but a second factor that was not stored must
+            // not look stored.
             _ => Err(self.no_function(script, Entry::Backend(call))),
         }
     }

@@ -1,6 +1,6 @@
 //! The request table of the entry points: one Lua constructor call per stage.
 //!
-//! Every field is always present (`lua/entrypoints.md` 3): `""`, `false` or 0 where there is
+//! Every field is always present (`lua/README.md`): `""`, `false` or 0 where there is
 //! nothing. The constructor is generated Lua (`return function(rare, p1, …) local t = {username =
 //! p1, …, debug = false} …`): LuaJIT copies the constant half from a template, and [`fields`]
 //! pushes the usual fields as arguments. Fields that few requests have are put in one by one

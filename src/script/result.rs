@@ -1,5 +1,4 @@
-//! `nauthilus_backend_result`: the object a backend returns and a filter changes attributes with
-//! (`lua/entrypoints.md` 5.4).
+//! `nauthilus_backend_result`: the object a backend returns and a filter changes attributes with.
 //!
 //! Each method is getter and setter in one: with exactly one argument it sets and returns nothing,
 //! else it returns the value.

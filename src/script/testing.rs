@@ -4,7 +4,7 @@
 use crate::auth::login::{BlockFacts, Login};
 use crate::auth::request::Request;
 use crate::auth::scripts::{ActionKind, Scripts, StageKind};
-use crate::op::{self, Answer, ChannelId, ChannelOp, Dropped, Failure, Handle, Op};
+use crate::op::{self, Answer, ConnectionId, ConnectionOp, Dropped, Failure, Handle, Op};
 use crate::script::services::{Services, Settings};
 use crate::script::sources::{Script, ScriptSet};
 use crate::script::watchdog::Watchdog;
@@ -171,21 +171,21 @@ pub fn beside_a_server(
     let (mut sent, mut opened, mut answers, dropped) =
         (Vec::new(), 0, answers.iter(), Dropped::default());
     let result = bench.hook(|op| match op {
-        Op::Channel(ChannelOp::Open(address)) if address.to_string().ends_with(":1") => {
+        Op::Connection(ConnectionOp::Open(address)) if address.to_string().ends_with(":1") => {
             Answer::Failed(Failure::Refused(format!(
                 "dial tcp {address}: connect: connection refused"
             )))
         }
-        Op::Channel(ChannelOp::Open(_)) => {
+        Op::Connection(ConnectionOp::Open(_)) => {
             opened += 1;
-            Answer::Opened(Handle::new(ChannelId(opened), dropped.clone()))
+            Answer::Opened(Handle::new(ConnectionId(opened), dropped.clone()))
         }
-        Op::Channel(ChannelOp::Check(_)) => Answer::Fresh(true),
-        Op::Channel(ChannelOp::Send(_, bytes)) => {
+        Op::Connection(ConnectionOp::Check(_)) => Answer::Fresh(true),
+        Op::Connection(ConnectionOp::Send(_, bytes)) => {
             sent.push(String::from_utf8(bytes).unwrap());
             Answer::Passed
         }
-        Op::Channel(ChannelOp::Receive(_, mut buffer)) => match answers.next() {
+        Op::Connection(ConnectionOp::Receive(_, mut buffer)) => match answers.next() {
             Some(answer) => {
                 buffer.extend_from_slice(answer.as_ref().as_bytes());
                 Answer::Received(buffer)

@@ -21,8 +21,8 @@ pub struct Watch {
     count: AtomicU64,
     /// The hook is completely in place: the worker may take it away.
     in_place: AtomicBool,
-    /// The count of the latest resume that took longer than the warning threshold: whoever leaves
-    /// with it was that one.
+    /// The count of the latest resume that took longer than the warning threshold: the run that
+    /// leaves with it was that one.
     slow: AtomicU64,
 }
 

@@ -82,8 +82,8 @@ impl Privileges {
         self.account.is_some() || self.chroot.is_some() || self.landlock.is_on()
     }
 
-    /// Gives the files of unix sockets to the user that the process becomes; a group that somebody
-    /// has chosen for them stays.
+    /// Gives the files of unix sockets to the user that the process becomes; a group that was
+    /// chosen for them stays.
     ///
     /// # Errors
     /// Those of the system.
@@ -119,8 +119,8 @@ impl Privileges {
         landlock::restrict(&self.landlock).map_err(|(key, why)| loaded.problem(key, why))
     }
 
-    /// Asked afterwards: a resolver without `/etc/resolv.conf` asks 127.0.0.1, where most likely
-    /// nobody answers.
+    /// Asked afterwards: a resolver without `/etc/resolv.conf` asks 127.0.0.1, where there is most
+    /// likely no server.
     pub fn without_name_servers(&self, loaded: &Loaded) -> Option<Finding> {
         if loaded.config.server.dns.resolver.is_some() || std::fs::File::open(RESOLV_CONF).is_ok() {
             return None;
@@ -274,7 +274,7 @@ pub fn unchanged(started: &Config, loaded: &Loaded) -> Result<(), Problems> {
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
-/// How many threads the process has; none: nobody can tell without `/proc`.
+/// How many threads the process has; none: this cannot be checked without `/proc`.
 fn threads() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/task").ok()?.count())
 }

@@ -33,7 +33,7 @@ impl Store {
     /// Maps a login name to its account.
     ///
     /// # Errors
-    /// It could not be written, or nobody knows whether it was.
+    /// It could not be written, or it is unknown whether it was.
     pub async fn map_account(
         &self,
         ops: &Ops,

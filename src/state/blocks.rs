@@ -2,9 +2,9 @@
 //!
 //! In Redis: the hash `<p>BRUTEFORCE`, network → bucket, as the reference keeps it; and beside it
 //! the hash `<p>BRUTEFORCE_UNTIL`, network → milliseconds since 1970, for blocks that end by
-//! themselves. A network that is in the first only is blocked until somebody flushes it. This
-//! process remembers the blocks it has met, so that their end need not be asked again, and for the
-//! time when Redis is away. Ends are told by the clock of whoever looks.
+//! themselves. A network that is in the first only is blocked until it is flushed. This process
+//! remembers the blocks it has met, so that their end need not be asked again, and for the time
+//! when Redis is away. The reader's clock decides whether a block has ended.
 
 use super::counters::Counters;
 use super::memory::MemoryStore;
@@ -351,7 +351,7 @@ impl RedisStore {
         };
         let left =
             end.and_then(parse).map(|end| Duration::from_millis(end.saturating_sub(unix_ms)));
-        // Its bucket does not matter here: whoever lists blocks asks Redis.
+        // Its bucket does not matter here: a list of blocks is read from Redis.
         self.shadow
             .block(&NewBlock { network: counters.network(*at), bucket: b"", time: left }, now);
         Ok(Some(*at))

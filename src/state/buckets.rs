@@ -7,8 +7,8 @@
 //! Every failure is first counted in this process, whichever store there is. That count serves
 //! three times. When Redis is away it is what the client is judged by: fewer failures than Redis
 //! had, perhaps, but never none. Those that Redis did not take (it was away, full, read-only) count
-//! on top of what it says, and go to it with the next failure that it takes: an outage pardons
-//! nobody. If it took one without our hearing of it, that counts twice. And it closes the gap
+//! on top of what it says, and go to it with the next failure that it takes: an outage forgives
+//! nothing. If it took one without our hearing of it, that counts twice. And it closes the gap
 //! between a look at the counters and the end of that attempt: [`Store::is_outrun`] tells, without
 //! asking anybody, whether failures counted meanwhile could have filled a bucket; then the attempt
 //! has to look again.
@@ -64,9 +64,9 @@ impl Store {
     }
 
     /// Whether failures that were counted since may have filled a bucket that had room: the client
-    /// must be looked at again before a success counts. Waits for nobody. It tells of failures in
-    /// this process only: `P` processes may each let through one bucket's worth of attempts that
-    /// begin at the same moment.
+    /// must be looked at again before a success counts. Never waits. It tells of failures in this
+    /// process only: `P` processes may each let through one bucket's worth of attempts that begin
+    /// at the same moment.
     pub fn is_outrun(&self, status: &ClientStatus, counters: &Counters, now: Instant) -> bool {
         let memory = self.own();
         !memory.failures.is_empty()
@@ -201,8 +201,8 @@ impl RedisStore {
     }
 }
 
-/// A counter's value; what is not a number counts as nothing, as in the reference, and is overwritten
-/// by nobody.
+/// A counter's value; what is not a number counts as nothing, as in the reference, and is never
+/// overwritten.
 fn decode_count(reply: &Reply) -> Result<u64, Error> {
     match reply.view() {
         View::Nil => Ok(0),

@@ -165,8 +165,8 @@ impl RedisStore {
     }
 }
 
-/// Failures counted in this process and not yet in Redis, as far as we know. If nobody waits for
-/// the reply any more, Redis is taken to have counted them: it was told.
+/// Failures counted in this process and not yet in Redis, as far as we know. If the login has ended
+/// before the reply, Redis is taken to have counted them: it was told.
 struct OnTheWay<'a> {
     shadow: &'a MemoryStore,
     counters: &'a Counters,

@@ -35,7 +35,7 @@ impl Store {
     /// Saves them in place of what was saved before.
     ///
     /// # Errors
-    /// It was not written, or nobody knows whether it was.
+    /// It was not written, or it is unknown whether it was.
     pub async fn save_login_counts(
         &self,
         ops: &Ops,
@@ -73,7 +73,7 @@ fn decode(reply: &Reply) -> Result<LoginCounts, Error> {
     next().zip(next()).ok_or(Error::Unexpected("HMGET"))
 }
 
-/// What is not a number is somebody else's, and not ours to overwrite.
+/// A value that is not a number was not written by us and is not overwritten.
 fn count(value: View<'_>) -> Option<u64> {
     match value {
         View::Nil => Some(0),

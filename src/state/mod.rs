@@ -86,8 +86,8 @@ pub enum Error {
     /// Redis replied with an error: `WRONGTYPE Operation against …`.
     #[error("{0}")]
     Refused(String),
-    /// A reply that cannot be one to the command: something other than Redis answers, or somebody
-    /// else uses the key.
+    /// A reply that cannot be one to the command: something other than Redis answers, or another
+    /// program uses the key.
     #[error("unexpected reply to {0}")]
     Unexpected(&'static str),
 }

@@ -2,7 +2,7 @@
 //! scripts add while the server runs.
 //!
 //! One per epoch, shared by all workers; a reload forgets what scripts added. Names are compared
-//! without regard to case. Whoever asks of a feature without any entry takes no lock. Bounds:
+//! without regard to case. A look-up for a feature without entries takes no lock. Bounds:
 //! `USERS_MAX`, `NETWORKS_MAX`.
 
 use ipnet::IpNet;
@@ -43,7 +43,7 @@ pub struct SoftWhitelist([List; Exemption::ALL.len()]);
 
 #[derive(Debug, Default)]
 struct List {
-    /// Somebody is listed: read without the lock.
+    /// The list has entries: read without the lock.
     any: AtomicBool,
     users: RwLock<HashMap<String, Vec<IpNet>>>,
 }
@@ -112,7 +112,7 @@ fn folded(user: &[u8]) -> String {
     String::from_utf8_lossy(user).to_lowercase()
 }
 
-/// Users, and networks of one, that scripts may add: enough for any list somebody keeps by hand.
+/// Users, and networks of one, that scripts may add: enough for any list kept by hand.
 const USERS_MAX: usize = 100_000;
 const NETWORKS_MAX: usize = 1000;
 

@@ -20,7 +20,7 @@ pub(super) struct Table<V> {
     shards: Box<[Mutex<Shard<V>>; SHARDS]>,
     hasher: RandomState,
     shard_bytes_max: usize,
-    /// Of all shards: whoever finds none need not look, which spares the locks.
+    /// Of all shards: a reader that finds 0 needs no lock.
     len: AtomicUsize,
 }
 
@@ -120,7 +120,7 @@ impl<V: Weigh + Default> Table<V> {
         let mut shard = self.shard(key);
         let entry = shard.entries.remove(key)?;
         shard.bytes -= entry.bytes;
-        // Somebody flushes: rare enough for a walk.
+        // An operator flushes: rare enough for a walk.
         shard.ages.retain(|age| **age != *key);
         self.len.fetch_sub(1, Ordering::Relaxed);
         entry.lives(now).then_some(entry.value)
@@ -179,7 +179,7 @@ impl<V> Shard<V> {
     }
 
     /// Drops entries until the rest fits; says how many. What has ended at the front goes in any
-    /// case, so that a table that is not full does not keep the dead for ever.
+    /// case, so that a table that is not full does not keep expired entries.
     fn shrink(&mut self, bytes_max: usize, now: Instant) -> usize {
         let mut dropped = 0;
         // Everything is passed over at most once.

@@ -246,7 +246,7 @@ pub fn nanoseconds(time: SystemTime) -> u64 {
         .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// The finished spans of one worker, until somebody takes them. Full, it drops and counts.
+/// The finished spans of one worker, until they are exported. Full, it drops and counts.
 #[derive(Debug, Default)]
 pub struct Buffer {
     spans: RefCell<Vec<Span>>,

@@ -1,7 +1,9 @@
 //! A server of canned pieces, for tests of dialogues: each `Receive` gets the next piece, whatever
 //! was sent; what was sent is noted.
 
-use crate::op::{Answer, ChannelId, ChannelOp, Dropped, Failure, Handle, Op, Ops, drive, slot};
+use crate::op::{
+    Answer, ConnectionId, ConnectionOp, Dropped, Failure, Handle, Op, Ops, drive, slot,
+};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -37,13 +39,13 @@ impl Canned {
     }
 
     pub fn answer(&mut self, op: Op) -> Answer {
-        let Op::Channel(op) = op else { panic!("{op:?}") };
+        let Op::Connection(op) = op else { panic!("{op:?}") };
         match op {
-            ChannelOp::Open(address) => {
+            ConnectionOp::Open(address) => {
                 self.transcript.push_str(&format!("<open {address}>"));
-                Answer::Opened(Handle::new(ChannelId(1), Dropped::default()))
+                Answer::Opened(Handle::new(ConnectionId(1), Dropped::default()))
             }
-            ChannelOp::StartTls(_, _, name) => {
+            ConnectionOp::StartTls(_, _, name) => {
                 self.transcript.push_str(&format!("<tls {name}>"));
                 if self.broken_handshakes > 0 {
                     self.broken_handshakes -= 1;
@@ -51,15 +53,15 @@ impl Canned {
                 }
                 Answer::Passed
             }
-            ChannelOp::Send(_, bytes) => {
+            ConnectionOp::Send(_, bytes) => {
                 self.transcript.push_str(&String::from_utf8_lossy(&bytes));
                 Answer::Passed
             }
-            ChannelOp::Receive(_, mut buffer) => {
+            ConnectionOp::Receive(_, mut buffer) => {
                 buffer.extend_from_slice(&self.pieces.pop_front().unwrap_or_default());
                 Answer::Received(buffer)
             }
-            ChannelOp::Check(_) => Answer::Fresh(true),
+            ConnectionOp::Check(_) => Answer::Fresh(true),
         }
     }
 }

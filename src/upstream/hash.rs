@@ -8,7 +8,7 @@
 //! wrong passwords the thread works only for those who still listen. What a hash is, is
 //! `password`'s business: the check comes as a function.
 
-use crate::op::{Failure, HashOp};
+use crate::op::{AskId, Failure, HashOp};
 use crossbeam_queue::ArrayQueue;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,7 +38,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Job {
-    who: u64,
+    ask: AskId,
     until: Instant,
     op: HashOp,
 }
@@ -55,7 +55,7 @@ impl HashThread {
         core: Option<usize>,
         capacity: usize,
         check: impl FnMut(&HashOp) -> Result<bool, String> + Send + 'static,
-        answer: impl FnMut(u64, Checked) + Send + 'static,
+        answer: impl FnMut(AskId, Checked) + Send + 'static,
     ) -> io::Result<HashThread> {
         let shared = Arc::new(Shared {
             queue: ArrayQueue::new(capacity.max(1)),
@@ -78,8 +78,8 @@ impl HashThread {
     ///
     /// # Errors
     /// [`Failure::Full`], at once.
-    pub fn submit(&self, who: u64, until: Instant, op: HashOp) -> Result<(), Failure> {
-        if self.shared.queue.push(Job { who, until, op }).is_err() {
+    pub fn submit(&self, ask: AskId, until: Instant, op: HashOp) -> Result<(), Failure> {
+        if self.shared.queue.push(Job { ask, until, op }).is_err() {
             self.shared.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Failure::Full("hash"));
         }
@@ -118,18 +118,18 @@ impl Shared {
     fn run(
         &self,
         mut check: impl FnMut(&HashOp) -> Result<bool, String>,
-        mut answer: impl FnMut(u64, Checked),
+        mut answer: impl FnMut(AskId, Checked),
     ) {
         while !self.stopping.load(Ordering::Acquire) {
             match self.queue.pop() {
-                Some(job) if job.until <= Instant::now() => answer(job.who, Err(Failure::TimedOut)),
+                Some(job) if job.until <= Instant::now() => answer(job.ask, Err(Failure::TimedOut)),
                 Some(job) => {
                     // A bug in a hash must cost one login, not all that need a hash from now on.
                     let checked = catch_unwind(AssertUnwindSafe(|| check(&job.op)));
                     let checked = checked.unwrap_or_else(|_| {
                         Err("the password check failed unexpectedly".to_owned())
                     });
-                    answer(job.who, Ok(checked));
+                    answer(job.ask, Ok(checked));
                 }
                 None => std::thread::park(),
             }
@@ -178,8 +178,8 @@ mod tests {
         check: impl FnMut(&HashOp) -> Result<bool, String> + Send + 'static,
     ) -> (HashThread, mpsc::Receiver<(u64, Checked)>) {
         let (sender, receiver) = mpsc::channel();
-        let thread = HashThread::spawn(None, capacity, check, move |who, answer| {
-            sender.send((who, answer)).unwrap_or_default()
+        let thread = HashThread::spawn(None, capacity, check, move |AskId(ask), answer| {
+            sender.send((ask, answer)).unwrap_or_default()
         })
         .unwrap();
         (thread, receiver)
@@ -208,13 +208,15 @@ mod tests {
     #[test]
     fn answers_each_job_in_turn() {
         let (thread, answers) = spawn(100, same);
-        for who in 0..100 {
-            thread.submit(who, later(), job("a", if who % 2 == 0 { "a" } else { "b" })).unwrap();
+        for ask in 0..100 {
+            thread
+                .submit(AskId(ask), later(), job("a", if ask % 2 == 0 { "a" } else { "b" }))
+                .unwrap();
         }
         for expected in 0..100 {
-            let (who, answer) = next(&answers);
-            assert_eq!(who, expected);
-            assert!(matches!(answer, Ok(Ok(matched)) if matched == (who % 2 == 0)));
+            let (ask, answer) = next(&answers);
+            assert_eq!(ask, expected);
+            assert!(matches!(answer, Ok(Ok(matched)) if matched == (ask % 2 == 0)));
         }
         assert_eq!((thread.queued(), thread.refused()), (0, 0));
     }
@@ -223,11 +225,11 @@ mod tests {
     fn a_full_queue_refuses_at_once_and_is_counted() {
         let (release, starts, check) = held();
         let (thread, answers) = spawn(2, check);
-        thread.submit(0, later(), job("a", "a")).unwrap();
+        thread.submit(AskId(0), later(), job("a", "a")).unwrap();
         starts.recv().unwrap();
-        thread.submit(1, later(), job("a", "a")).unwrap();
-        thread.submit(2, later(), job("a", "a")).unwrap();
-        assert_eq!(thread.submit(3, later(), job("a", "a")), Err(Failure::Full("hash")));
+        thread.submit(AskId(1), later(), job("a", "a")).unwrap();
+        thread.submit(AskId(2), later(), job("a", "a")).unwrap();
+        assert_eq!(thread.submit(AskId(3), later(), job("a", "a")), Err(Failure::Full("hash")));
         assert_eq!((thread.queued(), thread.refused()), (2, 1));
         (0..3).for_each(|_| release.send(()).unwrap());
         assert_eq!([next(&answers).0, next(&answers).0, next(&answers).0], [0, 1, 2]);
@@ -236,7 +238,7 @@ mod tests {
     #[test]
     fn a_job_that_nobody_waits_for_is_not_run() {
         let (thread, answers) = spawn(8, |_| panic!("must not be run"));
-        thread.submit(1, Instant::now(), job("a", "a")).unwrap();
+        thread.submit(AskId(1), Instant::now(), job("a", "a")).unwrap();
         assert!(matches!(next(&answers), (1, Err(Failure::TimedOut))));
     }
 
@@ -244,8 +246,8 @@ mod tests {
     fn a_panic_costs_one_answer() {
         let (thread, answers) =
             spawn(8, |op| if op.plain.is_empty() { panic!("a bug") } else { same(op) });
-        thread.submit(1, later(), job("a", "")).unwrap();
-        thread.submit(2, later(), job("a", "a")).unwrap();
+        thread.submit(AskId(1), later(), job("a", "")).unwrap();
+        thread.submit(AskId(2), later(), job("a", "a")).unwrap();
         assert!(matches!(next(&answers), (1, Ok(Err(_)))));
         assert!(matches!(next(&answers), (2, Ok(Ok(true)))));
     }
@@ -254,13 +256,13 @@ mod tests {
     fn dropping_it_ends_the_thread_and_forgets_the_queue() {
         let (release, starts, check) = held();
         let (thread, answers) = spawn(8, check);
-        thread.submit(1, later(), job("a", "a")).unwrap();
-        thread.submit(2, later(), job("a", "a")).unwrap();
+        thread.submit(AskId(1), later(), job("a", "a")).unwrap();
+        thread.submit(AskId(2), later(), job("a", "a")).unwrap();
         starts.recv().unwrap();
         thread.shared.stopping.store(true, Ordering::Release);
         release.send(()).unwrap();
         drop(thread);
-        assert_eq!(answers.iter().map(|(who, _)| who).collect::<Vec<_>>(), [1]);
+        assert_eq!(answers.iter().map(|(ask, _)| ask).collect::<Vec<_>>(), [1]);
     }
 
     #[test]
@@ -275,7 +277,7 @@ mod tests {
         };
         let ours = rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
         let (thread, _answers) = spawn(1, check);
-        thread.submit(1, later(), job("a", "a")).unwrap();
+        thread.submit(AskId(1), later(), job("a", "a")).unwrap();
         assert_eq!(receiver.recv_timeout(Duration::from_secs(60)).unwrap(), ours.max(NICE));
     }
 }

@@ -1,7 +1,7 @@
 //! How the stores that workers use are doing: what `/healthz` and `/metrics` tell of them.
 //!
 //! Each worker has a [`Store`] per pool, which it alone writes, with plain stores, once per turn;
-//! whoever asks adds them up. A worker that ends, or lets a pool go, takes its part along. Off the
+//! the reader adds them up. A worker that ends, or lets a pool go, takes its part along. Off the
 //! request path but for those stores.
 
 use crate::metrics::{Scrape, names};

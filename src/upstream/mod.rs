@@ -5,11 +5,11 @@
 //! bytes between the two and tells the time. A link turns ops into bytes and bytes into answers,
 //! decides when to connect, to give up and to try again. Every op is answered exactly once: with
 //! what came, or with a [`Failure`](crate::op::Failure). Clients of other protocols are subtasks
-//! over a [`channel`], which may keep their connections in a [`pool`].
+//! over a [`connection`], which may keep their connections in a [`pool`].
 
 #[cfg(test)]
 pub mod canned;
-pub mod channel;
+pub mod connection;
 pub mod dns;
 pub mod hash;
 pub mod health;

@@ -1,8 +1,8 @@
 //! Monitored servers: which of the configured mail servers answer.
 //!
-//! One list per configuration, shared by all workers. The background worker probes and notes;
-//! whoever asks reads one flag per server, without a lock. What is known of a server outlives a
-//! reload that does not change it.
+//! One list per configuration, shared by all workers. The background worker probes and notes; a
+//! reader loads one flag per server, without a lock. What is known of a server outlives a reload
+//! that does not change it.
 
 use super::probe::Target;
 use std::sync::Arc;

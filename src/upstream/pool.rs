@@ -1,6 +1,6 @@
-//! Pool: idle connections of one worker, kept for whoever needs the same again.
+//! Pool: idle connections of one worker, kept for the next user of the same target.
 //!
-//! A connection is what its protocol's client makes it (a channel, with a session on it). It is
+//! A connection is what its protocol's client makes it (an upstream connection, with a session on it). It is
 //! taken out to be used and put back when it may be used again; the newest goes first, so that
 //! those not needed grow old. Bounds: connections per key and in all, and an age after which an
 //! idle one is closed. One per worker and protocol; no locks.

@@ -66,7 +66,7 @@ impl Semaphore {
         }
     }
 
-    /// Whether this is the only handle on it: no permit is out and nobody waits.
+    /// Whether this is the only handle on it: no permit is out and there are no waiters.
     pub fn is_unused(&self) -> bool {
         Rc::strong_count(&self.0) == 1
     }

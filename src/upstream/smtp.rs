@@ -1,6 +1,6 @@
 //! A client of SMTP and LMTP servers: opens a session, hands a message in.
 //!
-//! Sequential code over a [`Channel`], to be run as a subtask; the codec is `proto::smtp`. Used by
+//! Sequential code over a [`UpstreamConnection`], to be run as a subtask; the codec is `proto::smtp`. Used by
 //! `nauthilus_mail` ([`deliver`]) and by the probes of mail servers ([`Session`]). Rules: RFC 5321,
 //! 2033, 3207, 4954. Every step has the caller's limit; the whole has the subtask's deadline.
 //! Passwords leave encrypted connections only, or go to this very host.
@@ -11,7 +11,7 @@ use crate::proto::smtp::{
 };
 use crate::secret::Secret;
 use crate::tls::ClientTls;
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub struct Delivery {
     /// What we call ourselves.
     pub helo: String,
     pub login: Option<Login>,
-    /// Addresses without angle brackets, checked by whoever made them: they hold no control
-    /// characters. One that is not ASCII goes only to servers with SMTPUTF8.
+    /// Addresses without angle brackets, checked by the caller: they hold no control characters.
+    /// One that is not ASCII goes only to servers with SMTPUTF8.
     pub from: String,
     pub to: Vec<String>,
     pub message: Vec<u8>,
@@ -78,11 +78,12 @@ pub enum Error {
 /// # Errors
 /// [`Error`]; unless the server took it for all recipients, it counts as not delivered.
 pub async fn deliver(ops: &Ops, delivery: &Delivery, limit: Duration) -> Result<(), Error> {
-    let mut channel = Channel::connect(ops, &delivery.host, delivery.port, limit).await?;
+    let mut connection =
+        UpstreamConnection::connect(ops, &delivery.host, delivery.port, limit).await?;
     if let Encryption::Implicit(tls) = &delivery.encryption {
-        channel.start_tls(ops, tls, &delivery.host, limit).await?;
+        connection.start_tls(ops, tls, &delivery.host, limit).await?;
     }
-    let mut session = Session::open(ops, channel, limit).await?;
+    let mut session = Session::open(ops, connection, limit).await?;
     let mut greeting = session.hello(delivery.dialect, &delivery.helo).await?;
     if let Encryption::Upgrade(tls) = &delivery.encryption {
         if greeting.extension("STARTTLS").is_none() {
@@ -116,7 +117,7 @@ pub async fn deliver(ops: &Ops, delivery: &Delivery, limit: Duration) -> Result<
 /// A session with a server that has greeted us.
 pub struct Session<'a> {
     ops: &'a Ops,
-    channel: Channel,
+    connection: UpstreamConnection,
     limit: Duration,
 }
 
@@ -127,10 +128,10 @@ impl<'a> Session<'a> {
     /// It is not 2xx, or there is none.
     pub async fn open(
         ops: &'a Ops,
-        channel: Channel,
+        connection: UpstreamConnection,
         limit: Duration,
     ) -> Result<Session<'a>, Error> {
-        let mut session = Session { ops, channel, limit };
+        let mut session = Session { ops, connection, limit };
         done(session.reply().await?)?;
         Ok(session)
     }
@@ -154,12 +155,12 @@ impl<'a> Session<'a> {
     /// Ends the session politely; the reply does not matter any more.
     pub async fn quit(mut self) {
         // A server that is gone already has ended the session itself.
-        let _ = self.channel.send(self.ops, *b"QUIT\r\n", self.limit).await;
+        let _ = self.connection.send(self.ops, *b"QUIT\r\n", self.limit).await;
     }
 
     async fn start_tls(&mut self, tls: &ClientTls, host: &str) -> Result<(), Error> {
         done(self.command("STARTTLS").await?)?;
-        Ok(self.channel.start_tls(self.ops, tls, host, self.limit).await?)
+        Ok(self.connection.start_tls(self.ops, tls, host, self.limit).await?)
     }
 
     async fn log_in(&mut self, login: &Login) -> Result<(), Error> {
@@ -185,7 +186,7 @@ impl<'a> Session<'a> {
         if reply.code != 354 {
             return Err(Error::Refused(reply.text()));
         }
-        self.channel.send(self.ops, compose_data(&delivery.message), self.limit).await?;
+        self.connection.send(self.ops, compose_data(&delivery.message), self.limit).await?;
         let replies = if delivery.dialect == Dialect::Lmtp { delivery.to.len() } else { 1 };
         for _ in 0..replies {
             done(self.reply().await?)?;
@@ -195,21 +196,21 @@ impl<'a> Session<'a> {
 
     async fn command(&mut self, line: &str) -> Result<Reply, Error> {
         debug_assert!(!line.contains(['\r', '\n']), "one command");
-        self.channel.send(self.ops, format!("{line}\r\n"), self.limit).await?;
+        self.connection.send(self.ops, format!("{line}\r\n"), self.limit).await?;
         self.reply().await
     }
 
     async fn reply(&mut self) -> Result<Reply, Error> {
         let until = self.ops.now().checked_add(self.limit);
         loop {
-            if let Some((reply, taken)) = parse_reply(self.channel.input())? {
-                self.channel.consume(taken);
+            if let Some((reply, taken)) = parse_reply(self.connection.input())? {
+                self.connection.consume(taken);
                 return Ok(reply);
             }
-            debug_assert!(self.channel.input().len() <= (LINE_BYTES_MAX + 1) * (LINES_MAX + 1));
+            debug_assert!(self.connection.input().len() <= (LINE_BYTES_MAX + 1) * (LINES_MAX + 1));
             let left =
                 until.map_or(self.limit, |until| until.saturating_duration_since(self.ops.now()));
-            self.channel.more(self.ops, left).await?;
+            self.connection.more(self.ops, left).await?;
         }
     }
 }

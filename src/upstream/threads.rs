@@ -3,9 +3,9 @@
 //! A file on a dead network disk, a child process or a local database would hold up every login of
 //! the core. Here it holds up one of [`THREADS_MAX`] threads, which are started when they are
 //! needed. The queue is bounded, and work whose asker's time is over before its turn is not begun;
-//! work that has begun cannot be interrupted, and its answer then finds nobody.
+//! work that has begun cannot be interrupted, and its answer is then dropped.
 
-use crate::op::{BlockingJob, Failure, Worked};
+use crate::op::{AskId, BlockingJob, Failure, Worked};
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ pub struct HelperThreads {
 }
 
 /// Carries what became of the work of `who` to the loop.
-pub type Answering = dyn Fn(u64, Result<Worked, Failure>) + Send + Sync;
+pub type Answering = dyn Fn(AskId, Result<Worked, Failure>) + Send + Sync;
 
 #[derive(Default)]
 struct Shared {
@@ -38,7 +38,7 @@ struct State {
 }
 
 struct Job {
-    who: u64,
+    ask: AskId,
     until: Instant,
     work: BlockingJob,
 }
@@ -46,7 +46,7 @@ struct Job {
 impl HelperThreads {
     /// No thread is started before there is work. `answer` is called on the threads.
     pub fn new(
-        answer: impl Fn(u64, Result<Worked, Failure>) + Send + Sync + 'static,
+        answer: impl Fn(AskId, Result<Worked, Failure>) + Send + Sync + 'static,
     ) -> HelperThreads {
         HelperThreads { shared: Arc::default(), threads: 0, answer: Arc::new(answer) }
     }
@@ -55,7 +55,7 @@ impl HelperThreads {
     ///
     /// # Errors
     /// [`Failure::Full`] at once, or [`Failure::Unavailable`] when the system gives no thread.
-    pub fn submit(&mut self, who: u64, until: Instant, work: BlockingJob) -> Result<(), Failure> {
+    pub fn submit(&mut self, ask: AskId, until: Instant, work: BlockingJob) -> Result<(), Failure> {
         let mut state = self.shared.lock();
         if state.queue.len() >= QUEUE_MAX {
             return Err(Failure::Full("helper thread"));
@@ -72,7 +72,7 @@ impl HelperThreads {
                 Err(_) => {}
             }
         }
-        state.queue.push_back(Job { who, until, work });
+        state.queue.push_back(Job { ask, until, work });
         drop(state);
         self.shared.wake.notify_one();
         Ok(())
@@ -93,15 +93,15 @@ impl Shared {
     }
 
     fn run(&self, answer: &Answering) {
-        while let Some(Job { who, until, work }) = self.next() {
+        while let Some(Job { ask, until, work }) = self.next() {
             if until <= Instant::now() {
-                answer(who, Err(Failure::TimedOut));
+                answer(ask, Err(Failure::TimedOut));
                 continue;
             }
             // A bug in one function must not cost the thread.
             let worked = catch_unwind(AssertUnwindSafe(|| work.run()));
             answer(
-                who,
+                ask,
                 worked
                     .map_err(|_| Failure::Unavailable("the operation failed unexpectedly".into())),
             );
@@ -145,7 +145,9 @@ mod tests {
     fn threads() -> (HelperThreads, Answers) {
         let (sender, receiver) = mpsc::channel();
         (
-            HelperThreads::new(move |who, worked| sender.send((who, worked)).unwrap_or_default()),
+            HelperThreads::new(move |AskId(ask), worked| {
+                sender.send((ask, worked)).unwrap_or_default()
+            }),
             receiver,
         )
     }
@@ -155,8 +157,8 @@ mod tests {
     }
 
     fn number(answers: &Answers) -> (u64, Result<u32, Failure>) {
-        let (who, worked) = answers.recv_timeout(Duration::from_secs(60)).unwrap();
-        (who, worked.map(|value| *value.downcast().unwrap()))
+        let (ask, worked) = answers.recv_timeout(Duration::from_secs(60)).unwrap();
+        (ask, worked.map(|value| *value.downcast().unwrap()))
     }
 
     #[test]
@@ -164,10 +166,10 @@ mod tests {
         let (mut threads, answers) = threads();
         let (release, gate) = mpsc::channel::<()>();
         threads
-            .submit(1, later(), BlockingJob::new(move || gate.recv().map_or(0u32, |()| 1)))
+            .submit(AskId(1), later(), BlockingJob::new(move || gate.recv().map_or(0u32, |()| 1)))
             .unwrap();
-        for who in 2..20 {
-            threads.submit(who, later(), BlockingJob::new(move || who as u32)).unwrap();
+        for ask in 2..20 {
+            threads.submit(AskId(ask), later(), BlockingJob::new(move || ask as u32)).unwrap();
         }
         let mut others: Vec<u64> = (2..20).map(|_| number(&answers).0).collect();
         others.sort_unstable();
@@ -179,39 +181,41 @@ mod tests {
     #[test]
     fn a_panic_is_a_failure_and_the_thread_lives_on() {
         let (mut threads, answers) = threads();
-        for who in 0..8 {
+        for ask in 0..8 {
             threads
                 .submit(
-                    who,
+                    AskId(ask),
                     later(),
                     BlockingJob::new(
-                        move || if who % 2 == 0 { panic!("a bug") } else { who as u32 },
+                        move || if ask % 2 == 0 { panic!("a bug") } else { ask as u32 },
                     ),
                 )
                 .unwrap();
         }
         for _ in 0..8 {
-            let (who, worked) = number(&answers);
-            assert_eq!(worked.is_err(), who % 2 == 0);
+            let (ask, worked) = number(&answers);
+            assert_eq!(worked.is_err(), ask % 2 == 0);
         }
     }
 
     #[test]
     fn late_work_is_not_begun_and_a_full_queue_refuses() {
         let (mut threads, answers) = threads();
-        threads.submit(1, Instant::now(), BlockingJob::new(|| panic!("must not be run"))).unwrap();
+        threads
+            .submit(AskId(1), Instant::now(), BlockingJob::new(|| panic!("must not be run")))
+            .unwrap();
         assert_eq!(number(&answers), (1, Err(Failure::TimedOut)));
 
         let (release, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let mut refused = 0;
-        for who in 0..(THREADS_MAX + QUEUE_MAX + 10) as u64 {
+        for ask in 0..(THREADS_MAX + QUEUE_MAX + 10) as u64 {
             let gate = gate.clone();
             let wait = move || {
                 gate.lock().unwrap_or_else(PoisonError::into_inner).recv().map_or(0u32, |()| 1)
             };
             refused += usize::from(
-                threads.submit(who, later(), BlockingJob::new(wait))
+                threads.submit(AskId(ask), later(), BlockingJob::new(wait))
                     == Err(Failure::Full("helper thread")),
             );
         }

@@ -6,7 +6,7 @@ use super::scheduler::{Body, Event, Origin, TaskKind};
 use super::upstreams::{self, Begun, Context};
 use crate::auth::login::Login;
 use crate::metrics::Count;
-use crate::op::{self, Op};
+use crate::op::{self, AskId, Op};
 use crate::process::Message;
 use crate::reactor::Key;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ impl Worker {
         }
     }
 
-    fn begin_op(&mut self, ask: Key, op: Op, until: Instant) {
+    fn begin_op(&mut self, ask: AskId, op: Op, until: Instant) {
         let context = Context {
             reactor: &mut self.reactor,
             scratch: &mut self.scratch,
@@ -63,7 +63,7 @@ impl Worker {
     pub(super) fn deliver_answers(&mut self) {
         let mut answers = self.upstreams.take_answers();
         for (ask, answer) in answers.drain(..) {
-            self.scheduler.answer(Key::from_bits(ask), answer);
+            self.scheduler.answer(ask, answer);
         }
         self.upstreams.give_back(answers);
     }

@@ -56,7 +56,7 @@ use upstreams::Upstreams;
 pub enum Role {
     /// Requests of clients.
     Serving,
-    /// What nobody waits for: post actions, init scripts, periodic tasks.
+    /// What no client waits for: post actions, init scripts, periodic tasks.
     Background,
 }
 
@@ -212,7 +212,7 @@ impl Worker {
             match token.kind {
                 Kind::Listener => self.accept(token.key.index as usize),
                 Kind::Connection => self.connection_ready(token.key, readiness),
-                Kind::Link | Kind::Call | Kind::Resolver => {
+                Kind::Link | Kind::Upstream | Kind::Resolver => {
                     self.upstreams.handle(token, readiness, &mut self.scratch, self.now.mono)
                 }
                 Kind::Waker => {}
@@ -254,7 +254,7 @@ impl Worker {
             (Gauge::ConcurrentRequests, self.scheduler.jobs()),
             (Gauge::UnfinishedBytes, self.clients.unfinished_bytes()),
             (Gauge::ConnectionsOpen, self.clients.open()),
-            (Gauge::ChannelsOpen, self.upstreams.connections()),
+            (Gauge::UpstreamConnectionsOpen, self.upstreams.connections()),
             (Gauge::Waits, self.scheduler.asks()),
             (Gauge::LuaMemory, state.used_bytes()),
         ] {

@@ -1,27 +1,22 @@
 //! Pages that comments cite: a reader must be able to open them, so they are in this repository.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[test]
 fn comments_cite_pages_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let src = root.join("src");
-    let mut missing: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut problems = Vec::new();
     let mut files = 0;
     for path in rust_files(&src) {
         files += 1;
         let name = path.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
         let text = std::fs::read_to_string(&path).unwrap();
         for page in cited(&text).filter(|page| !root.join(page).exists()) {
-            let top = name.split('/').next().unwrap_or_default();
-            missing.entry(top.to_owned()).or_default().push(format!("src/{name} cites {page}"));
+            problems.push(format!("src/{name} cites {page}"));
         }
     }
     assert!(files > 100, "does this test still find the sources?");
-    let known = |top: &str| KNOWN.iter().find(|(name, _)| *name == top).map_or(0, |(_, max)| *max);
-    missing.retain(|top, citations| citations.len() > known(top));
-    let problems: Vec<_> = missing.into_values().flatten().collect();
     assert!(problems.is_empty(), "no such page:\n{}", problems.join("\n"));
 }
 
@@ -30,10 +25,6 @@ fn a_citation_is_a_word_of_a_comment_that_ends_in_md() {
     let text = "//! Rules: `lua/README.md` 3, (pipeline.md), RFC 9110.\nlet x = \"a.md\"; // `b.md`.\n/// c.mdx d.md5 .md";
     assert_eq!(cited(text).collect::<Vec<_>>(), ["lua/README.md", "pipeline.md", "b.md"]);
 }
-
-/// Citations still to be mended, by folder or file of `src`: how many there may be. This list only
-/// shrinks.
-const KNOWN: &[(&str, usize)] = &[("script", 87), ("server.rs", 2), ("tls", 2), ("worker", 5)];
 
 /// The Markdown pages that the comments of a file name.
 fn cited(text: &str) -> impl Iterator<Item = &str> {

@@ -155,7 +155,7 @@ struct Bench {
 struct Counts {
     requests: f64,
     clients: f64,
-    channels: f64,
+    upstream: f64,
     waits: f64,
     files: f64,
 }
@@ -224,7 +224,7 @@ impl Bench {
         Counts {
             requests: self.server.metric("server_concurrent_requests"),
             clients: self.server.metric("loligo_connections_open"),
-            channels: self.server.metric("loligo_channels_open"),
+            upstream: self.server.metric("loligo_upstream_connections_open"),
             waits: self.server.metric("loligo_waits"),
             files: self.server.metric("process_open_fds"),
         }
@@ -236,7 +236,7 @@ impl Bench {
             let now = self.counts();
             let same = now.requests <= before.requests
                 && now.clients <= before.clients
-                && now.channels <= before.channels;
+                && now.upstream <= before.upstream;
             (same && now.waits <= before.waits && now.files <= before.files).then_some(())
         });
         // Late answers are for nobody.
@@ -267,7 +267,7 @@ impl Bench {
             // the second.
             let files = if memory.is_empty() { f64::MAX } else { self.counts().files };
             let before =
-                Counts { requests: 0.0, clients: 1.0, channels: 0.0, waits: STANDING_TASKS, files };
+                Counts { requests: 0.0, clients: 1.0, upstream: 0.0, waits: STANDING_TASKS, files };
             let clients = self.begin();
             give_up(&self, clients);
             self.wait_until_as(&before);

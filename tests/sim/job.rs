@@ -3,8 +3,8 @@
 
 use crate::random::Random;
 use loligo::op::{
-    Answer, BlockingJob, ChannelId, ChannelOp, DnsAnswer, DnsOp, Done, Failure, HashOp, Op, Ops,
-    Subtask, drive, slot,
+    Answer, BlockingJob, ConnectionId, ConnectionOp, DnsAnswer, DnsOp, Done, Failure, HashOp, Op,
+    Ops, Subtask, drive, slot,
 };
 use loligo::proto::dns;
 use loligo::secret::Secret;
@@ -137,8 +137,8 @@ fn question(shared: &Shared, random: &mut Random, depth: usize, asking: &Rc<()>)
         }
         2 => {
             let buffer = number.to_le_bytes().to_vec();
-            let op = ChannelOp::Receive(ChannelId(number), buffer.clone());
-            (Op::Channel(op), Expected::Received(buffer))
+            let op = ConnectionOp::Receive(ConnectionId(number), buffer.clone());
+            (Op::Connection(op), Expected::Received(buffer))
         }
         3 => (Op::Blocking(BlockingJob::new(move || number)), Expected::Number(number)),
         4 | 5 => {
@@ -200,7 +200,7 @@ fn check(answer: Answer, expected: &Expected) -> Result<(), Failure> {
 pub fn answer(op: Op) -> Answer {
     match op {
         Op::Hash(op) => Answer::Hash(Err(String::from_utf8(op.stored.expose().to_vec()).unwrap())),
-        Op::Channel(ChannelOp::Receive(_, buffer)) => Answer::Received(buffer),
+        Op::Connection(ConnectionOp::Receive(_, buffer)) => Answer::Received(buffer),
         Op::Blocking(job) => Answer::Done(Done::from(job.run())),
         Op::Dns(op) => Answer::Dns(DnsAnswer::Records([dns::Record::Name(op.name)].into())),
         op => panic!("the scheduler keeps {op:?} to itself"),

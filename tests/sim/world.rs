@@ -9,7 +9,7 @@ use crate::job::{self, Shared};
 use crate::random::Random;
 use loligo::frontend::Overdue;
 use loligo::metrics::LabelId;
-use loligo::op::{self, Answer, Failure, Op};
+use loligo::op::{self, Answer, AskId, Failure, Op};
 use loligo::proto::http::Framing;
 use loligo::reactor::Key;
 use loligo::worker::scheduler::{Body, Event, Origin, Scheduler, TaskKind};
@@ -24,13 +24,13 @@ pub struct World {
     /// Asks that an upstream has not answered.
     pending: Vec<Pending>,
     /// Asks that were answered or given up; an upstream may not know.
-    stale: Vec<Key>,
+    stale: Vec<AskId>,
     periodic: Vec<Key>,
     background: usize,
 }
 
 struct Pending {
-    ask: Key,
+    ask: AskId,
     op: Op,
     /// Whoever answers sees to the limit itself.
     until: Option<Instant>,
@@ -250,7 +250,7 @@ impl World {
     }
 
     /// An upstream is asked. It may answer at once.
-    fn begin(&mut self, ask: Key, op: Op, until: Instant) {
+    fn begin(&mut self, ask: AskId, op: Op, until: Instant) {
         let mut pending = Pending { ask, op, until: None, connection: None };
         match &pending.op {
             Op::Sleep(duration) => {
@@ -265,8 +265,8 @@ impl World {
                 return self.scheduler.answer(ask, job::answer(pending.op));
             }
             Op::Dns(op) if op.name.ends_with("redis") => pending.until = Some(until),
-            Op::Channel(_) => {
-                let connection = Key { index: ask.index, generation: 77 };
+            Op::Connection(_) => {
+                let connection = Key { index: Key::from_bits(ask.0).index, generation: 77 };
                 self.scheduler.set_connection(ask, connection);
                 self.scheduler.limit(ask, until);
                 pending.connection = Some(connection);

@@ -14,8 +14,8 @@
 //! other. Attempts are not reserved beforehand, for that would turn away the parallel logins of
 //! honest clients. (Across processes: [`Store::is_outrun`].)
 //!
-//! Without Redis the client is judged by what this process has seen; nobody is exempt or tolerated
-//! then. Called by the pipeline only.
+//! Without Redis the client is judged by what this process has seen; then there are no exemptions
+//! and no tolerations. Called by the pipeline only.
 //!
 //! [`Store::is_outrun`]: crate::state::Store::is_outrun
 
@@ -49,7 +49,7 @@ pub(super) struct Guard {
     status: Option<ClientStatus>,
     /// The password is in the histories already.
     pub is_noted: bool,
-    /// Why nobody knows whether the login name has an account.
+    /// Why it is unknown whether the login name has an account.
     pub outage: Option<state::Error>,
 }
 

@@ -41,7 +41,7 @@ pub struct SlowCheck {
     fingerprint: Fingerprint,
     /// The users to try, by their place.
     candidates: Vec<usize>,
-    /// Nobody has this name: one hash is checked for its time only.
+    /// There is no user of this name: one hash is checked for its time only.
     is_nobody: bool,
 }
 
@@ -112,9 +112,9 @@ impl Basic {
         let named = slow(&|user| user.name.as_bytes() == name && user.right.get().is_none());
         let (candidates, is_nobody) = if named.is_empty() {
             let any = self.users.iter().any(|user| user.name.as_bytes() == name);
-            // A known name whose password is known is refused by its fingerprint: whoever measures
-            // that learns a name that the proxies use, unless everybody else is refused as fast. So
-            // a hash is checked for its time in every case but the first.
+            // A known name whose password is known is refused by its fingerprint: a client that
+            // measures the time could learn a valid name, so all others are refused as fast. So a
+            // hash is checked for its time in every case but the first.
             let dummy = slow(&|user| !any || user.name.as_bytes() == name);
             (dummy.into_iter().take(1).collect(), true)
         } else {

@@ -1,7 +1,8 @@
 //! Fingerprints: what the server keeps of a secret that it only compares.
 //!
-//! HMAC-SHA-256 with a key that was drawn when the configuration came into force and that nobody
-//! else knows. Two of them are compared in constant time, and neither tells how long its secret is.
+//! HMAC-SHA-256 with a key that was generated when the configuration was loaded and never leaves
+//! the process. Two of them are compared in constant time, and neither tells how long its secret
+//! is.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -81,7 +81,8 @@ pub fn parse(json: &[u8]) -> Result<Vec<PublicKey>, JwksError> {
 pub fn verify(token: &Unverified<'_>, keys: &[PublicKey]) -> Verification {
     let mut verification = Verification::UnknownKey;
     for key in keys.iter().filter(|key| token.key_id.is_none() || key.id == token.key_id) {
-        // Whoever names a key of ours with an algorithm of another kind does not mean a newer key.
+        // A token that names a known key with an algorithm of another kind does not mean a newer
+        // key.
         if token.key_id.is_some() || key.suits(token.algorithm) {
             verification = Verification::Bad;
         }

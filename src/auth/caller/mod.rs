@@ -67,7 +67,7 @@ pub enum Presented<'a> {
         password: &'a [u8],
     },
     Bearer(&'a [u8]),
-    /// Of a scheme that nobody has here, or not readable.
+    /// Of a scheme that is not configured, or not readable.
     Other,
 }
 
@@ -110,7 +110,8 @@ pub enum Refusal {
     /// A wrong name or password.
     WrongPassword,
     InvalidToken,
-    /// It is known, but has not this role. Only what everybody needs is answered with 401.
+    /// The caller is known, but lacks this role. `authenticate`, which every caller needs, is
+    /// answered with 401, any other with 403.
     Role(&'static str),
     /// It has none of a hook's roles.
     HookRoles,
@@ -245,11 +246,11 @@ impl Callers {
 /// `server.metrics_access`, `server.admin_access`: who may have this besides authenticated callers.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
-    /// Everybody.
+    /// All clients.
     pub public: bool,
-    /// Whoever has this bearer token, and the fingerprints it belongs to.
+    /// Callers with this bearer token.
     pub token: Option<AccessToken>,
-    /// Whoever comes from one of these.
+    /// Callers from one of these networks.
     pub networks: Vec<IpNet>,
 }
 

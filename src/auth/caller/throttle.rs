@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Failed callers by address.
 #[derive(Default)]
 pub struct Throttle {
-    /// How many addresses are in the table: as long as nobody fails, nobody waits for its lock.
+    /// How many addresses are in the table: while no caller fails, no request takes its lock.
     known: AtomicUsize,
     addresses: Mutex<HashMap<Address, Record, ahash::RandomState>>,
 }
@@ -57,7 +57,7 @@ impl Throttle {
         let address = Address::of(peer);
         if addresses.len() >= ADDRESSES_MAX && !addresses.contains_key(&address) {
             addresses.retain(|_, record| record.ends() > now);
-            // Whoever fills the table loses the record that ends first, and not the newest.
+            // When the table is full, the record that ends first is dropped.
             if addresses.len() >= ADDRESSES_MAX
                 && let Some(first) = addresses
                     .iter()
@@ -99,8 +99,8 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 /// for it.
 pub const PAUSE: Duration = Duration::from_secs(120);
 
-/// About 64 bytes each. Looking for the first to end takes some 10 µs, and only where somebody has
-/// as many addresses.
+/// About 64 bytes each. Looking for the first to end takes some 10 µs, and only under an attack
+/// from that many addresses.
 pub const ADDRESSES_MAX: usize = 4096;
 
 #[cfg(test)]

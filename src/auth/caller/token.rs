@@ -24,7 +24,7 @@ pub struct Jwt {
     pub refresh_expiry: Option<Duration>,
     /// A token is good as long as Redis holds it for its user.
     pub stored: bool,
-    /// Who may fetch a token; none: whoever the backends let in.
+    /// Who may fetch a token; none: users whom the backends accept.
     pub users: Vec<User>,
 }
 
@@ -85,7 +85,8 @@ impl Jwt {
         let expires_at = now.saturating_add(self.expiry.as_secs().max(1));
         let claims = |kind: Option<&str>, exp: u64, jti: String| Claims {
             username: kind.is_none().then(|| username.to_owned()),
-            // Of configured users the configuration knows the roles; nobody knows those of others.
+            // Of configured users the configuration knows the roles; those of other issuers are
+            // unknown.
             roles: if kind.is_none() || self.users.is_empty() {
                 roles.to_vec()
             } else {

@@ -88,7 +88,7 @@ fn is_exempt<S>(run: &Run<'_, S>, feature: &str) -> bool {
     exempt
 }
 
-/// Whether a client is this host, or nobody knows where it is.
+/// Whether a client is on this host or its address is unknown.
 pub(super) fn is_local(client_ip: &[u8]) -> bool {
     matches!(client_ip, b"" | b"127.0.0.1" | b"::1")
 }

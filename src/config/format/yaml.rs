@@ -130,7 +130,7 @@ impl Builder<'_> {
         self.put(Node::new(kind, open.mark), open.anchor, nodes)
     }
 
-    /// Gives a finished node to whoever is open.
+    /// Adds a finished node to the innermost open collection.
     fn put(&mut self, mut node: Node, anchor: usize, nodes: usize) -> Result<(), SyntaxError> {
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), nodes));

@@ -104,7 +104,7 @@ pub struct JwtAuth {
     pub refresh_token_expiry: Duration,
     /// Whether a new token makes the user's older one void.
     pub store_in_redis: bool,
-    /// Who may fetch a token; none: whoever the backends let in.
+    /// Who may fetch a token; none: users whom the backends accept.
     pub users: Vec<JwtUser>,
 }
 
@@ -242,8 +242,8 @@ impl Section for OidcAuth {
     }
 }
 
-/// `https://…`, or `http://` to this host: whoever could change the keys on their way could sign
-/// tokens.
+/// `https://…`, or `http://` to this host: an attacker who could change the keys in transit could
+/// sign tokens.
 fn web_address(url: &Url) -> Checked {
     let text = url.expose();
     if text.is_empty() || text.starts_with("https://") || is_on_this_host(text) {
@@ -271,11 +271,11 @@ fn is_on_this_host(url: &str) -> bool {
 /// `server.metrics_access`, `server.admin_access`: who may have it besides authenticated callers.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
-    /// Everybody, although callers have to say who they are.
+    /// All clients, although callers need credentials elsewhere.
     pub public: bool,
-    /// Whoever presents this bearer token. At least 16 characters.
+    /// Callers with this bearer token. At least 16 characters.
     pub token: Secret,
-    /// Whoever comes from one of these networks.
+    /// Callers from one of these networks.
     pub networks: Networks,
 }
 

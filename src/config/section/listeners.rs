@@ -186,11 +186,10 @@ impl Word for SocketGroup {
 /// Whose PROXY header and `X-Forwarded-For` are believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TrustedProxies {
-    /// Nobody has said: this host. Proxies in private networks are passed over in
-    /// `X-Forwarded-For`.
+    /// Not configured: this host. Proxies in private networks are passed over in `X-Forwarded-For`.
     #[default]
     Auto,
-    /// These, and nobody else.
+    /// Only these.
     These(Networks),
 }
 

@@ -176,7 +176,7 @@ impl Default for Server {
 
 impl Section for Server {
     fn keys(&mut self, keys: &mut Keys<'_>) {
-        // Whoever lists listeners means those, and no port besides.
+        // A list of listeners is complete: no port is added to it.
         if keys.gives_any(&["listeners"]) {
             self.address = None;
         }

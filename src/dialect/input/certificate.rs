@@ -1,12 +1,12 @@
-//! The certificate of whoever has connected, as fields of the request.
+//! The certificate of the peer, as fields of the request.
 
 use super::client::Origin;
 use crate::auth::request::{Field, Request};
 
-/// What the connection's TLS tells of a client certificate. It is the certificate of whoever has
-/// connected; what the request says of TLS is about the mail client. So it counts only where the
-/// request says nothing at all of TLS, and not where certificates tell which proxy asks. Whether the
-/// mail client's own connection is encrypted (`ssl`, `ssl_protocol`, `ssl_cipher`) it never tells.
+/// What the connection's TLS tells of a client certificate. It is the certificate of the peer; what
+/// the request says of TLS is about the mail client. So it counts only where the request says
+/// nothing at all of TLS, and not where certificates tell which proxy asks. Whether the mail
+/// client's own connection is encrypted (`ssl`, `ssl_protocol`, `ssl_cipher`) it never tells.
 pub(super) fn take(request: &mut Request, origin: Origin) {
     let Some(facts) = request.tls.clone() else { return };
     let Some(shown) = &facts.certificate else { return };

@@ -260,7 +260,7 @@ mod tests {
             (&plain, lie, None, Ok("")),
             (&named, both.as_str(), Some("127.0.0.1"), Ok("198.51.100.7")),
             (&named, both.as_str(), None, Ok("198.51.100.7")),
-            // Nobody whom we trust has set it.
+            // It was not set by a trusted peer.
             (&named, both.as_str(), Some("203.0.113.5"), Ok("203.0.113.5")),
             (&named, lie, Some("127.0.0.1"), Err(Rejection::ClientAddress)),
             (&named, "X-Real-IP: garbage", Some("127.0.0.1"), Err(Rejection::ClientAddress)),

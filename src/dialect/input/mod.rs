@@ -100,8 +100,7 @@ fn read_query(request: &mut Request) {
     request.redis_cache = !no_redis;
 }
 
-/// Services `json` and `saslauthd`: only a POST carries data, and for the account list nobody looks
-/// at it.
+/// Services `json` and `saslauthd`: only a POST carries data, and the account list ignores it.
 fn from_body(request: &mut Request) -> Result<(), Rejection> {
     if request.mode == Mode::ListAccounts || request.http.head.framing.method != Method::Post {
         return Ok(());

@@ -59,8 +59,8 @@ pub enum ScriptMetricError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     Done,
-    /// Nobody created a metric of this name and kind; nothing happens (the reference's later
-    /// behaviour). `first`: this thread had not asked for it before, so a warning is due.
+    /// There is no metric of this name and kind; nothing happens (the reference's later behaviour).
+    /// `first`: this thread had not asked for it before, so a warning is due.
     Unknown {
         first: bool,
     },
@@ -158,7 +158,7 @@ impl ScriptMetrics {
         self.apply(kind, name, labels, |series| series.observe(seconds))
     }
 
-    /// The series itself, for a timer to keep. None if nobody created the metric.
+    /// The series itself, for a timer to keep. None if the metric was not created.
     ///
     /// # Errors
     /// The labels are not those of the metric.
@@ -206,7 +206,7 @@ impl ScriptMetrics {
         scrape.render()
     }
 
-    /// Notes that a script asked for a metric that nobody created: true for the first time in this
+    /// Notes that a script used a metric that was not created: true for the first time in this
     /// thread.
     pub fn is_first_unknown(&self, name: &[u8]) -> bool {
         let unknown = &mut self.cache.borrow_mut().unknown;
@@ -360,7 +360,7 @@ pub const METRICS_MAX: usize = 1_000;
 /// Series per metric. Some scripts label by user name; one series takes about 200 bytes here and a
 /// line in each scrape.
 pub const SERIES_MAX: usize = 10_000;
-/// Series a thread remembers; then it forgets them all and begins anew.
+/// Series a thread remembers; then it forgets them all and starts again.
 const SERIES_CACHED_MAX: usize = 4_096;
 const NAME_BYTES_MAX: usize = 256;
 

@@ -86,7 +86,7 @@ impl Metric {
     }
 
     pub fn collect(&self, name: &str, scrape: &mut Scrape) {
-        // Whoever makes a new series meanwhile waits for the copying only.
+        // A script that creates a series at the same time waits only for the copy.
         let all: Vec<Arc<Series>> = read(&self.series).values().cloned().collect();
         for series in all {
             let names = self.labels.iter().map(|label| label.exported.as_str());

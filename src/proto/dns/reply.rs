@@ -24,7 +24,7 @@ pub enum Reply {
     Failed,
 }
 
-/// Bytes that are no reply to the question: somebody else's, a forger's, or garbage. Over UDP one
+/// Bytes that are no reply to the question: for another query, forged, or garbage. Over UDP one
 /// goes on waiting for the real one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lie {

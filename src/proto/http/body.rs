@@ -207,7 +207,7 @@ fn is_skippable(byte: u8) -> bool {
 /// All that fit into 64 bits; leading zeros count.
 const CHUNK_DIGITS_MAX: u8 = 16;
 
-/// Bytes of chunk extensions and trailers of one body together. Nobody we know sends any.
+/// Bytes of chunk extensions and trailers of one body together. No known client sends any.
 const SKIPPED_BYTES_MAX: u32 = 16 << 10;
 
 #[cfg(test)]

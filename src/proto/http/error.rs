@@ -28,7 +28,7 @@ pub enum HeadError {
     /// 6.3).
     #[error("last transfer coding is not chunked")]
     NotChunked,
-    /// Codings before `chunked`, which nobody here decodes.
+    /// Codings before `chunked`, which we do not decode.
     #[error("unsupported transfer encoding")]
     TransferEncoding,
     #[error("unsupported protocol version")]

@@ -128,15 +128,15 @@ impl FramingFields {
         }
     }
 
-    /// With chunks and a length besides, the chunks count, but whoever relayed the request may have
-    /// gone by the length: the connection must not be used again (RFC 9112 6.1).
+    /// With chunks and a length besides, the chunks count, but a proxy in between may have used the
+    /// length: the connection must not be used again (RFC 9112 6.1).
     pub(super) fn keep_alive(&self, minor: u8) -> bool {
         let ambiguous = self.chunked && self.length.is_some();
         let wanted = if minor == 0 { self.keep_alive } else { true };
         wanted && !self.close && !ambiguous
     }
 
-    /// HTTP/1.0 has no interim answers, and without a body nobody waits for one.
+    /// HTTP/1.0 has no interim answers, and a client without a body does not wait for one.
     pub(super) fn expect_continue(&self, minor: u8) -> bool {
         self.expect_continue && minor > 0 && self.body() != BodyLength::None
     }

@@ -106,7 +106,7 @@ fn parse_v2(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
     let Some(header) = bytes.get(..len) else { return Ok(None) };
     let source = match (command & 0x0f, family) {
         // LOCAL: the proxy speaks for itself, and everything else in the header is to be discarded.
-        // UNSPEC: what follows is in a form that nobody knows.
+        // UNSPEC: what follows has an unknown form.
         (0, _) | (1, 0x00) => None,
         // Over TCP or UDP (a client of HTTP/3): the address is of the same form.
         (1, 0x11 | 0x12) => Some(v2_source::<4>(header)?),
@@ -171,8 +171,8 @@ fn crc32c(start: u32, bytes: &[u8]) -> u32 {
     })
 }
 
-/// Version 2, command LOCAL, without addresses: "nobody is behind this connection", as health
-/// checks send it (section 2.2).
+/// Version 2, command LOCAL, without addresses: the connection is the proxy's own, as for health
+/// checks (section 2.2).
 pub const LOCAL: [u8; 16] = *b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
 const V1_SIGNATURE: &[u8] = b"PROXY ";

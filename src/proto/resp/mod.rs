@@ -17,9 +17,9 @@ pub use decoder::Decoder;
 pub use frame::Error;
 pub use reply::{Items, Reply, View};
 
-/// Bytes of one reply. Redis itself allows 512 MiB, but whoever asked is a script whose state holds
-/// 64 MiB, or a stage that wants some bytes; a reply past that is a mistake (`KEYS *`) that must
-/// not take the process with it.
+/// Bytes of one reply. Redis itself allows 512 MiB, but the asker is a script whose state holds 64
+/// MiB, or a stage that wants some bytes; a reply past that is a mistake (`KEYS *`) that must not
+/// take the process with it.
 pub const REPLY_BYTES_MAX: usize = 64 << 20;
 
 /// Depth of arrays within arrays. Redis' own replies stay below ten; a reply is walked by recursion

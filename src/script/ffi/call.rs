@@ -1,4 +1,5 @@
-//! [`Call`]: a host function's view of its call, with the argument rules of the specification (`lua/runtime.md` 1.3).
+//! [`Call`]: a host function's view of its call, with the argument rules of Lua's own
+//! library: a number is taken for a string and a numeric string for a number.
 //!
 //! "string" takes strings and numbers (by the number rule), "number" takes numbers and numeric
 //! strings, "int" the same, truncated toward zero. Text borrowed from an argument stays valid as
@@ -291,7 +292,7 @@ impl<'a> Call<'a> {
 
     /// Lets the collector work as much as `bytes` of new memory call for. By itself it takes one
     /// small step for each allocation, however large, so that large ones in a row would reach the
-    /// memory limit though nobody holds them. Small ones are left to it.
+    /// memory limit although they are garbage. Small ones are left to it.
     #[inline]
     pub fn collect_for(&self, bytes: usize) {
         if bytes >= COLLECT_BYTES_MIN {

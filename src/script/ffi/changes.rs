@@ -34,8 +34,7 @@ impl Call<'_> {
         }
     }
 
-    /// Whether the running script may open one more file. Files that nobody refers to any more are
-    /// closed first.
+    /// Whether the running script may open one more file. Files that are garbage are closed first.
     ///
     /// # Errors
     /// While the state is set up.

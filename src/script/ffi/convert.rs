@@ -1,11 +1,10 @@
 //! Lua values to and from [`Value`]: copies, both ways.
 //!
-//! The list rule of the specification (`entrypoints.md` 8): a table is a list if iterating it meets
-//! exactly the keys 1..n in order and no other; float keys are truncated for this test; the empty
-//! table is a list. Functions, userdata and threads become their `tostring` text. Bounds:
-//! [`DEPTH_MAX`] levels; a cycle runs into it and raises. [`BYTES_MAX`] of copies: a table or text
-//! that is met twice is copied twice, so a few tables that share their members could otherwise fill
-//! any memory and take for ever.
+//! The rule for lists: a table is a list if iterating it meets exactly the keys 1..n in order and
+//! no other; float keys are truncated for this test; the empty table is a list. Functions, userdata
+//! and threads become their `tostring` text. Bounds: [`DEPTH_MAX`] levels; a cycle runs into it and
+//! raises. [`BYTES_MAX`] of copies: a table or text that is met twice is copied twice, so a few
+//! tables that share their members could otherwise fill any memory and never end.
 
 use super::call::{Call, Kind};
 use super::fault::Fault;

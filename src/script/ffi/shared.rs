@@ -7,7 +7,7 @@ use crate::op::{Answer, Op};
 use crate::script::entry::{Entry, Returned};
 use crate::script::services::Services;
 use crate::script::watchdog::Watch;
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use mlua::ffi::lua_State;
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
         if self.reuse { REUSED - self.script } else { self.slot }
     }
 
-    /// Keeps what the entry function returned, for whoever resumed it.
+    /// Keeps what the entry function returned, for the code that resumed it.
     pub fn put_returned(&self, returned: Returned) {
         *self.returned.borrow_mut() = Some(returned);
     }
@@ -197,15 +197,15 @@ impl<'a> Run<'a> {
 /// indices, which are ints.
 const REUSED: u32 = i32::MAX as u32;
 
-/// A connection of a run. Whoever is using it has taken the channel out meanwhile; none is left in
-/// a closed one.
+/// A connection of a run. The operation in progress has taken the upstream connection out; none is
+/// left in a closed one.
 pub struct Connection {
-    pub channel: RefCell<Option<Channel>>,
+    pub upstream: RefCell<Option<UpstreamConnection>>,
 }
 
 impl Connection {
-    pub fn new(channel: Channel) -> Connection {
-        Connection { channel: RefCell::new(Some(channel)) }
+    pub fn new(upstream: UpstreamConnection) -> Connection {
+        Connection { upstream: RefCell::new(Some(upstream)) }
     }
 }
 

@@ -118,7 +118,7 @@ fn is_file(call: &Call<'_>) -> Result<i32, Fault> {
     let path = disk::path(&path);
     let found = match std::fs::metadata(path) {
         Ok(about) if about.is_file() => files::open(OpenOptions::new().read(true), path).is_ok(),
-        // Whoever reads it will say what it is.
+        // Reading it says what it is.
         Ok(about) => !about.is_dir(),
         Err(_) => false,
     };

@@ -1,6 +1,6 @@
 //! Single-character classes of Lua patterns: `.`, `x`, `%a`, `[set]`.
 //!
-//! Pure; called by [`super::matcher`]. Sets are not compiled: they are read anew for each byte,
+//! Pure; called by [`super::matcher`]. Sets are not compiled: they are parsed again for each byte,
 //! which for the usual two or three members costs less than a table would; [`Item::cost`] has the
 //! matcher pay for long ones. Rules: the Lua 5.1 manual, 5.4.1.
 

@@ -14,8 +14,8 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::name::GeneralName;
 
-/// The certificates of a listener; the first one is for whoever asks for a name that none is for,
-/// or for none.
+/// The certificates of a listener; the first one is for clients that ask for another name or for
+/// none.
 #[derive(Debug)]
 pub(super) struct Chosen(Vec<Ours>);
 
@@ -27,7 +27,7 @@ struct Ours {
 }
 
 impl Chosen {
-    /// Reads all pairs of files. `warnings`: what keeps nobody from being served.
+    /// Reads all pairs of files. `warnings`: what does not keep clients from being served.
     pub fn load(
         pairs: &[PairOfFiles],
         provider: &CryptoProvider,

@@ -248,7 +248,8 @@ impl ServerTlsSettings {
         let mut builder =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
         if let Some(path) = &self.crl {
-            // Who is revoked after the list has ended is not known, so then nobody is let in.
+            // Revocations after the end of the list are unknown, so then all certificates are
+            // refused.
             let lists = revoked(path, now, warnings)?;
             builder = builder.with_crls(lists).enforce_revocation_expiration();
         }

@@ -1,9 +1,9 @@
 //! Answers that may be given again, for as long as their zones say.
 //!
 //! Two generations: what is used moves to the young one; when that is full it becomes the old one,
-//! and what nobody asked for since is gone. So the cache holds what is in use, without an order to
-//! keep. Bounds: [`GENERATION_MAX`] entries in each, [`ANSWER_BYTES_MAX`] bytes an answer: some
-//! megabytes at worst.
+//! and entries that were not used since then are dropped. So the cache holds what is in use,
+//! without an order to keep. Bounds: [`GENERATION_MAX`] entries in each, [`ANSWER_BYTES_MAX`] bytes
+//! an answer: some megabytes at worst.
 
 use crate::op::DnsAnswer;
 use crate::proto::dns::{Question, Record};

@@ -40,7 +40,7 @@ pub fn addresses(host: &str, answer: Answer) -> Result<Vec<IpAddr>, Failure> {
             Answer::Dns(DnsAnswer::Records(records)) => {
                 found.extend(records.iter().filter_map(Record::address))
             }
-            Answer::Dns(DnsAnswer::NoSuchName(who) | DnsAnswer::NoData(who)) => server = who,
+            Answer::Dns(DnsAnswer::NoSuchName(ask) | DnsAnswer::NoData(ask)) => server = ask,
             Answer::Failed(why) => failure = Some(why),
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::resolver::Transport;
-use crate::op::{DnsAnswer, DnsOp, Failure};
+use crate::op::{AskId, DnsAnswer, DnsOp, Failure};
 use crate::proto::dns::Question;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ pub(super) struct Lookup {
     /// As it was asked; further asks for the same join this lookup.
     pub op: DnsOp,
     /// Who waits for the answer.
-    pub waiters: Vec<u64>,
+    pub waiters: Vec<AskId>,
     pub settings: Arc<Settings>,
     /// When it must have ended.
     pub deadline: Instant,
@@ -55,11 +55,46 @@ pub(super) struct Exchange {
 }
 
 impl Lookup {
+    /// A lookup of `first`, without waiters and further candidates, that begins with the server at
+    /// `first_server`. No query is prepared yet.
+    pub fn new(
+        op: DnsOp,
+        first: Question,
+        settings: Arc<Settings>,
+        first_server: usize,
+        now: Instant,
+    ) -> Lookup {
+        Lookup {
+            op,
+            waiters: Vec::new(),
+            deadline: now + settings.timeout,
+            settings,
+            candidates: VecDeque::new(),
+            candidate: first.clone(),
+            question: first,
+            aliases: 0,
+            ttl: u32::MAX,
+            first_server,
+            failed_tries: 0,
+            exchange: Exchange {
+                number: 0,
+                id: 0,
+                transport: Transport::Datagram,
+                edns: true,
+                due: now,
+                lies: 0,
+                received: Vec::new(),
+            },
+            trouble: None,
+            negative: None,
+        }
+    }
+
     /// The server whose turn it is, and its position.
     pub fn server(&self) -> (usize, SocketAddr) {
         let servers = &self.settings.servers;
         let at = (self.first_server + self.failed_tries as usize) % servers.len().max(1);
-        // Settings name at least one server; asking nobody is refused by the system.
+        // Settings name at least one server; an empty list is refused by the system.
         (at, servers.get(at).copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0))))
     }
 

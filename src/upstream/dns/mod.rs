@@ -4,6 +4,7 @@
 //! ```text
 //! resolver.rs      asks in, queries out; replies in, answers out; retries and time limits
 //! lookup.rs        one question under way: which server, which try
+//! names.rs         which names a question is about; what needs no server
 //! cache.rs         answers for as long as their zones say
 //! settings.rs      servers and search list: configuration and resolv.conf
 //! hosts.rs         names that a file knows
@@ -18,6 +19,7 @@ mod cache;
 mod host;
 mod hosts;
 mod lookup;
+mod names;
 mod resolver;
 mod settings;
 

@@ -15,16 +15,17 @@
 
 use super::Settings;
 use super::cache::Cache;
-use super::lookup::{Exchange, Lookup};
-use crate::op::{Answer, DnsAnswer, DnsOp, Failure};
-use crate::proto::dns::{ALIASES_MAX, Kind, Lie, Question, Record, Reply, parse_reply};
+use super::lookup::Lookup;
+use super::names::{candidates, look_here};
+use crate::op::{Answer, AskId, DnsAnswer, DnsOp, Failure};
+use crate::proto::dns::{ALIASES_MAX, Lie, Question, Reply, parse_reply};
 use ahash::AHashMap;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -92,7 +93,7 @@ impl Resolver {
     /// The answer to what needs no asking: literals, names of the hosts file, what is no name, what
     /// the cache holds.
     pub fn recall(&mut self, op: &DnsOp, now: Instant) -> Option<Answer> {
-        if let Some(answer) = self.look_here(op) {
+        if let Some(answer) = look_here(&self.settings, op) {
             return Some(Answer::Dns(answer));
         }
         let mut negative = None;
@@ -108,11 +109,11 @@ impl Resolver {
         Some(Answer::Dns(negative.unwrap_or(DnsAnswer::NoSuchName(None))))
     }
 
-    /// Asks on behalf of `who`. An answer that is returned came at once and none follows.
-    pub fn ask(&mut self, op: DnsOp, who: u64, now: Instant) -> Option<Answer> {
+    /// Asks for `ask`. An answer that is returned came at once and none follows.
+    pub fn ask(&mut self, op: DnsOp, ask: AskId, now: Instant) -> Option<Answer> {
         let op = DnsOp { name: op.name.to_ascii_lowercase(), ..op };
         if let Some(lookup) = self.by_op.get(&op).and_then(|id| self.lookups.get_mut(id)) {
-            lookup.waiters.push(who);
+            lookup.waiters.push(ask);
             return None;
         }
         if let Some(answer) = self.recall(&op, now) {
@@ -125,31 +126,11 @@ impl Resolver {
         let first = candidates.pop_front()?;
         let id = self.next_lookup;
         self.next_lookup = (id + 1) & LOOKUP_MASK;
-        let settings = self.settings.clone();
-        let lookup = Lookup {
-            waiters: vec![who],
-            deadline: now + settings.timeout,
-            first_server: self.good_server,
-            settings,
-            candidate: first.clone(),
-            question: first.clone(),
-            aliases: 0,
-            ttl: u32::MAX,
-            failed_tries: 0,
-            exchange: Exchange {
-                number: 0,
-                id: 0,
-                transport: Transport::Datagram,
-                edns: true,
-                due: now,
-                lies: 0,
-                received: Vec::new(),
-            },
-            trouble: None,
-            negative: None,
-            op: op.clone(),
-            candidates,
-        };
+        let first_server = self.good_server;
+        let mut lookup =
+            Lookup::new(op.clone(), first.clone(), self.settings.clone(), first_server, now);
+        lookup.waiters.push(ask);
+        lookup.candidates = candidates;
         self.by_op.insert(op, id);
         self.lookups.insert(id, lookup);
         self.try_candidate(id, first, now).inspect(|_| drop(self.remove(id)))
@@ -171,7 +152,7 @@ impl Resolver {
         query: QueryId,
         bytes: &[u8],
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let Some((id, lookup)) = self.of(query) else { return };
         let exchange = &mut lookup.exchange;
@@ -202,7 +183,7 @@ impl Resolver {
         query: QueryId,
         error: &io::Error,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let Some((id, lookup)) = self.of(query) else { return };
         let network = if lookup.exchange.transport == Transport::Datagram { "udp" } else { "tcp" };
@@ -211,7 +192,7 @@ impl Resolver {
     }
 
     /// Sees to queries whose time is over.
-    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         while let Some(Reverse((_, query))) =
             self.due.peek().copied().filter(|Reverse((at, _))| *at <= now)
         {
@@ -222,35 +203,13 @@ impl Resolver {
         }
     }
 
-    /// What the machine itself knows: no server is asked about this.
-    fn look_here(&self, op: &DnsOp) -> Option<DnsAnswer> {
-        let literal = op.name.parse::<IpAddr>().ok();
-        let hosts = &self.settings.hosts;
-        let records: Vec<Record> = match (op.kind, literal) {
-            (Kind::A | Kind::Aaaa, Some(address)) => [address]
-                .into_iter()
-                .filter(|ip| is_of(*ip, op.kind))
-                .map(Record::Address)
-                .collect(),
-            (Kind::A | Kind::Aaaa, None) => hosts
-                .addresses(&op.name)?
-                .iter()
-                .filter(|ip| is_of(**ip, op.kind))
-                .map(|ip| Record::Address(*ip))
-                .collect(),
-            (Kind::Ptr, Some(address)) => {
-                hosts.names(address)?.iter().cloned().map(Record::Name).collect()
-            }
-            _ => return None,
-        };
-        Some(if records.is_empty() {
-            DnsAnswer::NoData(None)
-        } else {
-            DnsAnswer::Records(records.into())
-        })
-    }
-
-    fn handle_reply(&mut self, id: u64, reply: Reply, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn handle_reply(
+        &mut self,
+        id: u64,
+        reply: Reply,
+        now: Instant,
+        out: &mut Vec<(AskId, Answer)>,
+    ) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         let (at, server) = lookup.server();
         match reply {
@@ -296,7 +255,7 @@ impl Resolver {
         answer: DnsAnswer,
         ttl: Option<u32>,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         let at = lookup.server().0;
@@ -310,7 +269,7 @@ impl Resolver {
 
     /// Over UDP a lie is passed over: the server's own reply may still come. Over TCP only the
     /// server itself can have sent it.
-    fn handle_lie(&mut self, id: u64, lie: Lie, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn handle_lie(&mut self, id: u64, lie: Lie, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         if lookup.exchange.transport == Transport::Stream {
             lookup.note_trouble(lie.to_string());
@@ -349,7 +308,7 @@ impl Resolver {
     }
 
     /// The present name gives nothing: on to the next of the search list, or the end.
-    fn next_candidate(&mut self, id: u64, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn next_candidate(&mut self, id: u64, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         self.close(id);
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         let answer = match lookup.candidates.pop_front() {
@@ -365,7 +324,13 @@ impl Resolver {
     }
 
     /// Follows an alias, to what may be known already.
-    fn turn_to(&mut self, id: u64, question: Question, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn turn_to(
+        &mut self,
+        id: u64,
+        question: Question,
+        now: Instant,
+        out: &mut Vec<(AskId, Answer)>,
+    ) {
         self.close(id);
         match self.cache.get(&question, now) {
             // How long the rest of the chain may be remembered is known there; here nothing is
@@ -393,7 +358,7 @@ impl Resolver {
         transport: Transport,
         edns: bool,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         self.close(id);
         if let Some(lookup) = self.lookups.get_mut(&id) {
@@ -403,7 +368,7 @@ impl Resolver {
     }
 
     /// The present server could not say: the next one, or the next name.
-    fn next_try(&mut self, id: u64, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn next_try(&mut self, id: u64, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         self.close(id);
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         let servers = lookup.settings.servers.len();
@@ -421,7 +386,7 @@ impl Resolver {
     }
 
     /// Sends the prepared query, unless the lookup's time is over.
-    fn go_on(&mut self, id: u64, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn go_on(&mut self, id: u64, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let Some(lookup) = self.lookups.get_mut(&id) else { return };
         if now >= lookup.deadline || !lookup.has_tries() {
             if lookup.trouble.is_none() {
@@ -472,12 +437,12 @@ impl Resolver {
         }
     }
 
-    /// Gives everybody who waits the answer.
-    fn finish(&mut self, id: u64, answer: Answer, out: &mut Vec<(u64, Answer)>) {
+    /// Gives the answer to all waiters.
+    fn finish(&mut self, id: u64, answer: Answer, out: &mut Vec<(AskId, Answer)>) {
         self.close(id);
         let Some(lookup) = self.remove(id) else { return };
-        for who in lookup.waiters {
-            out.push((who, copy(&answer)));
+        for ask in lookup.waiters {
+            out.push((ask, copy(&answer)));
         }
     }
 
@@ -500,30 +465,6 @@ impl Resolver {
             .filter(|lookup| u64::from(lookup.exchange.number) == query.0 & 0xff)?;
         Some((id, lookup))
     }
-}
-
-/// The names to ask for, in their order (resolv.conf(5), `search` and `ndots`). None at all: it is
-/// no name.
-fn candidates<'a>(op: &DnsOp, settings: &'a Settings) -> impl Iterator<Item = Question> + use<'a> {
-    let (kind, name) = (op.kind, op.name.clone());
-    let reverse = if kind == Kind::Ptr {
-        name.parse().ok().and_then(|ip: IpAddr| Question::names_of(ip.to_canonical()))
-    } else {
-        None
-    };
-    let is_whole = name.ends_with('.') || reverse.is_some();
-    let as_it_is = reverse.or_else(|| Question::new(&name, kind));
-    let is_name = as_it_is.is_some();
-    let as_it_is_first = is_whole || name.matches('.').count() >= settings.ndots;
-    let search: &[String] = if is_whole || !is_name { &[] } else { &settings.search };
-    let searched =
-        search.iter().filter_map(move |domain| Question::new(&format!("{name}.{domain}"), kind));
-    let (first, last) = if as_it_is_first { (as_it_is, None) } else { (None, as_it_is) };
-    first.into_iter().chain(searched).chain(last)
-}
-
-fn is_of(address: IpAddr, kind: Kind) -> bool {
-    address.is_ipv4() == (kind == Kind::A)
 }
 
 /// The message in a stream's bytes, once it is whole.

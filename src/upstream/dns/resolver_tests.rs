@@ -2,8 +2,10 @@
 //! come out.
 
 use super::*;
+use crate::proto::dns::{Kind, Record};
 use crate::upstream::dns::Hosts;
 use proptest::prelude::*;
+use std::net::IpAddr;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -12,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Bench {
     resolver: Resolver,
     now: Instant,
-    out: Vec<(u64, Answer)>,
+    out: Vec<(AskId, Answer)>,
     asks: u64,
 }
 
@@ -44,7 +46,9 @@ impl Bench {
     fn ask(&mut self, name: &str, kind: Kind) -> Option<Answer> {
         self.asks += 1;
         let op = DnsOp { name: name.into(), kind };
-        self.resolver.recall(&op, self.now).or_else(|| self.resolver.ask(op, self.asks, self.now))
+        self.resolver
+            .recall(&op, self.now)
+            .or_else(|| self.resolver.ask(op, AskId(self.asks), self.now))
     }
 
     /// The queries to be sent now.
@@ -102,7 +106,7 @@ impl Bench {
     }
 
     /// All answers since the last call, by the number of the ask.
-    fn answers(&mut self) -> Vec<(u64, Answer)> {
+    fn answers(&mut self) -> Vec<(AskId, Answer)> {
         std::mem::take(&mut self.out)
     }
 
@@ -228,7 +232,7 @@ fn equal_questions_are_asked_once() {
     let sent = bench.sent();
     assert_eq!(sent.len(), 2);
     bench.reply(&sent[0], &a(&sent[0].bytes, 1));
-    let answered: Vec<u64> = bench.answers().into_iter().map(|(who, _)| who).collect();
+    let answered: Vec<u64> = bench.answers().into_iter().map(|(AskId(who), _)| who).collect();
     assert_eq!(answered, [1, 2, 3, 4, 5, 6]);
 }
 
@@ -679,7 +683,7 @@ proptest! {
             }
             // Old queries stay in the list: events of theirs must do nothing.
             open.extend(bench.sent());
-            for (who, answer) in bench.answers() {
+            for (AskId(who), answer) in bench.answers() {
                 let at = asked_at.iter().position(|(ask, _)| *ask == who);
                 prop_assert!(at.is_some(), "{who} was answered twice: {answer:?}");
                 asked_at.swap_remove(at.unwrap_or_default());
@@ -689,7 +693,7 @@ proptest! {
             bench.pass_to_timeout();
             bench.sent();
         }
-        for (who, _) in bench.answers() {
+        for (AskId(who), _) in bench.answers() {
             asked_at.retain(|(ask, _)| *ask != who);
         }
         prop_assert!(asked_at.is_empty(), "never answered: {asked_at:?}");

@@ -8,7 +8,7 @@ use super::request::{Request, Response, basic};
 use super::settings::Settings;
 use crate::op::{Answer, BlockingJob, Op, Ops, Subtask};
 use crate::proto::http::client::{Asked, Decoded, GzipError, Headers, RequestHead, gunzip};
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use crate::upstream::pool::Pool;
 use crate::upstream::semaphore::{Permit, Semaphore};
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ pub struct Client(Rc<Shared>);
 #[derive(Debug)]
 struct Shared {
     settings: Arc<Settings>,
-    idle: RefCell<Pool<Target, Channel>>,
+    idle: RefCell<Pool<Target, UpstreamConnection>>,
     /// Where the operator has set how many connections a host may have.
     semaphores: RefCell<HashMap<Target, Semaphore>>,
 }
@@ -141,20 +141,20 @@ impl Client {
     ) -> Result<Decoded, Cause> {
         let _permit = self.enter(clock, &target).await?;
         let idle = self.take_idle(clock, &target).await;
-        let (mut channel, spare) = match idle {
-            Some(channel) => (channel, may_repeat.then(|| bytes.clone())),
+        let (mut connection, spare) = match idle {
+            Some(connection) => (connection, may_repeat.then(|| bytes.clone())),
             None => (target.open(clock).await?, None),
         };
-        let mut outcome = exchange(&mut channel, clock, bytes, asked, request.limits).await;
+        let mut outcome = exchange(&mut connection, clock, bytes, asked, request.limits).await;
         if let (Err(broken), Some(bytes)) = (&outcome, spare)
             && broken.is_stale
         {
-            channel = target.open(clock).await?;
-            outcome = exchange(&mut channel, clock, bytes, asked, request.limits).await;
+            connection = target.open(clock).await?;
+            outcome = exchange(&mut connection, clock, bytes, asked, request.limits).await;
         }
         let decoded = outcome.map_err(|broken| broken.cause)?;
         if decoded.reusable && keep {
-            self.0.idle.borrow_mut().put(target, channel, clock.ops.now());
+            self.0.idle.borrow_mut().put(target, connection, clock.ops.now());
         }
         Ok(decoded)
     }
@@ -177,11 +177,11 @@ impl Client {
         entered.map(Some).map_err(|failure| clock.cause(failure))
     }
 
-    async fn take_idle(&self, clock: &Clock<'_>, target: &Target) -> Option<Channel> {
+    async fn take_idle(&self, clock: &Clock<'_>, target: &Target) -> Option<UpstreamConnection> {
         loop {
-            let channel = self.0.idle.borrow_mut().take(target, clock.ops.now())?;
-            if channel.is_fresh(clock.ops).await {
-                return Some(channel);
+            let connection = self.0.idle.borrow_mut().take(target, clock.ops.now())?;
+            if connection.is_fresh(clock.ops).await {
+                return Some(connection);
             }
         }
     }

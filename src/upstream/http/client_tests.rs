@@ -1,5 +1,5 @@
 use super::*;
-use crate::op::{ChannelId, ChannelOp, Dropped, Failure, Handle, drive, slot};
+use crate::op::{ConnectionId, ConnectionOp, Dropped, Failure, Handle, drive, slot};
 use crate::upstream::http::{Jar, Proxies, Proxy, Redirects};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -29,9 +29,9 @@ impl Wire {
     }
 
     fn answer(&mut self, op: Op) -> Answer {
-        let Op::Channel(op) = op else { panic!("{op:?}") };
+        let Op::Connection(op) = op else { panic!("{op:?}") };
         match op {
-            ChannelOp::Open(address) => {
+            ConnectionOp::Open(address) => {
                 self.opened.push(address.to_string());
                 let Some(script) = self.scripts.pop_front() else {
                     return Answer::Failed(Failure::Refused(format!(
@@ -40,15 +40,15 @@ impl Wire {
                 };
                 self.pieces.push(script.into());
                 Answer::Opened(Handle::new(
-                    ChannelId(self.pieces.len() as u64 - 1),
+                    ConnectionId(self.pieces.len() as u64 - 1),
                     self.dropped.clone(),
                 ))
             }
-            ChannelOp::Send(_, bytes) => {
+            ConnectionOp::Send(_, bytes) => {
                 self.sent.push(String::from_utf8(bytes).unwrap());
                 Answer::Passed
             }
-            ChannelOp::Receive(ChannelId(id), mut buffer) => {
+            ConnectionOp::Receive(ConnectionId(id), mut buffer) => {
                 match self.pieces[id as usize].pop_front() {
                     Some(piece) => {
                         buffer.extend(piece);
@@ -57,8 +57,8 @@ impl Wire {
                     None => Answer::Failed(Failure::TimedOut),
                 }
             }
-            ChannelOp::Check(ChannelId(id)) => Answer::Fresh(!self.closed.contains(&id)),
-            ChannelOp::StartTls(..) => Answer::Failed(Failure::Refused(
+            ConnectionOp::Check(ConnectionId(id)) => Answer::Fresh(!self.closed.contains(&id)),
+            ConnectionOp::StartTls(..) => Answer::Failed(Failure::Refused(
                 "tls: invalid peer certificate: UnknownIssuer".into(),
             )),
         }

@@ -10,7 +10,7 @@ use crate::op::Failure;
 use crate::proto::http::client::{Asked, Headers, RequestHead, ResponseLimits};
 use crate::proto::url::Url;
 use crate::tls::ClientTls;
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,32 +54,32 @@ impl Target {
     }
 
     /// A new connection.
-    pub(super) async fn open(&self, clock: &Clock<'_>) -> Result<Channel, Cause> {
+    pub(super) async fn open(&self, clock: &Clock<'_>) -> Result<UpstreamConnection, Cause> {
         let (host, port) =
             self.proxy.as_ref().map_or((&self.host, self.port), |proxy| (&proxy.host, proxy.port));
         let limit = clock.left()?.min(CONNECT_MAX);
-        let mut channel = Channel::connect(clock.ops, host, port, limit)
+        let mut connection = UpstreamConnection::connect(clock.ops, host, port, limit)
             .await
             .map_err(|failure| clock.cause(failure))?;
         if let Some(tls) = &self.tls {
             if let Some(proxy) = &self.proxy {
-                self.tunnel(&mut channel, proxy, clock).await?;
+                self.tunnel(&mut connection, proxy, clock).await?;
             }
             let limit = clock.left()?.min(HANDSHAKE_MAX);
-            match channel.start_tls(clock.ops, tls, &self.host, limit).await {
+            match connection.start_tls(clock.ops, tls, &self.host, limit).await {
                 Err(Failure::TimedOut) if clock.left().is_ok() => {
                     return Err(Cause::Tls("handshake timeout".into()));
                 }
                 outcome => outcome.map_err(|failure| clock.cause(failure))?,
             }
         }
-        Ok(channel)
+        Ok(connection)
     }
 
     /// Has the proxy connect to the target (RFC 9110 9.3.6).
     async fn tunnel(
         &self,
-        channel: &mut Channel,
+        connection: &mut UpstreamConnection,
         proxy: &Proxy,
         clock: &Clock<'_>,
     ) -> Result<(), Cause> {
@@ -97,7 +97,7 @@ impl Target {
                 .compose(None)?;
         let limits =
             ResponseLimits { body_bytes_max: TUNNEL_BODY_MAX, ..ResponseLimits::default() };
-        let answer = exchange(channel, clock, bytes, Asked::Connect, limits)
+        let answer = exchange(connection, clock, bytes, Asked::Connect, limits)
             .await
             .map_err(|broken| broken.cause)?;
         match answer.head.status {
@@ -113,5 +113,5 @@ const CONNECT_MAX: Duration = Duration::from_secs(30);
 /// For the TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
-/// Of a proxy's refusal nobody reads more than the status.
+/// Only the status of a proxy's refusal is read.
 const TUNNEL_BODY_MAX: usize = 64 << 10;

@@ -3,7 +3,7 @@
 use super::error::Cause;
 use crate::op::{Failure, Ops};
 use crate::proto::http::client::{Asked, Decoded, ResponseDecoder, ResponseError, ResponseLimits};
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use std::time::{Duration, Instant};
 
 /// The time that a request has, all its waits together.
@@ -41,7 +41,7 @@ pub(super) struct Broken {
 
 /// Sends `bytes`, the request, and takes in the response.
 pub(super) async fn exchange(
-    channel: &mut Channel,
+    connection: &mut UpstreamConnection,
     clock: &Clock<'_>,
     bytes: Vec<u8>,
     asked: Asked,
@@ -51,16 +51,16 @@ pub(super) async fn exchange(
         let is_stale = matches!(failure, Failure::Closed(_));
         Broken { cause: clock.cause(failure), is_stale }
     };
-    channel.send(clock.ops, bytes, clock.left()?).await.map_err(broken)?;
+    connection.send(clock.ops, bytes, clock.left()?).await.map_err(broken)?;
     let mut decoder = ResponseDecoder::new(asked, limits);
     loop {
-        let fed = decoder.feed(channel.input())?;
-        channel.consume(fed.consumed);
+        let fed = decoder.feed(connection.input())?;
+        connection.consume(fed.consumed);
         if fed.complete {
             break;
         }
-        let has_begun = decoder.has_begun() || !channel.input().is_empty();
-        let received = channel.receive(clock.ops, clock.left()?).await.map_err(|failure| {
+        let has_begun = decoder.has_begun() || !connection.input().is_empty();
+        let received = connection.receive(clock.ops, clock.left()?).await.map_err(|failure| {
             let Broken { cause, is_stale } = broken(failure);
             Broken { cause, is_stale: is_stale && !has_begun }
         })?;
@@ -71,7 +71,7 @@ pub(super) async fn exchange(
     }
     let decoded = decoder.decoded().ok_or(ResponseError::CutShort)?;
     // What came unasked behind a response would be taken for the answer to the next request.
-    let reusable = decoded.reusable && channel.input().is_empty();
+    let reusable = decoded.reusable && connection.input().is_empty();
     Ok(Decoded { reusable, ..decoded })
 }
 

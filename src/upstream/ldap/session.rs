@@ -5,7 +5,7 @@ use crate::op::{Failure, Ops};
 use crate::proto::ldap::{
     LdapResult, Message, Modify, Request, Response, Search, compose, message_length, parse,
 };
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use std::time::{Duration, Instant};
 
 /// A found entry.
@@ -19,7 +19,7 @@ pub struct Entry {
 /// A bound connection.
 #[derive(Debug)]
 pub struct Session {
-    channel: Channel,
+    connection: UpstreamConnection,
     /// Of the last request.
     id: u32,
     /// A request is under way: what comes next belongs to it.
@@ -30,15 +30,15 @@ impl Session {
     /// Connects, encrypts and binds as the pool is set.
     pub async fn open(ops: &Ops, server: &Server, settings: &Settings) -> Result<Session, Error> {
         let limit = settings.connect_time;
-        let (channel, host, encrypted) = match server {
+        let (connection, host, encrypted) = match server {
             Server::Tcp { host, port, tls } => {
-                (Channel::connect(ops, host, *port, limit).await?, host.as_str(), *tls)
+                (UpstreamConnection::connect(ops, host, *port, limit).await?, host.as_str(), *tls)
             }
             Server::Unix(path) => {
-                (Channel::connect_unix(ops, path, limit).await?, "localhost", false)
+                (UpstreamConnection::connect_unix(ops, path, limit).await?, "localhost", false)
             }
         };
-        let mut session = Session { channel, id: 0, busy: false };
+        let mut session = Session { connection, id: 0, busy: false };
         if encrypted {
             session.encrypt(ops, host, settings).await?;
         } else if settings.start_tls {
@@ -111,12 +111,12 @@ impl Session {
 
     /// An idle connection that the server has neither closed nor spoken on.
     pub async fn is_fresh(&self, ops: &Ops) -> bool {
-        self.channel.is_fresh(ops).await
+        self.connection.is_fresh(ops).await
     }
 
     async fn encrypt(&mut self, ops: &Ops, host: &str, settings: &Settings) -> Result<(), Error> {
         let tls = settings.tls.as_ref().ok_or(Failure::Unavailable("TLS is not set up".into()))?;
-        Ok(self.channel.start_tls(ops, tls, host, settings.connect_time).await?)
+        Ok(self.connection.start_tls(ops, tls, host, settings.connect_time).await?)
     }
 
     async fn bind(&mut self, ops: &Ops, bind: &Bind, limit: Duration) -> Result<(), Error> {
@@ -153,19 +153,19 @@ impl Session {
     ) -> Result<(), Error> {
         self.id = self.id % ID_MAX + 1;
         self.busy = true;
-        Ok(self.channel.send(ops, compose(self.id, request), left(ops, until)).await?)
+        Ok(self.connection.send(ops, compose(self.id, request), left(ops, until)).await?)
     }
 
     /// The next response to the last request, and how many bytes it took.
     async fn response(&mut self, ops: &Ops, until: Instant) -> Result<(Response, usize), Error> {
         loop {
-            let Some(length) = message_length(self.channel.input())? else {
-                self.channel.more(ops, left(ops, until)).await?;
+            let Some(length) = message_length(self.connection.input())? else {
+                self.connection.more(ops, left(ops, until)).await?;
                 continue;
             };
             let Message { id, response } =
-                parse(self.channel.input().get(..length).unwrap_or_default())?;
-            self.channel.consume(length);
+                parse(self.connection.input().get(..length).unwrap_or_default())?;
+            self.connection.consume(length);
             match (id, response) {
                 // A notice of disconnection is the only one of its kind (RFC 4511, 4.4.1).
                 (0, Response::Extended(outcome)) => {

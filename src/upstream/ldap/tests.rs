@@ -2,7 +2,7 @@
 //! again.
 
 use super::*;
-use crate::op::{Answer, ChannelOp};
+use crate::op::{Answer, ConnectionOp};
 use crate::proto::ldap::{Operation, Request, Scope, compose, compose_filter};
 use crate::tls::ClientTlsSettings;
 use crate::upstream::canned::Canned;
@@ -165,7 +165,9 @@ fn servers_are_tried_in_their_order() {
     let mut server = Canned::of_bytes(vec![ended(1, 0x65, 0)]);
     let mut asked = Vec::new();
     let outcome = server_run(&client, |op| match &op {
-        Op::Channel(ChannelOp::Open(address)) if address.to_string().contains("192.0.2.1:") => {
+        Op::Connection(ConnectionOp::Open(address))
+            if address.to_string().contains("192.0.2.1:") =>
+        {
             asked.push(address.to_string());
             Answer::Failed(Failure::Refused("refused".into()))
         }

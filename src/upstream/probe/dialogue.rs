@@ -5,7 +5,7 @@ use super::{Fault, Protocol, STEP_MAX, Target};
 use crate::op::Ops;
 use crate::proto::smtp::sasl_plain;
 use crate::tls::ClientTls;
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use crate::upstream::smtp::{Dialect, Session};
 
 /// Name and password.
@@ -14,13 +14,13 @@ type Credentials<'a> = (&'a [u8], &'a [u8]);
 /// One conversation.
 pub struct Talk<'a> {
     ops: &'a Ops,
-    channel: Channel,
+    connection: UpstreamConnection,
     target: &'a Target,
 }
 
 impl<'a> Talk<'a> {
-    pub fn new(ops: &'a Ops, channel: Channel, target: &'a Target) -> Talk<'a> {
-        Talk { ops, channel, target }
+    pub fn new(ops: &'a Ops, connection: UpstreamConnection, target: &'a Target) -> Talk<'a> {
+        Talk { ops, connection, target }
     }
 
     /// Speaks the server's protocol, if the target says so.
@@ -46,11 +46,11 @@ impl<'a> Talk<'a> {
         self.sieve_response("greeting").await?;
         self.say("STARTTLS").await?;
         self.sieve_response("STARTTLS").await?;
-        Ok(self.channel.start_tls(self.ops, tls, &self.target.host, STEP_MAX).await?)
+        Ok(self.connection.start_tls(self.ops, tls, &self.target.host, STEP_MAX).await?)
     }
 
     async fn smtp(self, dialect: Dialect) -> Result<(), Fault> {
-        let mut session = Session::open(self.ops, self.channel, STEP_MAX).await?;
+        let mut session = Session::open(self.ops, self.connection, STEP_MAX).await?;
         session.hello(dialect, HELO).await?;
         session.quit().await;
         Ok(())
@@ -142,11 +142,11 @@ impl<'a> Talk<'a> {
     }
 
     async fn say(&mut self, line: impl AsRef<[u8]>) -> Result<(), Fault> {
-        Ok(self.channel.send(self.ops, [line.as_ref(), b"\r\n"].concat(), STEP_MAX).await?)
+        Ok(self.connection.send(self.ops, [line.as_ref(), b"\r\n"].concat(), STEP_MAX).await?)
     }
 
     async fn line(&mut self) -> Result<Vec<u8>, Fault> {
-        Ok(self.channel.line(self.ops, LINE_BYTES_MAX, STEP_MAX).await?)
+        Ok(self.connection.line(self.ops, LINE_BYTES_MAX, STEP_MAX).await?)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::op::{Failure, Ops};
 use crate::proto::proxy;
 use crate::secret::Secret;
 use crate::tls::ClientTls;
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use crate::upstream::smtp;
 use dialogue::Talk;
 use std::time::Duration;
@@ -23,8 +23,8 @@ pub struct Target {
     pub host: String,
     pub port: u16,
     pub tls: Option<ClientTls>,
-    /// The server expects a PROXY header (HAProxy's version 2): it is told that nobody is behind
-    /// this connection.
+    /// The server expects a PROXY header (HAProxy's version 2): the header says that the connection
+    /// is not on behalf of a client.
     pub haproxy_v2: bool,
     /// Speak the protocol instead of only connecting.
     pub deep_check: bool,
@@ -81,24 +81,25 @@ pub enum Fault {
 /// # Errors
 /// What is wrong with it.
 pub async fn check(ops: &Ops, target: &Target) -> Result<(), Fault> {
-    let channel = connect(ops, target).await?;
+    let connection = connect(ops, target).await?;
     match (&target.tls, target.protocol) {
-        (Some(tls), Protocol::Sieve) => sieve_over_tls(ops, target, tls, channel).await,
+        (Some(tls), Protocol::Sieve) => sieve_over_tls(ops, target, tls, connection).await,
         (Some(tls), _) => {
-            let mut channel = channel;
-            channel.start_tls(ops, tls, &target.host, STEP_MAX).await?;
-            Talk::new(ops, channel, target).deep_check().await
+            let mut connection = connection;
+            connection.start_tls(ops, tls, &target.host, STEP_MAX).await?;
+            Talk::new(ops, connection, target).deep_check().await
         }
-        (None, _) => Talk::new(ops, channel, target).deep_check().await,
+        (None, _) => Talk::new(ops, connection, target).deep_check().await,
     }
 }
 
-async fn connect(ops: &Ops, target: &Target) -> Result<Channel, Fault> {
-    let mut channel = Channel::connect(ops, &target.host, target.port, STEP_MAX).await?;
+async fn connect(ops: &Ops, target: &Target) -> Result<UpstreamConnection, Fault> {
+    let mut connection =
+        UpstreamConnection::connect(ops, &target.host, target.port, STEP_MAX).await?;
     if target.haproxy_v2 {
-        channel.send(ops, proxy::LOCAL, STEP_MAX).await?;
+        connection.send(ops, proxy::LOCAL, STEP_MAX).await?;
     }
-    Ok(channel)
+    Ok(connection)
 }
 
 /// ManageSieve servers mostly want STARTTLS (RFC 5804 knows nothing else), some have a port with
@@ -107,10 +108,10 @@ async fn sieve_over_tls(
     ops: &Ops,
     target: &Target,
     tls: &ClientTls,
-    mut channel: Channel,
+    mut connection: UpstreamConnection,
 ) -> Result<(), Fault> {
-    if channel.start_tls(ops, tls, &target.host, STEP_MAX).await.is_ok() {
-        return Talk::new(ops, channel, target).deep_check().await;
+    if connection.start_tls(ops, tls, &target.host, STEP_MAX).await.is_ok() {
+        return Talk::new(ops, connection, target).deep_check().await;
     }
     let mut talk = Talk::new(ops, connect(ops, target).await?, target);
     talk.sieve_start_tls(tls).await?;

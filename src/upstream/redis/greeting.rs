@@ -5,11 +5,10 @@
 //! (LOADING), a replica without its master (MASTERDOWN) or one that wants a password (NOAUTH) says
 //! so to PING, and then no ask has been sent yet. Nothing depends on SETNAME and SETINFO, so their
 //! errors are ignored; so is that of TRACKING, which CLIENT CACHING repeats; so is a PING that the
-//! user's ACL forbids. Where somebody else says which server is the master (a sentinel), ROLE is
-//! asked too and one of the other role refused: what sentinels say may be out of date. READONLY
-//! lets a cluster's replica serve reads.
-//! Rules: the Redis command reference, HELLO, AUTH, CLIENT. The bytes hold the password and are
-//! wiped.
+//! user's ACL forbids. Where a sentinel says which server is the master, ROLE is asked too and one
+//! of the other role refused: what sentinels say may be out of date. READONLY lets a cluster's
+//! replica serve reads. Rules: the Redis command reference, HELLO, AUTH, CLIENT. The bytes hold the
+//! password and are wiped.
 
 use super::{Protocol, Role, Settings};
 use crate::proto::resp::{Reply, View};

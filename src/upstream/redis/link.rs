@@ -17,7 +17,7 @@ use super::backoff::{Backoff, STABLE};
 use super::greeting::{Greeting, Progress};
 use super::refusal::{self, Refusal};
 use super::{Protocol, Role, Settings};
-use crate::op::{Answer, Failure};
+use crate::op::{Answer, AskId, Failure};
 use crate::proto::resp::{Commands, Decoder, Reply};
 use crate::upstream::{dial_text, dial_timeout_text, error_text};
 use std::collections::VecDeque;
@@ -57,7 +57,7 @@ pub struct Link {
     earliest: Option<Instant>,
     /// Connections that were in use and are over.
     losses: u64,
-    /// What was read before may have changed, or nobody would tell.
+    /// What was read before may have changed without an invalidation.
     is_invalidated: bool,
 }
 
@@ -77,7 +77,7 @@ enum State {
 #[derive(Debug)]
 struct Asker {
     /// None: its time is over, it has been told, and its replies are dropped.
-    who: Option<u64>,
+    ask: Option<AskId>,
     until: Instant,
     /// Where its commands end, counted as `Link::asked` is.
     ends_at: u64,
@@ -116,7 +116,7 @@ impl Link {
     #[inline]
     pub fn ask(
         &mut self,
-        who: u64,
+        ask: AskId,
         until: Instant,
         commands: &Commands,
         now: Instant,
@@ -129,7 +129,7 @@ impl Link {
         self.asked += bytes.len() as u64;
         let count = commands.count();
         self.waiting.push_back(Asker {
-            who: Some(who),
+            ask: Some(ask),
             until,
             ends_at: self.asked,
             count,
@@ -191,7 +191,7 @@ impl Link {
 
     /// The server is somewhere else from now on: a connection is wanted at once. What was in flight
     /// fails; what has not been sent goes there.
-    pub fn redirect(&mut self, address: &str, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn redirect(&mut self, address: &str, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         if self.is_ready() {
             self.lose(Failure::Closed(self.settings.address.clone()), now, out);
         }
@@ -203,7 +203,12 @@ impl Link {
     }
 
     /// There is no way to the server, not even an address to try: `why`.
-    pub fn handle_unreachable(&mut self, why: String, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_unreachable(
+        &mut self,
+        why: String,
+        now: Instant,
+        out: &mut Vec<(AskId, Answer)>,
+    ) {
         debug_assert!(!self.is_ready(), "it was reached");
         self.refuse(why, now, out);
     }
@@ -225,7 +230,7 @@ impl Link {
 
     /// Takes bytes from the server and appends the answers they complete. A server that breaks the
     /// protocol is disconnected.
-    pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let mut input = bytes;
         while !matches!(self.state, State::Disconnected { .. } | State::Connecting { .. }) {
             match self.decoder.next_reply(&mut input) {
@@ -243,7 +248,7 @@ impl Link {
         &mut self,
         error: Option<&io::Error>,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let address = &self.settings.address;
         match (&self.state, error) {
@@ -262,7 +267,7 @@ impl Link {
     }
 
     /// Ends for good: everybody is told.
-    pub fn close(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn close(&mut self, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let failure = Failure::Closed(self.settings.address.clone());
         self.answer_all(&failure, out);
         self.state = State::Disconnected { retry_at: now, why: failure.to_string() };
@@ -312,13 +317,13 @@ impl Link {
         }
     }
 
-    /// When the time of somebody who waits is over. May be early.
+    /// When the time of the first waiting ask is over. May be early.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.earliest
     }
 
     /// Answers those whose time is over, and gives up on a server that does not come forward.
-    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         if self.earliest.is_some_and(|earliest| earliest <= now) {
             self.expire(now, out);
         }
@@ -350,7 +355,7 @@ impl Link {
         Some(Answer::Failed(failure))
     }
 
-    fn handle_reply(&mut self, reply: Reply, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn handle_reply(&mut self, reply: Reply, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let State::Greeting { greeting, .. } = &mut self.state else {
             return self.deliver(reply, now, out);
         };
@@ -372,7 +377,7 @@ impl Link {
     }
 
     /// Matches a reply to who waits for it.
-    fn deliver(&mut self, reply: Reply, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn deliver(&mut self, reply: Reply, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let Some(asker) = self.waiting.front_mut() else {
             return self.lose(Failure::Protocol("unexpected reply".to_owned()), now, out);
         };
@@ -383,21 +388,21 @@ impl Link {
         asker.due -= 1;
         let refused = refusal::of_reply(&reply);
         if let Some((_, failure)) = &refused
-            && let Some(who) = asker.who.take()
+            && let Some(ask) = asker.ask.take()
         {
-            // One for all: whoever sent several commands counts on all of them.
+            // One for all: an ask with several commands needs all of them.
             asker.replies = Vec::new();
-            out.push((who, Answer::Failed(failure.clone())));
+            out.push((ask, Answer::Failed(failure.clone())));
         }
-        match asker.who {
+        match asker.ask {
             Some(_) if asker.count > 1 => {
                 asker.replies.push(reply);
                 if asker.due == 0 {
                     let replies = std::mem::take(&mut asker.replies);
-                    out.extend(asker.who.map(|who| (who, Answer::Replies(replies))));
+                    out.extend(asker.ask.map(|ask| (ask, Answer::Replies(replies))));
                 }
             }
-            who => out.extend(who.map(|who| (who, Answer::Reply(reply)))),
+            ask => out.extend(ask.map(|ask| (ask, Answer::Reply(reply)))),
         }
         if asker.due == 0 {
             self.waiting.pop_front();
@@ -417,7 +422,7 @@ impl Link {
         refusal: Refusal,
         failure: Failure,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let State::Ready { since } = self.state else { return };
         let gives_up = match refusal {
@@ -438,17 +443,17 @@ impl Link {
 
     /// Tells those whose time is over. What they asked, if it is not even sent, is forgotten: an
     /// attempt that was answered with a temporary failure must not be counted seconds later.
-    fn expire(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn expire(&mut self, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         for asker in &mut self.waiting {
             if asker.until <= now
-                && let Some(who) = asker.who.take()
+                && let Some(ask) = asker.ask.take()
             {
                 asker.replies = Vec::new();
-                out.push((who, Answer::Failed(Failure::TimedOut)));
+                out.push((ask, Answer::Failed(Failure::TimedOut)));
             }
         }
         self.earliest =
-            self.waiting.iter().filter(|asker| asker.who.is_some()).map(|asker| asker.until).min();
+            self.waiting.iter().filter(|asker| asker.ask.is_some()).map(|asker| asker.until).min();
         if !self.is_ready() {
             self.forget_abandoned();
         }
@@ -460,7 +465,7 @@ impl Link {
         let mut start = 0;
         self.waiting.retain_mut(|asker| {
             let end = asker.ends_at as usize;
-            let keep = asker.who.is_some();
+            let keep = asker.ask.is_some();
             if keep {
                 self.outgoing.extend_from_slice(asked.get(start..end).unwrap_or_default());
                 asker.ends_at = self.outgoing.len() as u64;
@@ -479,14 +484,14 @@ impl Link {
     }
 
     /// A connection did not come about. Nothing has been sent for those who wait.
-    fn refuse(&mut self, why: String, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn refuse(&mut self, why: String, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         self.answer_all(&Failure::Refused(why.clone()), out);
         self.state = State::Disconnected { retry_at: now + self.backoff.failed(), why };
     }
 
     /// A connection that was in use is over. Called in the greeting, too, when the server does not
     /// speak the protocol.
-    fn lose(&mut self, failure: Failure, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn lose(&mut self, failure: Failure, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let State::Ready { since } = self.state else {
             return self.refuse(failure.to_string(), now, out);
         };
@@ -496,12 +501,12 @@ impl Link {
         self.state = State::Disconnected { retry_at, why: failure.to_string() };
     }
 
-    /// Answers everybody, and forgets all that belonged to the connection.
-    fn answer_all(&mut self, failure: &Failure, out: &mut Vec<(u64, Answer)>) {
+    /// Fails all asks, and forgets all that belonged to the connection.
+    fn answer_all(&mut self, failure: &Failure, out: &mut Vec<(AskId, Answer)>) {
         out.extend(
             self.waiting
                 .drain(..)
-                .filter_map(|asker| Some((asker.who?, Answer::Failed(failure.clone())))),
+                .filter_map(|asker| Some((asker.ask?, Answer::Failed(failure.clone())))),
         );
         self.is_invalidated = true;
         self.earliest = None;

@@ -15,7 +15,7 @@ const GREETING: &[u8] = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*1\r\n$4\r\nPING\r\n";
 struct Bench {
     link: Link,
     now: Instant,
-    out: Vec<(u64, Answer)>,
+    out: Vec<(AskId, Answer)>,
 }
 
 impl Bench {
@@ -63,7 +63,7 @@ impl Bench {
 
     /// Asks GET with a second's time.
     fn ask(&mut self, who: u64) -> Option<Answer> {
-        self.link.ask(who, self.now + SECOND, &get(who), self.now)
+        self.link.ask(AskId(who), self.now + SECOND, &get(who), self.now)
     }
 
     fn pass(&mut self, time: Duration) {
@@ -81,7 +81,7 @@ impl Bench {
     fn answers(&mut self) -> Vec<(u64, String)> {
         std::mem::take(&mut self.out)
             .into_iter()
-            .map(|(who, answer)| (who, shown(&answer)))
+            .map(|(AskId(who), answer)| (who, shown(&answer)))
             .collect()
     }
 }
@@ -130,7 +130,7 @@ fn several_commands_are_answered_together() {
     let mut bench = Bench::ready();
     let mut commands = get(1);
     commands.push(&[b"INCR", b"n"]);
-    assert!(bench.link.ask(1, bench.now + SECOND, &commands, bench.now).is_none());
+    assert!(bench.link.ask(AskId(1), bench.now + SECOND, &commands, bench.now).is_none());
     assert!(bench.ask(2).is_none());
     bench.flush();
     bench.say(b"+a\r\n");
@@ -142,7 +142,7 @@ fn several_commands_are_answered_together() {
 #[test]
 fn no_commands_are_answered_at_once() {
     let mut bench = Bench::ready();
-    let answer = bench.link.ask(1, bench.now + SECOND, &Commands::default(), bench.now);
+    let answer = bench.link.ask(AskId(1), bench.now + SECOND, &Commands::default(), bench.now);
     assert!(matches!(answer, Some(Answer::Replies(replies)) if replies.is_empty()));
 }
 
@@ -227,7 +227,7 @@ fn a_server_that_drops_every_connection_is_not_hammered() {
 #[test]
 fn a_late_reply_is_dropped_in_order() {
     let mut bench = Bench::ready();
-    assert!(bench.link.ask(1, bench.now + 10 * MILLI, &get(1), bench.now).is_none());
+    assert!(bench.link.ask(AskId(1), bench.now + 10 * MILLI, &get(1), bench.now).is_none());
     assert!(bench.ask(2).is_none());
     bench.flush();
     assert_eq!(bench.link.next_timeout(), Some(bench.now + 10 * MILLI));
@@ -242,7 +242,7 @@ fn several_late_replies_are_dropped_together() {
     let mut bench = Bench::ready();
     let mut commands = get(1);
     commands.push(&[b"GET", b"x"]);
-    assert!(bench.link.ask(1, bench.now + 10 * MILLI, &commands, bench.now).is_none());
+    assert!(bench.link.ask(AskId(1), bench.now + 10 * MILLI, &commands, bench.now).is_none());
     assert!(bench.ask(2).is_none());
     bench.flush();
     bench.say(b"+a\r\n");
@@ -256,7 +256,9 @@ fn what_timed_out_before_it_was_sent_is_never_sent() {
     let mut bench = Bench::new(Settings::new("127.0.0.1:6379"));
     bench.connect();
     for (who, time) in [(1, 500), (2, 10), (3, 500), (4, 10)] {
-        assert!(bench.link.ask(who, bench.now + time * MILLI, &get(who), bench.now).is_none());
+        assert!(
+            bench.link.ask(AskId(who), bench.now + time * MILLI, &get(who), bench.now).is_none()
+        );
     }
     bench.pass(10 * MILLI);
     assert_eq!(bench.answers(), answered(&[(2, "!i/o timeout"), (4, "!i/o timeout")]));
@@ -293,7 +295,7 @@ fn too_many_asks_are_refused() {
 fn too_many_bytes_are_refused() {
     let mut bench = Bench::ready();
     let large = Commands::one(&[b"SET", b"k", &vec![b'x'; OUTGOING_BYTES_MAX - 50]]);
-    assert!(bench.link.ask(1, bench.now + SECOND, &large, bench.now).is_none());
+    assert!(bench.link.ask(AskId(1), bench.now + SECOND, &large, bench.now).is_none());
     assert!(matches!(bench.ask(2), Some(Answer::Failed(Failure::Full("redis")))));
     bench.flush();
     assert!(bench.ask(2).is_none());
@@ -308,7 +310,7 @@ fn bytes_that_leave_piecemeal_leave_in_order() {
     for who in 0..200 {
         let commands = Commands::one(&[b"SET", who.to_string().as_bytes(), &[b'v'; 5000]]);
         expected.extend_from_slice(commands.bytes());
-        assert!(bench.link.ask(who, bench.now + SECOND, &commands, bench.now).is_none());
+        assert!(bench.link.ask(AskId(who), bench.now + SECOND, &commands, bench.now).is_none());
         let some = bench.link.transmit().iter().take(4321).copied().collect::<Vec<u8>>();
         bench.link.transmitted(some.len());
         sent.extend(some);
@@ -532,7 +534,7 @@ proptest! {
                     let mut commands = Commands::default();
                     (0..count).for_each(|part| commands.push(&[b"ECHO", format!("{next}.{part}").as_bytes()]));
                     let until = bench.now + Duration::from_millis(time);
-                    match bench.link.ask(next, until, &commands, bench.now) {
+                    match bench.link.ask(AskId(next), until, &commands, bench.now) {
                         None => assert!(open.insert(next, (count, until)).is_none()),
                         Some(answer) => assert!(matches!(answer, Answer::Failed(Failure::Refused(_) | Failure::Full(_)))),
                     }
@@ -555,7 +557,7 @@ proptest! {
                 }
                 Step::Connect(_) => {}
             }
-            for (who, answer) in std::mem::take(&mut bench.out) {
+            for (AskId(who), answer) in std::mem::take(&mut bench.out) {
                 let (count, until) = open.remove(&who).expect("answered twice, or never asked");
                 match &answer {
                     Answer::Failed(Failure::TimedOut) => assert!(bench.now >= until),

@@ -5,7 +5,7 @@
 //! [`NODES_MAX`].
 
 use super::{Link, Settings};
-use crate::op::Answer;
+use crate::op::{Answer, AskId};
 use std::time::Instant;
 
 /// One server.
@@ -52,7 +52,7 @@ impl Nodes {
     }
 
     /// Takes a server out; what is in flight there fails.
-    pub(super) fn remove(&mut self, at: usize, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub(super) fn remove(&mut self, at: usize, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         if let Some(mut node) = self.places.get_mut(at).and_then(Option::take) {
             node.link.handle_closed(None, now, out);
         }

@@ -8,7 +8,7 @@ use super::cluster::Cluster;
 use super::nodes::{Node, Nodes};
 use super::sentinel::Sentinels;
 use super::{Layout, Plan, Role, Serve, Settings};
-use crate::op::{Answer, Failure, RedisOp, Route};
+use crate::op::{Answer, AskId, Failure, RedisOp, Route};
 use std::io;
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ pub struct Pool {
     nodes: Nodes,
     routing: Routing,
     /// Answers to what the pool itself asked, or has to look at.
-    inner: Vec<(u64, Answer)>,
+    inner: Vec<(AskId, Answer)>,
 }
 
 #[derive(Debug)]
@@ -111,15 +111,21 @@ impl Pool {
 
     /// Asks on behalf of `who`; as [`Link::ask`](super::Link::ask).
     #[inline]
-    pub fn ask(&mut self, op: &RedisOp, who: u64, until: Instant, now: Instant) -> Option<Answer> {
+    pub fn ask(
+        &mut self,
+        op: &RedisOp,
+        ask: AskId,
+        until: Instant,
+        now: Instant,
+    ) -> Option<Answer> {
         let at = match &mut self.routing {
             Routing::Direct(direct) | Routing::Sentinel(direct, _) => {
                 direct.place(op.route, &self.nodes)
             }
-            Routing::Cluster(cluster) => return cluster.ask(op, who, until, &mut self.nodes, now),
+            Routing::Cluster(cluster) => return cluster.ask(op, ask, until, &mut self.nodes, now),
         };
         match self.nodes.get_mut(at) {
-            Some(node) => node.link.ask(who, until, &op.commands, now),
+            Some(node) => node.link.ask(ask, until, &op.commands, now),
             None => Some(Answer::Failed(Failure::Unavailable(
                 "this Redis pool has no server".to_owned(),
             ))),
@@ -148,7 +154,7 @@ impl Pool {
         at: usize,
         bytes: &[u8],
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let out = if self.looks_at(at) { &mut self.inner } else { out };
         if let Some(node) = self.nodes.get_mut(at) {
@@ -161,7 +167,7 @@ impl Pool {
         at: usize,
         error: Option<&io::Error>,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let out = if self.looks_at(at) { &mut self.inner } else { out };
         if let Some(node) = self.nodes.get_mut(at) {
@@ -175,7 +181,7 @@ impl Pool {
         at: usize,
         why: String,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let out = if self.looks_at(at) { &mut self.inner } else { out };
         if let Some(node) = self.nodes.get_mut(at) {
@@ -184,7 +190,7 @@ impl Pool {
     }
 
     /// Lets go of all servers; what is in flight fails.
-    pub fn close(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn close(&mut self, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let mut inner = std::mem::take(&mut self.inner);
         for at in 0..self.nodes.places() {
             let out = if self.looks_at(at) { &mut inner } else { &mut *out };
@@ -198,7 +204,7 @@ impl Pool {
     }
 
     /// Sees to timeouts and to the pool's own business.
-    pub fn turn(&mut self, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn turn(&mut self, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         for at in 0..self.nodes.places() {
             let out = if self.looks_at(at) { &mut self.inner } else { &mut *out };
             if let Some(node) = self.nodes.get_mut(at)

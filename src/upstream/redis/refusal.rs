@@ -1,9 +1,9 @@
 //! Refusals: error replies that are about the server, not about the command.
 //!
-//! `WRONGTYPE` is an answer to whoever asked; `LOADING` is none, and must never be taken for data:
-//! it becomes [`Failure::NotServing`], which the pipeline turns into a temporary failure. Told by
-//! the code, an error's first word.
-//! Rules: the Redis sources' list of shared errors, the cluster specification (redis.io).
+//! `WRONGTYPE` is an answer to the asker; `LOADING` is none, and must never be taken for data: it
+//! becomes [`Failure::NotServing`], which the pipeline turns into a temporary failure. Told by the
+//! code, an error's first word. Rules: the Redis sources' list of shared errors, the cluster
+//! specification (redis.io).
 
 use crate::op::Failure;
 use crate::proto::resp::Reply;
@@ -14,7 +14,7 @@ pub(super) enum Refusal {
     /// It stays: the server refuses this command, or for now (full disk, full memory, a slot that
     /// is elsewhere).
     Passing,
-    /// A replica was asked to write. Whoever took it for the master has to look again.
+    /// A replica was asked to write. The master must be looked up again.
     ReadOnly,
     /// The server serves nothing now: the connection is given up, and the next greeting finds out
     /// when it serves again.
@@ -32,7 +32,7 @@ pub(super) fn of(text: &[u8]) -> Option<Refusal> {
     })
 }
 
-/// The refusal that a reply is, with the failure that it means for whoever asked.
+/// The refusal in a reply, with the failure that the asker gets.
 pub(super) fn of_reply(reply: &Reply) -> Option<(Refusal, Failure)> {
     if !reply.is_error() {
         return None;

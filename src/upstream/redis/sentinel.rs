@@ -13,7 +13,7 @@ use super::backoff::Backoff;
 use super::nodes::Nodes;
 use super::pool::{Direct, MASTER};
 use super::{Role, Serve, Settings};
-use crate::op::Answer;
+use crate::op::{Answer, AskId};
 use crate::proto::resp::{Commands, Reply, View};
 use std::time::{Duration, Instant};
 
@@ -81,9 +81,9 @@ impl Sentinels {
         &mut self,
         direct: &mut Direct,
         nodes: &mut Nodes,
-        inner: &mut Vec<(u64, Answer)>,
+        inner: &mut Vec<(AskId, Answer)>,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         for (_, answer) in inner.drain(..) {
             self.is_asked = false;
@@ -102,7 +102,7 @@ impl Sentinels {
         }
     }
 
-    /// When to ask again; None while nobody can be asked, which changes with an event of theirs.
+    /// When to ask again; None while no sentinel can be asked; an event on a link changes that.
     pub(super) fn next_timeout(&self, nodes: &Nodes) -> Option<Instant> {
         if self.is_asked || nodes.ready_in_turn(&self.places, self.turn).is_none() {
             return None;
@@ -116,7 +116,7 @@ impl Sentinels {
         Some(answered + if nodes.is_ready(MASTER) { pause } else { pause.min(LOOK_AGAIN) })
     }
 
-    fn ask(&mut self, nodes: &mut Nodes, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn ask(&mut self, nodes: &mut Nodes, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let Some(at) = nodes.ready_in_turn(&self.places, self.turn) else {
             let why = nodes
                 .hopeless(self.places.iter().copied(), now)
@@ -127,7 +127,8 @@ impl Sentinels {
             return;
         };
         if let Some(node) = nodes.get_mut(at) {
-            self.is_asked = node.link.ask(0, now + ANSWER_TIME, &self.questions, now).is_none();
+            self.is_asked =
+                node.link.ask(AskId(0), now + ANSWER_TIME, &self.questions, now).is_none();
         }
         if !nodes.is_ready(MASTER) {
             // If its word does not lead to a master, the next is asked.
@@ -142,7 +143,7 @@ impl Sentinels {
         direct: &mut Direct,
         nodes: &mut Nodes,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) -> Result<(), String> {
         let (master, replicas) = match answer {
             Answer::Reply(master) => (master, None),
@@ -189,7 +190,7 @@ impl Sentinels {
         direct: &mut Direct,
         nodes: &mut Nodes,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         direct.replicas.retain(|&at| {
             let keep = at == MASTER
@@ -220,8 +221,8 @@ impl Sentinels {
     }
 }
 
-/// Whoever waits for a master that nobody knows is told; one that is there is used all the same.
-fn give_up(nodes: &mut Nodes, why: String, now: Instant, out: &mut Vec<(u64, Answer)>) {
+/// Asks that wait for an unknown master fail; one that is there is used all the same.
+fn give_up(nodes: &mut Nodes, why: String, now: Instant, out: &mut Vec<(AskId, Answer)>) {
     if let Some(node) = nodes.get_mut(MASTER)
         && !node.is_addressed
         && node.link.wants_connection(now)

@@ -1,7 +1,7 @@
 //! For tests: a pool against scripted servers, on a scripted clock.
 
 use super::{Layout, Plan, Pool, Protocol, Settings};
-use crate::op::{Answer, Failure, PoolId, RedisOp, Route};
+use crate::op::{Answer, AskId, Failure, PoolId, RedisOp, Route};
 use crate::proto::resp::{Commands, Decoder, Reply, View};
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ impl<F: FnMut(&str, &[&str]) -> Option<Reply>> Servers for F {}
 pub struct Bench {
     pub pool: Pool,
     pub now: Instant,
-    pub out: Vec<(u64, Answer)>,
+    pub out: Vec<(AskId, Answer)>,
     wires: BTreeMap<usize, Wire>,
     /// Replies stay where they are until they are delivered.
     pub holds: bool,
@@ -72,8 +72,8 @@ impl Bench {
 
     pub fn ask_within(&mut self, who: u64, route: Route, commands: Commands, time: Duration) {
         let op = RedisOp { pool: PoolId::DEFAULT, route, commands };
-        let answer = self.pool.ask(&op, who, self.now + time, self.now);
-        self.out.extend(answer.map(|answer| (who, answer)));
+        let answer = self.pool.ask(&op, AskId(who), self.now + time, self.now);
+        self.out.extend(answer.map(|answer| (AskId(who), answer)));
     }
 
     pub fn write(&mut self, who: u64, command: &str) {
@@ -88,7 +88,7 @@ impl Bench {
     pub fn answers(&mut self) -> Vec<(u64, String)> {
         let mut answers: Vec<_> = std::mem::take(&mut self.out)
             .into_iter()
-            .map(|(who, answer)| (who, shown(&answer)))
+            .map(|(AskId(who), answer)| (who, shown(&answer)))
             .collect();
         answers.sort();
         answers

@@ -124,8 +124,8 @@ impl Database {
         }
     }
 
-    /// Closes it for whoever holds it. Statements under way end as they would; their connections
-    /// are closed then.
+    /// Closes it for its holder. Statements under way end as they would; their connections are
+    /// closed then.
     pub fn close(&self) {
         self.closed.set(true);
         let limits = Limits { per_key: 0, total: 0, idle: Duration::ZERO };
@@ -150,7 +150,7 @@ impl Database {
         if !session.is_in_step() || self.closed.get() {
             return outcome;
         }
-        // The next to use the connection may be somebody else, who must not find a stranger's
+        // The next user of the connection may be another request, which must not find an open
         // transaction. Closing rolls it back.
         if self.options.shared && session.is_in_transaction() {
             return outcome.and(Err(Error::LeftInTransaction));

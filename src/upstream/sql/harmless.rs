@@ -1,6 +1,6 @@
 //! Which statements leave nothing behind on their connection.
 //!
-//! A shared connection is reset before somebody else gets it (`database`), which costs a round
+//! A shared connection is reset before the next request gets it (`database`), which costs a round
 //! trip. The usual statement of a login, a plain SELECT, is known to need none. Whatever is not
 //! known counts as changing the session: there are too many ways to do so.
 

@@ -1,15 +1,15 @@
-//! SQL databases: MySQL and PostgreSQL over channels, SQLite on the helper threads.
+//! SQL databases: MySQL and PostgreSQL over connections, SQLite on the helper threads.
 //!
 //! ```text
 //! Database (database.rs)   what a script's handle stands for: an address, a semaphore that bounds connections, the idle ones
-//!    │ one Session per connection: a dialogue that is sequential code over a channel
+//!    │ one Session per connection: a dialogue that is sequential code over a connection
 //!    ├─ mysql.rs  ├─ postgres.rs  over proto::sql    └─ sqlite.rs  over Op::Blocking
 //! registry.rs              the databases that handles of one worker share
 //! ```
 //!
 //! A connection is used by one script at a time. One that died while it was idle is replaced before
-//! anything is sent on it; one that dies later is an error to the script, for nobody knows how far
-//! it came. A script that goes away in the middle of a statement takes its connection along. No
+//! anything is sent on it; one that dies later is an error to the script, because it is unknown how
+//! far it came. A script that goes away in the middle of a statement takes its connection along. No
 //! error holds a password.
 
 mod database;

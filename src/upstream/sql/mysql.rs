@@ -15,7 +15,7 @@ use crate::proto::sql::mysql::packet::{
 use crate::proto::sql::mysql::row::{binary_row, text_row};
 use crate::proto::sql::{Malformed, Parameter, Table};
 use crate::tls::{ClientTls, ClientTlsSettings};
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use mysql_common::constants::{CapabilityFlags, Command};
 use mysql_common::packets::{ComStmtClose, ComStmtExecuteRequestBuilder};
 use mysql_common::proto::MySerialize;
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 /// A connection that has logged in.
 pub struct Session {
-    channel: Channel,
+    connection: UpstreamConnection,
     dsn: Rc<Dsn>,
     /// The number of the next packet.
     sequence: u8,
@@ -64,12 +64,16 @@ impl Session {
         dsn: Rc<Dsn>,
         tls: Option<ClientTls>,
     ) -> Result<Session, Error> {
-        let channel = match &dsn.net {
-            Net::Tcp(host, port) => Channel::connect(ops, host, *port, Duration::MAX).await?,
-            Net::Unix(path) => Channel::connect_unix(ops, Path::new(path), Duration::MAX).await?,
+        let connection = match &dsn.net {
+            Net::Tcp(host, port) => {
+                UpstreamConnection::connect(ops, host, *port, Duration::MAX).await?
+            }
+            Net::Unix(path) => {
+                UpstreamConnection::connect_unix(ops, Path::new(path), Duration::MAX).await?
+            }
         };
         let mut session = Session {
-            channel,
+            connection,
             dsn,
             sequence: 0,
             payload: Vec::new(),
@@ -84,7 +88,7 @@ impl Session {
     }
 
     pub async fn is_fresh(&self, ops: &Ops) -> bool {
-        self.channel.is_fresh(ops).await
+        self.connection.is_fresh(ops).await
     }
 
     pub fn is_in_step(&self) -> bool {
@@ -122,7 +126,7 @@ impl Session {
             if greeting.offers_tls() {
                 let host = host.trim_matches(['[', ']']).to_owned();
                 self.send(ops, &login::ssl_request(&greeting, wanted)).await?;
-                self.channel.start_tls(ops, &tls, &host, Duration::MAX).await?;
+                self.connection.start_tls(ops, &tls, &host, Duration::MAX).await?;
                 privacy = Privacy::Tls;
             } else if self.dsn.tls != TlsMode::Preferred {
                 return Err(Error::Refused("TLS requested but server does not support TLS".into()));
@@ -212,7 +216,7 @@ impl Session {
     async fn send(&mut self, ops: &Ops, payload: &[u8]) -> Result<(), Error> {
         let mut out = Vec::with_capacity(payload.len() + 4);
         packet::compose(payload, &mut self.sequence, &mut out);
-        Ok(self.channel.send(ops, out, self.dsn.write_limit.unwrap_or(Duration::MAX)).await?)
+        Ok(self.connection.send(ops, out, self.dsn.write_limit.unwrap_or(Duration::MAX)).await?)
     }
 
     /// Waits for the next packet.
@@ -220,10 +224,14 @@ impl Session {
         let limit = self.dsn.read_limit.unwrap_or(Duration::MAX);
         self.payload.clear();
         loop {
-            match packet::take_chunk(self.channel.input(), &mut self.sequence, &mut self.payload)? {
-                Chunk::Short(count) => self.channel.at_least(ops, count, limit).await?,
+            match packet::take_chunk(
+                self.connection.input(),
+                &mut self.sequence,
+                &mut self.payload,
+            )? {
+                Chunk::Short(count) => self.connection.at_least(ops, count, limit).await?,
                 Chunk::Taken { consumed, last } => {
-                    self.channel.consume(consumed);
+                    self.connection.consume(consumed);
                     if last {
                         return Ok(());
                     }
@@ -395,7 +403,7 @@ impl From<LoginError> for Error {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "mysql::Session({})", self.channel.peer())
+        write!(f, "mysql::Session({})", self.connection.peer())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::proto::sql::postgres::message::{self, Column, ServerError, Taken};
 use crate::proto::sql::{Malformed, Parameter, Table};
 use crate::secret::Secret;
 use crate::tls::{CertificateFiles, ClientTls, ClientTlsSettings, TlsVersion};
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 /// A connection that has logged in.
 pub struct Session {
-    channel: Channel,
+    connection: UpstreamConnection,
     statements: Statements<Prepared>,
     /// Numbers the statements.
     prepared: u64,
@@ -76,23 +76,23 @@ impl Session {
     /// # Errors
     /// [`Error::Link`], [`Error::Refused`].
     pub async fn connect(ops: &Ops, dsn: &Dsn, tls: Option<ClientTls>) -> Result<Session, Error> {
-        let mut channel = match dsn.socket() {
-            Some(path) => Channel::connect_unix(ops, &path, Duration::MAX).await?,
-            None => Channel::connect(ops, &dsn.host, dsn.port, Duration::MAX).await?,
+        let mut connection = match dsn.socket() {
+            Some(path) => UpstreamConnection::connect_unix(ops, &path, Duration::MAX).await?,
+            None => UpstreamConnection::connect(ops, &dsn.host, dsn.port, Duration::MAX).await?,
         };
         if let Some(tls) = tls {
             let mut request = BytesMut::new();
             frontend::ssl_request(&mut request);
-            channel.send(ops, request, Duration::MAX).await?;
-            channel.at_least(ops, 1, Duration::MAX).await?;
-            if channel.input().first() != Some(&b'S') {
+            connection.send(ops, request, Duration::MAX).await?;
+            connection.at_least(ops, 1, Duration::MAX).await?;
+            if connection.input().first() != Some(&b'S') {
                 return Err(Error::Refused("pq: SSL is not enabled on the server".into()));
             }
-            channel.consume(1);
-            channel.start_tls(ops, &tls, &dsn.host, Duration::MAX).await?;
+            connection.consume(1);
+            connection.start_tls(ops, &tls, &dsn.host, Duration::MAX).await?;
         }
         let mut session = Session {
-            channel,
+            connection,
             statements: Statements::default(),
             prepared: 0,
             in_step: false,
@@ -104,7 +104,7 @@ impl Session {
     }
 
     pub async fn is_fresh(&self, ops: &Ops) -> bool {
-        self.channel.is_fresh(ops).await
+        self.connection.is_fresh(ops).await
     }
 
     pub fn is_in_step(&self) -> bool {
@@ -130,7 +130,7 @@ impl Session {
         let mut out = BytesMut::new();
         frontend::startup_message(own.into_iter().chain(others), &mut out)
             .map_err(|_| UNSENDABLE)?;
-        self.channel.send(ops, out, Duration::MAX).await?;
+        self.connection.send(ops, out, Duration::MAX).await?;
         let password = if dsn.password.is_empty() {
             password_of_file(ops, dsn).await?
         } else {
@@ -142,7 +142,7 @@ impl Session {
                 continue;
             };
             match login.answer(&message)? {
-                Step::Send(bytes) => self.channel.send(ops, bytes, Duration::MAX).await?,
+                Step::Send(bytes) => self.connection.send(ops, bytes, Duration::MAX).await?,
                 Step::Wait => {}
                 Step::Done => return Ok(()),
             }
@@ -152,7 +152,7 @@ impl Session {
     /// Sends what begins an exchange. Until the server is ready again the session is out of step.
     async fn send(&mut self, ops: &Ops, bytes: BytesMut) -> Result<(), Error> {
         self.in_step = false;
-        Ok(self.channel.send(ops, bytes, Duration::MAX).await?)
+        Ok(self.connection.send(ops, bytes, Duration::MAX).await?)
     }
 
     /// The next message; `None` for a row, which is appended to `table` if rows are `wanted`.
@@ -164,9 +164,9 @@ impl Session {
         wanted: bool,
     ) -> Result<Option<Box<Message>>, Error> {
         loop {
-            let (found, consumed) = match message::take(self.channel.input())? {
+            let (found, consumed) = match message::take(self.connection.input())? {
                 Taken::Short(count) => {
-                    self.channel.at_least(ops, count, Duration::MAX).await?;
+                    self.connection.at_least(ops, count, Duration::MAX).await?;
                     continue;
                 }
                 Taken::Row(body, consumed) => {
@@ -177,7 +177,7 @@ impl Session {
                 }
                 Taken::Message(message, consumed) => (Some(message), consumed),
             };
-            self.channel.consume(consumed);
+            self.connection.consume(consumed);
             return Ok(found);
         }
     }
@@ -207,7 +207,7 @@ impl Session {
                     let mut out = BytesMut::new();
                     frontend::copy_fail("COPY is not supported", &mut out)
                         .map_err(|_| UNSENDABLE)?;
-                    self.channel.send(ops, out, Duration::MAX).await?;
+                    self.connection.send(ops, out, Duration::MAX).await?;
                 }
                 message => collected.take(message, sql)?,
             }
@@ -297,8 +297,8 @@ impl Dialogue for Session {
     ) -> Result<Executed, Error> {
         let sql = text(sql)?;
         let collected = self.run(ops, sql, parameters, rows).await?;
-        // A table was altered, or somebody discarded the statement: nothing has been done yet, so
-        // it is prepared anew, once.
+        // A table was altered, or the statement was discarded: nothing has been done yet, so it is
+        // prepared once more.
         let is_stale =
             collected.refused.as_ref().is_some_and(|error| STALE.contains(&error.code.as_str()));
         if !is_stale || self.in_transaction {
@@ -361,7 +361,7 @@ impl From<LoginError> for Error {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "postgres::Session({})", self.channel.peer())
+        write!(f, "postgres::Session({})", self.connection.peer())
     }
 }
 

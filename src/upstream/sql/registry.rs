@@ -1,7 +1,7 @@
 //! The databases that handles of one worker share: one for each driver and address.
 //!
 //! The first to open one fixes its other options. A statement under way holds its database, too.
-//! Bound: [`DATABASES_MAX`]; those that nobody holds make room.
+//! Bound: [`DATABASES_MAX`]; those that are not in use are removed.
 
 use super::{Database, OpenError, Options};
 use crate::secret::Secret;
@@ -21,7 +21,7 @@ struct Entry {
 }
 
 impl Registry {
-    /// The database of that address, shared with whoever else asks for it if `options` say so.
+    /// The database of that address, shared with other users of it if `options` say so.
     ///
     /// # Errors
     /// [`OpenError`].

@@ -1,4 +1,4 @@
-//! A connection of any kind, and what all dialogues over channels have in common.
+//! A connection of any kind, and what all dialogues over connections have in common.
 
 use super::mysql;
 use super::postgres;
@@ -23,7 +23,7 @@ pub enum Performed {
     NotSent(Error),
 }
 
-/// A dialogue over a channel.
+/// A dialogue over a connection.
 pub trait Dialogue {
     /// Sends a statement as text; the first result counts.
     async fn plain(&mut self, ops: &Ops, sql: &[u8], rows: bool) -> Result<Executed, Error>;

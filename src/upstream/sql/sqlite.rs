@@ -102,9 +102,9 @@ impl Session {
         self.connection.is_some()
     }
 
-    /// Whether the connection holds the data themselves. Then whoever shares it shares all that is
-    /// on it; any other is opened anew, for SQLite has no way to reset a connection, and opening a
-    /// file is cheap.
+    /// Whether the connection holds the data themselves. Then its users share all its state; any
+    /// other is reopened, because SQLite has no way to reset a connection, and opening a file is
+    /// cheap.
     pub fn is_database_itself(&self) -> bool {
         self.is_in_memory
     }
@@ -141,7 +141,7 @@ impl Session {
     }
 }
 
-/// Stops the statement when nobody waits for it any more.
+/// Stops the statement when its ask is gone.
 struct Interrupting(Option<InterruptHandle>);
 
 impl Drop for Interrupting {

@@ -103,7 +103,7 @@ impl Worker {
         }
     }
 
-    /// Whether this peer's PROXY headers count: somebody on this host, or a trusted proxy.
+    /// Whether this peer's PROXY headers count: a process on this host, or a trusted proxy.
     fn may_name_clients(&self, peer: PeerAddress) -> bool {
         let trusts = |ip: IpAddr| ip.is_loopback() || self.local.epoch.dialect.trusts(ip);
         peer.ip().is_none_or(trusts)

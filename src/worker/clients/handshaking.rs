@@ -93,7 +93,7 @@ impl Worker {
                 self.handshake_failed(peer, "plain text instead of TLS");
                 self.refuse(key, 400, SPEAKS_TLS);
             }
-            // Those who only look whether somebody listens.
+            // Peers that only test whether the port is open.
             Ok(Handshake::Closed) => self.close(key),
             // The client has gone; it may have thought that the handshake was through.
             Err(error) if is_gone(&error) => self.close(key),

@@ -79,7 +79,7 @@ impl Clients {
         })
     }
 
-    /// Accepts nobody any more.
+    /// Stops accepting.
     pub fn close_listeners(&mut self, reactor: &mut Reactor) {
         for listener in &mut self.listeners {
             // Deregistering fails only if it was never registered.

@@ -103,7 +103,7 @@ impl Worker {
             };
             let buffered = self.clients.count_unfinished(key);
             match step {
-                // Whoever sends its requests whole, as mail proxies do, never gets here.
+                // Clients that send whole requests, as mail proxies do, never get here.
                 Step::More
                     if buffered > 0 && self.clients.unfinished > epoch.unfinished_bytes_max =>
                 {
@@ -303,7 +303,7 @@ impl Worker {
         }
     }
 
-    /// Drops a connection, and with it the task that nobody listens to any more.
+    /// Drops a connection and the task that works for it.
     pub(in crate::worker) fn close(&mut self, key: Key) {
         let Some(connection) = self.clients.connections.remove(key) else { return };
         self.clients.unfinished = self.clients.unfinished.saturating_sub(connection.counted);

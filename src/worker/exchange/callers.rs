@@ -51,7 +51,7 @@ pub fn admit(
     let query = request.text(request.http.query);
     let (need, access) = match guard(route, query, hook_roles, callers) {
         Guard::Open if !matches!(route, Route::Jwt(_)) => return Admission::Granted,
-        // Whoever fetches tokens brings credentials, too; they are looked at later.
+        // A caller that fetches tokens sends credentials, too; they are looked at later.
         Guard::Open => {
             return match pause(throttle, from) {
                 Some(refusal) => refused(out, refusal, context),

@@ -1,8 +1,8 @@
 //! The rate limit per client address (`server.rate_limit_per_second`).
 //!
-//! Logins count by their client's address, once their caller is known, so that nobody else can
-//! empty a client's bucket. All other requests count by the peer of their connection, before their
-//! caller is checked, which may cost a hash. Health checks and scrapes are never refused.
+//! Logins count by their client's address, once their caller is known, so that no other client can
+//! empty its bucket. All other requests count by the peer of their connection, before their caller
+//! is checked, which may cost a hash. Health checks and scrapes are never refused.
 
 use super::kind::Context;
 use crate::auth::rate_limit::Client;

@@ -1,8 +1,8 @@
 //! Certificates, keys, authorities and revocation lists of the listeners: read again when their
 //! files have changed.
 //!
-//! On a helper thread, so that a slow disk holds up nobody. Files that cannot be used are told of
-//! once, and the former ones stay in force: a renewal writes its files one after the other.
+//! On a helper thread, so that a slow disk does not block the loop. Files that cannot be used are
+//! told of once, and the former ones stay in force: a renewal writes its files one after the other.
 
 use crate::log::Level;
 use crate::op::{BlockingJob, Op, Ops};

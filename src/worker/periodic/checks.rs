@@ -1,9 +1,9 @@
 //! Checks of the monitored mail servers: a periodic task for each.
 //!
 //! Each server has its own pace: the next check begins [`PERIOD`] after the last one began, or when
-//! that one has ended. So a server that swallows packets delays no news of another. Changes are
-//! logged, and noted where all workers look. Rules: specification `pipeline.md` 15. Bound:
-//! [`AT_ONCE_MAX`] checks at a time, each of at most [`PROBE_MAX`].
+//! that one has ended. A server that swallows packets therefore does not delay results of others.
+//! Changes are logged and stored where all workers read them. Bound: [`AT_ONCE_MAX`] checks at a
+//! time, each of at most [`PROBE_MAX`].
 
 use crate::log::Level;
 use crate::metrics::{Gauge, WorkerMetrics};
@@ -32,7 +32,7 @@ impl Checks {
         checks
     }
 
-    /// Checks a server, for ever.
+    /// Checks a server, until dropped.
     pub async fn repeat(self, server: Arc<Server>, ops: Ops) {
         loop {
             let began = self.check(&server, &ops).await;

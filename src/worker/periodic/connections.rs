@@ -1,5 +1,5 @@
-//! The counts of `nauthilus_psnet`, and the addresses of its targets. Rules: specification
-//! `lua/modules-nauthilus.md` 10.
+//! The counts of `nauthilus_psnet`, and the addresses of its targets. Rules:
+//! `lua/modules/nauthilus_psnet.md`.
 
 use crate::op::{BlockingJob, Op, Ops};
 use crate::script::stores::Targets;
@@ -7,7 +7,7 @@ use crate::upstream::dns::resolve_host;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Keeps them up to date, for ever.
+/// Keeps them up to date, until dropped.
 pub(super) async fn count(targets: Arc<Targets>, ops: Ops) {
     let mut looked_up = ops.now();
     loop {

@@ -6,7 +6,7 @@
 //! at the start loses nothing. A save writes sums, not differences: one whose outcome is unknown
 //! may be repeated, and a Redis that lost everything gets them back. The price is that of two
 //! processes of one name at a time the later save stands. A process that is killed loses what it
-//! counted since its last save. Rules: specification `pipeline.md` 14.
+//! counted since its last save.
 
 use crate::log::Level;
 use crate::metrics::Registry;
@@ -26,7 +26,7 @@ pub(super) struct LoginCounts {
 }
 
 impl LoginCounts {
-    /// Loads, then saves, for ever; not at all where the store ends with the process.
+    /// Loads, then saves, until dropped; not at all where the store ends with the process.
     pub async fn keep(self, ops: Ops) {
         if !self.store.outlives_the_process() {
             return;
@@ -83,7 +83,7 @@ impl LoginCounts {
     }
 }
 
-/// `pipeline.md` 14.
+/// What a process that is killed loses at most.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// After a failure.

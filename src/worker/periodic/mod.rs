@@ -1,9 +1,9 @@
 //! Periodic tasks: what the background worker does again and again, by the configuration in force.
 //!
-//! They are tasks like any other and wait through the same door; they are nobody's request, so what
-//! they have to say to the log they leave as a [`Notice`](super::reporting::Notice). A reload ends them and begins those of
-//! the new configuration. The drain ends them, too, and then only waits for the login counters to
-//! be saved once more.
+//! They are tasks like any other and wait through the same door; they belong to no request, so they
+//! leave messages for the log as a [`Notice`](super::reporting::Notice). A reload ends them and
+//! begins those of the new configuration. The drain ends them, too, and then only waits for the
+//! login counters to be saved once more.
 //!
 //! ```text
 //! certificates.rs  TLS files of the listeners
@@ -61,7 +61,7 @@ impl Worker {
         }
     }
 
-    /// Ends them. Nobody counts logins any more: their counters are saved a last time.
+    /// Ends them. No worker counts logins any more: their counters are saved a last time.
     pub(super) fn drain_periodic_tasks(&mut self) {
         self.end_periodic_tasks();
         if self.is_background() {

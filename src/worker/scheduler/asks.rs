@@ -5,7 +5,7 @@
 //! with the answer. An ask goes with its task: late answers find nothing.
 
 use super::task::Task;
-use crate::op::Answer;
+use crate::op::{Answer, AskId};
 use crate::reactor::{Key, Slots};
 
 /// All asks of a worker.
@@ -18,7 +18,7 @@ pub(super) struct Asks {
 struct Ask {
     task: Key,
     part: Part,
-    /// What works for it, and must stop when nobody waits any more.
+    /// What works for it, and must stop when the ask is given up.
     busy: Option<Busy>,
 }
 
@@ -49,13 +49,13 @@ pub(super) enum Part {
 }
 
 impl Asks {
-    /// Notes that `task` waits for something; the key goes to whoever will answer.
-    pub fn add<E>(&mut self, tasks: &mut Slots<Task<E>>, task: Key, part: Part) -> Key {
-        let key = self.asks.insert(Ask { task, part, busy: None });
+    /// Notes that `task` waits for something; the id goes to the part that will answer.
+    pub fn add<E>(&mut self, tasks: &mut Slots<Task<E>>, task: Key, part: Part) -> AskId {
+        let ask = AskId(self.asks.insert(Ask { task, part, busy: None }).to_bits());
         if let Some(task) = tasks.get_mut(task) {
-            task.asks.push(key);
+            task.asks.push(ask);
         }
-        key
+        ask
     }
 
     /// Notes that `task` waits for `count` answers together.
@@ -65,25 +65,25 @@ impl Asks {
     }
 
     /// Notes what works for an ask.
-    pub fn set_busy(&mut self, ask: Key, busy: Busy) {
-        if let Some(ask) = self.asks.get_mut(ask) {
+    pub fn set_busy(&mut self, ask: AskId, busy: Busy) {
+        if let Some(ask) = self.asks.get_mut(key(ask)) {
             ask.busy = Some(busy);
         }
     }
 
     /// What works for an ask that is to be given up.
-    pub fn take_busy(&mut self, ask: Key) -> Option<Busy> {
-        self.asks.get_mut(ask)?.busy.take()
+    pub fn take_busy(&mut self, ask: AskId) -> Option<Busy> {
+        self.asks.get_mut(key(ask))?.busy.take()
     }
 
     /// Puts an answer where it belongs. Some: the task has its whole answer and goes on.
     pub fn answer<E>(
         &mut self,
         tasks: &mut Slots<Task<E>>,
-        ask: Key,
+        ask: AskId,
         answer: Answer,
     ) -> Option<Key> {
-        let ask = self.asks.remove(ask)?;
+        let ask = self.asks.remove(key(ask))?;
         self.settle(tasks, ask.task, ask.part, answer)
     }
 
@@ -114,9 +114,9 @@ impl Asks {
         Some(task)
     }
 
-    /// Whether somebody still waits for the answer.
-    pub fn contains(&self, ask: Key) -> bool {
-        self.asks.contains(ask)
+    /// Whether the ask still waits for its answer.
+    pub fn contains(&self, ask: AskId) -> bool {
+        self.asks.contains(key(ask))
     }
 
     /// How many are out; an op of several counts once more for itself.
@@ -125,11 +125,11 @@ impl Asks {
     }
 
     /// Forgets what a task that ends was waiting for; `stop` gets each ask that something works for.
-    pub fn forget(&mut self, asks: &[Key], mut stop: impl FnMut(Key, Busy)) {
-        for key in asks {
-            let Some(ask) = self.asks.remove(*key) else { continue };
+    pub fn forget(&mut self, asks: &[AskId], mut stop: impl FnMut(AskId, Busy)) {
+        for id in asks {
+            let Some(ask) = self.asks.remove(key(*id)) else { continue };
             if let Some(busy) = ask.busy {
-                stop(*key, busy);
+                stop(*id, busy);
             }
             let mut part = ask.part;
             while let Part::Of(join, _) = part {
@@ -138,4 +138,9 @@ impl Asks {
             }
         }
     }
+}
+
+/// The place of an ask among the slots.
+fn key(ask: AskId) -> Key {
+    Key::from_bits(ask.0)
 }

@@ -16,7 +16,7 @@ mod task;
 
 pub use task::{Body, Origin, Task, TaskKind};
 
-use crate::op::{self, Answer, Driver, Failure, Op, Subtask, Woken};
+use crate::op::{self, Answer, AskId, Driver, Failure, Op, Subtask, Woken};
 use crate::reactor::{Key, Slots, Timers};
 use asks::{Asks, Busy, Part};
 use std::collections::VecDeque;
@@ -34,11 +34,11 @@ pub struct Scheduler<E> {
     /// The task that was polled last.
     current: Option<Key>,
     /// Ops of tasks that go out.
-    asked: VecDeque<(Key, Op, Instant)>,
+    asked: VecDeque<(AskId, Op, Instant)>,
     /// Asks that were notified.
     woken: Woken,
-    /// Upstream connections that nobody waits for any more, and for which ask they worked.
-    abandoned: Vec<(Key, Key)>,
+    /// Asks that were given up, and the upstream connections that work for them.
+    abandoned: Vec<(AskId, Key)>,
     exchanges: usize,
     background: usize,
     lookups: usize,
@@ -47,9 +47,9 @@ pub struct Scheduler<E> {
 /// What a timer is about; its ask may be gone.
 enum Timer {
     /// It has slept long enough.
-    Slept(Key),
+    Slept(AskId),
     /// Its time is over.
-    TimedOut(Key),
+    TimedOut(AskId),
 }
 
 /// What [`Scheduler::next`] has for its caller.
@@ -57,7 +57,7 @@ pub enum Event<E> {
     /// A task asks for something that must be done by `until`. Have it done and call
     /// [`Scheduler::answer`], at once or later; an ask that is not answered by then is to be given
     /// up (see [`Scheduler::limit`]).
-    Ask { ask: Key, op: Op, until: Instant },
+    Ask { ask: AskId, op: Op, until: Instant },
     /// A job has ended.
     Ended { kind: TaskKind, began: Instant, deadline: Instant, output: E },
 }
@@ -105,9 +105,7 @@ impl<E> Scheduler<E> {
                 if woken.is_empty() {
                     return None;
                 }
-                woken
-                    .into_iter()
-                    .for_each(|ask| self.answer(Key::from_bits(ask), Answer::Notified));
+                woken.into_iter().for_each(|ask| self.answer(ask, Answer::Notified));
                 continue;
             };
             self.current = Some(key);
@@ -155,7 +153,7 @@ impl<E> Scheduler<E> {
             }
             Op::Notified(notify) => {
                 let ask = self.asks.add(&mut self.tasks, task, part);
-                if notify.listen(ask.to_bits(), &self.woken) {
+                if notify.listen(ask, &self.woken) {
                     self.limit(ask, until);
                 } else {
                     self.answer(ask, Answer::Notified);
@@ -187,7 +185,7 @@ impl<E> Scheduler<E> {
 
     /// Answers an ask; its task goes on with the next [`Scheduler::next`]. Nothing happens if the
     /// ask is gone.
-    pub fn answer(&mut self, ask: Key, answer: Answer) {
+    pub fn answer(&mut self, ask: AskId, answer: Answer) {
         if let Some(task) = self.asks.answer(&mut self.tasks, ask, answer) {
             self.runnable.push_back(task);
         }
@@ -195,17 +193,17 @@ impl<E> Scheduler<E> {
 
     /// An upstream connection works for this ask: if the ask is given up, the connection is among
     /// [`Scheduler::take_abandoned`].
-    pub fn set_connection(&mut self, ask: Key, connection: Key) {
+    pub fn set_connection(&mut self, ask: AskId, connection: Key) {
         self.asks.set_busy(ask, Busy::Connection(connection));
     }
 
     /// Fails an ask with [`Failure::TimedOut`] that is not answered by `until`.
-    pub fn limit(&mut self, ask: Key, until: Instant) {
+    pub fn limit(&mut self, ask: AskId, until: Instant) {
         self.timers.set(until, Timer::TimedOut(ask));
     }
 
     /// Answers an ask with [`Answer::Slept`] at `at`.
-    pub fn sleep(&mut self, ask: Key, at: Instant) {
+    pub fn sleep(&mut self, ask: AskId, at: Instant) {
         self.timers.set(at, Timer::Slept(ask));
     }
 
@@ -250,14 +248,14 @@ impl<E> Scheduler<E> {
         Some(task.kind)
     }
 
-    fn forget(&mut self, asks: &[Key]) {
+    fn forget(&mut self, asks: &[AskId]) {
         let mut stopped = Vec::new();
         self.asks.forget(asks, |ask, busy| stopped.push((ask, busy)));
         stopped.into_iter().for_each(|(ask, busy)| self.stop(ask, busy));
     }
 
-    /// Ends what works for an ask that nobody waits for any more.
-    fn stop(&mut self, ask: Key, busy: Busy) {
+    /// Ends what works for an ask that was given up.
+    fn stop(&mut self, ask: AskId, busy: Busy) {
         match busy {
             Busy::Connection(connection) => self.abandoned.push((ask, connection)),
             Busy::Subtask(child) => drop(self.cancel(child)),
@@ -265,7 +263,7 @@ impl<E> Scheduler<E> {
     }
 
     /// Upstream connections that work for asks which were given up, each with its ask.
-    pub fn take_abandoned(&mut self) -> Vec<(Key, Key)> {
+    pub fn take_abandoned(&mut self) -> Vec<(AskId, Key)> {
         std::mem::take(&mut self.abandoned)
     }
 
@@ -279,8 +277,8 @@ impl<E> Scheduler<E> {
         self.exchanges + self.background
     }
 
-    /// How many tasks there are, those left out that only look up a host: nobody's end waits for
-    /// them.
+    /// How many tasks there are, those left out that only look up a host: the drain does not wait
+    /// for them.
     pub fn unfinished(&self) -> usize {
         self.tasks.len() - self.lookups
     }

@@ -1,7 +1,7 @@
 //! A task: the future that a request, a subtask or a periodic job runs as.
 
 use crate::metrics::LabelId;
-use crate::op::{Done, Driver};
+use crate::op::{AskId, Done, Driver};
 use crate::proto::http::Framing;
 use crate::reactor::Key;
 use std::future::Future;
@@ -14,14 +14,14 @@ use std::time::Instant;
 pub enum TaskKind {
     /// A client waits for its answer.
     Exchange(Origin),
-    /// Nobody waits for it: post actions, init scripts, an export of spans.
+    /// No client waits for it: post actions, init scripts, an export of spans.
     Background,
     /// A host of an upstream's address is looked up.
     Lookup,
     /// Runs for as long as a configuration is in force.
     Periodic,
     /// Code that another task asked to be run; answers this ask.
-    Subtask(Key),
+    Subtask(AskId),
 }
 
 /// The request that a task answers.
@@ -40,7 +40,7 @@ pub struct Task<E> {
     pub driver: Driver,
     pub began: Instant,
     /// Asks that are out.
-    pub(super) asks: Vec<Key>,
+    pub(super) asks: Vec<AskId>,
 }
 
 /// What a task runs, by what it returns.

@@ -3,7 +3,7 @@
 //! An op tries at once; what the socket does not allow yet is tried again when it is ready. Limits
 //! of time are the scheduler's. Bound: [`CONNECTIONS_MAX`] open at a time.
 
-use crate::op::{Answer, ChannelId, ChannelOp, Dropped, Failure, Handle};
+use crate::op::{Answer, AskId, ConnectionId, ConnectionOp, Dropped, Failure, Handle};
 use crate::reactor::{
     Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Slots, Stream, Token,
 };
@@ -28,7 +28,7 @@ struct Connection {
 
 /// The op that is outstanding.
 struct Waiting {
-    ask: Key,
+    ask: AskId,
     step: Step,
 }
 
@@ -49,19 +49,24 @@ pub struct Context<'a> {
 impl Connections {
     /// Begins an op for `ask`. Without an answer, one follows by [`Connections::handle`]; the key
     /// names the connection meanwhile.
-    pub fn begin(&mut self, op: ChannelOp, ask: Key, context: Context<'_>) -> Result<Key, Answer> {
+    pub fn begin(
+        &mut self,
+        op: ConnectionOp,
+        ask: AskId,
+        context: Context<'_>,
+    ) -> Result<Key, Answer> {
         match op {
-            ChannelOp::Open(address) => self.open(&address, ask, context),
-            ChannelOp::StartTls(id, tls, name) => {
+            ConnectionOp::Open(address) => self.open(&address, ask, context),
+            ConnectionOp::StartTls(id, tls, name) => {
                 self.go_on(id, ask, context, |connection| connection.start_tls(&tls, &name))
             }
-            ChannelOp::Send(id, bytes) => {
+            ConnectionOp::Send(id, bytes) => {
                 self.go_on(id, ask, context, |_| Ok(Step::Send(bytes, 0)))
             }
-            ChannelOp::Receive(id, buffer) => {
+            ConnectionOp::Receive(id, buffer) => {
                 self.go_on(id, ask, context, |_| Ok(Step::Receive(buffer)))
             }
-            ChannelOp::Check(id) => {
+            ConnectionOp::Check(id) => {
                 let connection = self.connections.get_mut(Key::from_bits(id.0));
                 Err(Answer::Fresh(
                     connection.is_some_and(|connection| connection.is_fresh(context.scratch)),
@@ -76,7 +81,7 @@ impl Connections {
         key: Key,
         readiness: Readiness,
         scratch: &mut [u8],
-    ) -> Option<(Key, Answer)> {
+    ) -> Option<(AskId, Answer)> {
         let connection = self.connections.get_mut(key)?;
         let ask = connection.waiting.as_ref()?.ask;
         let answer = connection.advance(readiness, scratch)?;
@@ -85,7 +90,7 @@ impl Connections {
 
     /// The op of `ask` is given up. A connection that was being opened for it is closed; any other is
     /// its handle's.
-    pub fn abandon(&mut self, key: Key, ask: Key) {
+    pub fn abandon(&mut self, key: Key, ask: AskId) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(waiting) = connection.waiting.take_if(|waiting| waiting.ask == ask) else {
             return;
@@ -100,7 +105,7 @@ impl Connections {
 
     /// Closes the connections whose handles are gone.
     pub fn close_dropped(&mut self) {
-        for ChannelId(bits) in self.dropped.take() {
+        for ConnectionId(bits) in self.dropped.take() {
             self.connections.remove(Key::from_bits(bits));
         }
     }
@@ -110,7 +115,7 @@ impl Connections {
         self.connections.len()
     }
 
-    fn open(&mut self, address: &Address, ask: Key, context: Context<'_>) -> Result<Key, Answer> {
+    fn open(&mut self, address: &Address, ask: AskId, context: Context<'_>) -> Result<Key, Answer> {
         if self.connections.len() >= CONNECTIONS_MAX {
             return Err(Answer::Failed(Failure::Full("connection")));
         }
@@ -124,7 +129,7 @@ impl Connections {
         let Some(connection) = self.connections.get_mut(key) else { return Err(gone()) };
         let registered = context.reactor.register(
             &mut connection.stream,
-            Token::new(Kind::Call, key),
+            Token::new(Kind::Upstream, key),
             Interest::Both,
         );
         if let Err(error) = registered {
@@ -137,8 +142,8 @@ impl Connections {
     /// Sets the next step of a connection and takes it as far as possible.
     fn go_on(
         &mut self,
-        id: ChannelId,
-        ask: Key,
+        id: ConnectionId,
+        ask: AskId,
         context: Context<'_>,
         step: impl FnOnce(&mut Connection) -> Result<Step, Answer>,
     ) -> Result<Key, Answer> {
@@ -157,7 +162,7 @@ impl Connections {
         let step = connection.waiting.take().map(|waiting| waiting.step);
         match (step, answer) {
             (Some(Step::Open), Answer::Passed) => {
-                Answer::Opened(Handle::new(ChannelId(key.to_bits()), self.dropped.clone()))
+                Answer::Opened(Handle::new(ConnectionId(key.to_bits()), self.dropped.clone()))
             }
             (Some(Step::Open), answer) => {
                 self.connections.remove(key);
@@ -289,7 +294,7 @@ mod tests {
         scratch: Vec<u8>,
     }
 
-    const ASK: Key = Key { index: 7, generation: 1 };
+    const ASK: AskId = AskId(7);
 
     impl Bench {
         fn new() -> Bench {
@@ -300,7 +305,7 @@ mod tests {
             }
         }
 
-        fn begin(&mut self, op: ChannelOp) -> Result<Key, Answer> {
+        fn begin(&mut self, op: ConnectionOp) -> Result<Key, Answer> {
             self.connections.begin(
                 op,
                 ASK,
@@ -309,7 +314,7 @@ mod tests {
         }
 
         /// Waits for the answer of an op.
-        fn answer(&mut self, op: ChannelOp) -> Answer {
+        fn answer(&mut self, op: ConnectionOp) -> Answer {
             match self.begin(op) {
                 Err(answer) => answer,
                 Ok(_) => self.wait(),
@@ -334,7 +339,8 @@ mod tests {
         }
 
         fn open(&mut self, listener: &TcpListener) -> (Handle, std::net::TcpStream) {
-            let answer = self.answer(ChannelOp::Open(Address::Tcp(listener.local_addr().unwrap())));
+            let answer =
+                self.answer(ConnectionOp::Open(Address::Tcp(listener.local_addr().unwrap())));
             let Answer::Opened(handle) = answer else { panic!("{answer:?}") };
             (handle, listener.accept().unwrap().0)
         }
@@ -354,11 +360,11 @@ mod tests {
             peer.read_exact(&mut got).unwrap();
             peer.write_all(&got[..5000]).unwrap();
         });
-        assert!(matches!(bench.answer(ChannelOp::Send(handle.id(), long)), Answer::Passed));
+        assert!(matches!(bench.answer(ConnectionOp::Send(handle.id(), long)), Answer::Passed));
         let mut received = b"kept ".to_vec();
         loop {
             let before = received.len();
-            let Answer::Received(more) = bench.answer(ChannelOp::Receive(handle.id(), received))
+            let Answer::Received(more) = bench.answer(ConnectionOp::Receive(handle.id(), received))
             else {
                 panic!("no bytes")
             };
@@ -376,7 +382,7 @@ mod tests {
         let (mut bench, listener) = (Bench::new(), listener());
         let address = Address::Tcp(listener.local_addr().unwrap());
         drop(listener);
-        let answer = bench.answer(ChannelOp::Open(address));
+        let answer = bench.answer(ConnectionOp::Open(address));
         assert!(
             matches!(&answer, Answer::Failed(Failure::Refused(text)) if text.contains("connection refused")),
             "{answer:?}"
@@ -395,18 +401,18 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_channel_is_fresh_until_something_comes() {
+    fn an_idle_connection_is_fresh_until_something_comes() {
         let (mut bench, listener) = (Bench::new(), listener());
         let (handle, mut peer) = bench.open(&listener);
-        assert!(matches!(bench.answer(ChannelOp::Check(handle.id())), Answer::Fresh(true)));
+        assert!(matches!(bench.answer(ConnectionOp::Check(handle.id())), Answer::Fresh(true)));
         // What comes is waited for by an op that is then given up: nothing of it is lost.
-        let key = bench.begin(ChannelOp::Receive(handle.id(), Vec::new())).unwrap();
+        let key = bench.begin(ConnectionOp::Receive(handle.id(), Vec::new())).unwrap();
         bench.connections.abandon(key, ASK);
         peer.write_all(b"late").unwrap();
-        while matches!(bench.answer(ChannelOp::Check(handle.id())), Answer::Fresh(true)) {}
+        while matches!(bench.answer(ConnectionOp::Check(handle.id())), Answer::Fresh(true)) {}
         let mut received = b"before ".to_vec();
         while !received.ends_with(b"late") {
-            let Answer::Received(more) = bench.answer(ChannelOp::Receive(handle.id(), received))
+            let Answer::Received(more) = bench.answer(ConnectionOp::Receive(handle.id(), received))
             else {
                 panic!("no bytes")
             };
@@ -418,9 +424,10 @@ mod tests {
     #[test]
     fn giving_up_an_opening_closes_it() {
         let (mut bench, listener) = (Bench::new(), listener());
-        if let Ok(key) = bench.begin(ChannelOp::Open(Address::Tcp(listener.local_addr().unwrap())))
+        if let Ok(key) =
+            bench.begin(ConnectionOp::Open(Address::Tcp(listener.local_addr().unwrap())))
         {
-            bench.connections.abandon(key, Key { index: 8, generation: 1 });
+            bench.connections.abandon(key, AskId(8));
             assert_eq!(bench.connections.len(), 1, "another ask's business");
             bench.connections.abandon(key, ASK);
         }

@@ -3,11 +3,11 @@
 //!
 //! The server's own pool is there from the start, those that scripts registered from their first
 //! command on. Commands of one turn are gathered and leave in one write per server when the worker
-//! calls [`Links::flush`] at its end. Addresses may be host names, which are looked up anew for
-//! each connection ([`super::names`]).
+//! calls [`Links::flush`] at its end. Addresses may be host names, which are looked up for each
+//! connection ([`super::names`]).
 
 use super::names::{Lookup, Names};
-use crate::op::{Answer, Failure, PoolId, RedisOp};
+use crate::op::{Answer, AskId, Failure, PoolId, RedisOp};
 use crate::reactor::{
     Address, ClientTls, Fill, Flush, Interest, Key, Kind, Reactor, Readiness, Stream, Token,
 };
@@ -66,7 +66,7 @@ impl Links {
         target: Target,
         store: Arc<Store>,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let at = usize::from(pool.0);
         if self.pools.len() <= at {
@@ -77,7 +77,7 @@ impl Links {
         if let Some(mut old) = place.take() {
             old.pool.close(now, out);
             sockets = old.sockets;
-            // The generations go on, so that events of old sockets find nobody.
+            // Generations keep counting, so that events of old sockets are ignored.
             sockets.iter_mut().for_each(Socket::drop_stream);
         }
         let pool = Pool::new(target.plan, self.seed.wrapping_add(at as u64), now);
@@ -93,9 +93,15 @@ impl Links {
 
     /// Asks on behalf of `who`; an answer that is returned came at once and none follows.
     #[inline]
-    pub fn ask(&mut self, op: &RedisOp, who: u64, until: Instant, now: Instant) -> Option<Answer> {
+    pub fn ask(
+        &mut self,
+        op: &RedisOp,
+        ask: AskId,
+        until: Instant,
+        now: Instant,
+    ) -> Option<Answer> {
         match self.pools.get_mut(usize::from(op.pool.0)) {
-            Some(Some(connected)) => connected.pool.ask(op, who, until, now),
+            Some(Some(connected)) => connected.pool.ask(op, ask, until, now),
             _ => Some(Answer::Failed(Failure::Unavailable(
                 "no Redis is configured (server.redis)".into(),
             ))),
@@ -122,7 +128,7 @@ impl Links {
         readiness: Readiness,
         scratch: &mut [u8],
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let (pool, place) = (key.index >> PLACE_BITS, (key.index & PLACE_MASK) as usize);
         let Some(Some(connected)) = self.pools.get_mut(pool as usize) else { return };
@@ -150,7 +156,7 @@ impl Links {
         found: Result<Vec<IpAddr>, Failure>,
         reactor: &mut Reactor,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         self.names.answer(name, found, now);
         for connected in self.pools.iter_mut().flatten() {
@@ -159,7 +165,7 @@ impl Links {
     }
 
     /// Sees to timeouts, opens connections that are wanted and sends what was asked since.
-    pub fn flush(&mut self, reactor: &mut Reactor, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn flush(&mut self, reactor: &mut Reactor, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         for connected in self.pools.iter_mut().flatten() {
             loop {
                 connected.pool.turn(now, out);
@@ -191,7 +197,7 @@ impl Connected {
         names: &mut Names,
         reactor: &mut Reactor,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         if self.sockets.len() <= place {
             self.sockets.resize_with(place + 1, Socket::default);
@@ -215,7 +221,7 @@ impl Connected {
         names: &mut Names,
         reactor: &mut Reactor,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let (Some(socket), Some(node)) = (self.sockets.get_mut(place), self.pool.node_mut(place))
         else {
@@ -248,7 +254,7 @@ impl Connected {
         names: &mut Names,
         reactor: &mut Reactor,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         for place in 0..self.sockets.len() {
             let waits = self.sockets.get(place).is_some_and(|socket| socket.looking_up);
@@ -263,7 +269,12 @@ impl Connected {
     }
 
     /// True once the connection is open.
-    fn finish_connect(&mut self, place: usize, now: Instant, out: &mut Vec<(u64, Answer)>) -> bool {
+    fn finish_connect(
+        &mut self,
+        place: usize,
+        now: Instant,
+        out: &mut Vec<(AskId, Answer)>,
+    ) -> bool {
         let (Some(socket), Some(node)) = (self.sockets.get_mut(place), self.pool.node_mut(place))
         else {
             return false;
@@ -296,7 +307,7 @@ impl Connected {
         place: usize,
         scratch: &mut [u8],
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         while let Some(stream) =
             self.sockets.get_mut(place).and_then(|socket| socket.stream.as_mut())
@@ -321,7 +332,7 @@ impl Connected {
         }
     }
 
-    fn send(&mut self, place: usize, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    fn send(&mut self, place: usize, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         let (Some(socket), Some(node)) = (self.sockets.get_mut(place), self.pool.node_mut(place))
         else {
             return;
@@ -346,7 +357,7 @@ impl Connected {
         place: usize,
         error: Option<&std::io::Error>,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         if let Some(socket) = self.sockets.get_mut(place) {
             socket.drop_stream();

@@ -23,7 +23,7 @@ pub use names::look_up;
 
 use crate::epoch::Epoch;
 use crate::metrics::{Count, WorkerMetrics};
-use crate::op::{Answer, Failure, Op, PoolId, RedisOp, Route};
+use crate::op::{Answer, AskId, Failure, Op, PoolId, RedisOp, Route};
 use crate::process::Process;
 use crate::reactor::{Key, Kind, Reactor, Readiness, Token, Waker};
 use crate::state::KnownAccounts;
@@ -46,7 +46,7 @@ pub struct Upstreams {
     resolver: Resolver,
     threads: Threads,
     /// Answers that are not delivered yet, each with its ask.
-    answers: Vec<(u64, Answer)>,
+    answers: Vec<(AskId, Answer)>,
     process: Arc<Process>,
 }
 
@@ -127,7 +127,7 @@ impl Upstreams {
 
     /// Begins an op for an ask that must be answered by `until`.
     #[inline]
-    pub fn begin(&mut self, ask: Key, op: Op, until: Instant, context: Context<'_>) -> Begun {
+    pub fn begin(&mut self, ask: AskId, op: Op, until: Instant, context: Context<'_>) -> Begun {
         let answered = |answer| Begun::Answered(answer);
         match op {
             Op::Redis(op) => {
@@ -147,12 +147,9 @@ impl Upstreams {
             },
             Op::Dns(op) => match self.resolver.recall(&op, context.now) {
                 Some(answer) => answered(answer),
-                None => self
-                    .resolver
-                    .ask(op, ask.to_bits(), context.now)
-                    .map_or(Begun::Limited, answered),
+                None => self.resolver.ask(op, ask, context.now).map_or(Begun::Limited, answered),
             },
-            Op::Channel(op) => {
+            Op::Connection(op) => {
                 let Context { reactor, scratch, .. } = context;
                 let context = connections::Context { reactor, scratch };
                 self.connections.begin(op, ask, context).map_or_else(answered, Begun::Connection)
@@ -167,7 +164,7 @@ impl Upstreams {
     fn begin_redis(
         &mut self,
         op: &RedisOp,
-        ask: Key,
+        ask: AskId,
         until: Instant,
         context: &Context<'_>,
     ) -> Option<Answer> {
@@ -185,7 +182,7 @@ impl Upstreams {
             Route::Read => Count::RedisReads,
             Route::Write => Count::RedisWrites,
         });
-        self.redis.ask(op, ask.to_bits(), until, context.now)
+        self.redis.ask(op, ask, until, context.now)
     }
 
     /// Where the Redis of a pool is that a script registered.
@@ -200,10 +197,10 @@ impl Upstreams {
         let answers = &mut self.answers;
         match token.kind {
             Kind::Link => self.redis.handle(token.key, readiness, scratch, now, answers),
-            Kind::Call => {
+            Kind::Upstream => {
                 if let Some((ask, answer)) = self.connections.handle(token.key, readiness, scratch)
                 {
-                    answers.push((ask.to_bits(), answer));
+                    answers.push((ask, answer));
                 }
             }
             Kind::Resolver => self.resolver.handle(token.key, scratch, now, answers),
@@ -213,13 +210,13 @@ impl Upstreams {
 
     /// The answers that have come, each with its ask; those of the threads included. Give the
     /// emptied buffer back to [`Upstreams::give_back`].
-    pub fn take_answers(&mut self) -> Vec<(u64, Answer)> {
+    pub fn take_answers(&mut self) -> Vec<(AskId, Answer)> {
         self.threads.receive(&mut self.answers);
         std::mem::take(&mut self.answers)
     }
 
     /// Keeps the buffer of [`Upstreams::take_answers`] for the next turn.
-    pub fn give_back(&mut self, buffer: Vec<(u64, Answer)>) {
+    pub fn give_back(&mut self, buffer: Vec<(AskId, Answer)>) {
         if self.answers.is_empty() {
             self.answers = buffer;
         }
@@ -256,8 +253,8 @@ impl Upstreams {
         self.redis.name_answered(name, found, reactor, now, &mut self.answers);
     }
 
-    /// Nobody waits any more for what a connection does for an ask.
-    pub fn abandon(&mut self, connection: Key, ask: Key) {
+    /// Ends what a connection does for an ask that was given up.
+    pub fn abandon(&mut self, connection: Key, ask: AskId) {
         self.connections.abandon(connection, ask);
     }
 

@@ -1,7 +1,7 @@
 //! The resolver's sockets: a UDP socket, or for long answers a TCP stream, for each query of the
 //! state machine in `upstream::dns`.
 
-use crate::op::{Answer, DnsOp};
+use crate::op::{Answer, AskId, DnsOp};
 use crate::reactor::{Address, Datagram, Fill, Flush, Interest, Key, Kind, Reactor, Stream, Token};
 use crate::upstream::dns::{self, Command, QueryId, Settings, Transport};
 use ahash::AHashMap;
@@ -37,8 +37,8 @@ impl Resolver {
     }
 
     /// Asks on behalf of `who`; an answer that is returned came at once and none follows.
-    pub fn ask(&mut self, op: DnsOp, who: u64, now: Instant) -> Option<Answer> {
-        self.machine.ask(op, who, now)
+    pub fn ask(&mut self, op: DnsOp, ask: AskId, now: Instant) -> Option<Answer> {
+        self.machine.ask(op, ask, now)
     }
 
     /// When something is due without an event.
@@ -52,7 +52,7 @@ impl Resolver {
         key: Key,
         scratch: &mut [u8],
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         let query = QueryId(key.to_bits());
         // What the machine makes of the bytes may end the query, whose socket is closed by the next
@@ -73,7 +73,7 @@ impl Resolver {
     }
 
     /// Sees to timeouts, sends queries and closes what is done with.
-    pub fn flush(&mut self, reactor: &mut Reactor, now: Instant, out: &mut Vec<(u64, Answer)>) {
+    pub fn flush(&mut self, reactor: &mut Reactor, now: Instant, out: &mut Vec<(AskId, Answer)>) {
         self.machine.handle_timeout(now, out);
         while let Some(command) = self.machine.poll_command() {
             match command {

@@ -1,7 +1,7 @@
 //! The threads beside the loop: one for slow password hashes, some for what may block.
 
-use crate::op::{Answer, BlockingJob, Failure, HashOp, Worked};
-use crate::reactor::{Key, Mailbox, Waker, mailbox};
+use crate::op::{Answer, AskId, BlockingJob, Failure, HashOp, Worked};
+use crate::reactor::{Mailbox, Waker, mailbox};
 use crate::upstream::hash::HashThread;
 use crate::upstream::threads::{self, HelperThreads};
 use std::io;
@@ -11,7 +11,7 @@ pub(super) struct Threads {
     hash: HashThread,
     helpers: HelperThreads,
     /// What they have answered, each with its ask.
-    answers: Mailbox<(u64, Finished)>,
+    answers: Mailbox<(AskId, Finished)>,
 }
 
 /// What a thread has finished.
@@ -45,20 +45,20 @@ impl Threads {
     ///
     /// # Errors
     /// Too many wait.
-    pub fn hash(&mut self, ask: Key, until: Instant, op: HashOp) -> Result<(), Failure> {
-        self.hash.submit(ask.to_bits(), until, op)
+    pub fn hash(&mut self, ask: AskId, until: Instant, op: HashOp) -> Result<(), Failure> {
+        self.hash.submit(ask, until, op)
     }
 
     /// Runs what may block.
     ///
     /// # Errors
     /// Too many wait, or there is no thread.
-    pub fn block(&mut self, ask: Key, until: Instant, job: BlockingJob) -> Result<(), Failure> {
-        self.helpers.submit(ask.to_bits(), until, job)
+    pub fn block(&mut self, ask: AskId, until: Instant, job: BlockingJob) -> Result<(), Failure> {
+        self.helpers.submit(ask, until, job)
     }
 
     /// Appends the answers that have come.
-    pub fn receive(&mut self, out: &mut Vec<(u64, Answer)>) {
+    pub fn receive(&mut self, out: &mut Vec<(AskId, Answer)>) {
         while let Some((ask, finished)) = self.answers.receive() {
             out.push((ask, finished.into()));
         }

@@ -35,7 +35,7 @@ fn clients_that_leave_and_deadlines_that_pass_leave_nothing_behind() {
     let leaving: Vec<_> = (0..EACH).map(|_| begin()).collect();
     let mut staying: Vec<_> = (0..EACH).map(|_| begin()).collect();
     until("all scripts to wait", || (connected.load(Ordering::SeqCst) == 2 * EACH).then_some(()));
-    assert_eq!(server.metric("loligo_channels_open"), 2.0 * EACH as f64);
+    assert_eq!(server.metric("loligo_upstream_connections_open"), 2.0 * EACH as f64);
 
     drop(leaving);
     until("the connections of those that left to close", || {
@@ -48,8 +48,10 @@ fn clients_that_leave_and_deadlines_that_pass_leave_nothing_behind() {
     }
     until("all connections to close", || (connected.load(Ordering::SeqCst) == 0).then_some(()));
     until("the gauges to return", || {
-        let now =
-            (server.metric("loligo_channels_open"), server.metric("server_concurrent_requests"));
+        let now = (
+            server.metric("loligo_upstream_connections_open"),
+            server.metric("server_concurrent_requests"),
+        );
         (now.0 == 0.0 && now.1 <= idle).then_some(())
     });
     assert_eq!(server.login("ada", "right").status, 200);
@@ -64,5 +66,7 @@ fn a_batch_that_is_given_up_is_given_up_as_a_whole() {
     until("all requests to wait", || (connected.load(Ordering::SeqCst) == 30).then_some(()));
     drop(client);
     until("all connections to close", || (connected.load(Ordering::SeqCst) == 0).then_some(()));
-    until("the gauge to return", || (server.metric("loligo_channels_open") == 0.0).then_some(()));
+    until("the gauge to return", || {
+        (server.metric("loligo_upstream_connections_open") == 0.0).then_some(())
+    });
 }

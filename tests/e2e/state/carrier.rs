@@ -2,7 +2,7 @@
 //! one op at a time.
 
 use crate::support::{PATIENCE, until_at_once};
-use loligo::op::{Answer, Op};
+use loligo::op::{Answer, AskId, Op};
 use loligo::upstream::redis::{Layout, Plan, Pool, Settings};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ impl Carrier {
     pub fn answer(&mut self, op: &Op) -> Answer {
         let Op::Redis(op) = op else { panic!("a store asks Redis: {op:?}") };
         let now = Instant::now();
-        if let Some(answer) = self.pool.ask(op, 7, now + PATIENCE, now) {
+        if let Some(answer) = self.pool.ask(op, AskId(7), now + PATIENCE, now) {
             return answer;
         }
         let mut answers = Vec::new();
@@ -33,7 +33,7 @@ impl Carrier {
         })
     }
 
-    fn turn(&mut self, out: &mut Vec<(u64, Answer)>) {
+    fn turn(&mut self, out: &mut Vec<(AskId, Answer)>) {
         let now = Instant::now();
         self.pool.turn(now, out);
         self.sockets.resize_with(self.pool.places(), || None);
@@ -50,7 +50,7 @@ impl Carrier {
         &mut self,
         place: usize,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) -> io::Result<()> {
         let socket = &mut self.sockets[place];
         let Some(node) = self.pool.node_mut(place) else {

@@ -8,7 +8,7 @@ use std::io::Read;
 pub enum GzipError {
     #[error("gzip: invalid data")]
     Invalid,
-    /// More than the bound: a bomb, or a body that nobody here can hold.
+    /// More than the bound: a bomb, or a body that is too large to hold.
     #[error("response body too large")]
     TooLarge,
 }

@@ -209,7 +209,7 @@ impl ResponseDecoder {
 
     fn note_head(&mut self, minor: u8, head: ResponseHead) -> Result<(), ResponseError> {
         match head.status {
-            // Nobody asked for another protocol.
+            // We did not ask for another protocol.
             0..=99 | 101 => return Err(ResponseError::Malformed),
             102..=199 | 100 => {
                 self.interim += 1;
@@ -272,7 +272,7 @@ fn framing(asked: Asked, minor: u8, head: &ResponseHead) -> Result<Framing, Resp
         || (asked == Asked::Connect && (200..300).contains(&head.status));
     Ok(match (has_no_body, is_chunked, length) {
         (true, ..) => Framing { body: Some(BodyLength::None), reusable: persistent },
-        // Both: one of them lies, and whoever stands between us may believe the other.
+        // Both: one of them lies, and a proxy in between may use the other.
         (_, true, length) => {
             Framing { body: Some(BodyLength::Chunked), reusable: persistent && length.is_none() }
         }

@@ -1,9 +1,9 @@
 //! Logging in: the server's greeting, our response, and the exchange of the authentication plugin.
 //!
 //! The order of calls: [`greeting`], over TLS [`ssl_request`] and the handshake, [`Login::begin`],
-//! and [`Login::answer`] for each packet until it is done. A plugin that shows the password to
-//! whoever holds the server's place is used only if the address allows it, or where the connection
-//! is private. Passwords go out in what is returned, and nowhere else.
+//! and [`Login::answer`] for each packet until it is done. A plugin that shows the password to the
+//! server, or to an impostor, is used only if the address allows it, or where the connection is
+//! private. Passwords go out in what is returned, and nowhere else.
 
 use super::packet::{NEEDED, ServerError, error};
 use super::public_key;

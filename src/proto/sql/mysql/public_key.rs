@@ -2,7 +2,7 @@
 //! (`caching_sha2_password`, `sha256_password`).
 //!
 //! The crate that encrypts with it trusts the lengths inside; so a key is taken apart here first,
-//! and composed anew out of what was found. Bounds: moduli of [`MODULUS_BYTES`].
+//! and rebuilt from its parts. Bounds: moduli of [`MODULUS_BYTES`].
 
 use crate::proto::sql::Malformed;
 use base64::Engine;

@@ -1,6 +1,6 @@
 //! The server's demands for a password, answered: SCRAM-SHA-256, MD5, clear text.
 //!
-//! A password goes out in clear text only where nobody can listen, unless the address was told to
+//! A password goes out in clear text only over a private connection, unless the address was told to
 //! live without TLS (`sslmode=disable`): then that is what the operator chose. Channel binding is
 //! not offered.
 

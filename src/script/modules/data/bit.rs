@@ -2,7 +2,7 @@
 //!
 //! Not LuaJIT's module of that name: results are never negative, and what does not fit 32 bits is
 //! `nil, message`. Arguments must be numbers (numeric texts raise); fractions are cut off. Rules:
-//! specification `lua/modules-glua.md` 5.3.
+//! `lua/modules/bit.md`.
 
 use crate::script::ffi::{Call, Fault, Function, Kind};
 use crate::script::modules::Module;

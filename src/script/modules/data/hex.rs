@@ -1,7 +1,6 @@
 //! `hex`: bytes as hexadecimal digits and back.
 //!
-//! Encoders and decoders over writers and readers are the Lua half's. Rules: specification
-//! `lua/modules-glua.md` 5.3.
+//! Encoders and decoders over writers and readers are the Lua half's. Rules: `lua/modules/hex.md`.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;

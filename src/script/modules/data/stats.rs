@@ -1,8 +1,7 @@
 //! `stats`: median, percentile and standard deviation of a list of numbers.
 //!
 //! The reference counts as many zeros along with the list as it has members; here they are left
-//! out. Failures are `nil, message`.
-//! Rules: specification `lua/modules-glua.md` 5.11.
+//! out. Failures are `nil, message`. Rules: `lua/modules/stats.md`.
 
 use crate::script::ffi::{Call, Fault, Function, Kind};
 use crate::script::modules::Module;

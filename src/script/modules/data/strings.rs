@@ -1,8 +1,7 @@
 //! `strings`: Go's functions of that name, on plain text without patterns.
 //!
 //! Bytes throughout; where characters count they are those of UTF-8, and a byte that belongs to
-//! none counts as one. Readers and builders are the Lua half's. Rules: specification
-//! `lua/modules-glua.md` 4.6.
+//! none counts as one. Readers and builders are the Lua half's. Rules: `lua/modules/strings.md`.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;

@@ -1,8 +1,7 @@
 //! `nauthilus_backend`: what filters may change of an answer, and the mail servers to choose from.
 //!
-//! Filters only. Changes are gathered in the login and applied after the last filter (`pipeline.md`
-//! 9). The list of live servers is that of `backend_server_monitoring`, as it is at the moment of
-//! the call; without the feature there are none. Rules: `lua/entrypoints.md` 6.1, 6.2.
+//! Filters only. Changes are gathered in the login and applied after the last filter. The list of live servers is that of `backend_server_monitoring`, as it is at the moment of
+//! the call; without the feature there are none. Rules: `lua/modules/nauthilus_backend.md`.
 
 use crate::auth::scripts::StageKind;
 use crate::op::{Answer, Op, Ops, Subtask};
@@ -159,7 +158,7 @@ fn probed(call: &Call<'_>, answer: Answer, _: u64) -> Result<i32, Fault> {
     Ok(1)
 }
 
-/// `nauthilus_backend_server` (`lua/entrypoints.md` 6.2).
+/// `nauthilus_backend_server` (`lua/modules/nauthilus_backend.md`).
 struct ServerObject(Arc<Server>);
 
 static SETUP: Function = Function {
@@ -209,7 +208,7 @@ mod tests {
     use super::*;
     use crate::auth::login::Login;
     use crate::auth::scripts::Scripts;
-    use crate::op::{ChannelId, ChannelOp, Dropped, Failure, Handle, drive, slot};
+    use crate::op::{ConnectionId, ConnectionOp, Dropped, Failure, Handle, drive, slot};
     use crate::script::testing::{Bench, LIMITS, eval};
     use crate::upstream::canned::Canned;
     use crate::upstream::monitor::Monitor;
@@ -301,10 +300,10 @@ mod tests {
             assert(b.check_backend_connection({ host = '::1', port = 1 }) == 'refused')";
         let mut asked = Vec::new();
         let (_, outcome) = filter(body, |op| match op {
-            Op::Channel(ChannelOp::Open(address)) => {
+            Op::Connection(ConnectionOp::Open(address)) => {
                 asked.push(address.to_string());
                 if asked.len() == 1 {
-                    Answer::Opened(Handle::new(ChannelId(0), Dropped::default()))
+                    Answer::Opened(Handle::new(ConnectionId(0), Dropped::default()))
                 } else {
                     Answer::Failed(Failure::Refused("refused".into()))
                 }

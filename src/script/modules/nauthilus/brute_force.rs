@@ -11,7 +11,7 @@
 //!
 //! A toleration is `{ip_address = "192.0.2.1" or a network, tolerate_percent = 20, tolerate_ttl =
 //! "24h"}`; times are Go durations with a unit. One list for the whole process, until it is
-//! reloaded. The last two wait. Rules: specification `lua/modules-nauthilus.md` 13.
+//! reloaded. The last two wait. Rules: `lua/modules/nauthilus_brute_force.md`.
 
 use crate::auth::brute_force::rules;
 use crate::script::ffi::{Call, Fault, Function, Kind, Start, Waiting};

@@ -1,7 +1,7 @@
 //! `nauthilus_context`: the request's key-value store, shared by its features, backend, filters and
 //! actions.
 //!
-//! Values are copied on the way in and out. Rules: `lua/modules-nauthilus.md` 1.
+//! Values are copied on the way in and out. Rules: `lua/modules/nauthilus_context.md`.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;

@@ -2,8 +2,8 @@
 //!
 //! Reads the request's own buffer; what it gives to Lua is copied, the request never changes. Every
 //! function gives its value and nil. Where nothing came in over HTTP (the init script) each raises.
-//! `Host` is no header here, as in the reference.
-//! Rules: `lua/modules-nauthilus.md` 3. Bounds: those of the HTTP parser.
+//! `Host` is no header here, as in the reference. Rules: `lua/modules/nauthilus_http_request.md`.
+//! Bounds: those of the HTTP parser.
 
 use crate::auth::request::Request;
 use crate::auth::scripts::StageKind;

@@ -5,9 +5,8 @@
 //! filters and actions only headers count, and of those none that carries the verdict. Post actions
 //! run when the answer is out already, backends and the init script have none: there each function
 //! raises. A name or value that cannot be a header is `proto::http`'s to defuse. The functions
-//! return nothing.
-//! Rules: `lua/modules-nauthilus.md` 4. Bounds: [`BODY_BYTES_MAX`], [`HEADER_BYTES_MAX`], since the
-//! answer lies outside Lua's own memory.
+//! return nothing. Rules: `lua/modules/nauthilus_http_response.md`. Bounds: [`BODY_BYTES_MAX`],
+//! [`HEADER_BYTES_MAX`], since the answer lies outside Lua's own memory.
 
 use crate::auth::login::{HeaderChange, ScriptResponse};
 use crate::auth::scripts::StageKind;

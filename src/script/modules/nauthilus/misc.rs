@@ -1,7 +1,7 @@
 //! `nauthilus_misc`: country names, random delays, and the network that stands for a client's
 //! address.
 //!
-//! Rules: specification `lua/modules-nauthilus.md` 6.
+//! Rules: `lua/modules/nauthilus_misc.md`.
 
 use crate::op::{Answer, Op};
 use crate::script::ffi::{Call, Fault, Finish, Function, Start, Waiting};
@@ -25,7 +25,7 @@ pub static MODULE: Module = Module {
 };
 
 /// `get_country_name(code)` → the English name for a code of two or three letters, or for a name;
-/// `Unknown` if nobody knows it.
+/// `Unknown` if there is none.
 fn get_country_name(call: &Call<'_>) -> Result<i32, Fault> {
     let code = call.text(1)?.to_uppercase();
     call.push_string(COUNTRIES.get(code.as_str()).unwrap_or(&"Unknown").as_bytes());

@@ -1,8 +1,7 @@
 //! `nauthilus_neural`: features for a neural network, which this server does not have.
 //!
-//! Scripts written for it go on running: what they add is checked and dropped. Rules:
-//! `lua/modules-nauthilus.md` 14, `lua/runtime.md` 4.3 (without a collector it does nothing),
-//! `lua/entrypoints.md` 4.1.
+//! Scripts written for it keep running: what they add is checked and dropped, as the reference does
+//! without a collector. Rules: `lua/modules/nauthilus_neural.md`.
 
 use crate::script::ffi::Function;
 use crate::script::modules::Module;

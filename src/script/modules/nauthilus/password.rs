@@ -5,8 +5,8 @@
 //! they are, without allocating; the others go to the hash thread while the script waits. If that
 //! thread cannot say whether the password matches (its queue is full, the time is over), the
 //! function raises: the request then ends as a temporary failure, and never as a wrong password.
-//! Rules: `lua/modules-nauthilus.md` 5, `decisions.md` (password schemes); the schemes themselves
-//! and their error texts: [`crate::password`].
+//! Rules: `lua/modules/nauthilus_password.md`; the schemes themselves and their error texts:
+//! [`crate::password`].
 
 use crate::op::{Answer, HashOp, Op};
 use crate::password::policy::Policy;

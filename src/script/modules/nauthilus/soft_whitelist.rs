@@ -8,8 +8,8 @@
 //! | `soft_whitelist_delete(user, network, feature)` | nothing |
 //!
 //! `feature` is `brute_force`, `relay_domains` or `rbl`. A network that is none, and an empty user,
-//! are ignored. One list for the whole process, until it is reloaded. Rules: specification
-//! `lua/modules-nauthilus.md` 12.
+//! are ignored. One list for the whole process, until it is reloaded. Rules:
+//! `lua/modules/nauthilus_soft_whitelist.md`.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;

@@ -2,15 +2,15 @@
 //!
 //! A connection of its own, on which nothing is said but a handshake; nothing is verified, so that
 //! the end of a certificate that is over can be told as well. Certificates are read by x509-cert
-//! (looked at besides: x509-parser, twice as many crates below it).
-//! Rules: specification `lua/modules-glua.md` 5.10. Bounds: [`CONNECT_MAX`], [`HANDSHAKE_MAX`]; the
-//! chain's size is rustls' (64 KiB a message).
+//! (looked at besides: x509-parser, twice as many crates below it). Rules:
+//! `lua/modules/cert_util.md`. Bounds: [`CONNECT_MAX`], [`HANDSHAKE_MAX`]; the chain's size is
+//! rustls' (64 KiB a message).
 
 use crate::op::{Answer, Op, Ops, Subtask};
 use crate::script::ffi::{Call, Fault, Finish, Start, Waiting};
 use crate::script::modules::Module;
 use crate::tls::ClientTls;
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use std::time::Duration;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
@@ -71,10 +71,10 @@ fn split(address: &str) -> Option<(String, u16)> {
 
 async fn look(ops: &Ops, name: &str, host: &str, port: u16) -> Found {
     let (tls, shown) = ClientTls::recording().map_err(|error| error.to_string())?;
-    let mut channel = Channel::connect(ops, host, port, CONNECT_MAX)
+    let mut connection = UpstreamConnection::connect(ops, host, port, CONNECT_MAX)
         .await
         .map_err(|failure| failure.to_string())?;
-    let handshake = channel.start_tls(ops, &tls, name, HANDSHAKE_MAX).await;
+    let handshake = connection.start_tls(ops, &tls, name, HANDSHAKE_MAX).await;
     let error = handshake.err().map(|failure| failure.to_string());
     match (earliest_end(&shown.take())?, error) {
         (Some(end), error) => Ok((end, error)),
@@ -103,7 +103,7 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::{ChannelOp, Failure};
+    use crate::op::{ConnectionOp, Failure};
     use crate::script::testing::eval_with;
     use crate::value::Value;
     use proptest::prelude::*;
@@ -144,9 +144,9 @@ mod tests {
     fn a_refused_connection_is_an_error_text() {
         let source = "local t, err = require('cert_util').not_after('kit.example', '192.0.2.1:443') return tostring(t) .. ' ' .. err";
         let refused = |op| match op {
-            Op::Channel(ChannelOp::Open(address)) => Answer::Failed(Failure::Refused(format!(
-                "dial tcp {address}: connect: connection refused"
-            ))),
+            Op::Connection(ConnectionOp::Open(address)) => Answer::Failed(Failure::Refused(
+                format!("dial tcp {address}: connect: connection refused"),
+            )),
             op => panic!("{op:?}"),
         };
         assert_eq!(

@@ -13,8 +13,8 @@
 //!
 //! Names end in a dot, but for those of the hosts file. On failure nil and a text: `lookup X on S:
 //! no such host`, `… server misbehaving`, `unsupported record type: SOA`. A server that fails is an
-//! error text too, never an empty list. Rules: `lua/modules-nauthilus.md` 9.
-//! Bounds: `server.dns.timeout`, the resolver's.
+//! error text too, never an empty list. Rules: `lua/modules/nauthilus_dns.md`. Bounds:
+//! `server.dns.timeout`, the resolver's.
 
 use crate::op::{Answer, DnsAnswer, DnsOp, Failure, Op};
 use crate::proto::dns::{Kind, Record};

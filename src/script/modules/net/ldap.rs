@@ -3,7 +3,7 @@
 //! `ldap_search(t)` gives one table or `nil, err`; `ldap_modify(t)` gives `"OK"` or `nil, err`;
 //! `ldap_endpoint([pool])` gives host, port and nil, or nil, nil and an error. Fields of a wrong
 //! type raise, failures of the directory are answers. The script escapes what it puts into a
-//! filter. Rules: specification `lua/modules-nauthilus.md` 8. The client, its pools and bounds:
+//! filter. Rules: `lua/modules/nauthilus_ldap.md`. The client, its pools and bounds:
 //! `upstream::ldap`.
 
 use crate::op::{Failure, Op, Subtask};

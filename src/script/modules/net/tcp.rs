@@ -3,13 +3,13 @@
 //! `open(address[, seconds])` gives a connection or `nil, err`; reading, writing and closing raise,
 //! as in the original. A connection is its script run's: it is closed when the run ends, even if
 //! the object is kept. A read or write that fails leaves it open; one whose script was stopped
-//! takes it along. Rules: specification `lua/modules-glua.md` 4.8, 2.4. Error texts name the peer
-//! only. Bounds: [`CONNECTIONS_MAX`] per run, [`READ_BYTES_MAX`] per read.
+//! takes it along. Rules: `lua/modules/tcp.md`. Error texts name the peer only. Bounds:
+//! [`CONNECTIONS_MAX`] per run, [`READ_BYTES_MAX`] per read.
 
 use crate::op::{Answer, Failure, Op, Ops, Subtask};
 use crate::script::ffi::{Call, Connection as Held, Fault, Finish, Function, Kind, Start, Waiting};
 use crate::script::modules::Module;
-use crate::upstream::channel::Channel;
+use crate::upstream::connection::UpstreamConnection;
 use std::cell::Cell;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -40,9 +40,9 @@ static SETUP: Function = Function {
     },
 };
 
-/// The userdata. Its channel belongs to the run.
+/// The userdata. Its upstream belongs to the run.
 struct Connection {
-    channel: Weak<Held>,
+    upstream: Weak<Held>,
     peer: String,
     timeouts: Timeouts,
 }
@@ -102,23 +102,24 @@ fn open(call: &Call<'_>) -> Result<Start, Fault> {
         Err(error) => return Ok(Start::Done(call.nil_and(error))),
     };
     let mut connections = call.run()?.connections.borrow_mut();
-    connections.retain(|held| held.channel.borrow().is_some() || Rc::strong_count(held) > 1);
+    connections.retain(|held| held.upstream.borrow().is_some() || Rc::strong_count(held) > 1);
     if connections.len() >= CONNECTIONS_MAX {
         return Ok(Start::Done(call.nil_and(format!(
             "dial tcp {address}: this script has {CONNECTIONS_MAX} connections open"
         ))));
     }
     let limit = duration(seconds);
-    let connect =
-        Subtask::new(move |ops| async move { Channel::connect(&ops, &host, port, limit).await });
+    let connect = Subtask::new(move |ops| async move {
+        UpstreamConnection::connect(&ops, &host, port, limit).await
+    });
     let finish =
         Finish::Boxed(Box::new(move |call, answer| opened(call, answer, seconds, &address)));
     Ok(Start::Wait { op: Op::Run(connect), limit: limit.saturating_add(GRACE), finish })
 }
 
 fn opened(call: &Call<'_>, answer: Answer, seconds: f64, address: &str) -> Result<Start, Fault> {
-    let channel = match answer.done::<Result<Channel, Failure>>() {
-        Ok(Ok(channel)) => channel,
+    let upstream = match answer.done::<Result<UpstreamConnection, Failure>>() {
+        Ok(Ok(upstream)) => upstream,
         Ok(Err(Failure::TimedOut)) | Err(Failure::TimedOut) => {
             return Ok(Start::Done(call.nil_and(format!("dial tcp {address}: i/o timeout"))));
         }
@@ -126,23 +127,23 @@ fn opened(call: &Call<'_>, answer: Answer, seconds: f64, address: &str) -> Resul
             return Ok(Start::Done(call.nil_and(failure.to_string())));
         }
     };
-    let peer = channel.peer().to_owned();
-    let held = Rc::new(Held::new(channel));
+    let peer = upstream.peer().to_owned();
+    let held = Rc::new(Held::new(upstream));
     let timeouts = Timeouts {
         dial: Cell::new(seconds),
         read: Cell::new(1.0),
         write: Cell::new(1.0),
         close: Cell::new(1.0),
     };
-    call.push_userdata(Connection { channel: Rc::downgrade(&held), peer, timeouts })?;
+    call.push_userdata(Connection { upstream: Rc::downgrade(&held), peer, timeouts })?;
     call.run()?.connections.borrow_mut().push(held);
     Ok(Start::Done(1))
 }
 
 fn close(call: &Call<'_>) -> Result<i32, Fault> {
     let connection = this(call)?;
-    let channel = connection.channel.upgrade().and_then(|held| held.channel.take());
-    channel.map(|_closed| 0).ok_or_else(|| closed("close", &connection.peer))
+    let upstream = connection.upstream.upgrade().and_then(|held| held.upstream.take());
+    upstream.map(|_closed| 0).ok_or_else(|| closed("close", &connection.peer))
 }
 
 /// `connection:write(...)` returns nothing.
@@ -153,8 +154,8 @@ fn write(call: &Call<'_>) -> Result<Start, Fault> {
         bytes.extend_from_slice(&call.string(at)?);
     }
     let limit = duration(connection.timeouts.write.get());
-    drive(connection, "write", limit, async move |ops, channel| {
-        channel.send(&ops, bytes, limit).await.map(|()| Read::Nothing)
+    drive(connection, "write", limit, async move |ops, upstream| {
+        upstream.send(&ops, bytes, limit).await.map(|()| Read::Nothing)
     })
 }
 
@@ -176,24 +177,24 @@ fn read(call: &Call<'_>) -> Result<Start, Fault> {
         },
     };
     let limit = duration(connection.timeouts.read.get());
-    drive(connection, "read", limit, async move |ops, channel| {
-        format.read(&ops, channel, limit).await
+    drive(connection, "read", limit, async move |ops, upstream| {
+        format.read(&ops, upstream, limit).await
     })
 }
 
-/// Does something with the channel, which nobody else can use meanwhile.
+/// Does something with the upstream connection, which is not available to others until that ends.
 fn drive(
     connection: &Connection,
     verb: &'static str,
     limit: Duration,
-    work: impl AsyncFnOnce(Ops, &mut Channel) -> Result<Read, Failure> + 'static,
+    work: impl AsyncFnOnce(Ops, &mut UpstreamConnection) -> Result<Read, Failure> + 'static,
 ) -> Result<Start, Fault> {
     let peer = connection.peer.clone();
-    let held = connection.channel.upgrade().ok_or_else(|| closed(verb, &peer))?;
-    let Some(mut channel) = held.channel.take() else { return Err(closed(verb, &peer)) };
+    let held = connection.upstream.upgrade().ok_or_else(|| closed(verb, &peer))?;
+    let Some(mut upstream) = held.upstream.take() else { return Err(closed(verb, &peer)) };
     let work = Subtask::new(move |ops| async move {
-        let outcome = work(ops, &mut channel).await;
-        held.channel.replace(Some(channel));
+        let outcome = work(ops, &mut upstream).await;
+        held.upstream.replace(Some(upstream));
         outcome
     });
     let finish = Finish::Boxed(Box::new(move |call, answer| {
@@ -246,27 +247,27 @@ impl Format {
     async fn read(
         self,
         ops: &Ops,
-        channel: &mut Channel,
+        upstream: &mut UpstreamConnection,
         limit: Duration,
     ) -> Result<Read, Failure> {
         let until = ops.now().checked_add(limit);
         loop {
-            if let Some(read) = self.take(channel, false) {
+            if let Some(read) = self.take(upstream, false) {
                 return Ok(read);
             }
-            if channel.input().len() >= READ_BYTES_MAX {
+            if upstream.input().len() >= READ_BYTES_MAX {
                 return Err(Failure::Protocol(format!("more than {READ_BYTES_MAX} bytes")));
             }
             let left = until.map_or(limit, |until| until.saturating_duration_since(ops.now()));
-            if !channel.receive(ops, left).await? {
-                return Ok(self.take(channel, true).unwrap_or(Read::End));
+            if !upstream.receive(ops, left).await? {
+                return Ok(self.take(upstream, true).unwrap_or(Read::End));
             }
         }
     }
 
     /// What there is, if it is enough; at the `end` whatever there is.
-    fn take(&self, channel: &mut Channel, end: bool) -> Option<Read> {
-        let input = channel.input();
+    fn take(&self, upstream: &mut UpstreamConnection, end: bool) -> Option<Read> {
+        let input = upstream.input();
         let (read, consumed) = match self {
             Format::Some(_) if input.is_empty() => return None,
             Format::Some(count) => {
@@ -295,7 +296,7 @@ impl Format {
                 }
             }
         };
-        channel.consume(consumed);
+        upstream.consume(consumed);
         Some(read)
     }
 }
@@ -336,7 +337,7 @@ const READ_BYTES_MAX: usize = 4 << 20;
 /// Connections open at a time in one run.
 const CONNECTIONS_MAX: usize = 64;
 
-/// The procedure ends by its own time limit and gives the channel back; this one is for a procedure
+/// The procedure ends by its own time limit and gives the upstream back; this one is for a procedure
 /// that does not.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -424,7 +425,7 @@ mod tests {
             );
         }
         let refused = |op: Op| match op {
-            Op::Channel(crate::op::ChannelOp::Open(_)) => {
+            Op::Connection(crate::op::ConnectionOp::Open(_)) => {
                 Answer::Failed(Failure::Refused("dial tcp 192.0.2.1:25: connect: refused".into()))
             }
             op => panic!("{op:?}"),
@@ -438,7 +439,9 @@ mod tests {
 
         let mut server = Canned::new(&[]);
         let late = |op: Op| match op {
-            Op::Channel(crate::op::ChannelOp::Receive(..)) => Answer::Failed(Failure::TimedOut),
+            Op::Connection(crate::op::ConnectionOp::Receive(..)) => {
+                Answer::Failed(Failure::TimedOut)
+            }
             op => server.answer(op),
         };
         // What timed out may be read on.

@@ -3,7 +3,7 @@
 //!
 //! The metrics are those of [`crate::metrics::script`] and appear on the server's own `/metrics`: a
 //! server of their own (`register`) is refused. Creating a metric again gives the same one, with or
-//! without labels. Rules: specification `lua/modules-glua.md` 6.1 and 7.
+//! without labels. Rules: `lua/modules/prometheus.md`.
 
 use crate::metrics::Kind;
 use crate::metrics::script::Series;

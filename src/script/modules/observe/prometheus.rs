@@ -2,10 +2,9 @@
 //!
 //! The metrics themselves are [`crate::metrics::script`]'s; here are the arguments. Labels are a
 //! table from name to value, read into one buffer on the stack, so that counting in a series that
-//! this thread has seen allocates nothing. Using a metric that nobody created does nothing but warn
-//! once: an operator's dashboard must not break a login. All functions return nothing, except the
-//! starts of timers.
-//! Rules: `lua/modules-nauthilus.md` 11. Bounds: those of the registry.
+//! this thread has seen allocates nothing. Using a metric that was not created only warns, once: an
+//! operator's dashboard must not break a login. All functions return nothing, except the starts of
+//! timers. Rules: `lua/modules/nauthilus_prometheus.md`. Bounds: those of the registry.
 
 use crate::metrics::Kind;
 use crate::metrics::script::{Applied, Label, ScriptMetricError, Series};
@@ -118,8 +117,7 @@ fn stop_timer(call: &Call<'_>) -> Result<i32, Fault> {
     Ok(0)
 }
 
-/// Reports a metric that nobody created, the first time that this worker is asked for it. Nothing
-/// is returned either way.
+/// Reports a metric that was not created, once per worker. Nothing is returned either way.
 fn settle(call: &Call<'_>, name: &[u8], applied: Applied) -> i32 {
     if applied == (Applied::Unknown { first: true }) {
         let name = String::from_utf8_lossy(name);

@@ -3,8 +3,7 @@
 //!
 //! `inspect` and `argparse` are as their authors published them (`lua/vendor`), and protect nothing
 //! of theirs; what argparse finds in place of `os` and `io` is `lua/host/argparse.lua`. `loglevel`
-//! has a state, which must end with its request; `pb` is too little for anything else. Rules:
-//! specification `lua/modules-glua.md` 5.4, 5.5, 6.2 and 6.10.
+//! has a state, which must end with its request; `pb` is too little for anything else.
 
 /// Name and text of each.
 pub static TEXTS: &[(&str, &str)] = &[

@@ -1,6 +1,6 @@
 //! `goos`: files, folders and the machine.
 //!
-//! What asks the disk waits for a helper thread. Rules: specification `lua/modules-glua.md` 5.6.
+//! What asks the disk waits for a helper thread. Rules: `lua/modules/goos.md`.
 
 use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Function, Start, Waiting};

@@ -1,8 +1,7 @@
 //! `ioutil`: whole files, and copying from readers to writers.
 //!
 //! Files are read and written on helper threads; `copy` and `copyn` are the Lua half's. Bounds:
-//! [`disk::FILE_BYTES_MAX`].
-//! Rules: specification `lua/modules-glua.md` 5.6.
+//! [`disk::FILE_BYTES_MAX`]. Rules: `lua/modules/ioutil.md`.
 
 use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Start, Waiting};

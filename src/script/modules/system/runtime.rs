@@ -1,5 +1,4 @@
-//! `runtime`: what system the server runs on, in Go's words. Rules: specification
-//! `lua/modules-glua.md` 5.6.
+//! `runtime`: what system the server runs on, in Go's words. Rules: `lua/modules/runtime.md`.
 
 use crate::script::ffi::Function;
 use crate::script::modules::Module;

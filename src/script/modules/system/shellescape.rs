@@ -1,7 +1,7 @@
 //! `shellescape`: texts as single words of a shell's command line.
 //!
-//! Rules: specification `lua/modules-glua.md` 5.7. The shell is POSIX's: in single quotes
-//! everything but the quote stands for itself.
+//! Rules: `lua/modules/shellescape.md`. The shell is POSIX's: in single quotes everything but the
+//! quote stands for itself.
 
 use crate::script::ffi::{Call, Fault, Function, Kind};
 use crate::script::modules::Module;

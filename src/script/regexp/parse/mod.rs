@@ -4,7 +4,7 @@
 //! `\d \w \s \b` are Unicode there and ASCII here, `a++`, `[a&&b]`, `\<`, `(?x)` mean something
 //! there, `a{,5}`, `\Q…\E`, octal escapes are errors there. Error texts are Go's. What differs from
 //! Go: nesting is bounded by [`NESTING_MAX`] groups (Go: 1,000), and short or oddly spelt script
-//! names (`\p{Grek}`) are known. Rules: specification `lua/modules-glua.md` 5.1;
+//! names (`\p{Grek}`) are known. Rules: `lua/modules/regexp.md`;
 //! <https://github.com/google/re2/wiki/Syntax>.
 
 mod classes;

@@ -4,12 +4,12 @@
 //! shards by its key's hash. Values are kept behind `Arc`: a reader takes its handle along and
 //! copies when the lock is free again.
 //!
-//! Each shard has two locks. Whoever changes an entry holds `writer` from the look at the old value
-//! to the new one in place; the map itself is locked for moments only. So the function of an
+//! Each shard has two locks. A change holds `writer` from reading the old value to storing the new
+//! one; the map itself is locked for moments only. So the function of an
 //! [`update`](ProcessCache::update) runs while other workers go on reading, and only those that
-//! want to change something in the same shard wait for it. Nobody may change anything from inside
-//! that function: two of them could wait for each other for ever. It is refused with
-//! [`Error::Inside`]; reading is allowed, and sees what was there before.
+//! want to change something in the same shard wait for it. That function must not change the cache:
+//! two of them could deadlock. It is refused with [`Error::Inside`]; reading is allowed, and sees
+//! what was there before.
 //!
 //! Bounds: [`BYTES_MAX`] by our own count (texts, and a flat sum per value and entry for the rest).
 //! Past it entries go in this order: expired, soonest to expire, stored longest ago; those of the
@@ -142,9 +142,9 @@ impl ProcessCache {
         Ok((len, self.make_room(key, now)))
     }
 
-    /// Replaces a value by what `change` makes of it (of `None` if the key is not there), and
-    /// nobody else changes it meanwhile. The entry expires when it would have. If `change` fails,
-    /// all is as it was.
+    /// Replaces a value by what `change` makes of it (of `None` if the key is not there), with no
+    /// other change in between. The entry expires when it would have. If `change` fails, all is as
+    /// it was.
     ///
     /// # Errors
     /// Those of `change`, and [`Error`].

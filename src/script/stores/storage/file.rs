@@ -1,8 +1,8 @@
 //! The form in which a store lies on disk: `{"data":{"key":{"value":"<base64 of
 //! JSON>","max_valid_at":<Unix nanoseconds>}}}`.
 //!
-//! Rules: specification `lua/modules-glua.md` 5.9. Keys are JSON texts, so bytes of a key that are
-//! no UTF-8 come back as U+FFFD.
+//! Rules: `lua/modules/storage.md`. Keys are JSON texts, so bytes of a key that are no UTF-8 come
+//! back as U+FFFD.
 
 use crate::script::base64::STANDARD;
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,9 @@
 //!
 //! Values are kept as JSON. Opening, syncing and closing touch the disk and run on helper threads;
 //! everything else answers from memory. A thread of its own saves what has changed once a minute,
-//! and lets go of stores that nobody holds; it starts with the first store, and dropping
-//! [`Storages`] makes it save a last time. A file is written beside its place and renamed, with
-//! mode 0600: values may be secrets.
-//! Bounds: [`STORES_MAX`], and [`BYTES_MAX`] per store by our own count.
+//! and closes stores that are not in use; it starts with the first store, and dropping [`Storages`]
+//! makes it save a last time. A file is written beside its place and renamed, with mode 0600:
+//! values may be secrets. Bounds: [`STORES_MAX`], and [`BYTES_MAX`] per store by our own count.
 
 pub mod file;
 
@@ -120,7 +119,7 @@ impl Drop for Storages {
 }
 
 impl Shared {
-    /// The store of this path that everybody gets: another thread may have been faster.
+    /// The store of this path, shared by all users: another thread may have been faster.
     fn keep(&self, store: Store) -> Result<Arc<Store>, Error> {
         let mut stores = lock(&self.stores);
         if stores.len() >= STORES_MAX && !stores.contains_key(&store.path) {

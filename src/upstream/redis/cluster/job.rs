@@ -1,7 +1,7 @@
 //! Jobs and units: ops that are under way in a cluster, and what of them goes to one node each.
 
 use super::split::{self, Merge, Place};
-use crate::op::{Answer, Failure, RedisOp, Route};
+use crate::op::{Answer, AskId, Failure, RedisOp, Route};
 use crate::proto::resp::{Commands, Reply};
 use ahash::AHashMap;
 use std::time::Instant;
@@ -10,8 +10,9 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     jobs: AHashMap<u64, Job>,
-    units: AHashMap<u64, Unit>,
-    /// The last number given; 0 is nobody's.
+    /// By what their links answer to.
+    units: AHashMap<AskId, Unit>,
+    /// The last number given; 0 is never given.
     last: u64,
     /// No job's time is over before this. May be too early.
     earliest: Option<Instant>,
@@ -20,7 +21,7 @@ pub(super) struct Jobs {
 /// An op.
 #[derive(Debug)]
 pub(super) struct Job {
-    who: u64,
+    ask: AskId,
     pub(super) until: Instant,
     pub(super) route: Route,
     /// Command by command.
@@ -62,10 +63,10 @@ impl Jobs {
     }
 
     /// Takes an op apart: its job, and the units to send, in their order.
-    pub(super) fn begin(&mut self, op: &RedisOp, who: u64, until: Instant) -> (u64, Vec<u64>) {
+    pub(super) fn begin(&mut self, op: &RedisOp, ask: AskId, until: Instant) -> (u64, Vec<AskId>) {
         let id = self.next();
         let mut job = Job {
-            who,
+            ask,
             until,
             route: op.route,
             commands: Vec::with_capacity(op.commands.count()),
@@ -104,7 +105,7 @@ impl Jobs {
     }
 
     /// A unit and the job it is for; a unit whose job is gone is forgotten.
-    pub(super) fn unit_and_job(&mut self, id: u64) -> Option<(&mut Unit, &Job)> {
+    pub(super) fn unit_and_job(&mut self, id: AskId) -> Option<(&mut Unit, &Job)> {
         let job = self.units.get(&id)?.job;
         if !self.jobs.contains_key(&job) {
             self.units.remove(&id);
@@ -114,7 +115,7 @@ impl Jobs {
     }
 
     /// Makes of one unit as many as there are places, with their places.
-    pub(super) fn spread(&mut self, id: u64, places: &[usize]) -> Vec<(u64, usize)> {
+    pub(super) fn spread(&mut self, id: AskId, places: &[usize]) -> Vec<(AskId, usize)> {
         let Some(unit) = self.units.remove(&id) else { return Vec::new() };
         if let Some(gathering) =
             self.jobs.get_mut(&unit.job).and_then(|job| job.commands.get_mut(unit.command))
@@ -129,7 +130,7 @@ impl Jobs {
     }
 
     /// A unit's reply. Some: its job is complete.
-    pub(super) fn replied(&mut self, id: u64, reply: Reply) -> Option<(u64, Answer)> {
+    pub(super) fn replied(&mut self, id: AskId, reply: Reply) -> Option<(AskId, Answer)> {
         let unit = self.units.remove(&id)?;
         let job = self.jobs.get_mut(&unit.job)?;
         let gathering = job.commands.get_mut(unit.command)?;
@@ -147,7 +148,7 @@ impl Jobs {
     }
 
     /// As [`Jobs::replied`], the reply being that of the whole command.
-    pub(super) fn replace(&mut self, id: u64, reply: Reply) -> Option<(u64, Answer)> {
+    pub(super) fn replace(&mut self, id: AskId, reply: Reply) -> Option<(AskId, Answer)> {
         let unit = self.units.get(&id)?;
         let job = self.jobs.get_mut(&unit.job)?;
         if let Some(gathering) = job.commands.get_mut(unit.command) {
@@ -157,14 +158,14 @@ impl Jobs {
     }
 
     /// A unit failed, and its job with it.
-    pub(super) fn failed(&mut self, id: u64, failure: Failure) -> Option<(u64, Answer)> {
+    pub(super) fn failed(&mut self, id: AskId, failure: Failure) -> Option<(AskId, Answer)> {
         let unit = self.units.remove(&id)?;
         let job = self.jobs.remove(&unit.job)?;
-        Some((job.who, Answer::Failed(failure)))
+        Some((job.ask, Answer::Failed(failure)))
     }
 
     /// Ends a job that is complete.
-    pub(super) fn finish(&mut self, id: u64) -> Option<(u64, Answer)> {
+    pub(super) fn finish(&mut self, id: u64) -> Option<(AskId, Answer)> {
         if self.jobs.get(&id)?.left > 0 {
             return None;
         }
@@ -181,13 +182,13 @@ impl Jobs {
                 Answer::Replies(replies)
             }
         };
-        Some((job.who, answer))
+        Some((job.ask, answer))
     }
 
-    /// Everybody who still waits.
-    pub(super) fn end(&mut self) -> impl Iterator<Item = u64> {
+    /// The asks that still wait.
+    pub(super) fn end(&mut self) -> impl Iterator<Item = AskId> {
         self.units.clear();
-        self.jobs.drain().map(|(_, job)| job.who)
+        self.jobs.drain().map(|(_, job)| job.ask)
     }
 
     /// When the first job's time is over. May be early.
@@ -200,8 +201,8 @@ impl Jobs {
         self.earliest = self.jobs.values().map(|job| job.until).min();
     }
 
-    fn add(&mut self, unit: Unit) -> u64 {
-        let id = self.next();
+    fn add(&mut self, unit: Unit) -> AskId {
+        let id = AskId(self.next());
         self.units.insert(id, unit);
         id
     }

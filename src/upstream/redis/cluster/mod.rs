@@ -29,7 +29,7 @@ mod split;
 use super::Settings;
 use super::backoff::Backoff;
 use super::nodes::Nodes;
-use crate::op::{Answer, Failure, RedisOp, Route};
+use crate::op::{Answer, AskId, Failure, RedisOp, Route};
 use crate::proto::resp::Commands;
 use ahash::AHashMap;
 use job::Jobs;
@@ -49,13 +49,13 @@ pub(super) struct Cluster {
     places: AHashMap<String, usize>,
     jobs: Jobs,
     /// Units that wait for a map.
-    queue: VecDeque<u64>,
+    queue: VecDeque<AskId>,
     /// Units that are to be sent again, and when.
-    paused: Vec<(Instant, u64)>,
+    paused: Vec<(Instant, AskId)>,
     /// Units' answers that are still to be looked at.
-    found: VecDeque<(u64, Answer)>,
+    found: VecDeque<(AskId, Answer)>,
     /// Answers for the askers.
-    done: Vec<(u64, Answer)>,
+    done: Vec<(AskId, Answer)>,
     question: Commands,
     /// The node that has been asked for the map.
     asked: Option<usize>,
@@ -101,7 +101,7 @@ impl Cluster {
     pub(super) fn ask(
         &mut self,
         op: &RedisOp,
-        who: u64,
+        ask: AskId,
         until: Instant,
         nodes: &mut Nodes,
         now: Instant,
@@ -117,14 +117,14 @@ impl Cluster {
         if op.commands.count() == 0 {
             return Some(Answer::Replies(Vec::new()));
         }
-        let (job, units) = self.jobs.begin(op, who, until);
+        let (job, units) = self.jobs.begin(op, ask, until);
         for unit in units {
             self.send(unit, nodes, now);
         }
         // Nothing may have been sent: every command was refused here.
         self.done.extend(self.jobs.finish(job));
         self.settle(nodes, now);
-        let at = self.done.iter().position(|(done, _)| *done == who)?;
+        let at = self.done.iter().position(|(done, _)| *done == ask)?;
         Some(self.done.swap_remove(at).1)
     }
 
@@ -133,9 +133,9 @@ impl Cluster {
     pub(super) fn turn(
         &mut self,
         nodes: &mut Nodes,
-        inner: &mut Vec<(u64, Answer)>,
+        inner: &mut Vec<(AskId, Answer)>,
         now: Instant,
-        out: &mut Vec<(u64, Answer)>,
+        out: &mut Vec<(AskId, Answer)>,
     ) {
         self.found.extend(inner.drain(..));
         self.settle(nodes, now);
@@ -157,12 +157,12 @@ impl Cluster {
     }
 
     /// Ends for good: everybody is told.
-    pub(super) fn close(&mut self, out: &mut Vec<(u64, Answer)>) {
+    pub(super) fn close(&mut self, out: &mut Vec<(AskId, Answer)>) {
         out.append(&mut self.done);
         out.extend(
             self.jobs
                 .end()
-                .map(|who| (who, Answer::Failed(Failure::Closed("the cluster".to_owned())))),
+                .map(|ask| (ask, Answer::Failed(Failure::Closed("the cluster".to_owned())))),
         );
     }
 
@@ -177,7 +177,7 @@ impl Cluster {
     }
 
     /// Sends a unit where it belongs, or has it wait.
-    fn send(&mut self, id: u64, nodes: &mut Nodes, now: Instant) {
+    fn send(&mut self, id: AskId, nodes: &mut Nodes, now: Instant) {
         let Some((unit, job)) = self.jobs.unit_and_job(id) else { return };
         let until = job.until;
         if until <= now {
@@ -201,7 +201,7 @@ impl Cluster {
                 return self.send_to_masters(id, nodes, now);
             }
         };
-        // A slot that nobody is known to serve: any node knows better.
+        // A slot without a known master: any node knows better.
         let Some(at) = at.or_else(|| self.any_node(nodes)) else { return self.queue.push_back(id) };
         let Some((unit, _)) = self.jobs.unit_and_job(id) else { return };
         let with_asking = unit
@@ -217,7 +217,7 @@ impl Cluster {
     }
 
     /// Once there is a map: a unit for every master, or for the one with its number.
-    fn send_to_masters(&mut self, id: u64, nodes: &mut Nodes, now: Instant) {
+    fn send_to_masters(&mut self, id: AskId, nodes: &mut Nodes, now: Instant) {
         if self.map.is_empty() {
             return self.queue.push_back(id);
         }
@@ -268,7 +268,7 @@ impl Cluster {
     }
 
     /// A unit was not done: sends it elsewhere or again, or fails its job.
-    fn refused(&mut self, id: u64, failure: Failure, nodes: &mut Nodes, now: Instant) {
+    fn refused(&mut self, id: AskId, failure: Failure, nodes: &mut Nodes, now: Instant) {
         let redirects_max = self.redirects_max;
         let Some((unit, job)) = self.jobs.unit_and_job(id) else { return };
         let (until, node, route, is_keyed) = (
@@ -325,7 +325,7 @@ impl Cluster {
     }
 
     /// A node could not be reached. If another serves the unit's slot, it is sent there.
-    fn try_elsewhere(&mut self, id: u64, failure: Failure, nodes: &mut Nodes, now: Instant) {
+    fn try_elsewhere(&mut self, id: AskId, failure: Failure, nodes: &mut Nodes, now: Instant) {
         let redirects_max = self.redirects_max;
         self.look_again();
         let other = self.any_node(nodes);
@@ -342,7 +342,7 @@ impl Cluster {
         self.fail(id, failure);
     }
 
-    fn fail(&mut self, id: u64, failure: Failure) {
+    fn fail(&mut self, id: AskId, failure: Failure) {
         self.done.extend(self.jobs.failed(id, failure));
     }
 
@@ -364,7 +364,7 @@ impl Cluster {
         }
     }
 
-    /// Tells those whose time is over, and everybody if there is nobody to wait for.
+    /// Fails the asks whose time is over, and all of them if no node is left to wait for.
     fn expire_queue(&mut self, nodes: &Nodes, now: Instant) {
         if self.queue.is_empty() {
             return;
@@ -443,7 +443,7 @@ impl Cluster {
         }
     }
 
-    /// A map that is none changes nothing, but nobody waits for it.
+    /// An invalid map changes nothing.
     fn no_map(&mut self, why: &str) {
         if self.map.is_empty() {
             self.fail_queue(why);
@@ -505,7 +505,7 @@ fn gone() -> Failure {
 }
 
 /// The unit that asks for the map; the others have higher numbers.
-const MAP: u64 = 0;
+const MAP: AskId = AskId(0);
 
 /// How often the map is asked for while all masters answer; MOVED tells of changes earlier.
 const CALM: Duration = Duration::from_secs(30);

@@ -49,7 +49,7 @@ pub fn parse(reply: &Reply, asked: &str) -> Result<Vec<Range>, String> {
     }
     let mut found = Vec::new();
     for range in ranges {
-        // A range whose master has no address is served by nobody we could ask.
+        // A range whose master has no address is served by a node that we cannot reach.
         found.extend(range_of(range, asked).ok_or("CLUSTER SLOTS: invalid range")?);
     }
     Ok(found)

@@ -1,8 +1,8 @@
 //! `base64`: the four usual encodings, encodings with an alphabet of one's own, and streams through
 //! them.
 //!
-//! An encoding is an object with two methods; the streams are the Lua half's. Rules: specification
-//! `lua/modules-glua.md` 4.11.
+//! An encoding is an object with two methods; the streams are the Lua half's. Rules:
+//! `lua/modules/base64.md`.
 
 use crate::script::base64::{Codec, RAW_STANDARD, RAW_URL, STANDARD, URL};
 use crate::script::ffi::{Call, Fault, Function};

@@ -3,9 +3,8 @@
 //!
 //! The older ones (digests, `hmac`, `base64_*`, `encrypt`, `decrypt`) never raise: an argument that
 //! is no text counts as the empty one. The younger ones (`aes_*`) are strict. Every failure of a
-//! cipher is `nil, message`, where the reference sometimes raises.
-//! Rules: specification `lua/modules-glua.md` 4.3 and 7. Time grows with the text; texts are
-//! bounded by the state's memory.
+//! cipher is `nil, message`, where the reference sometimes raises. Rules: `lua/modules/crypto.md`.
+//! Time grows with the text; texts are bounded by the state's memory.
 
 mod cipher;
 

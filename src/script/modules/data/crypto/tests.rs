@@ -1,5 +1,4 @@
-//! The module as scripts meet it. Vectors: specification `lua/modules-glua.md` 4.3, observed in the
-//! reference.
+//! The module as scripts meet it. Vectors: `lua/modules/crypto.md`, observed in the reference.
 
 use crate::script::testing::eval;
 use crate::value::Value;

@@ -1,6 +1,6 @@
 //! `humanize`: sizes, quantities and times as people write them.
 //!
-//! Rules: specification `lua/modules-glua.md` 5.11.
+//! Rules: `lua/modules/humanize.md`.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;

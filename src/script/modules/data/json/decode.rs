@@ -2,10 +2,9 @@
 //!
 //! Strict RFC 8259, with two liberties of the reference: bytes that are no UTF-8 and lone
 //! surrogates become U+FFFD. `null` is nil, so that members of that value are not there and lists
-//! close up over it. Objects get a metatable that marks them; it is made anew by every call, so
-//! that a script that changes it changes no other request's tables. Error texts are those of Go's
-//! `encoding/json`.
-//! Bounds: [`NESTING_MAX`]; time and size grow with the text.
+//! close up over it. Objects get a metatable that marks them; every call makes a new one, so that a
+//! script that changes it changes no other request's tables. Error texts are those of Go's
+//! `encoding/json`. Bounds: [`NESTING_MAX`]; time and size grow with the text.
 
 use super::push_marker;
 use super::scan::{Scanner, Text, Undecodable};

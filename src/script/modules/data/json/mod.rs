@@ -2,8 +2,8 @@
 //!
 //! Texts are those that scripts, signatures and golden tests of the reference know (see `encode`
 //! and `decode`); a failure is `nil, message`. The objects for streams are the Lua half's. Rules:
-//! specification `lua/modules-glua.md` 4.1 and 7. What differs from the reference: a table may
-//! occur twice (only cycles are refused), and error texts do without its chain of prefixes.
+//! `lua/modules/json.md`. What differs from the reference: a table may occur twice (only cycles are
+//! refused), and error texts do without its chain of prefixes.
 
 mod decode;
 mod encode;

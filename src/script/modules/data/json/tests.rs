@@ -1,5 +1,4 @@
-//! The module as scripts meet it. Forms: specification `lua/modules-glua.md` 4.1, observed in the
-//! reference.
+//! The module as scripts meet it. Forms: `lua/modules/json.md`, observed in the reference.
 
 use crate::script::testing::{eval, eval_long};
 use crate::value::Value;

@@ -3,8 +3,8 @@
 //! `parse` reads the syntax as Go does, regex-automata (the engine below the crate regex) matches;
 //! the crate itself would read its own syntax. Looked at besides: fancy-regex and pcre2, which
 //! backtrack. A failure of the module's functions is `nil, message`; an object's methods raise
-//! where a text is too long. Groups without part in a match are `""`.
-//! Rules: specification `lua/modules-glua.md` 5.1. Bounds: those of `parse` and `matcher`.
+//! where a text is too long. Groups without part in a match are `""`. Rules:
+//! `lua/modules/regexp.md`. Bounds: those of `parse` and `matcher`.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;

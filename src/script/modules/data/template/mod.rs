@@ -4,10 +4,9 @@
 //! `nil, message`. The language is `parse`'s and `render`'s, which know no Lua. Partials are
 //! refused: in the reference `{{>name}}` reads any file of the system. Why our own: the crate
 //! mustache is dormant, ramhorns is for typed values known at compile time, and what scripts rely
-//! on (how numbers look, what counts as false) is the reference's own. Rules: specification
-//! `lua/modules-glua.md` 4.7 and 7.
-//! Bounds: [`TEMPLATE_BYTES_MAX`], [`parse::NESTING_MAX`], [`render::STEPS_MAX`],
-//! [`render::OUTPUT_BYTES_MAX`].
+//! on (how numbers look, what counts as false) is the reference's own. Rules:
+//! `lua/modules/template.md`. Bounds: [`TEMPLATE_BYTES_MAX`], [`parse::NESTING_MAX`],
+//! [`render::STEPS_MAX`], [`render::OUTPUT_BYTES_MAX`].
 
 mod parse;
 mod render;

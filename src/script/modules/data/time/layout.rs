@@ -2,7 +2,7 @@
 //! any date.
 //!
 //! Elements are found from left to right, the longest first; whatever is none is literal. Rules:
-//! specification `lua/modules-glua.md` 4.5.
+//! `lua/modules/time.md`.
 
 /// A part of a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //!
 //! Times are seconds since 1970 in UTC as a double, fractions included. Zones are IANA names; the
 //! system's database is used and, where there is none, the one built into the program. Rules:
-//! specification `lua/modules-glua.md` 4.5. `sleep_ms` is ours: the scripts of the reference look
-//! whether it is there.
+//! `lua/modules/time.md`. `sleep_ms` is ours: the scripts of the reference look whether it is
+//! there.
 
 mod format;
 mod layout;

@@ -1,5 +1,4 @@
-//! The module as scripts meet it. Vectors: specification `lua/modules-glua.md` 4.5, observed in the
-//! reference.
+//! The module as scripts meet it. Vectors: `lua/modules/time.md`, observed in the reference.
 
 use crate::op::{Answer, Failure, Op};
 use crate::script::testing::{eval, eval_with};

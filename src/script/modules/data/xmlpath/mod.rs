@@ -4,9 +4,8 @@
 //! (Looked at besides: scraper, html5ever with CSS selectors on top; quick-xml, which knows no
 //! HTML; skyscraper, whose HTML parser is its own.) Nodes are objects of the Lua half, which keep
 //! their document alive. A failure is `nil, message`; evaluation, which the reference never fails,
-//! raises when it takes too long.
-//! Rules: specification `lua/modules-glua.md` 6.5. Bounds: those of `document`, `path` and
-//! `select`; a document's memory counts as Lua's.
+//! raises when it takes too long. Rules: `lua/modules/xmlpath.md`. Bounds: those of `document`,
+//! `path` and `select`; a document's memory counts as Lua's.
 
 mod document;
 mod path;

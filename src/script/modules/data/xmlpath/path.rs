@@ -2,7 +2,7 @@
 //!
 //! Paths of steps with axis, node test and predicates; predicates are `[n]`, paths, `path =
 //! 'text'`, `contains(path, 'text')`, `not()`, `and`, `or`, parentheses. No `|`, no other
-//! functions. Rules: `lua/modules-glua.md` 6.5. Bounds: [`PATH_BYTES_MAX`], [`NESTING_MAX`].
+//! functions. Rules: `lua/modules/xmlpath.md`. Bounds: [`PATH_BYTES_MAX`], [`NESTING_MAX`].
 
 use std::fmt::Write;
 

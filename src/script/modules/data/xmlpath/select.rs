@@ -86,7 +86,7 @@ impl Evaluation<'_> {
         let document = self.document;
         let Some(node) = document.nodes.get(at) else { return Ok(Vec::new()) };
         if attribute > 0 {
-            // An attribute has a parent and ancestors, but is nobody's child.
+            // An attribute has a parent and ancestors, but is not a child.
             return match axis {
                 Axis::Itself | Axis::DescendantOrSelf => self.keep(std::iter::once(from), test),
                 Axis::Parent => self.keep(std::iter::once((at, 0)), test),

@@ -251,7 +251,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Gives a finished value to whoever is open.
+    /// Adds a finished value to the innermost open collection.
     fn put(&mut self, value: Value, anchor: usize) -> Result<(), Error> {
         if anchor != 0 {
             self.budget.spend_copy(&value)?;

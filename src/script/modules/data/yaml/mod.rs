@@ -4,9 +4,7 @@
 //! what becomes of nulls and how a value is written is ours, because scripts know the reference's.
 //! A failure is `nil, message`. The objects for streams are the Lua half's. What differs from the
 //! reference: integer keys work, an unquoted date is its text, a table may occur twice (only cycles
-//! are refused).
-//! Rules: specification `lua/modules-glua.md` 5.2 and 7, `decisions.md` (Pages of `lua/`). Bounds:
-//! those of `decode`; [`OUT_BYTES_MAX`].
+//! are refused). Rules: `lua/modules/yaml.md`. Bounds: those of `decode`; [`OUT_BYTES_MAX`].
 
 mod decode;
 mod encode;

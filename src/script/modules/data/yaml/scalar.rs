@@ -1,7 +1,7 @@
 //! What a plain word means: YAML 1.1 as Go's yaml.v2 reads it.
 //!
 //! `yes no on off y n` are booleans, `010` is octal, digits may have underscores. Dates stay text.
-//! Rules: specification `lua/modules-glua.md` 5.2, `decisions.md` (Pages of `lua/`).
+//! Rules: `lua/modules/yaml.md`.
 
 use crate::value::Value;
 

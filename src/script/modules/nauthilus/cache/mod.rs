@@ -3,8 +3,8 @@
 //! Values are copied on the way in and out. [`ProcessCache`] has the rules of sharing, expiry and
 //! size; here are the arguments. The function of `cache_update` runs inside the update: it must not
 //! wait (a host function that would have to raises there, since a C function lies between it and
-//! the host), and it must not change the cache. Time is the script's: as of its last resume.
-//! Rules: `lua/modules-nauthilus.md` 15.
+//! the host), and it must not change the cache. Time is the script's: as of its last resume. Rules:
+//! `lua/modules/nauthilus_cache.md`.
 
 use crate::script::ffi::{Call, Fault, Function};
 use crate::script::modules::Module;

@@ -1,10 +1,9 @@
 //! Lua arguments as words of a Redis command: straight from the stack into the command buffer.
 //!
-//! One rule for all commands (`modules-nauthilus.md` 2.1): strings byte by byte, numbers in plain
-//! decimal, booleans as `1` and `0`, nil as nothing. What has no such form is refused with an
+//! One rule for all commands (`lua/modules/nauthilus_redis.md`): strings byte by byte, numbers in
+//! plain decimal, booleans as `1` and `0`, nil as nothing. What has no such form is refused with an
 //! answer, not raised, in the variadic and table forms too: a stored `table: 0x…`, as one release
-//! has it there, helps nobody. Lists in a table keep their order, members outside the list come
-//! last.
+//! writes it, is of no use. Lists in a table keep their order, members outside the list come last.
 
 use crate::proto::resp::Commands;
 use crate::script::ffi::{Call, Fault, Kind};

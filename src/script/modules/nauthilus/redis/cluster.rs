@@ -1,7 +1,7 @@
 //! Keys of a Redis script in a cluster: they must all belong to one slot.
 //!
 //! Keys that share a hash tag already do. Others get a common one, as the reference does
-//! (`modules-nauthilus.md` 2.3): so in a cluster a script works on keys of its own.
+//! (`lua/modules/nauthilus_redis.md`): so in a cluster a script works on keys of its own.
 
 use super::arguments::{Refused, each_member, member_text};
 use crate::proto::resp::Commands;

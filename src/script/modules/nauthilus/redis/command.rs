@@ -89,7 +89,7 @@ impl Command {
         self.start_with(call, || Finish::Plain(reply::finish, self.shape.note()))
     }
 
-    /// As [`Command::start`], but somebody else takes the reply.
+    /// As [`Command::start`], but the caller takes the reply.
     pub fn start_with(
         &self,
         call: &Call<'_>,

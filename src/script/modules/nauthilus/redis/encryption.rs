@@ -2,7 +2,7 @@
 //!
 //! Base64 (with padding) of a random nonce of 12 bytes and the ChaCha20-Poly1305 text; the key is
 //! the SHA-256 digest of `server.redis.encryption_secret`. Without a secret both functions hand
-//! back what they got. Rules: `modules-nauthilus.md` 2.3.
+//! back what they got. Rules: `lua/modules/nauthilus_redis.md`.
 
 use super::command::FIRST;
 use crate::script::ffi::{Call, Fault};

@@ -2,8 +2,7 @@
 //! handles out.
 //!
 //! The first argument of every command is a handle: a userdata from `get_redis_connection`, or
-//! anything else for the server's own Redis.
-//! Rules: `modules-nauthilus.md` 2.4.
+//! anything else for the server's own Redis. Rules: `lua/modules/nauthilus_redis.md`.
 
 use super::arguments::Refused;
 use crate::op::{Op, PoolId, RedisOp, Route};

@@ -4,7 +4,7 @@
 //! a handle (see [`handle`]); keys are used as given, without the configured prefix. Failures are
 //! answers (`nil, text`), wrong calls are raised. Where the two releases of the reference differ,
 //! the newer one's way is taken unless a script of the older kind would stop working. Rules:
-//! specification `lua/modules-nauthilus.md` 2.
+//! `lua/modules/nauthilus_redis.md`.
 //!
 //! In a cluster commands go where their keys are. MGET, MSET and the commands of a pipeline may use
 //! any keys; what cannot be taken apart (RENAME, PFMERGE …) answers CROSSSLOT unless its keys share

@@ -3,7 +3,7 @@
 //! Each command is a table, its name first; its arguments are spread out on the stack and encoded
 //! as those of the function of that name. Any error but an absent key makes the whole call answer
 //! `nil, text`: scripts look at that and at nothing else. Bad input answers in the same way, before
-//! anything is sent. Rules: `modules-nauthilus.md` 2.3.
+//! anything is sent. Rules: `lua/modules/nauthilus_redis.md`.
 
 use super::arguments::Refused;
 use super::command::{Command, Encoded, FIRST, USUAL_BYTES, WRONG_COUNT, settle};

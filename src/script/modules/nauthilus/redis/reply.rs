@@ -2,7 +2,7 @@
 //!
 //! Every function answers `value, nil` or `nil, text`. A Redis error and a failed link are the
 //! text; an absent key is `redis: nil`, which is part of the API: `nauthilus_util.if_error_raise`
-//! ignores it. Rules: `modules-nauthilus.md` 2.1, RESP2 and RESP3 alike.
+//! ignores it. Rules: `lua/modules/nauthilus_redis.md`, RESP2 and RESP3 alike.
 
 use super::typed;
 use crate::op::Answer;

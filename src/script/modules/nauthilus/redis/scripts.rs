@@ -4,7 +4,7 @@
 //! forget scripts (a restart, SCRIPT FLUSH, another pool that never had it): a NOSCRIPT is answered
 //! by loading it again and asking once more. So an upload that Redis never saw, as it was not up
 //! yet when the init script ran, is an error, but remembered all the same. Rules:
-//! `modules-nauthilus.md` 2.2.
+//! `lua/modules/nauthilus_redis.md`.
 
 use super::arguments::{
     Refused, count_pairs, count_rest, each_member, each_of_rest, put_int, put_value,

@@ -2,7 +2,7 @@
 //! it.
 //!
 //! Error texts are those that scripts know from the reference, which is written in Go. Rules:
-//! `modules-nauthilus.md` 2.1.
+//! `lua/modules/nauthilus_redis.md`.
 
 use super::command::{Command, FIRST, Form};
 use super::reply::{self, Shape};

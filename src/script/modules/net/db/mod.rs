@@ -25,7 +25,7 @@
 //! concatenation, and the text stays prepared on the connection, so that the next request saves the
 //! round trip.
 //!
-//! Where the reference is silently wrong, this is not (`modules-glua.md` 7): FLOAT and BIGINT
+//! Where the reference is silently wrong, this is not (`lua/modules/db.md`): FLOAT and BIGINT
 //! UNSIGNED are numbers, a text in braces is a text unless it is a PostgreSQL array, a failing
 //! COMMIT is an error, closing a shared handle closes it for its holder only, and who waits for a
 //! connection does so for five seconds. A handle that is not shared is closed when its stage of the

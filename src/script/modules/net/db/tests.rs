@@ -1,13 +1,13 @@
 //! The module over SQLite, which needs no server, and over servers that do not answer.
 
-use crate::op::{Answer, ChannelOp, Failure, Op};
+use crate::op::{Answer, ConnectionOp, Failure, Op};
 use crate::script::testing::eval_with;
 use crate::value::Value;
 
 /// What the body of a function returns, when nobody listens anywhere.
 fn eval(body: &str) -> Result<Value, String> {
     eval_with(&format!("local db = require('db') {body}"), |op| match op {
-        Op::Channel(ChannelOp::Open(address)) => Answer::Failed(Failure::Refused(format!(
+        Op::Connection(ConnectionOp::Open(address)) => Answer::Failed(Failure::Refused(format!(
             "dial tcp {address}: connect: connection refused"
         ))),
         op => panic!("nobody answers {op:?}"),

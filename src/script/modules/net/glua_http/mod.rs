@@ -10,9 +10,9 @@
 //! large. Options (`options.rs`): `headers body form query timeout cookies auth`. A response
 //! (`response.rs`) has `status_code headers cookies body body_size url`. Redirects are followed,
 //! but for those that would have a body sent again; 60 s are the limit for each request. As the
-//! original, it says that it is `Go-http-client/1.1` unless told otherwise.
-//! Rules: specification `lua/modules-glua.md` 4.2, 7. Bounds: [`BATCH_MAX`], [`BATCH_BYTES_MAX`];
-//! those of `upstream::http`.
+//! original, it says that it is `Go-http-client/1.1` unless told otherwise. Rules:
+//! `lua/modules/glua_http.md`. Bounds: [`BATCH_MAX`], [`BATCH_BYTES_MAX`]; those of
+//! `upstream::http`.
 
 mod options;
 mod response;

@@ -13,9 +13,8 @@
 //!
 //! Redirects are followed, bodies sent again where the status says so. Which proxy is used follows
 //! the same rule as `glua_http`'s, unless the client names one. Idle connections are the worker's,
-//! shared by all clients whose settings allow it.
-//! Rules: specification `lua/modules-glua.md` 4.9, 5.8, 6.3, 7. Bounds: those of `upstream::http`
-//! and of the script's own time.
+//! shared by all clients whose settings allow it. Rules: `lua/modules/http.md`. Bounds: those of
+//! `upstream::http` and of the script's own time.
 
 mod client;
 mod multipart;

@@ -1,4 +1,4 @@
-//! URL functions, as the specification has them (`lua/modules-glua.md` 5.8).
+//! URL functions, as the specification has them (`lua/modules/http_util.md`).
 
 use crate::proto::http::{form_pairs, percent_decode};
 use crate::proto::url::{Url, broken_escape, escape_path, escape_user, query_escape};

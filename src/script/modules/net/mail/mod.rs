@@ -3,7 +3,7 @@
 //! `send_mail(t)` returns nil, or one error text. A wrong field is such a text too; only an
 //! argument that is no table raises. The four ways: plain, `tls` (from the first byte on),
 //! `starttls` (which wins over `tls`, and must be offered), `lmtp` (neither login nor STARTTLS).
-//! Rules: specification `lua/modules-nauthilus.md` 7. The dialogue is `upstream::smtp`. Bounds:
+//! Rules: `lua/modules/nauthilus_mail.md`. The dialogue is `upstream::smtp`. Bounds:
 //! [`RECIPIENTS_MAX`], [`STEP_MAX`], [`MAIL_MAX`].
 
 mod compose;
@@ -181,7 +181,7 @@ mod tests {
         let mut transcript = String::new();
         let returned = eval_with(&source, |op| {
             if first
-                && matches!(op, Op::Channel(crate::op::ChannelOp::Open(_)))
+                && matches!(op, Op::Connection(crate::op::ConnectionOp::Open(_)))
                 && !server.transcript.is_empty()
             {
                 // The second call meets a server like the first.

@@ -7,7 +7,8 @@
 //!
 //! The background worker counts every five seconds and looks names up again every minute; `0.0.0.0`
 //! and `::` stand for every address. Each target is a series of the gauge `generic_connections`.
-//! Rules: `lua/modules-nauthilus.md` 10. Bounds: [`crate::script::stores::targets::TARGETS_MAX`].
+//! Rules: `lua/modules/nauthilus_psnet.md`. Bounds:
+//! [`crate::script::stores::targets::TARGETS_MAX`].
 
 use crate::address::{Address, AddressError};
 use crate::script::ffi::{Call, Fault, Finish, Function, Start, Waiting};

@@ -2,8 +2,7 @@
 //! value where Telegram left one out.
 //!
 //! Objects and lists that are absent stay nil; what a message has besides is left as it is. Rules:
-//! specification `lua/modules-glua.md` 4.10.
-//! Bounds: [`NESTING_MAX`] messages inside of messages.
+//! `lua/modules/telegram.md`. Bounds: [`NESTING_MAX`] messages inside of messages.
 
 use crate::script::ffi::{Call, Kind};
 
@@ -126,5 +125,5 @@ const USER: &[(&str, Empty)] = &[
 const MESSAGES_OF_UPDATE: [&str; 4] =
     ["message", "edited_message", "channel_post", "edited_channel_post"];
 
-/// The API answers with one level; more would be a loop of somebody else's making.
+/// The API answers with one level; more would be a loop.
 const NESTING_MAX: usize = 4;

@@ -1,8 +1,7 @@
 //! What the methods of the Bot API take from a script's table, and the form that they send.
 //!
 //! Types are strict, as in the original: a chat's number is a number, a text is a string. Fields
-//! that a method does not know are ignored.
-//! Rules: specification `lua/modules-glua.md` 4.10.
+//! that a method does not know are ignored. Rules: `lua/modules/telegram.md`.
 
 use crate::proto::url::query_escape;
 use crate::script::disk;

@@ -9,9 +9,8 @@
 //!
 //! `url` is another server of the Bot API than Telegram's own, such as one of the operator's. Forms
 //! go the client's way but without its headers, uploads with them, as in the original; without a
-//! client the limit is 10 s. The token is part of every URL: it is in no error text.
-//! Rules: specification `lua/modules-glua.md` 4.10, 7. Bounds: [`ANSWER_BYTES_MAX`], and those of
-//! `upstream::http`.
+//! client the limit is 10 s. The token is part of every URL: it is in no error text. Rules:
+//! `lua/modules/telegram.md`. Bounds: [`ANSWER_BYTES_MAX`], and those of `upstream::http`.
 
 mod message;
 mod methods;

@@ -9,9 +9,8 @@
 //!
 //! JSON-RPC 2.0 by POST, the session in the body, requests numbered from 0. Logs in as `username`,
 //! as Zabbix since 5.4 wants it, and as `user` if the server does not know that. Without a client
-//! the limit is 10 s each.
-//! Rules: specification `lua/modules-glua.md` 6.6. Bounds: [`ANSWER_BYTES_MAX`], and those of
-//! `upstream::http`.
+//! the limit is 10 s each. Rules: `lua/modules/zabbix.md`. Bounds: [`ANSWER_BYTES_MAX`], and those
+//! of `upstream::http`.
 
 mod graph;
 mod settings;

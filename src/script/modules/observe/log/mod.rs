@@ -1,9 +1,9 @@
 //! `log`: loggers of a script's own, to standard output, standard error or a file.
 //!
 //! Lines for standard output go where `print` goes; those for files and standard error are written
-//! on helper threads. A file is opened anew for each line, so that it can be rotated. The loggers
-//! are the Lua half's; `loglevel` (`lua/host/loglevel.lua`) is made of them.
-//! Rules: specification `lua/modules-glua.md` 5.5.
+//! on helper threads. A file is opened for each line, so that it can be rotated. The loggers are
+//! the Lua half's; `loglevel` (`lua/host/loglevel.lua`) is made of them. Rules:
+//! `lua/modules/log.md`.
 
 pub mod printf;
 

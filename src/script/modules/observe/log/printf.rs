@@ -3,7 +3,7 @@
 //!
 //! A value that a verb does not fit shows as `%!d(text)`, a missing one as `%!d(MISSING)`; surplus
 //! values are left out. Nothing raises: a log line must not break a login. Bounds: [`WIDTH_MAX`].
-//! Rules: specification `lua/modules-glua.md` 5.5.
+//! Rules: `lua/modules/log.md`.
 
 use crate::script::ffi::{Call, Kind};
 use crate::value;

@@ -4,9 +4,8 @@
 //! `with_span`, which calls its function, and `semconv`, which only names things. With it, spans
 //! belong to the request's trace ([`crate::trace::Context`] in the login) and go to the worker's
 //! buffer when they are finished. Tracers and `with_span` are the Lua half's, since their function
-//! may wait.
-//! Rules: specification `lua/modules-nauthilus.md` 17. Bounds: those of [`crate::trace`]; a span's
-//! memory counts as Lua's.
+//! may wait. Rules: `lua/modules/nauthilus_opentelemetry.md`. Bounds: those of [`crate::trace`]; a
+//! span's memory counts as Lua's.
 
 mod arguments;
 mod semconv;

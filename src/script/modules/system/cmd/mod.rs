@@ -1,9 +1,9 @@
 //! `cmd`: commands of the shell.
 //!
 //! A command runs below a helper thread, in a process group of its own, and the whole group is
-//! killed when its time is over or when nobody waits for it any more: the waiting script holds the
-//! one end of a pipe whose other end is watched along with the child.
-//! Bounds: [`OUTPUT_BYTES_MAX`] per stream. Rules: specification `lua/modules-glua.md` 5.7.
+//! killed when its time is over or its request is gone: the waiting script holds the one end of a
+//! pipe whose other end is watched along with the child. Bounds: [`OUTPUT_BYTES_MAX`] per stream.
+//! Rules: `lua/modules/cmd.md`.
 
 use crate::script::ffi::{Call, Fault, Kind, Start, Waiting};
 use crate::script::modules::Module;
@@ -72,7 +72,7 @@ struct Finished {
 enum Unfinished {
     #[error("execute timeout")]
     Timeout,
-    /// Nobody waits any more.
+    /// The request is gone.
     #[error("context deadline exceeded")]
     Gone,
     #[error("output is larger than {} bytes", OUTPUT_BYTES_MAX)]
@@ -81,7 +81,7 @@ enum Unfinished {
     System(#[from] io::Error),
 }
 
-/// Runs a command to its end. Blocks. `gone` reports a hang-up when nobody waits any more.
+/// Runs a command to its end. Blocks. `gone` reports a hang-up when the request is gone.
 fn run(command: &str, limit: Duration, gone: &PipeReader) -> Result<Finished, Unfinished> {
     let until = Instant::now().checked_add(limit);
     let mut group = Group::spawn(command)?;
@@ -160,7 +160,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // While the child has not been waited for, nobody else can have its number.
+        // While the child has not been waited for, its process number is not reused.
         if let Ok(None) = self.0.try_wait()
             && let Ok(pid) = self.pid()
         {

@@ -1,7 +1,7 @@
 //! `filepath`: paths as text, patterns for file names, and what the file system knows of both.
 //!
 //! The functions on text answer at once; `glob` and `eval_symlinks` wait for a helper thread.
-//! Rules: specification `lua/modules-glua.md` 5.6, for Unix.
+//! Rules: `lua/modules/filepath.md`, for Unix.
 
 mod disk;
 pub mod path;

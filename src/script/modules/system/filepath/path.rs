@@ -1,7 +1,7 @@
 //! Paths as text, by the rules of Unix: cleaning, joining, cutting.
 //!
-//! Pure: nothing is looked up. Bytes throughout. Rules: specification `lua/modules-glua.md` 5.6
-//! (Go's `path/filepath`).
+//! Pure: nothing is looked up. Bytes throughout. Rules: `lua/modules/filepath.md` (Go's
+//! `path/filepath`).
 
 /// The shortest path that means the same: without empty, `.` and inner `..` elements; `.` for
 /// nothing.

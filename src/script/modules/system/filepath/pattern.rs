@@ -3,7 +3,7 @@
 //! `*` and `?` stop at a `/`; characters are those of UTF-8, and a byte that belongs to none counts
 //! as one. A pattern is read as a whole before it is used, so a fault anywhere in it is found
 //! whatever the name. Matching takes at most pattern × name steps; both are bounded by
-//! [`BYTES_MAX`]. Rules: specification `lua/modules-glua.md` 5.6 (Go's `filepath.Match`).
+//! [`BYTES_MAX`]. Rules: `lua/modules/filepath.md` (Go's `filepath.Match`).
 
 /// Longest pattern and longest name: as long as paths can be.
 pub const BYTES_MAX: usize = 4096;

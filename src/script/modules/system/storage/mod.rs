@@ -2,7 +2,7 @@
 //!
 //! [`Storages`] has the rules of sharing and saving; here are the arguments. A store's object is
 //! made by the Lua half, since its `sync` and `close` wait. Closing saves; the store stays with
-//! others who have it open. Rules: specification `lua/modules-glua.md` 5.9.
+//! others who have it open. Rules: `lua/modules/storage.md`.
 
 use crate::script::disk;
 use crate::script::ffi::{Call, Fault, Function, Kind, Start, Waiting};
@@ -70,7 +70,7 @@ fn sync(call: &Call<'_>) -> Result<Start, Fault> {
 }
 
 /// `set(handle, key, value[, seconds])`: nothing, or an error. Without a time above zero the value
-/// counts for ever.
+/// does not expire.
 fn set(call: &Call<'_>) -> Result<i32, Fault> {
     let key = call.string(2)?;
     call.any(3)?;

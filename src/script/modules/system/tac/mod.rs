@@ -2,7 +2,7 @@
 //!
 //! The disk is asked on helper threads, a piece at a time. Lines may be longer than in the
 //! reference, which stops silently at 8 KiB: up to [`backward::LINE_BYTES_MAX`], beyond it is an
-//! error. Rules: specification `lua/modules-glua.md` 6.4.
+//! error. Rules: `lua/modules/tac.md`.
 
 mod backward;
 

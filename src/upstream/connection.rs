@@ -1,20 +1,20 @@
-//! Channel: a connection to any server, as sequential code sees it.
+//! UpstreamConnection: a connection to any server, as sequential code sees it.
 //!
 //! ```text
-//! let mut channel = Channel::connect(ops, "mail.example.org", 25, limit).await?;
-//! let greeting = channel.line(ops, 512, limit).await?;
-//! channel.send(ops, b"QUIT\r\n".to_vec(), limit).await?;
+//! let mut connection = UpstreamConnection::connect(ops, "mail.example.org", 25, limit).await?;
+//! let greeting = connection.line(ops, 512, limit).await?;
+//! connection.send(ops, b"QUIT\r\n".to_vec(), limit).await?;
 //! ```
 //!
 //! What protocols other than Redis are written over (HTTP, SQL, mail, LDAP, DNS over TCP): their
-//! codecs are sans-I/O functions over [`Channel::input`], their dialogues subtasks ([`Op::Run`]).
+//! codecs are sans-I/O functions over [`UpstreamConnection::input`], their dialogues subtasks ([`Op::Run`]).
 //! Every wait has a limit and ends with the task's deadline; what has come and was not consumed
-//! stays in the channel, and what a caller asks for at once is bounded by its `max`. Host names are
-//! looked up without blocking the loop. Dropping a channel closes it, unless a
+//! stays in the connection, and what a caller asks for at once is bounded by its `max`. Host names are
+//! looked up without blocking the loop. Dropping a connection closes it, unless a
 //! [`Pool`](super::pool::Pool) takes it.
 
 use crate::address::Address;
-use crate::op::{Answer, ChannelOp, Failure, Handle, Op, Ops};
+use crate::op::{Answer, ConnectionOp, Failure, Handle, Op, Ops};
 use crate::tls::ClientTls;
 use crate::upstream::dns::resolve_host;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// One connection and what has come on it.
 #[derive(Debug)]
-pub struct Channel {
+pub struct UpstreamConnection {
     handle: Handle,
     /// Bytes from `start` on have come and are not consumed.
     input: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct Channel {
     peer: String,
 }
 
-impl Channel {
+impl UpstreamConnection {
     /// Connects to `host`, a name or an address, trying its addresses in turn; `limit` is for all
     /// of it.
     ///
@@ -45,7 +45,7 @@ impl Channel {
         host: &str,
         port: u16,
         limit: Duration,
-    ) -> Result<Channel, Failure> {
+    ) -> Result<UpstreamConnection, Failure> {
         let until = ops.now().checked_add(limit);
         let literal =
             host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -58,8 +58,10 @@ impl Channel {
             let left = until.map_or(limit, |until| until.saturating_duration_since(ops.now()));
             // A host that swallows packets must leave time for the addresses after it.
             let share = left / u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
-            match Channel::open(ops, Address::Tcp(SocketAddr::new(*ip, port)), share).await {
-                Ok(channel) => return Ok(channel),
+            match UpstreamConnection::open(ops, Address::Tcp(SocketAddr::new(*ip, port)), share)
+                .await
+            {
+                Ok(connection) => return Ok(connection),
                 Err(error) => failure = error,
             }
         }
@@ -70,19 +72,27 @@ impl Channel {
     ///
     /// # Errors
     /// Why it could not be opened.
-    pub async fn connect_unix(ops: &Ops, path: &Path, limit: Duration) -> Result<Channel, Failure> {
-        Channel::open(ops, Address::Unix(path.to_owned()), limit).await
+    pub async fn connect_unix(
+        ops: &Ops,
+        path: &Path,
+        limit: Duration,
+    ) -> Result<UpstreamConnection, Failure> {
+        UpstreamConnection::open(ops, Address::Unix(path.to_owned()), limit).await
     }
 
     /// Connects to an address.
     ///
     /// # Errors
     /// Why it could not be opened.
-    pub async fn open(ops: &Ops, address: Address, limit: Duration) -> Result<Channel, Failure> {
+    pub async fn open(
+        ops: &Ops,
+        address: Address,
+        limit: Duration,
+    ) -> Result<UpstreamConnection, Failure> {
         let peer = address.to_string();
-        match ops.ask(Op::Channel(ChannelOp::Open(address)), limit).await {
+        match ops.ask(Op::Connection(ConnectionOp::Open(address)), limit).await {
             Answer::Opened(handle) => {
-                Ok(Channel { handle, input: Vec::new(), start: 0, ended: false, peer })
+                Ok(UpstreamConnection { handle, input: Vec::new(), start: 0, ended: false, peer })
             }
             Answer::Failed(Failure::TimedOut) => {
                 Err(Failure::Refused(super::dial_timeout_text(&peer)))
@@ -92,7 +102,7 @@ impl Channel {
     }
 
     /// Speaks TLS from here on; `name` is what the certificate must be for. Nothing may be left in
-    /// [`Channel::input`]: what came before the handshake was not protected (the injection of RFC
+    /// [`UpstreamConnection::input`]: what came before the handshake was not protected (the injection of RFC
     /// 3207, section 6), so it is an error.
     ///
     /// # Errors
@@ -107,14 +117,18 @@ impl Channel {
         if !self.input().is_empty() {
             return Err(Failure::Protocol("bytes came before the TLS handshake".into()));
         }
-        self.passed(ops, ChannelOp::StartTls(self.handle.id(), tls.clone(), name.to_owned()), limit)
-            .await
+        self.passed(
+            ops,
+            ConnectionOp::StartTls(self.handle.id(), tls.clone(), name.to_owned()),
+            limit,
+        )
+        .await
     }
 
     /// Sends all of `bytes`.
     ///
     /// # Errors
-    /// The connection is gone, or the peer took them too slowly; then the channel is of no more
+    /// The connection is gone, or the peer took them too slowly; then the connection is of no more
     /// use.
     pub async fn send(
         &mut self,
@@ -122,13 +136,13 @@ impl Channel {
         bytes: impl Into<Vec<u8>>,
         limit: Duration,
     ) -> Result<(), Failure> {
-        self.passed(ops, ChannelOp::Send(self.handle.id(), bytes.into()), limit).await
+        self.passed(ops, ConnectionOp::Send(self.handle.id(), bytes.into()), limit).await
     }
 
     /// Waits until more has come. False: the peer sends no more.
     ///
     /// # Errors
-    /// The connection is gone, or nothing came in time; after that one the channel may be used on.
+    /// The connection is gone, or nothing came in time; after that one the connection may be used on.
     pub async fn receive(&mut self, ops: &Ops, limit: Duration) -> Result<bool, Failure> {
         if self.ended {
             return Ok(false);
@@ -137,7 +151,8 @@ impl Channel {
         self.start = 0;
         let before = self.input.len();
         let buffer = std::mem::take(&mut self.input);
-        match ops.ask(Op::Channel(ChannelOp::Receive(self.handle.id(), buffer)), limit).await {
+        match ops.ask(Op::Connection(ConnectionOp::Receive(self.handle.id(), buffer)), limit).await
+        {
             Answer::Received(buffer) => {
                 self.ended = buffer.len() == before;
                 self.input = buffer;
@@ -160,7 +175,7 @@ impl Channel {
     /// A line without its end (LF or CRLF), of at most `max` bytes.
     ///
     /// # Errors
-    /// As [`Channel::receive`]; also [`Failure::Protocol`] for a longer line, [`Failure::Closed`]
+    /// As [`UpstreamConnection::receive`]; also [`Failure::Protocol`] for a longer line, [`Failure::Closed`]
     /// for an end in the middle of it.
     pub async fn line(
         &mut self,
@@ -186,7 +201,7 @@ impl Channel {
     /// Waits until the input holds at least `count` bytes.
     ///
     /// # Errors
-    /// As [`Channel::receive`]; also [`Failure::Closed`] if the peer sends fewer.
+    /// As [`UpstreamConnection::receive`]; also [`Failure::Closed`] if the peer sends fewer.
     pub async fn at_least(
         &mut self,
         ops: &Ops,
@@ -200,7 +215,7 @@ impl Channel {
         Ok(())
     }
 
-    /// As [`Channel::receive`], for who needs more.
+    /// As [`UpstreamConnection::receive`], for who needs more.
     ///
     /// # Errors
     /// Also [`Failure::Closed`] when the peer sends no more.
@@ -212,10 +227,10 @@ impl Channel {
         }
     }
 
-    /// Whether a channel that was idle may be used again: nothing has come, and the peer has not
+    /// Whether a connection that was idle may be used again: nothing has come, and the peer has not
     /// closed it.
     pub async fn is_fresh(&self, ops: &Ops) -> bool {
-        let check = Op::Channel(ChannelOp::Check(self.handle.id()));
+        let check = Op::Connection(ConnectionOp::Check(self.handle.id()));
         self.input().is_empty()
             && !self.ended
             && matches!(ops.ask(check, Duration::MAX).await, Answer::Fresh(true))
@@ -226,8 +241,13 @@ impl Channel {
         &self.peer
     }
 
-    async fn passed(&mut self, ops: &Ops, op: ChannelOp, limit: Duration) -> Result<(), Failure> {
-        match ops.ask(Op::Channel(op), limit).await {
+    async fn passed(
+        &mut self,
+        ops: &Ops,
+        op: ConnectionOp,
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        match ops.ask(Op::Connection(op), limit).await {
             Answer::Passed => Ok(()),
             answer => Err(failure(answer)),
         }

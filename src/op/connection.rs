@@ -1,8 +1,8 @@
-//! Channels as ops: a connection that the worker holds, and that whoever opened it drives by a
+//! Upstream connections as ops: the worker holds the connection, and its opener drives it by a
 //! [`Handle`].
 //!
-//! At most one op of a channel is outstanding. Dropping the handle closes the connection.
-//! [`Channel`](crate::upstream::channel::Channel) is the comfortable end of it.
+//! At most one op of a connection is outstanding. Dropping the handle closes the connection.
+//! [`UpstreamConnection`](crate::upstream::connection::UpstreamConnection) is the comfortable end of it.
 
 use crate::address::Address;
 use crate::tls::ClientTls;
@@ -11,38 +11,38 @@ use std::rc::Rc;
 
 /// What to do with a connection.
 #[derive(Debug)]
-pub enum ChannelOp {
+pub enum ConnectionOp {
     /// Connect; answered by [`Answer::Opened`](super::Answer::Opened).
     Open(Address),
     /// Speak TLS from here on, the certificate being for that name; answered when the handshake is
     /// through.
-    StartTls(ChannelId, ClientTls, String),
+    StartTls(ConnectionId, ClientTls, String),
     /// Answered when the kernel has taken all of it.
-    Send(ChannelId, Vec<u8>),
+    Send(ConnectionId, Vec<u8>),
     /// Answered when something has come, which is put behind what the buffer holds; nothing new
     /// means that the peer sends no more.
-    Receive(ChannelId, Vec<u8>),
+    Receive(ConnectionId, Vec<u8>),
     /// Whether an idle connection may be used again; answered at once.
-    Check(ChannelId),
+    Check(ConnectionId),
 }
 
-/// Names a channel of one worker.
+/// Names a connection of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ChannelId(pub u64);
+pub struct ConnectionId(pub u64);
 
 /// The right to one connection; dropping it closes the connection at the end of the turn.
 #[derive(Debug)]
 pub struct Handle {
-    id: ChannelId,
+    id: ConnectionId,
     dropped: Dropped,
 }
 
 impl Handle {
-    pub fn new(id: ChannelId, dropped: Dropped) -> Handle {
+    pub fn new(id: ConnectionId, dropped: Dropped) -> Handle {
         Handle { id, dropped }
     }
 
-    pub fn id(&self) -> ChannelId {
+    pub fn id(&self) -> ConnectionId {
         self.id
     }
 }
@@ -53,13 +53,13 @@ impl Drop for Handle {
     }
 }
 
-/// The channels whose handles are gone; the worker closes them.
+/// The connections whose handles are gone; the worker closes them.
 #[derive(Clone, Debug, Default)]
-pub struct Dropped(Rc<RefCell<Vec<ChannelId>>>);
+pub struct Dropped(Rc<RefCell<Vec<ConnectionId>>>);
 
 impl Dropped {
     /// Those that were dropped since the last call.
-    pub fn take(&self) -> Vec<ChannelId> {
+    pub fn take(&self) -> Vec<ConnectionId> {
         if self.0.borrow().is_empty() { Vec::new() } else { self.0.take() }
     }
 }

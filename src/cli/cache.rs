@@ -9,7 +9,7 @@ use super::{Outcome, client};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-/// Remove a user's cached data from the running server.
+/// Remove a user's cached data from the running server
 #[derive(Args)]
 pub struct Arguments {
     #[command(subcommand)]

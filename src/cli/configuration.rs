@@ -2,16 +2,26 @@
 
 use crate::config::{self, Config, Format, Source};
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use std::path::PathBuf;
 
 #[derive(Args)]
+#[command(next_help_heading = "Configuration")]
 pub struct Configuration {
     /// The configuration file. By default the standard locations are searched.
     #[arg(short, long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// The format of the configuration file. By default the file extension decides.
-    #[arg(long, value_name = "FORMAT", global = true, value_parser = ["yaml", "json", "toml"])]
+    #[arg(long, value_name = "FORMAT", global = true, value_parser = formats())]
     config_format: Option<String>,
+}
+
+fn formats() -> PossibleValuesParser {
+    PossibleValuesParser::new([
+        PossibleValue::new("yaml").alias("yml"),
+        PossibleValue::new("json"),
+        PossibleValue::new("toml"),
+    ])
 }
 
 impl Configuration {

@@ -2,6 +2,7 @@
 
 use super::configuration::Configuration;
 use super::{Failure, Outcome};
+use crate::auth::caller::AUTHENTICATE;
 use crate::auth::caller::token::Jwt;
 use crate::config::Word;
 use crate::config::section::caller_auth::JwtAuth;
@@ -21,7 +22,8 @@ pub struct Arguments {
     caller: String,
     /// What the caller may do; may be repeated: authenticate (logins), user_info (look-ups),
     /// list_accounts, security (bans, cache, metrics), admin (security and the configuration).
-    /// Other roles are for hooks. By default the roles of this caller in server.jwt_auth.users.
+    /// Other roles are for hooks. All endpoints but /metrics and hooks need authenticate in
+    /// addition. By default the roles of this caller in server.jwt_auth.users.
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
     /// How long the token is valid, at most 10 years: 30m, 12h, 8760h. By default
@@ -54,6 +56,9 @@ impl Arguments {
             .map(|at| at.to_string())
             .unwrap_or_default();
         eprintln!("valid until {until} for {}: {}", self.caller, roles.join(", "));
+        if !roles.iter().any(|role| role == AUTHENTICATE) {
+            eprintln!("note: without the role authenticate it is only good for /metrics and hooks");
+        }
         println!("{}", pair.token);
         Ok(())
     }

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bans;
 mod blocklists;
 mod body;
 mod brute_force;

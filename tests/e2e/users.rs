@@ -274,8 +274,11 @@ fn a_token_is_accepted_for_its_roles() {
     let server = Site::new().set(auth).start();
     let config = server.path("loligo.json");
     let token = |arguments: &[&str]| {
-        let all = [&["token", "-c", config.to_str().unwrap()], arguments].concat();
-        run(&all, "")
+        let mut command = loligo();
+        // The scripts are named relative to it.
+        command.current_dir(config.parent().unwrap()).args(["token", "-c"]).arg(&config);
+        command.args(arguments);
+        finish(command, "")
     };
     let ask = |request: Request, token: &str| {
         server.ask(&request.header("Authorization", format!("Bearer {}", token.trim_end()))).status
@@ -288,17 +291,25 @@ fn a_token_is_accepted_for_its_roles() {
     assert_eq!(proxy.status, 0, "{}", proxy.err);
     assert!(proxy.err.contains("for proxy: authenticate"), "{}", proxy.err);
     assert_eq!((ask(login(), &proxy.out), ask(list(), &proxy.out)), (200, 403));
-    let admin = token(&["watch", "--role", "security", "--expires", "8760h"]);
-    assert_eq!((ask(login(), &admin.out), ask(list(), &admin.out)), (403, 200));
-    let short = token(&["watch", "--role", "security", "--expires", "1s"]);
-    until("the end of the token", || (ask(list(), &short.out) == 401).then_some(()));
+    let admin =
+        token(&["watch", "--role", "security", "--role", "authenticate", "--expires", "8760h"]);
+    assert_eq!(admin.status, 0, "{}", admin.err);
+    assert_eq!((ask(login(), &admin.out), ask(list(), &admin.out)), (200, 200));
+    assert_eq!(admin.err.lines().count(), 1, "{}", admin.err);
+    let scraper = token(&["watch", "--role", "security"]);
+    assert!(scraper.err.contains("only good for /metrics"), "{}", scraper.err);
+    assert_eq!(ask(Request::get("/metrics"), &scraper.out), 200);
+    let short = token(&["proxy", "--expires", "1s"]);
+    until("the end of the token", || (ask(login(), &short.out) == 401).then_some(()));
 
     assert!(token(&["watch"]).err.contains("give --role"));
     assert_eq!(token(&["watch", "--role", "admin", "--expires", "soon"]).status, 2);
     assert_eq!(token(&["watch", "--role", "admin", "--expires", "87601h"]).status, 2);
     let plain = Site::new();
-    let config = plain.write_config();
-    let refused = run(&["token", "-c", config.to_str().unwrap(), "x", "--role", "admin"], "");
+    let mut command = loligo();
+    command.current_dir(plain.path("")).args(["token", "-c"]).arg(plain.write_config());
+    command.args(["x", "--role", "admin"]);
+    let refused = finish(command, "");
     assert_eq!(refused.status, 1);
     assert!(refused.err.contains("server.jwt_auth is not enabled"), "{}", refused.err);
 }

@@ -13,7 +13,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A change of a file that is going on: nobody else changes it through this type.
+/// A change in progress: it holds the lock, so no other change runs at the same time.
 pub struct Edit {
     pub users: UserFile,
     /// The file itself, where a symbolic link leads to.

@@ -12,6 +12,7 @@ mod check;
 mod client;
 mod configuration;
 mod hash;
+mod integrate;
 mod prompt;
 mod serve;
 mod show;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 /// An authentication server for mail systems.
 #[derive(Parser)]
-#[command(name = "loligo", version, arg_required_else_help = true)]
+#[command(name = "loligo", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 struct Arguments {
     #[command(flatten)]
     configuration: Configuration,
@@ -42,10 +43,14 @@ enum Command {
     Bruteforce(bruteforce::Arguments),
     Cache(cache::Arguments),
     User(user::Arguments),
+    Integrate(integrate::Arguments),
     Hash(hash::Arguments),
     Verify(verify::Arguments),
     Token(token::Arguments),
 }
+
+const EXIT_STATUS: &str = "Exit status: 0 done; 1 the command failed; 2 the arguments are wrong; \
+    3 the answer is no: nothing was there to be removed, or a password does not match.";
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -66,6 +71,7 @@ fn run(arguments: &Arguments) -> Outcome {
         Command::Config(arguments) => arguments.run(configuration),
         Command::Bruteforce(arguments) => arguments.run(configuration),
         Command::Cache(arguments) => arguments.run(configuration),
+        Command::Integrate(arguments) => arguments.run(configuration),
         Command::User(arguments) => arguments.run(),
         Command::Hash(arguments) => arguments.run(),
         Command::Verify(arguments) => arguments.run(),

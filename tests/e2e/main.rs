@@ -25,6 +25,7 @@ mod examples;
 mod hash_thread;
 mod http10;
 mod http_client;
+mod integrate;
 mod isolation;
 mod keepalive;
 mod known_accounts;

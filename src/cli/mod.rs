@@ -11,6 +11,7 @@ mod cache;
 mod check;
 mod client;
 mod configuration;
+mod generate;
 mod hash;
 mod integrate;
 mod prompt;
@@ -47,6 +48,8 @@ enum Command {
     Hash(hash::Arguments),
     Verify(verify::Arguments),
     Token(token::Arguments),
+    #[command(hide = true)]
+    Generate(generate::Arguments),
 }
 
 const EXIT_STATUS: &str = "Exit status: 0 done; 1 the command failed; 2 the arguments are wrong; \
@@ -75,6 +78,7 @@ fn run(arguments: &Arguments) -> Outcome {
         Command::User(arguments) => arguments.run(),
         Command::Hash(arguments) => arguments.run(),
         Command::Verify(arguments) => arguments.run(),
+        Command::Generate(arguments) => arguments.run(),
         Command::Token(arguments) => arguments.run(configuration),
     }
 }

@@ -37,6 +37,7 @@ mod listeners;
 mod log_keys;
 mod login_counters;
 mod mail_dovecot;
+mod manpages;
 mod mfa;
 mod monitoring;
 mod nested_calls;

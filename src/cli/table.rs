@@ -44,6 +44,6 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_control_characters_escaped() {
         let rows = [["ada", "1"], ["\u{1b}[2J☃", "22"]].map(|row| row.map(str::to_owned));
-        assert_eq!(compose(["NAME", "N"], rows), "NAME       N\nada        1\n\\u{1b}[2J☃  22\n");
+        assert_eq!(compose(["NAME", "N"], rows), "NAME        N\nada         1\n\\u{1b}[2J☃  22\n");
     }
 }

@@ -44,8 +44,12 @@ impl Tried {
         if name.is_empty() {
             return;
         }
-        // A cut character becomes U+FFFD.
         let name = name.get(..TRIED_BYTES_MAX).unwrap_or(name);
+        // The usual case, without an allocation: one client tries one user again.
+        if self.0.first().is_some_and(|newest| newest.as_bytes() == name) {
+            return;
+        }
+        // A cut character becomes U+FFFD.
         let name = String::from_utf8_lossy(name).into_owned();
         self.0.retain(|known| *known != name);
         self.0.truncate(TRIED_MAX - 1);

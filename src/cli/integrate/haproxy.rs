@@ -29,8 +29,12 @@ pub fn compose(integration: &Integration<'_>) -> Result<Vec<ClientFile>, String>
     });
     // HAProxy gives up later than this server does.
     let patience = integration.patience().to_string();
-    let values =
-        [("ADDRESS", address.as_str()), ("TLS", &tls.unwrap_or_default()), ("TIMEOUT", &patience)];
+    let values = [
+        ("ADDRESS", address.as_str()),
+        ("TLS", &tls.unwrap_or_default()),
+        ("SOCKET", &integration.socket_note(target, 4)),
+        ("TIMEOUT", &patience),
+    ];
     let text = fill(TEMPLATE, &values);
     Ok(vec![ClientFile { name: "haproxy.cfg", place: "/etc/haproxy/haproxy.cfg", text }])
 }
@@ -54,5 +58,6 @@ backend loligo
     # 503 while an instance drains.
     option httpchk GET /healthz
     http-check expect status 200
+@SOCKET@
     server loligo @ADDRESS@ send-proxy-v2@TLS@ check check-send-proxy inter 2s
 ";

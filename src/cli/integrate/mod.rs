@@ -132,6 +132,18 @@ impl Integration<'_> {
         if target.caller_auth { self.caller.authorization() } else { Ok(None) }
     }
 
+    /// A comment for configurations that name a unix socket, indented by so many blanks.
+    fn socket_note(&self, target: &Target, indent: usize) -> String {
+        if target.is_unix() {
+            let blanks = " ".repeat(indent);
+            format!(
+                "{blanks}# Its processes must be allowed to write to the socket: see group and mode of the listener."
+            )
+        } else {
+            String::new()
+        }
+    }
+
     /// Refuses to go on if an endpoint is switched off.
     fn require(&self, is_disabled: bool, key: &str) -> Result<(), String> {
         if is_disabled {

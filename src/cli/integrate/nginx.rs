@@ -23,6 +23,7 @@ pub fn compose(integration: &Integration<'_>) -> Result<Vec<ClientFile>, String>
         TEMPLATE,
         &[
             ("AUTH_HTTP", &format!("{upstream}/api/v1/auth/nginx")),
+            ("SOCKET", &integration.socket_note(target, 4)),
             ("TIMEOUT", &integration.patience().to_string()),
             ("AUTHORIZATION", &authorization.unwrap_or_default()),
             ("IMAP", &backend(&server.imap_backend_address.text(), server.imap_backend_port)),
@@ -46,6 +47,7 @@ events {
 mail {
     server_name mail.example.com;               # change
 
+@SOCKET@
     auth_http @AUTH_HTTP@;
     # Longer than the server works on a request (server.timeouts.request).
     auth_http_timeout @TIMEOUT@s;

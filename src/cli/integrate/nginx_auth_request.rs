@@ -37,6 +37,7 @@ pub fn compose(integration: &Integration<'_>) -> Result<Vec<ClientFile>, String>
         &[
             ("UPSTREAM", &format!("{scheme}://{upstream}/api/v1/auth/basic")),
             ("HEADER", header),
+            ("SOCKET", &integration.socket_note(target, 12)),
             ("TLS", &tls.unwrap_or_default()),
             ("TIMEOUT", &integration.patience().to_string()),
         ],
@@ -75,6 +76,7 @@ http {
 
         location = /loligo {
             internal;
+@SOCKET@
             proxy_pass @UPSTREAM@;
 @TLS@
             # The password is in the header Authorization; the body of the request is not needed.

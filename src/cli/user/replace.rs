@@ -77,7 +77,12 @@ impl Edit {
         new.file.write_all(&self.users.bytes())?;
         let is = new.file.metadata()?;
         if (is.uid(), is.gid()) != (old.uid(), old.gid()) {
-            fchown(&new.file, Some(old.uid()), Some(old.gid()))?;
+            fchown(&new.file, Some(old.uid()), Some(old.gid())).map_err(|error| {
+                io::Error::other(format!(
+                    "the new file cannot have the owner and group of the old one: {error}; run \
+                     this command as its owner, or as root"
+                ))
+            })?;
         }
         // After the owner, whose change takes set-ID bits away; while it was written, the file was
         // readable by its maker only.

@@ -2,7 +2,7 @@
 
 use crate::log::Level;
 use crate::op::{Op, Ops};
-use crate::state::Store;
+use crate::state::{Error, Store};
 use crate::worker::reporting::Notices;
 use std::time::Duration;
 
@@ -14,11 +14,13 @@ pub(super) async fn renew(store: Store, notices: Notices, ops: Ops) {
     let mut fails = false;
     loop {
         let outcome = store.renew_manual_bans(&ops).await;
-        if let (Err(error), false) = (&outcome, fails) {
+        // A Redis that is away has a line of its own.
+        let is_away = matches!(outcome, Err(Error::Failed(_)));
+        if let (Err(error), false, false) = (&outcome, fails, is_away) {
             let error = [("error", error.to_string())];
             notices.add(Level::Warn, "Bans by hand cannot be read", error);
         }
-        fails = outcome.is_err();
+        fails = outcome.is_err() && !is_away;
         ops.ask(Op::Sleep(RENEW_EVERY), Duration::MAX).await;
     }
 }

@@ -144,7 +144,9 @@ impl<S: Scripts> Pipeline<'_, S> {
     /// The stages in their order; each goes on or ends the request. The user who passed them all
     /// is let in.
     async fn stages(&mut self) -> ControlFlow<End, Arc<User>> {
-        self.bans_by_hand(None).await?;
+        if !self.run.stores.state.manual_bans().is_empty() {
+            boxed(self.bans_by_hand(None)).await?;
+        }
         let user = match self.recall() {
             Some(user) => Some(user),
             None => {
@@ -154,15 +156,18 @@ impl<S: Scripts> Pipeline<'_, S> {
                 self.backends().await?
             }
         };
-        self.bans_by_hand(user.as_deref()).await?;
+        if !self.run.stores.state.manual_bans().is_empty() {
+            boxed(self.bans_by_hand(user.as_deref())).await?;
+        }
         self.filters(user).await
     }
 
-    /// Bans that operators made: of the client and the login name, then of the account.
+    /// Bans that operators made: of the client and the login name, then of the account. Usually
+    /// there are none, so that it is not begun.
     async fn bans_by_hand(&mut self, user: Option<&User>) -> ControlFlow<End> {
         let account = user.map(|user| user.account.as_slice());
         match brute_force::manual::ban(&self.run, account, &mut self.report) {
-            Some(block) => boxed(self.blocked(block)).await,
+            Some(block) => self.blocked(block).await,
             None => Continue(()),
         }
     }

@@ -7,7 +7,7 @@ use crate::auth::policy::Policy;
 use crate::auth::positive_cache;
 use crate::auth::run::Stores;
 use crate::op::Ops;
-use crate::state::{AffectedAccounts, Blocks, Error, Forgotten, Store};
+use crate::state::{AffectedAccounts, Blocks, Error, Forgotten, MANUAL, Store};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
@@ -35,10 +35,17 @@ pub async fn flush(
     flush: &Flush,
 ) -> Result<Vec<Vec<u8>>, Error> {
     let counters = rules.counters_to_flush(flush);
-    state
-        .flush_blocks(ops, &counters, |bucket| flush.rule == ALL || flush.rule.as_bytes() == bucket)
-        .await
+    let applies = |bucket: &[u8]| flush.rule == ALL || flush.rule.as_bytes() == bucket;
+    let mut removed = state.flush_blocks(ops, &counters, applies).await?;
+    if applies(MANUAL) && state.unban_address(ops, flush.address.to_canonical()).await? {
+        removed.push(BY_HAND.to_vec());
+        removed.sort_unstable();
+    }
+    Ok(removed)
 }
+
+/// The list that a ban by hand is in, as the answer to a flush names it.
+const BY_HAND: &[u8] = b"BRUTEFORCE_MANUAL";
 
 /// Forgets a user: cache entries, mapping, histories, what brute force keeps of the addresses that
 /// failed for the account, and in any case what this process remembers. The keys that were removed,

@@ -87,8 +87,11 @@ async fn write<S>(
             Err(error) => brute_force::note_outage(Err(error), &mut report.events),
         }
     }
-    let failures = (failed && !guard.counters.is_empty())
-        .then_some(Failed { counters: &guard.counters, period_min: Duration::ZERO });
+    let failures = (failed && !guard.counters.is_empty()).then_some(Failed {
+        counters: &guard.counters,
+        period_min: Duration::ZERO,
+        username: run.login.request.get(Field::Username),
+    });
     let cache = positive_cache::of(run.policy, request);
     let keeps = |user: &&User| user.authenticated && !user.from_cache && request.mode == Mode::Auth;
     let kept = user.filter(keeps).zip(cache).and_then(|(user, cache)| {

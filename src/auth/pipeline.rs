@@ -4,6 +4,7 @@
 //! | Stage | Runs | May end the request with |
 //! |---|---|---|
 //! | client name | if configured | nothing |
+//! | bans by hand | passwords; again once the account is known | failure |
 //! | in-process cache | passwords, unless `in-memory=0` or of a master login | nothing; a hit skips to the filters |
 //! | brute force, account lookup | passwords; the lookup always | failure |
 //! | features | passwords, not for saslauthd | failure, temporary failure |
@@ -143,6 +144,9 @@ impl<S: Scripts> Pipeline<'_, S> {
     /// The stages in their order; each goes on or ends the request. The user who passed them all
     /// is let in.
     async fn stages(&mut self) -> ControlFlow<End, Arc<User>> {
+        if !self.run.stores.state.manual_bans().is_empty() {
+            boxed(self.bans_by_hand(None)).await?;
+        }
         let user = match self.recall() {
             Some(user) => Some(user),
             None => {
@@ -152,7 +156,20 @@ impl<S: Scripts> Pipeline<'_, S> {
                 self.backends().await?
             }
         };
+        if !self.run.stores.state.manual_bans().is_empty() {
+            boxed(self.bans_by_hand(user.as_deref())).await?;
+        }
         self.filters(user).await
+    }
+
+    /// Bans that operators made: of the client and the login name, then of the account. Usually
+    /// there are none, so that it is not begun.
+    async fn bans_by_hand(&mut self, user: Option<&User>) -> ControlFlow<End> {
+        let account = user.map(|user| user.account.as_slice());
+        match brute_force::manual::ban(&self.run, account, &mut self.report) {
+            Some(block) => self.blocked(block).await,
+            None => Continue(()),
+        }
     }
 
     /// In-process cache: a user who has just logged in the same way. Master logins are none of its

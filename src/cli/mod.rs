@@ -1,97 +1,127 @@
-//! The command line. One file per command; exit codes: 0 done, 1 it failed, 2 the arguments are
-//! wrong.
+//! The command line: one file per command.
+//!
+//! Each file has the command's `Arguments` (its doc comments are the help texts) and a method `run`.
+//! A new command is a file, a variant of [`Command`] and a line in [`run`].
+//!
+//! Exit status: 0 done, 1 the command failed, 2 the arguments are wrong, 3 the answer is no (see
+//! [`Failure::Negative`]).
 
 mod bruteforce;
 mod cache;
 mod check;
 mod client;
+mod configuration;
+mod generate;
+mod hash;
+mod integrate;
+mod prompt;
 mod serve;
 mod show;
+mod table;
+mod token;
+mod user;
+mod verify;
 
-use crate::config::{self, Config, Format, Source};
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
+use configuration::Configuration;
 use std::process::ExitCode;
 
 /// An authentication server for mail systems.
 #[derive(Parser)]
-#[command(name = "loligo", version, arg_required_else_help = true)]
+#[command(name = "loligo", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 struct Arguments {
+    #[command(flatten)]
+    configuration: Configuration,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server. SIGHUP reloads configuration and scripts, SIGTERM stops it.
-    Serve(ConfigArguments),
-    /// Check the configuration and all scripts, and report errors.
-    Check(ConfigArguments),
-    /// Print the effective configuration, with secrets masked.
-    Config(ConfigArguments),
-    /// List or remove brute-force blocks of the running server.
-    Bruteforce {
-        #[command(flatten)]
-        config: ConfigArguments,
-        #[command(subcommand)]
-        command: bruteforce::Command,
-    },
-    /// Remove a user's cached data from the running server.
-    Cache {
-        #[command(flatten)]
-        config: ConfigArguments,
-        #[command(subcommand)]
-        command: cache::Command,
-    },
+    Serve(serve::Arguments),
+    Check(check::Arguments),
+    Config(show::Arguments),
+    Bruteforce(bruteforce::Arguments),
+    Cache(cache::Arguments),
+    User(user::Arguments),
+    Integrate(integrate::Arguments),
+    Hash(hash::Arguments),
+    Verify(verify::Arguments),
+    Token(token::Arguments),
+    #[command(hide = true)]
+    Generate(generate::Arguments),
 }
 
-#[derive(Args)]
-struct ConfigArguments {
-    /// The configuration file. By default the standard locations are searched.
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// yaml, json or toml. By default the file extension decides.
-    #[arg(long, value_name = "FORMAT")]
-    config_format: Option<String>,
-}
-
-impl ConfigArguments {
-    fn source(&self) -> Result<Source, String> {
-        let named = |word: &str| {
-            Format::named(word)
-                .ok_or_else(|| format!("unknown format {word:?}: yaml, json or toml"))
-        };
-        let format = self.config_format.as_deref().map(named).transpose()?;
-        Ok(Source::from_process(self.config.clone(), format))
-    }
-
-    /// The configuration of the running server.
-    fn load(&self) -> Result<Config, String> {
-        config::load(&self.source()?)
-            .map(|loaded| loaded.config)
-            .map_err(|problems| problems.to_string())
-    }
-}
+const EXIT_STATUS: &str = "Exit status: 0 done; 1 the command failed; 2 the arguments are wrong; \
+    3 the answer is no: nothing was there to be removed, or a password does not match.";
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let outcome = match &arguments.command {
-        Command::Serve(arguments) => arguments.source().and_then(serve::run),
-        Command::Check(arguments) => arguments.source().and_then(check::run),
-        Command::Config(arguments) => arguments.source().and_then(show::run),
-        Command::Bruteforce { config, command } => {
-            config.load().and_then(|config| bruteforce::run(command, &config))
-        }
-        Command::Cache { config, command } => {
-            config.load().and_then(|config| cache::run(command, &config))
-        }
+    let Err(failure) = run(&Arguments::parse()) else { return ExitCode::SUCCESS };
+    let (message, status) = match failure {
+        Failure::Failed(message) => (message, 1),
+        Failure::Negative(message) => (message, 3),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
+    eprintln!("{message}");
+    ExitCode::from(status)
+}
+
+fn run(arguments: &Arguments) -> Outcome {
+    let configuration = &arguments.configuration;
+    match &arguments.command {
+        Command::Serve(arguments) => arguments.run(configuration),
+        Command::Check(arguments) => arguments.run(configuration),
+        Command::Config(arguments) => arguments.run(configuration),
+        Command::Bruteforce(arguments) => arguments.run(configuration),
+        Command::Cache(arguments) => arguments.run(configuration),
+        Command::Integrate(arguments) => arguments.run(configuration),
+        Command::User(arguments) => arguments.run(),
+        Command::Hash(arguments) => arguments.run(),
+        Command::Verify(arguments) => arguments.run(),
+        Command::Generate(arguments) => arguments.run(),
+        Command::Token(arguments) => arguments.run(configuration),
+    }
+}
+
+/// How a command ends.
+type Outcome = Result<(), Failure>;
+
+/// Why a command was not done. The messages are whole sentences or several lines, for people.
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    /// Exit status 1.
+    Failed(String),
+    /// The command worked, and its answer is no: nothing was there to be removed, or a password
+    /// does not match. Exit status 3, so that a script can tell it from a failure.
+    Negative(String),
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_is_named_before_or_after_the_command() {
+        for line in [
+            "loligo -c a.yml bruteforce list",
+            "loligo bruteforce -c a.yml list",
+            "loligo bruteforce list -c a.yml",
+        ] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).map_err(|e| e.to_string());
+            let arguments = arguments.unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(arguments.configuration.config.as_deref(), Some("a.yml".as_ref()), "{line}");
         }
     }
 }

@@ -1,8 +1,16 @@
 //! `loligo serve`.
 
-use crate::config::Source;
+use super::Outcome;
+use super::configuration::Configuration;
 use crate::server;
+use clap::Args;
 
-pub fn run(source: Source) -> Result<(), String> {
-    server::run(source).map_err(|error| error.to_string())
+/// Run the server. SIGHUP reloads configuration and scripts, SIGTERM stops it.
+#[derive(Args)]
+pub struct Arguments {}
+
+impl Arguments {
+    pub fn run(&self, configuration: &Configuration) -> Outcome {
+        Ok(server::run(configuration.source()).map_err(|error| error.to_string())?)
+    }
 }

@@ -1,12 +1,21 @@
 //! `loligo config`: the effective configuration, secrets masked.
 
-use crate::config::{self, Source};
+use super::Outcome;
+use super::configuration::Configuration;
+use crate::config;
+use clap::Args;
 
-pub fn run(source: Source) -> Result<(), String> {
-    let loaded = config::load(&source).map_err(|problems| problems.to_string())?;
-    for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+/// Print the effective configuration, with secrets masked.
+#[derive(Args)]
+pub struct Arguments {}
+
+impl Arguments {
+    pub fn run(&self, configuration: &Configuration) -> Outcome {
+        let loaded = config::load(&configuration.source()).map_err(|all| all.to_string())?;
+        for warning in &loaded.warnings {
+            eprintln!("warning: {warning}");
+        }
+        print!("{}", loaded.config.effective());
+        Ok(())
     }
-    print!("{}", loaded.config.effective());
-    Ok(())
 }

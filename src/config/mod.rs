@@ -41,7 +41,8 @@ pub use finding::{Finding, FindingKind};
 pub use format::Format;
 pub use keys::nearest;
 pub use listeners::ListenerPlaces;
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, Wrong};
+pub use value::Word;
 
 use keys::{Keys, Section};
 use problem::Report;

@@ -7,10 +7,11 @@
 use crate::auth::admin::{Blocked, JobState};
 use crate::auth::brute_force::rules::Flush;
 use crate::auth::request::{Request, SessionId};
+use crate::dialect::bans;
 use crate::dialect::envelope::{Envelope, JSON};
 use crate::dialect::json;
 use crate::proto::http::Method;
-use crate::state::Error;
+use crate::state::{Error, Subject};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -20,6 +21,12 @@ use std::net::IpAddr;
 pub enum Endpoint {
     BruteForceList,
     BruteForceFlush,
+    /// Bans with what explains them.
+    Bans,
+    /// A ban by hand.
+    Ban,
+    /// Its end.
+    Unban,
     /// The flush happens after the answer.
     BruteForceFlushLater,
     /// How far a flush is that was put off; the job's name is the last element of the path.
@@ -32,6 +39,9 @@ pub enum Endpoint {
 pub fn endpoint(method: Method, path: &[u8]) -> Option<Endpoint> {
     Some(match (method, path) {
         (Method::Get | Method::Post, b"bruteforce/list") => Endpoint::BruteForceList,
+        (Method::Get, b"bruteforce/bans") => Endpoint::Bans,
+        (Method::Post, b"bruteforce/bans") => Endpoint::Ban,
+        (Method::Delete, b"bruteforce/bans") => Endpoint::Unban,
         (Method::Delete, b"bruteforce/flush") => Endpoint::BruteForceFlush,
         (Method::Delete, b"bruteforce/flush/async") => Endpoint::BruteForceFlushLater,
         (Method::Get, b"config/load") => Endpoint::ConfigLoad,
@@ -49,6 +59,9 @@ pub fn endpoint(method: Method, path: &[u8]) -> Option<Endpoint> {
 pub enum Question {
     Blocked(Filter),
     Flush(Flush),
+    Bans,
+    Ban(bans::NewBan),
+    Unban(Subject),
     /// To forget the user of this login name.
     Forget(String),
 }
@@ -347,7 +360,7 @@ fn part<T>(body: &mut Vec<u8>, value: &Result<T, &Error>, write: impl FnOnce(&mu
     }
 }
 
-fn answer(
+pub(super) fn answer(
     out: &mut Vec<u8>,
     status: u16,
     object: &str,
@@ -367,7 +380,7 @@ fn answer(
     envelope.write(out, status, Some(JSON), &body)
 }
 
-fn array<T>(body: &mut Vec<u8>, items: &[T], write: impl FnMut(&mut Vec<u8>, &T)) {
+pub(super) fn array<T>(body: &mut Vec<u8>, items: &[T], write: impl FnMut(&mut Vec<u8>, &T)) {
     body.push(b'[');
     listed(body, items, write);
     body.push(b']');
@@ -388,7 +401,7 @@ fn listed<T>(body: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(request: &Request) -> Result<T, Rejection> {
+pub(super) fn read<T: for<'de> Deserialize<'de>>(request: &Request) -> Result<T, Rejection> {
     let body = request.text(request.http.body);
     // A list would do for a struct, too.
     if body.trim_ascii_start().first() != Some(&b'{') {
@@ -398,7 +411,7 @@ fn read<T: for<'de> Deserialize<'de>>(request: &Request) -> Result<T, Rejection>
 }
 
 const JOBS: &[u8] = b"async/jobs/";
-const REQUIRED: &str = "This field is required";
+pub(super) const REQUIRED: &str = "This field is required";
 const NO_ADDRESS: &str = "This field must be a valid IP address";
 
 #[cfg(test)]

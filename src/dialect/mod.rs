@@ -23,6 +23,7 @@
 pub mod admin;
 pub mod answer;
 mod attributes;
+pub mod bans;
 mod basic;
 pub mod caller;
 pub mod envelope;

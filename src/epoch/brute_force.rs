@@ -78,6 +78,7 @@ pub(super) fn rules(config: &Config, metrics: &Registry) -> Rules {
         },
         tolerations_ipv6_cidr: *tolerations_ipv6_cidr,
         histories_ipv6_cidr: *rwp_ipv6_cidr,
+        manual_label: metrics.label(Space::Bucket, &["manual"]),
     }
 }
 

@@ -7,7 +7,7 @@
 //! stored text of another length matches nothing. Bounds: [`PLAIN_BYTES_MAX`], [`SHA_ROUNDS_MAX`],
 //! [`BCRYPT_COST_MAX`]: about two seconds at most, three for the longest passwords.
 
-use super::encoding::decode_bcrypt;
+use super::encoding::{decode_bcrypt, encode_bcrypt};
 use super::{Error, kdf};
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
@@ -132,13 +132,19 @@ fn md5_crypt(plain: &[u8], salt: &[u8]) -> [u8; 16] {
     digest
 }
 
-/// Whether `stored` is how crypt(3) writes `digest`: bytes in their `order`, six bits a character,
-/// low bits first.
+/// Whether `stored` is how crypt(3) writes `digest`.
+fn matches(digest: &[u8], order: &[u8], stored: &[u8]) -> bool {
+    let (text, len) = crypt_text(digest, order);
+    text.get(..len).unwrap_or_default().ct_eq(stored).into()
+}
+
+/// `digest` as crypt(3) writes it, and the length of that: bytes in their `order`, six bits a
+/// character, low bits first.
 #[expect(
     clippy::indexing_slicing,
     reason = "`order` holds places of the digest, and CRYPT_TEXT_BYTES_MAX is the longest text"
 )]
-fn matches(digest: &[u8], order: &[u8], stored: &[u8]) -> bool {
+fn crypt_text(digest: &[u8], order: &[u8]) -> ([u8; CRYPT_TEXT_BYTES_MAX], usize) {
     let mut text = [0; CRYPT_TEXT_BYTES_MAX];
     let (mut pending, mut bits, mut len) = (0_u32, 0_u32, 0);
     for (place, index) in order.iter().enumerate() {
@@ -152,7 +158,33 @@ fn matches(digest: &[u8], order: &[u8], stored: &[u8]) -> bool {
             bits = bits.saturating_sub(6);
         }
     }
-    text[..len].ct_eq(stored).into()
+    (text, len)
+}
+
+/// SHA-512-crypt with these rounds: `$6$rounds=N$salt$hash`. The salt consists of characters of
+/// crypt(3), of which 16 count.
+pub(super) fn hash_sha512(plain: &[u8], salt: &str, rounds: u32) -> Option<String> {
+    let params = sha_crypt::Params::new(rounds).ok()?;
+    let digest = sha_crypt::sha512_crypt(plain, salt.as_bytes(), params);
+    let (text, len) = crypt_text(&digest, &SHA512_ORDER);
+    let text = std::str::from_utf8(text.get(..len)?).ok()?;
+    Some(format!("$6$rounds={rounds}${salt}${text}"))
+}
+
+/// bcrypt: `$2b$NN$…`. `None`: the password has a zero byte or more than 72 bytes, of which bcrypt
+/// would ignore the rest.
+pub(super) fn hash_bcrypt(plain: &[u8], salt: [u8; 16], cost: u32) -> Option<String> {
+    if plain.len() > BCRYPT_KEY_BYTES || plain.contains(&0) {
+        return None;
+    }
+    let mut key = Zeroizing::new(plain.to_vec());
+    if key.len() < BCRYPT_KEY_BYTES {
+        key.push(0);
+    }
+    let digest = bcrypt::bcrypt(cost, salt, &key);
+    // The last byte of the digest is left out, as OpenBSD does.
+    let digest = encode_bcrypt(digest.get(..23)?);
+    Some(format!("$2b${cost:02}${}{digest}", encode_bcrypt(&salt)))
 }
 
 /// Longer passwords match nothing: the work of all but bcrypt grows with their length. The limit is

@@ -160,6 +160,12 @@ pub(super) fn decode_bcrypt<'out>(text: &[u8], out: &'out mut [u8]) -> Result<&'
     decode_with(&BCRYPT, text, out)
 }
 
+/// The opposite of [`decode_bcrypt`].
+pub(super) fn encode_bcrypt(bytes: &[u8]) -> String {
+    // Without the padding that the engine writes.
+    BCRYPT.encode(bytes).trim_end_matches('=').to_owned()
+}
+
 /// Decodes the text that crypt(3) makes of bytes where it has no order of its own: six bits a
 /// character, low bits first.
 ///

@@ -3,7 +3,8 @@
 //! Pure functions without clock, threads or state. Owns every hash scheme of the server and the
 //! texts of their errors; knows nothing of users. Called by the Lua module `nauthilus_password` and
 //! by the hash thread: [`cost`] says which of the two should call [`verify`]. [`policy`] counts
-//! characters, [`history_hash`] names a password in the password histories.
+//! characters, [`history_hash`] names a password in the password histories, [`new`] makes hashes for
+//! the command line, [`user_file`] is the text form of a file of users.
 //!
 //! | stored | scheme | source |
 //! |---|---|---|
@@ -28,7 +29,9 @@ mod des;
 mod digest;
 mod encoding;
 mod kdf;
+pub mod new;
 pub mod policy;
+pub mod user_file;
 mod yescrypt;
 
 use encoding::Encoding;

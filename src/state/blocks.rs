@@ -6,6 +6,7 @@
 //! remembers the blocks it has met, so that their end need not be asked again, and for the time
 //! when Redis is away. The reader's clock decides whether a block has ended.
 
+use super::ban::Details;
 use super::counters::Counters;
 use super::memory::MemoryStore;
 use super::records::Block;
@@ -25,6 +26,8 @@ pub struct NewBlock<'a> {
     pub bucket: &'a [u8],
     /// `None`: until it is flushed.
     pub time: Option<Duration>,
+    /// Failures that its counter had.
+    pub failures: u64,
 }
 
 /// Network → the bucket that blocks it.
@@ -197,8 +200,9 @@ impl MemoryStore {
         removed
     }
 
-    pub(super) fn block(&self, block: &NewBlock<'_>, now: Instant) {
-        self.blocks.put(block.network, Block { bucket: block.bucket.into() }, block.time, now);
+    pub(super) fn block(&self, block: &NewBlock<'_>, details: Details, now: Instant) {
+        let value = Block { bucket: block.bucket.into(), details };
+        self.blocks.put(block.network, value, block.time, now);
     }
 }
 
@@ -243,6 +247,14 @@ impl RedisStore {
             commands.arg(b"DEL");
             self.key(&mut commands, &[counters.key(at)]);
         }
+        // Last: their replies are not looked at.
+        let lifted: Vec<_> = applying
+            .iter()
+            .enumerate()
+            .filter(|(_, applying)| **applying)
+            .map(|(at, _)| counters.network(at).to_vec())
+            .collect();
+        self.encode_unlisted(&mut commands, &lifted);
         let replies = self.ask(ops, Route::Write, commands).await?;
         let mut replies = replies.iter();
         let mut removed = Vec::new();
@@ -352,8 +364,9 @@ impl RedisStore {
         let left =
             end.and_then(parse).map(|end| Duration::from_millis(end.saturating_sub(unix_ms)));
         // Its bucket does not matter here: a list of blocks is read from Redis.
-        self.shadow
-            .block(&NewBlock { network: counters.network(*at), bucket: b"", time: left }, now);
+        let network = counters.network(*at);
+        let block = NewBlock { network, bucket: b"", time: left, failures: 0 };
+        self.shadow.block(&block, Details::default(), now);
         Ok(Some(*at))
     }
 
@@ -386,7 +399,7 @@ pub(super) fn decode_blocks(reply: &Reply, count: usize) -> Result<Found, Error>
 }
 
 /// The values of an HMGET for so many fields; `None` for those that are not there, or empty.
-fn values(reply: &Reply, count: usize) -> Result<SmallVec<[Option<&[u8]>; 4]>, Error> {
+pub(super) fn values(reply: &Reply, count: usize) -> Result<SmallVec<[Option<&[u8]>; 4]>, Error> {
     let items = reply
         .view()
         .items()
@@ -396,7 +409,7 @@ fn values(reply: &Reply, count: usize) -> Result<SmallVec<[Option<&[u8]>; 4]>, E
 }
 
 /// The pairs of an HGETALL.
-fn pairs(reply: &Reply) -> Result<Blocks, Error> {
+pub(super) fn pairs(reply: &Reply) -> Result<Blocks, Error> {
     let mut items = reply.view().items().ok_or_else(|| Error::of(reply, "HGETALL"))?;
     let mut pairs = Vec::with_capacity(items.len() / 2);
     while let (Some(field), Some(value)) = (items.next(), items.next()) {
@@ -426,7 +439,7 @@ fn is_over(end: &[u8], unix_ms: u64) -> bool {
     parse(end).is_some_and(|end| end <= unix_ms)
 }
 
-const BLOCKS: &[u8] = b"BRUTEFORCE";
+pub(super) const BLOCKS: &[u8] = b"BRUTEFORCE";
 const ENDS: &[u8] = b"BRUTEFORCE_UNTIL";
 pub(super) const AFFECTED: &[u8] = b"AFFECTED_ACCOUNTS";
 pub(super) const FAILED_FROM: &[u8] = b"PW_HIST_IPS:";

@@ -1,5 +1,7 @@
 //! The effects of one login, written in one piece: mapping, block, wrong password, failures.
 
+use super::ban::Details;
+use super::bans::BAN_COMMANDS;
 use super::blocks::NewBlock;
 use super::buckets::Sizes;
 use super::counters::Counters;
@@ -8,8 +10,9 @@ use super::memory::MemoryStore;
 use super::redis::RedisStore;
 use super::results::Cached;
 use super::{Error, Store, accounts};
-use crate::op::{Ops, Route};
+use crate::op::{Ops, Route, boxed};
 use crate::proto::resp::{Commands, Reply};
+use crate::time::Now;
 use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
@@ -41,6 +44,8 @@ pub struct FailedFrom<'a> {
 pub struct Failed<'a> {
     pub counters: &'a Counters,
     pub period_min: Duration,
+    /// The login name that was tried.
+    pub username: &'a [u8],
 }
 
 /// What came of it. Blocks and failures are known to this process in any case.
@@ -85,7 +90,8 @@ impl MemoryStore {
             self.map_account(username, account, now);
         }
         if let Some(block) = &effects.block {
-            self.block(block, now);
+            let details = self.details(block, Now::read().unix_ms(), now);
+            self.block(block, details, now);
         }
         if let Some(account) = effects.affected {
             self.affected.put(account, (), None, now);
@@ -102,6 +108,21 @@ impl MemoryStore {
         }
         if let Some(failed) = &effects.failures {
             self.count(failed.counters, failed.period_min, now);
+            self.note_tried(failed, now);
+        }
+    }
+}
+
+impl MemoryStore {
+    /// Keeps who was tried, for the list of bans.
+    fn note_tried(&self, failed: &Failed<'_>, now: Instant) {
+        let Failed { counters, period_min: _, username } = failed;
+        for at in 0..counters.len() {
+            let network = counters.network(at);
+            // Several buckets may count one network.
+            if (0..at).all(|before| counters.network(before) != network) {
+                self.tried.update(network, Some(TRIED_FOR), now, |tried| tried.add(username));
+            }
         }
     }
 }
@@ -109,12 +130,17 @@ impl MemoryStore {
 impl RedisStore {
     async fn apply(&self, ops: &Ops, effects: &LoginEffects<'_>) -> Written {
         let now = ops.now();
-        if let Some(block) = &effects.block {
-            self.shadow.block(block, now);
+        if let Some(failed) = &effects.failures {
+            self.shadow.note_tried(failed, now);
         }
+        let details = effects.block.as_ref().map(|block| {
+            let details = self.shadow.details(block, self.unix_ms(), now);
+            self.shadow.block(block, details.clone(), now);
+            details
+        });
         let mut failures =
             effects.failures.map(|failed| OnTheWay::depart(&self.shadow, failed, now));
-        let commands = self.encode(effects, failures.as_ref());
+        let commands = self.encode(effects, details.as_ref(), failures.as_ref());
         let replies = self.ask(ops, Route::Write, commands).await;
         if let Some(failures) = &mut failures {
             failures.arrive(replies.as_deref().unwrap_or_default());
@@ -129,6 +155,10 @@ impl RedisStore {
                     self.recall_account(username, account, now);
                 }
                 let refused = rest.iter().find(|reply| reply.as_error().is_some());
+                if effects.block.is_some() && refused.is_none() {
+                    // What is left in the list is no reason to fail a login.
+                    let _ = boxed(self.trim_bans(ops, rest.get(TRIM_REPLIES).unwrap_or(&[]))).await;
+                }
                 Written {
                     mapping,
                     rest: refused.map_or(Ok(()), |reply| Err(Error::of(reply, "redis"))),
@@ -137,12 +167,18 @@ impl RedisStore {
         }
     }
 
-    fn encode(&self, effects: &LoginEffects<'_>, failures: Option<&OnTheWay<'_>>) -> Commands {
+    fn encode(
+        &self,
+        effects: &LoginEffects<'_>,
+        details: Option<&Details>,
+        failures: Option<&OnTheWay<'_>>,
+    ) -> Commands {
         let mut commands = Commands::with_capacity(USUAL_BYTES);
         if let Some((username, account)) = effects.mapping {
             self.encode_mapping(&mut commands, username, account);
         }
-        if let Some(block) = &effects.block {
+        if let (Some(block), Some(details)) = (&effects.block, details) {
+            self.encode_ban(&mut commands, block, details);
             self.encode_block(&mut commands, block);
         }
         if let Some(account) = effects.affected {
@@ -177,7 +213,7 @@ struct OnTheWay<'a> {
 
 impl<'a> OnTheWay<'a> {
     fn depart(shadow: &'a MemoryStore, failed: Failed<'a>, now: Instant) -> OnTheWay<'a> {
-        let Failed { counters, period_min } = failed;
+        let Failed { counters, period_min, username: _ } = failed;
         let sizes = shadow.depart(counters, period_min, now);
         OnTheWay { shadow, counters, arrived: SmallVec::from_elem(true, sizes.len()), sizes, now }
     }
@@ -207,6 +243,12 @@ impl Drop for OnTheWay<'_> {
         }
     }
 }
+
+/// For how long a process remembers who was tried: as long as a ban lasts by default.
+const TRIED_FOR: Duration = Duration::from_secs(8 * 3600);
+
+/// Those of a new ban whose members are to be removed from the list.
+const TRIM_REPLIES: std::ops::Range<usize> = BAN_COMMANDS - 2..BAN_COMMANDS;
 
 /// The failures of two buckets.
 const USUAL_BYTES: usize = 384;

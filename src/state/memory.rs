@@ -4,7 +4,8 @@
 //! lost with the process, and other processes do not see it. With Redis configured it shadows what
 //! this process has counted, for the time when Redis is away. Bounds: `*_BYTES_MAX`.
 
-use super::records::{Account, Addresses, Block, Failures, History, Text, Users};
+use super::ban::ManualBans;
+use super::records::{Account, Addresses, Block, Failures, History, Text, Tried, Users};
 use super::table::Table;
 
 /// See the module's head.
@@ -23,6 +24,10 @@ pub struct MemoryStore {
     pub(super) cached: Table<Text>,
     /// By client: who logged in from there.
     pub(super) users: Table<Users>,
+    /// By network: who was tried.
+    pub(super) tried: Table<Tried>,
+    /// Bans by hand.
+    pub(super) manual: ManualBans,
 }
 
 impl Default for MemoryStore {
@@ -36,6 +41,8 @@ impl Default for MemoryStore {
             histories: Table::new(REST_BYTES_MAX),
             cached: Table::new(CACHED_BYTES_MAX),
             users: Table::new(REST_BYTES_MAX),
+            tried: Table::new(REST_BYTES_MAX),
+            manual: ManualBans::default(),
         }
     }
 }
@@ -53,7 +60,7 @@ const ACCOUNTS_BYTES_MAX: usize = 32 << 20;
 /// addresses than that is not to be counted out of one process's memory anyway.
 const FAILURES_BYTES_MAX: usize = 64 << 20;
 
-/// Some 60,000 networks.
+/// Some 30,000 networks.
 const BLOCKS_BYTES_MAX: usize = 16 << 20;
 
 /// Some 60,000 users.

@@ -10,6 +10,7 @@
 //!
 //! ```text
 //! accounts.rs      login name → account
+//! bans.rs          what explains blocks, and bans by hand         ban.rs: what one is
 //! buckets.rs       brute-force counters            blocks.rs       blocked networks
 //! counters.rs      their keys and limits
 //! forget.rs        forgetting a user               login_counts.rs logins of the process before
@@ -30,6 +31,8 @@
 //! is never a verdict; who asked declares what it means.
 
 mod accounts;
+mod ban;
+mod bans;
 mod blocks;
 mod buckets;
 mod counters;
@@ -48,6 +51,7 @@ mod table;
 mod tokens;
 mod tolerations;
 
+pub use ban::{Ban, Details, MANUAL, ManualBans, NotBanned, Subject};
 pub use blocks::{AffectedAccounts, Blocks, NewBlock};
 pub use buckets::ClientStatus;
 pub use counters::{Counters, Kind, masked};

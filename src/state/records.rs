@@ -3,6 +3,7 @@
 //! Below [`super::MemoryStore`], which owns the tables, and below the files of the kinds, which
 //! read and write them.
 
+use super::ban::Details;
 use super::table::Weigh;
 use ahash::RandomState;
 use std::collections::HashMap;
@@ -22,13 +23,54 @@ impl Weigh for Account {
 #[derive(Debug, Default)]
 pub(super) struct Block {
     pub bucket: Box<[u8]>,
+    pub details: Details,
 }
 
 impl Weigh for Block {
     fn bytes(&self) -> usize {
-        text_bytes(&self.bucket)
+        let users = &self.details.users;
+        let names: usize = users.iter().map(|name| text_bytes(name.as_bytes())).sum();
+        text_bytes(&self.bucket) + names + users.capacity() * size_of::<String>()
     }
 }
+
+/// The login names that were tried last from a network, the newest one first. Bounds:
+/// [`TRIED_MAX`], [`TRIED_BYTES_MAX`].
+#[derive(Debug, Default)]
+pub(super) struct Tried(Vec<String>);
+
+impl Tried {
+    pub fn add(&mut self, name: &[u8]) {
+        if name.is_empty() {
+            return;
+        }
+        let name = name.get(..TRIED_BYTES_MAX).unwrap_or(name);
+        // The usual case, without an allocation: one client tries one user again.
+        if self.0.first().is_some_and(|newest| newest.as_bytes() == name) {
+            return;
+        }
+        // A cut character becomes U+FFFD.
+        let name = String::from_utf8_lossy(name).into_owned();
+        self.0.retain(|known| *known != name);
+        self.0.truncate(TRIED_MAX - 1);
+        self.0.insert(0, name);
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.0.clone()
+    }
+}
+
+impl Weigh for Tried {
+    fn bytes(&self) -> usize {
+        let names: usize = self.0.iter().map(|name| text_bytes(name.as_bytes())).sum();
+        names + self.0.capacity() * size_of::<String>()
+    }
+}
+
+/// Enough to see whether one user has mistyped or many were guessed.
+const TRIED_MAX: usize = 5;
+const TRIED_BYTES_MAX: usize = 64;
 
 /// A counter as this process keeps it.
 #[derive(Clone, Debug, Default)]

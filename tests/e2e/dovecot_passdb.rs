@@ -35,7 +35,7 @@ fn chain() -> (Dovecot, Server) {
     let protocols = ["default", "imap", "pop3", "smtp", "doveadm", "account-provider"];
     let settings = json!({ "lua": { "search": [{ "protocol": protocols, "cache_name": "" }] } });
     let server = Site::new().backend(BACKEND).set(settings).start();
-    (Dovecot::asking(server.address), server)
+    (Dovecot::asking(server.integrate(server.address_setting(), &["dovecot"])), server)
 }
 
 #[test]

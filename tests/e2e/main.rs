@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bans;
 mod blocklists;
 mod body;
 mod brute_force;
@@ -24,6 +25,7 @@ mod examples;
 mod hash_thread;
 mod http10;
 mod http_client;
+mod integrate;
 mod isolation;
 mod keepalive;
 mod known_accounts;
@@ -35,6 +37,7 @@ mod listeners;
 mod log_keys;
 mod login_counters;
 mod mail_dovecot;
+mod manpages;
 mod mfa;
 mod monitoring;
 mod nested_calls;
@@ -70,3 +73,4 @@ mod tcp_module;
 mod tls;
 mod tracing;
 mod unix_socket;
+mod users;

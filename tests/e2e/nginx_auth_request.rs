@@ -1,4 +1,5 @@
-//! nginx as a web server that asks us by `auth_request`, with the recipe of the README.
+//! nginx as a web server that asks us by `auth_request`, with what
+//! `loligo integrate` prints.
 
 use crate::support::nginx::AuthRequest;
 use crate::support::site::backend_that_finds_everybody;
@@ -9,7 +10,7 @@ use serde_json::json;
 
 fn page(name: &str, password: &str) -> Request {
     let credentials = BASE64_STANDARD.encode(format!("{name}:{password}"));
-    Request::get("/private").header("Authorization", format!("Basic {credentials}"))
+    Request::get("/private/page").header("Authorization", format!("Basic {credentials}"))
 }
 
 #[test]
@@ -24,13 +25,14 @@ fn a_page_is_for_those_who_log_in_and_their_address_is_the_browsers() {
             "listen_unix": [path],
         } }))
         .start();
-    for upstream in [server.address.to_string(), format!("unix:{}:", path.display())] {
-        let nginx = AuthRequest::before(&upstream);
+    for upstream in [server.address.to_string(), format!("unix:{}", path.display())] {
+        let arguments = ["nginx-auth-request", "--listener", &upstream];
+        let nginx = AuthRequest::start(server.integrate(server.address_setting(), &arguments));
         let ask = |from: &str, request: &Request| {
             Client::tcp_from(from.parse().unwrap(), nginx.address()).ask(request)
         };
         assert_eq!(ask("127.0.0.7", &page("ada", "right")).status, 200, "{upstream}");
-        let without = ask("127.0.0.7", &Request::get("/private"));
+        let without = ask("127.0.0.7", &Request::get("/private/page"));
         assert_eq!(without.status, 401);
         assert!(without.header("www-authenticate").unwrap_or_default().starts_with("Basic"));
         for refused in [

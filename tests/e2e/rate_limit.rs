@@ -164,10 +164,12 @@ fn nginx_holds_up_a_client_that_comes_too_often_and_says_why() {
         "client_address": { "from_connection": ["nginx"], "header": "X-Test-Client" },
     } }));
     let server = server.start();
-    let nginx = Nginx::mail_proxy_as(
-        &format!("{}/api/v1/auth/nginx", server.address),
-        "auth_http_header X-Test-Client 192.0.2.1;",
-    );
+    let folder = server.integrate(server.address_setting(), &["nginx"]);
+    let config = folder.path().join("nginx.conf");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let header = "mail {\n    auth_http_header X-Test-Client 192.0.2.1;";
+    std::fs::write(&config, text.replace("mail {", header)).unwrap();
+    let nginx = Nginx::mail_proxy(folder);
     let first = login("nginx", "").header("X-Test-Client", "192.0.2.1");
     assert_eq!(server.ask(&first).header("auth-status"), Some("OK"));
     let mut mail = Mail::connect(nginx.imap);

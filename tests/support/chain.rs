@@ -15,12 +15,12 @@ pub struct Chain {
 impl Chain {
     /// The proxy asks our server, whose backend is this one, over TCP.
     pub fn over_tcp(backend: &str) -> Chain {
-        Chain::new(backend, |server, _| format!("{}/api/v1/auth/nginx", server.address))
+        Chain::new(backend, |server, _| server.address.to_string())
     }
 
     /// The same over a unix socket.
     pub fn over_unix(backend: &str) -> Chain {
-        Chain::new(backend, |_, socket| format!("unix:{socket}:/api/v1/auth/nginx"))
+        Chain::new(backend, |_, socket| format!("unix:{socket}"))
     }
 
     /// Tries something over each of them.
@@ -33,7 +33,7 @@ impl Chain {
         }
     }
 
-    fn new(backend: &str, auth_http: impl Fn(&Server, &str) -> String) -> Chain {
+    fn new(backend: &str, listener: impl Fn(&Server, &str) -> String) -> Chain {
         let dovecot = Dovecot::behind_proxy();
         let site = Site::new();
         let socket = site.path("auth.sock");
@@ -44,7 +44,9 @@ impl Chain {
             "smtp_backend_port": dovecot.submission,
         } });
         let server = site.backend(backend).set(settings).start();
-        let nginx = Nginx::mail_proxy(&auth_http(&server, socket.to_str().unwrap()));
+        let listener = listener(&server, socket.to_str().unwrap());
+        let arguments = ["nginx", "--listener", &listener];
+        let nginx = Nginx::mail_proxy(server.integrate(server.address_setting(), &arguments));
         Chain { nginx, dovecot, _server: server }
     }
 }

@@ -6,7 +6,7 @@
 use super::process::{Process, free_port};
 use super::until;
 use super::web::{Certificate, write_certificate};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -19,6 +19,7 @@ pub struct Dovecot {
     pub submission: u16,
     pub lmtp: u16,
     folder: TempDir,
+    _printed: Option<TempDir>,
 }
 
 impl Dovecot {
@@ -27,10 +28,13 @@ impl Dovecot {
         Dovecot::start(PASSDB_ANY, &[], NO_RELAY)
     }
 
-    /// One whose Lua passdb and userdb ask our server over JSON.
-    pub fn asking(server: SocketAddr) -> Dovecot {
-        let glue = GLUE.replace("@SERVER@", &server.to_string());
-        Dovecot::start(PASSDB_LUA, &[("auth.lua", &glue)], NO_RELAY)
+    /// One whose Lua passdb and userdb ask our server over JSON, with the files in `printed`, as
+    /// `loligo integrate dovecot` has written them.
+    pub fn asking(printed: TempDir) -> Dovecot {
+        let include =
+            format!("!include {}\n", printed.path().join("auth-loligo.conf.ext").display());
+        let dovecot = Dovecot::start(&include, &[], NO_RELAY);
+        Dovecot { _printed: Some(printed), ..dovecot }
     }
 
     /// One that knows `ada@example.org` and `bob@example.org`, password `right`: it takes mail for
@@ -77,7 +81,15 @@ impl Dovecot {
                 None => [imap, pop3, submission, lmtp].into_iter().all(listens).then_some(true),
             });
             if up {
-                return Dovecot { process: Some(process), imap, pop3, submission, lmtp, folder };
+                return Dovecot {
+                    process: Some(process),
+                    imap,
+                    pop3,
+                    submission,
+                    lmtp,
+                    folder,
+                    _printed: None,
+                };
             }
             assert!(process.log().contains("in use"), "Dovecot ended; are we root?");
         }
@@ -207,74 +219,3 @@ userdb {
   args = uid=nobody gid=nogroup
 }
 ";
-
-const PASSDB_LUA: &str = "
-passdb {
-  driver = lua
-  args = file=@FOLDER@/auth.lua blocking=yes
-}
-userdb {
-  driver = lua
-  args = file=@FOLDER@/auth.lua blocking=yes
-}
-";
-
-/// Dovecot's side of the talk, as operators write it.
-const GLUE: &str = r#"
-local json = require("cjson")
-local url = "http://@SERVER@/api/v1/auth/json"
-local client = dovecot.http.client{ timeout = 15000; max_attempts = 1; user_agent = "Dovecot/2.3" }
-
-local function ask(req, password, mode)
-    local list = mode == "list-accounts"
-    local r = client:request{ url = mode and (url .. "?mode=" .. mode) or url; method = list and "GET" or "POST" }
-    if list then
-        r:add_header("Accept", "application/json")
-        return r:submit()
-    end
-    r:add_header("Content-Type", "application/json")
-    r:set_payload(json.encode{
-        username = req.user, password = password, service = req.service, protocol = req.service,
-        client_ip = req.remote_ip or "127.0.0.1", client_port = tostring(req.remote_port or "0"),
-        local_ip = req.local_ip or "127.0.0.1", local_port = tostring(req.local_port or "0"),
-        method = (req.mech or ""):lower(),
-    })
-    return r:submit()
-end
-
-local function fields(resp, prefix)
-    local found, attributes = {}, json.decode(resp:payload()).attributes or {}
-    local account = resp:header("Auth-User")
-    if account and account ~= "" then found.user = account end
-    if attributes.quota then found[prefix .. "quota_rule"] = "*:bytes=" .. attributes.quota[1] end
-    if attributes.home then found[prefix .. "home"] = attributes.home[1] end
-    return found
-end
-
-function auth_password_verify(req, password)
-    local resp = ask(req, password)
-    if resp:status() == 200 then return dovecot.auth.PASSDB_RESULT_OK, fields(resp, "userdb_") end
-    -- Concatenated as operators' scripts do for their log: both headers must be there on every answer.
-    local reason = resp:header("Auth-Status") .. " " .. resp:header("X-Nauthilus-Session")
-    if resp:status() == 403 then return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH, reason end
-    return dovecot.auth.PASSDB_RESULT_INTERNAL_FAILURE, reason
-end
-
-function auth_passdb_lookup(req) return dovecot.auth.PASSDB_RESULT_OK, "nopassword=y" end
-
-function auth_userdb_lookup(req)
-    local resp = ask(req, "", "no-auth")
-    if resp:status() == 200 then return dovecot.auth.USERDB_RESULT_OK, fields(resp, "") end
-    if resp:status() == 403 then return dovecot.auth.USERDB_RESULT_USER_UNKNOWN, "unknown" end
-    return dovecot.auth.USERDB_RESULT_INTERNAL_FAILURE, "status " .. resp:status()
-end
-
-function auth_userdb_iterate()
-    local resp = ask(nil, nil, "list-accounts")
-    if resp:status() == 200 then return json.decode(resp:payload()) end
-    return {}
-end
-
-function script_init() return 0 end
-function script_deinit() end
-"#;

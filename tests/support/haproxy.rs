@@ -114,6 +114,27 @@ impl Front {
     }
 }
 
+impl Front {
+    /// With the configuration `haproxy.cfg` in `folder`, as `loligo integrate haproxy` has written
+    /// it. Only its port is changed.
+    pub fn printed(folder: TempDir) -> Front {
+        let file = folder.path().join("haproxy.cfg");
+        let printed = std::fs::read_to_string(&file).unwrap();
+        assert!(printed.contains("bind *:9180"), "{printed}");
+        let command = |port: u16| {
+            let text = printed.replace("bind *:9180", &format!("bind 127.0.0.1:{port}"));
+            std::fs::write(&file, text).unwrap();
+            let mut command = Command::new("haproxy");
+            command.arg("-db").arg("-f").arg(&file);
+            command
+        };
+        let answers = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let (process, port) =
+            spawn_on_free_port(&folder.path().join("haproxy.log"), command, answers);
+        Front { _process: process, address: ([127, 0, 0, 1], port).into(), _folder: folder }
+    }
+}
+
 const FRONT: &str = "
 defaults
     mode @MODE@

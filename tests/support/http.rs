@@ -63,6 +63,12 @@ impl Client {
         self.answer()
     }
 
+    /// As [`Client::ask`]; `None`: the peer closed without an answer.
+    pub fn try_ask(&mut self, request: &Request) -> Option<Answer> {
+        self.wire.write_all(&request.bytes()).ok()?;
+        (!self.inbox.is_empty() || self.fill()).then(|| self.answer())
+    }
+
     /// The next answer, whole.
     pub fn answer(&mut self) -> Answer {
         let head_len = loop {

@@ -15,30 +15,27 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// A proxy for IMAP, POP3 and SMTP. `auth_http` is the value of that directive:
-    /// `HOST:PORT/PATH` or `unix:SOCKET:/PATH`.
-    pub fn mail_proxy(auth_http: &str) -> Nginx {
-        Nginx::mail_proxy_as(auth_http, "")
-    }
-
-    /// As [`Nginx::mail_proxy`], with further directives.
-    pub fn mail_proxy_as(auth_http: &str, directives: &str) -> Nginx {
-        let folder = tempfile::Builder::new().prefix("loligo-nginx-").tempdir().unwrap();
-        let path = folder.path().to_str().unwrap();
+    /// A proxy for IMAP, POP3 and SMTP with the configuration `nginx.conf` in `folder`, as
+    /// `loligo integrate nginx` has written it. Only its ports are changed.
+    pub fn mail_proxy(folder: TempDir) -> Nginx {
+        let file = folder.path().join("nginx.conf");
+        let printed = std::fs::read_to_string(&file).unwrap();
+        // Where Debian's nginx finds it below its own folder.
+        std::os::unix::fs::symlink("/usr/lib/nginx/modules", folder.path().join("modules"))
+            .unwrap();
         loop {
             let (imap, pop3, smtp) = (free_port(), free_port(), free_port());
-            let config = CONFIG.replace("@FOLDER@", path).replace("@AUTH_HTTP@", auth_http);
-            let config = config.replace("@MORE@", directives);
-            let config = config
-                .replace("@IMAP@", &imap.to_string())
-                .replace("@POP3@", &pop3.to_string())
-                .replace("@SMTP@", &smtp.to_string());
-            let file = folder.path().join("nginx.conf");
+            let config = [(143, imap), (110, pop3), (587, smtp)].into_iter().fold(
+                printed.clone(),
+                |config, (usual, port)| {
+                    let listen = format!("listen {usual};");
+                    assert!(config.contains(&listen), "{config}");
+                    config.replace(&listen, &format!("listen 127.0.0.1:{port};"))
+                },
+            );
             std::fs::write(&file, config).unwrap();
-
-            let mut command = Command::new("nginx");
-            command.args(["-e", "stderr", "-p", path, "-c"]).arg(&file);
-            let mut process = Process::spawn(&mut command, &folder.path().join("nginx.log"));
+            let mut process =
+                Process::spawn(&mut printed_nginx(&folder), &folder.path().join("nginx.log"));
             // It ends if a port was taken after our look for a free one.
             let up = until("nginx to listen", || match process.ended() {
                 Some(_) => Some(false),
@@ -53,6 +50,16 @@ impl Nginx {
             assert!(process.log().contains("in use"), "nginx ended");
         }
     }
+}
+
+/// nginx on a printed configuration: one process, which needs no other user, in the foreground.
+fn printed_nginx(folder: &TempDir) -> Command {
+    let path = folder.path().to_str().unwrap();
+    let mut command = Command::new("nginx");
+    command.args(["-e", "stderr", "-p", path, "-c", "nginx.conf", "-g"]).arg(format!(
+        "daemon off; master_process off; pid {path}/nginx.pid; error_log stderr info;"
+    ));
+    command
 }
 
 /// nginx as a plain HTTP server, which answers 200 at `/health` and 404 elsewhere.
@@ -92,7 +99,7 @@ impl Web {
     }
 }
 
-/// nginx as a web server whose page `/private` is for those whom our server lets in.
+/// nginx as a web server whose pages below `/private` are for those whom our server lets in.
 pub struct AuthRequest {
     _process: Process,
     port: u16,
@@ -100,18 +107,29 @@ pub struct AuthRequest {
 }
 
 impl AuthRequest {
-    /// `upstream` is our server: `HOST:PORT` or `unix:SOCKET:`.
-    pub fn before(upstream: &str) -> AuthRequest {
-        let folder = tempfile::Builder::new().prefix("loligo-nginx-").tempdir().unwrap();
+    /// With the configuration `nginx.conf` in `folder`, as `loligo integrate nginx-auth-request` has
+    /// written it. Only its port and folders are changed.
+    pub fn start(folder: TempDir) -> AuthRequest {
         let file = folder.path().join("nginx.conf");
+        let printed = std::fs::read_to_string(&file).unwrap();
         let path = folder.path().to_str().unwrap();
+        std::fs::create_dir(folder.path().join("private")).unwrap();
+        std::fs::write(folder.path().join("private/page"), "for users").unwrap();
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|what| format!("{what}_temp_path {path}/{what};"));
         let command = |port: u16| {
-            let location = AUTH_REQUEST.replace("@UPSTREAM@", upstream);
-            let text = WEB.replace(PAGE_NOT_FOUND, &location).replace("@FOLDER@", path);
-            std::fs::write(&file, text.replace("@PORT@", &port.to_string())).unwrap();
-            let mut command = Command::new("nginx");
-            command.args(["-e", "stderr", "-p", path, "-c"]).arg(&file);
-            command
+            let text = [
+                ("http {", format!("http {{ access_log off; {}", temporary.concat())),
+                ("listen 80;", format!("listen 127.0.0.1:{port};")),
+                ("root /var/www/html;", format!("root {path};")),
+            ]
+            .into_iter()
+            .fold(printed.clone(), |text, (from, to)| {
+                assert!(text.contains(from), "{text}");
+                text.replace(from, &to)
+            });
+            std::fs::write(&file, text).unwrap();
+            printed_nginx(&folder)
         };
         let (process, port) =
             spawn_on_free_port(&folder.path().join("nginx.log"), command, listens);
@@ -122,25 +140,6 @@ impl AuthRequest {
         ([127, 0, 0, 1], self.port).into()
     }
 }
-
-/// The last location of [`WEB`].
-const PAGE_NOT_FOUND: &str = "location / {
-      return 404;
-    }";
-
-/// As in the README. `try_files` and not `return`, which would answer before `auth_request` is asked.
-const AUTH_REQUEST: &str = "root @FOLDER@;
-    location /private {
-      auth_request /auth;
-      try_files /nginx.conf =404;
-    }
-    location = /auth {
-      internal;
-      proxy_pass http://@UPSTREAM@/api/v1/auth/basic;
-      proxy_pass_request_body off;
-      proxy_set_header Content-Length \"\";
-      proxy_set_header X-Real-IP $remote_addr;
-    }";
 
 fn web(folder: &TempDir, port: u16) -> Command {
     let path = folder.path().to_str().unwrap();
@@ -179,42 +178,6 @@ http {
     location / {
       return 404;
     }
-  }
-}
-";
-
-/// `master_process off`: one process, which needs no other user.
-const CONFIG: &str = "
-load_module /usr/lib/nginx/modules/ngx_mail_module.so;
-daemon off;
-master_process off;
-pid @FOLDER@/nginx.pid;
-error_log stderr info;
-events {
-  worker_connections 64;
-}
-mail {
-  server_name mail.example.test;
-  auth_http @AUTH_HTTP@;
-  proxy_pass_error_message on;
-  @MORE@
-  server {
-    listen 127.0.0.1:@IMAP@;
-    protocol imap;
-    imap_auth plain login;
-  }
-  server {
-    listen 127.0.0.1:@POP3@;
-    protocol pop3;
-    pop3_auth plain;
-  }
-  server {
-    listen 127.0.0.1:@SMTP@;
-    protocol smtp;
-    smtp_auth plain login;
-    # Logs in at the backend, as it does for IMAP and POP3.
-    proxy_smtp_auth on;
-    xclient off;
   }
 }
 ";

@@ -6,9 +6,12 @@ use super::site::{Site, loligo};
 use super::until;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use serde_json::{Value, json};
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use tempfile::TempDir;
 
 pub struct Server {
     process: Process,
@@ -111,15 +114,44 @@ impl Server {
         until(&format!("the file {name}"), || path.exists().then_some(()));
     }
 
+    /// The configuration file of this server as a client needs it: with other settings laid over,
+    /// which name the ports that the server chose.
+    pub fn config_with(&self, settings: Value) -> PathBuf {
+        self.site.file_with("asked.json", settings)
+    }
+
+    /// The files that `loligo integrate` makes, in a folder of their own. `arguments` begin with the
+    /// client.
+    pub fn integrate(&self, settings: Value, arguments: &[&str]) -> TempDir {
+        let folder = tempfile::Builder::new().prefix("loligo-integrate-").tempdir().unwrap();
+        // Dovecot's processes, which are other users, read from here.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let output = loligo()
+            .current_dir(self.path(""))
+            .arg("integrate")
+            .args(arguments)
+            .arg("-c")
+            .arg(self.config_with(settings))
+            .arg("--into")
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        folder
+    }
+
+    /// Its own address, as a setting.
+    pub fn address_setting(&self) -> Value {
+        json!({ "server": { "address": self.address.to_string() } })
+    }
+
     /// Runs a command of the program that asks this server: what it prints.
     ///
     /// # Panics
     /// It fails.
     pub fn command(&self, name: &str, arguments: &[&str]) -> Value {
         // The server's own configuration leaves the port open.
-        let config = self
-            .site
-            .file_with("asked.json", json!({ "server": { "address": self.address.to_string() } }));
+        let config = self.config_with(self.address_setting());
         let output = loligo()
             .current_dir(self.path(""))
             .arg(name)
@@ -130,6 +162,17 @@ impl Server {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs a command of the program that asks this server: its exit status, and what it prints to
+    /// standard output and to standard error.
+    pub fn run_command(&self, arguments: &[&str]) -> (i32, String, String) {
+        let config = self.config_with(self.address_setting());
+        let mut command = loligo();
+        command.current_dir(self.path("")).args(arguments).arg("-c").arg(config);
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
     pub fn log(&self) -> String {

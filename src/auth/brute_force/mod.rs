@@ -19,6 +19,7 @@
 //!
 //! [`Store::is_outrun`]: crate::state::Store::is_outrun
 
+pub(super) mod manual;
 pub mod rules;
 #[cfg(test)]
 mod tests;
@@ -124,7 +125,11 @@ pub(super) async fn learn<S: Scripts>(
     if guard.counters.is_empty() || !run.policy.brute_force.is_learning(feature) {
         return;
     }
-    let failures = Some(Failed { counters: &guard.counters, period_min: Duration::ZERO });
+    let failures = Some(Failed {
+        counters: &guard.counters,
+        period_min: Duration::ZERO,
+        username: run.login.request.get(Field::Username),
+    });
     let written = run
         .stores
         .state
@@ -332,6 +337,7 @@ impl Guard {
             network: block.facts.client_net.as_bytes(),
             bucket: block.bucket.as_bytes(),
             time: bucket.ban_time,
+            failures: block.facts.counter,
         };
         let effects = LoginEffects {
             block: is_new.then_some(new_block),
@@ -340,6 +346,7 @@ impl Guard {
             failures: let_in.is_none().then_some(Failed {
                 counters: &self.counters,
                 period_min: self.counters.period(at),
+                username: request.get(Field::Username),
             }),
             ..LoginEffects::default()
         };

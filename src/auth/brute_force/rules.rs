@@ -29,6 +29,8 @@ pub struct Rules {
     /// address itself.
     pub tolerations_ipv6_cidr: u8,
     pub histories_ipv6_cidr: u8,
+    /// What the metrics count bans by hand by.
+    pub manual_label: LabelId,
 }
 
 /// A counter per network, and how many failures it takes.

@@ -332,7 +332,11 @@ fn failures_that_outran_a_success_block_it() {
             let (ops, driver) = op::slot(now, now + SECOND);
             for _ in 0..failures {
                 let effects = LoginEffects {
-                    failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
+                    failures: Some(Failed {
+                        counters: &counters,
+                        period_min: Duration::ZERO,
+                        username: b"ada",
+                    }),
                     ..LoginEffects::default()
                 };
                 let written = op::drive(state.apply(&ops, &effects), &driver, |op| {

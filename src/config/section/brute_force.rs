@@ -2,7 +2,7 @@
 
 use crate::config::address::{Networks, SoftWhitelist};
 use crate::config::check::{
-    YEAR, any, at_least, at_most, between, hours, minutes, positive, seconds,
+    Checked, YEAR, any, at_least, at_most, between, hours, minutes, positive, seconds,
 };
 use crate::config::choice::Feature;
 use crate::config::keys::{Keys, Section};
@@ -118,7 +118,7 @@ impl Default for Bucket {
 
 impl Section for Bucket {
     fn keys(&mut self, keys: &mut Keys<'_>) {
-        keys.required("name", &mut self.name, any);
+        keys.required("name", &mut self.name, not_manual);
         keys.required("period", &mut self.period, between(seconds(1), YEAR));
         keys.required("cidr", &mut self.cidr, between(1, 128));
         keys.value("ipv4", &mut self.ipv4);
@@ -139,6 +139,15 @@ impl Section for Bucket {
             wrong.push(("cidr", Wrong::new("must be between 1 and 32 for IPv4")));
         }
         wrong
+    }
+}
+
+/// Bans by hand have a rule of their own (`loligo bruteforce block`).
+fn not_manual(name: &String) -> Checked {
+    if name == "manual" {
+        Err(Wrong::new("\"manual\" is the rule of bans by operators: choose another name"))
+    } else {
+        Ok(())
     }
 }
 

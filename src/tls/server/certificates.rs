@@ -190,6 +190,17 @@ fn names(leaf: &Certificate) -> Vec<String> {
     }
 }
 
+impl PairOfFiles {
+    /// The host names that the certificate is for, in lower case; perhaps none.
+    ///
+    /// # Errors
+    /// [`TlsError::File`]: it cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, TlsError> {
+        let leaf = self.files.leaf()?;
+        Ok(Certificate::from_der(&leaf).map(|leaf| names(&leaf)).unwrap_or_default())
+    }
+}
+
 fn is_open_to_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o004 != 0)
 }

@@ -7,10 +7,11 @@ use crate::auth::report::{Event, Level};
 use crate::auth::request::{Request, SessionId};
 use crate::auth::run::Stores;
 use crate::dialect::admin::{self as dialect, Endpoint, Filter, Question};
+use crate::dialect::bans::{self, NewBan};
 use crate::dialect::envelope::Envelope;
 use crate::epoch::Epoch;
 use crate::op::Ops;
-use crate::state::Error;
+use crate::state::{Ban, Error, NotBanned, Subject};
 use crate::worker::local::Local;
 use std::rc::Rc;
 
@@ -38,6 +39,9 @@ pub(super) fn open(
             dialect::flush(request).map(Question::Flush)
         }
         Endpoint::CacheFlush => dialect::forget(request).map(Question::Forget),
+        Endpoint::Bans => Ok(Question::Bans),
+        Endpoint::Ban => bans::new_ban(request).map(Question::Ban),
+        Endpoint::Unban => bans::subject(request).map(Question::Unban),
     };
     match question {
         Err(rejection) => Next::Answered(dialect::rejected(out, &rejection, envelope), None),
@@ -73,6 +77,15 @@ impl Job {
                 let removed = admin::flush(&policy.brute_force, state, &ops, &flush).await;
                 Answer::Flushed(flush, removed)
             }
+            Question::Bans => Answer::Bans(state.bans(&ops).await),
+            Question::Ban(ban) => {
+                let NewBan { subject, time, reason } = ban;
+                Answer::Banned(state.ban(&ops, subject, time, reason).await)
+            }
+            Question::Unban(subject) => {
+                let was = state.unban(&ops, &subject).await;
+                Answer::Unbanned(subject, was)
+            }
             Question::Forget(user) => {
                 let removed = admin::forget(policy, stores, &ops, &user).await;
                 Answer::Forgotten(user, removed)
@@ -92,6 +105,9 @@ enum Answer {
     Blocked(Filter, Blocked),
     Flushed(Flush, Result<Vec<Vec<u8>>, Error>),
     Forgotten(String, Result<Vec<Vec<u8>>, Error>),
+    Bans(Result<Vec<Ban>, Error>),
+    Banned(Result<Ban, NotBanned>),
+    Unbanned(Subject, Result<bool, Error>),
 }
 
 impl kind::Finished for Finished {
@@ -107,6 +123,9 @@ impl kind::Finished for Finished {
             Answer::Forgotten(user, removed) => {
                 dialect::forgotten(out, user, removed, session, envelope)
             }
+            Answer::Bans(all) => bans::list(out, all, session, envelope),
+            Answer::Banned(banned) => bans::banned(out, banned, session, envelope),
+            Answer::Unbanned(_, was) => bans::unbanned(out, was, session, envelope),
         }
     }
 
@@ -116,10 +135,46 @@ impl kind::Finished for Finished {
 
     fn events(&mut self) -> Vec<Event> {
         match &self.answer {
-            Answer::Blocked(..) => Vec::new(),
+            Answer::Blocked(..) | Answer::Bans(_) => Vec::new(),
+            Answer::Banned(banned) => vec![ban_event(banned)],
+            Answer::Unbanned(subject, was) => vec![unban_event(subject, was)],
             Answer::Flushed(flush, removed) => flush_events(flush, removed),
             Answer::Forgotten(user, removed) => forget_events(user, removed),
         }
+    }
+}
+
+/// The line about a ban by hand: whom, until when and why.
+fn ban_event(banned: &Result<Ban, NotBanned>) -> Event {
+    let failed = |error: String| Event::new(Level::Error, "Ban failed").with("error", error);
+    match banned {
+        Ok(ban) => {
+            let event = about(Event::new(Level::Warn, "Banned by an operator"), &ban.subject);
+            let until = ban.details.until.map_or("never".to_owned(), |until| until.to_string());
+            event.with("until_ms", until).with("ban_reason", ban.details.reason.as_str())
+        }
+        Err(NotBanned::TooMany) => failed("too many bans".to_owned()),
+        Err(NotBanned::Failed(error)) => failed(error.to_string()),
+    }
+}
+
+fn unban_event(subject: &Subject, was: &Result<bool, Error>) -> Event {
+    match was {
+        Ok(was) => {
+            let event = about(Event::new(Level::Warn, "Ban lifted by an operator"), subject);
+            event.with("status", if *was { "lifted" } else { "not banned" })
+        }
+        Err(error) => {
+            let event = about(Event::new(Level::Error, "Lifting a ban failed"), subject);
+            event.with("error", error.to_string())
+        }
+    }
+}
+
+fn about(event: Event, subject: &Subject) -> Event {
+    match subject {
+        Subject::Network(network) => event.with("rule_network", network.to_string()),
+        Subject::User(name) => event.with("rule_user", name.as_str()),
     }
 }
 

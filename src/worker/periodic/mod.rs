@@ -6,6 +6,7 @@
 //! login counters to be saved once more.
 //!
 //! ```text
+//! bans.rs          bans that operators made
 //! certificates.rs  TLS files of the listeners
 //! checks.rs        are the monitored mail servers alive
 //! connections.rs   counts of `nauthilus_psnet`
@@ -13,6 +14,7 @@
 //! login_counts.rs  login counters that survive a restart
 //! ```
 
+mod bans;
 mod certificates;
 mod checks;
 mod connections;
@@ -48,6 +50,9 @@ impl Worker {
         }
         let counts = self.login_counts();
         self.begin_periodic(FOREVER, |ops| counts.keep(ops));
+        let store = self.local.epoch.store(&self.process.memory, Arc::new(KnownAccounts::none()));
+        let notices = self.reporting.notices.clone();
+        self.begin_periodic(FOREVER, |ops| bans::renew(store, notices, ops));
         let listeners = self.local.epoch.listeners.all_tls();
         if !listeners.is_empty() {
             let notices = self.reporting.notices.clone();

@@ -51,7 +51,7 @@ async fn counts(store: &Store, ops: &Ops, address: &str) -> [u64; 2] {
 }
 
 async fn fail(store: &Store, ops: &Ops, address: &str, period_min: Duration) {
-    let failures = Some(Failed { counters: &counters(address), period_min });
+    let failures = Some(Failed { counters: &counters(address), period_min, username: b"ada" });
     leave(store, ops, &LoginEffects { failures, ..LoginEffects::default() }).await;
 }
 
@@ -61,7 +61,12 @@ async fn leave(store: &Store, ops: &Ops, effects: &LoginEffects<'_>) {
 }
 
 async fn block(store: &Store, ops: &Ops, network: &str, bucket: &str, time: Option<Duration>) {
-    let block = Some(NewBlock { network: network.as_bytes(), bucket: bucket.as_bytes(), time });
+    let block = Some(NewBlock {
+        network: network.as_bytes(),
+        bucket: bucket.as_bytes(),
+        time,
+        failures: 1,
+    });
     leave(store, ops, &LoginEffects { block, ..LoginEffects::default() }).await;
 }
 
@@ -286,6 +291,7 @@ fn a_trace_of_everything_is_written_at_once(subject: &mut Subject) {
                     network: b"192.0.2.0/24",
                     bucket: b"hour",
                     time: Some(HOUR),
+                    failures: 7,
                 }),
                 affected: Some(b"alice"),
                 failed_from: Some(FailedFrom {
@@ -300,7 +306,11 @@ fn a_trace_of_everything_is_written_at_once(subject: &mut Subject) {
                     of_account: true,
                     of_client: true,
                 }),
-                failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
+                failures: Some(Failed {
+                    counters: &counters,
+                    period_min: Duration::ZERO,
+                    username: b"ada",
+                }),
             },
         )
         .await;
@@ -348,7 +358,11 @@ fn what_has_a_time_ends_with_it(subject: &mut Subject) {
                 of_account: true,
                 of_client: true,
             }),
-            failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
+            failures: Some(Failed {
+                counters: &counters,
+                period_min: Duration::ZERO,
+                username: b"ada",
+            }),
             ..LoginEffects::default()
         };
         leave(store, ops, &effects).await;

@@ -5,6 +5,7 @@
 //! whose servers all behaviours share; each behaviour has keys of its own.
 
 mod accounts;
+mod bans;
 mod brute_force;
 mod cached;
 mod carrier;
@@ -70,6 +71,7 @@ fn on_a_cluster() {
 fn play(subject: impl Fn(&str) -> Subject) {
     let suite = [
         accounts::BEHAVIOURS,
+        bans::BEHAVIOURS,
         brute_force::BEHAVIOURS,
         cached::BEHAVIOURS,
         login_counts::BEHAVIOURS,

@@ -22,7 +22,7 @@ fn counters() -> Counters {
 
 fn fail<'a>(counters: &'a Counters) -> LoginEffects<'a> {
     LoginEffects {
-        failures: Some(Failed { counters, period_min: Duration::ZERO }),
+        failures: Some(Failed { counters, period_min: Duration::ZERO, username: b"ada" }),
         ..LoginEffects::default()
     }
 }
@@ -41,7 +41,8 @@ fn failures_before_and_during_an_outage_count() {
         assert!(written.rest.is_err());
         let status = store.client_status(ops, b"alice", &counters).await;
         assert_eq!(counters.first_full(&status.counts), Some(0));
-        let block = Some(NewBlock { network: b"192.0.2.9/32", bucket: b"b", time: None });
+        let block =
+            Some(NewBlock { network: b"192.0.2.9/32", bucket: b"b", time: None, failures: 1 });
         assert!(
             store
                 .apply(ops, &LoginEffects { block, ..LoginEffects::default() })
@@ -85,7 +86,7 @@ fn failures_that_redis_refuses_count_in_this_process() {
     let mut counts = |failure: Option<Duration>| {
         subject.run(async |store, ops| {
             if let Some(period_min) = failure {
-                let failures = Some(Failed { counters: &counters, period_min });
+                let failures = Some(Failed { counters: &counters, period_min, username: b"ada" });
                 drop(store.apply(ops, &LoginEffects { failures, ..LoginEffects::default() }).await);
             }
             store.client_status(ops, b"", &counters).await.counts.to_vec()

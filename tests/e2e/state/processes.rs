@@ -26,7 +26,8 @@ fn each_bounds_what_begins_at_the_same_moment() {
         process.run(async |store, ops| store.client_status(ops, b"", &counters).await)
     };
     let fail = |process: &mut Subject| {
-        let failures = Some(Failed { counters: &counters, period_min: Duration::ZERO });
+        let failures =
+            Some(Failed { counters: &counters, period_min: Duration::ZERO, username: b"ada" });
         let written = process.run(async |store, ops| {
             store.apply(ops, &LoginEffects { failures, ..LoginEffects::default() }).await
         });

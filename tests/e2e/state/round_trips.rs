@@ -41,7 +41,12 @@ fn a_look_is_one_and_a_trace_another() {
         let owner = Owner { name: b"alice@example.test", client: b"192.0.2.9" };
         let effects = LoginEffects {
             mapping: Some((b"alice", owner.name)),
-            block: Some(NewBlock { network: b"192.0.2.9/32", bucket: b"b", time: Some(HOUR) }),
+            block: Some(NewBlock {
+                network: b"192.0.2.9/32",
+                bucket: b"b",
+                time: Some(HOUR),
+                failures: 1,
+            }),
             affected: Some(owner.name),
             failed_from: Some(FailedFrom { account: owner.name, client: owner.client, ttl: HOUR }),
             password: Some(WrongPassword {
@@ -51,7 +56,11 @@ fn a_look_is_one_and_a_trace_another() {
                 of_account: true,
                 of_client: true,
             }),
-            failures: Some(Failed { counters: &counters, period_min: Duration::ZERO }),
+            failures: Some(Failed {
+                counters: &counters,
+                period_min: Duration::ZERO,
+                username: b"ada",
+            }),
             cached: None,
         };
         assert_eq!(store.apply(ops, &effects).await.rest, Ok(()));

@@ -8,7 +8,7 @@ are pinned to core 0, wrk and redis-server to core 1.  Rounds are interleaved (A
 hits all alike; medians are printed.  The figure to compare is the server's CPU time per request (user and system, from
 the kernel's scheduler statistics): it holds when wrk's core is the bottleneck, where requests per second do not.
 With --tls all servers speak TLS with the same certificate, of an ECDSA (P-256) or RSA-2048 key: --mode keepalive measures
-established connections, --mode close a connection (and a handshake, not resumed) for each login.
+established connections, --mode close a connection (and a handshake) for each login.
 Needs wrk and redis-server on the PATH, and openssl for --tls.
 """
 import argparse, hashlib, base64, os, pathlib, re, shlex, shutil, socket, statistics, subprocess, sys, tempfile, time
